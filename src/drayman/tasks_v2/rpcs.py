@@ -1,0 +1,113 @@
+"""The calls of the API, one row each.
+
+Client stubs, the server's gRPC handlers, its REST routes and the documentation are loops
+over these rows. Paths, bodies, timeouts and retries follow Google's client 2.26.0.
+"""
+
+import dataclasses
+from typing import Any, Literal
+
+from google.iam.v1 import iam_policy_pb2, policy_pb2
+from google.longrunning import operations_pb2
+from google.protobuf import empty_pb2
+
+from drayman.tasks_v2 import types
+
+SERVICE = "google.cloud.tasks.v2.CloudTasks"
+
+_QUEUE = "projects/*/locations/*/queues/*"
+_TASK = "projects/*/locations/*/queues/*/tasks/*"
+_LOCATION = "projects/*/locations/*"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rpc:
+    """One call.
+
+    Attributes:
+        name: Its name in the service, ``CreateTask``.
+        method: Its name in a client, ``create_task``.
+        request: The request's class, a proto-plus message or (IAM) a plain protobuf one.
+        response: The response's class.
+        verb: The HTTP verb over REST.
+        path: The REST path below the version, a field in braces with its pattern.
+        body: What the REST body holds: a field, ``*`` (the whole request) or None (nothing).
+        routing: The request's field that the ``x-goog-request-params`` header repeats.
+        timeout: The client's default timeout in seconds, None for none.
+        retried: Whether the client repeats it on DEADLINE_EXCEEDED and UNAVAILABLE by default.
+        flattened: The request's fields that a client method takes as arguments.
+    """
+
+    name: str
+    method: str
+    request: Any
+    response: Any
+    verb: Literal["GET", "POST", "PATCH", "DELETE"]
+    path: str
+    body: str | None
+    routing: str
+    flattened: tuple[str, ...]
+    retried: bool = False
+    timeout: float | None = 20.0
+
+    @property
+    def full_name(self) -> str:
+        """The path of the call over gRPC."""
+        return f"/{SERVICE}/{self.name}"
+
+
+_EMPTY = empty_pb2.Empty
+
+RPCS: tuple[Rpc, ...] = (
+    Rpc("ListQueues", "list_queues", types.ListQueuesRequest, types.ListQueuesResponse,
+        "GET", f"{{parent={_LOCATION}}}/queues", None, "parent", ("parent",), retried=True),
+    Rpc("GetQueue", "get_queue", types.GetQueueRequest, types.Queue,
+        "GET", f"{{name={_QUEUE}}}", None, "name", ("name",), retried=True),
+    Rpc("CreateQueue", "create_queue", types.CreateQueueRequest, types.Queue,
+        "POST", f"{{parent={_LOCATION}}}/queues", "queue", "parent", ("parent", "queue")),
+    Rpc("UpdateQueue", "update_queue", types.UpdateQueueRequest, types.Queue,
+        "PATCH", f"{{queue.name={_QUEUE}}}", "queue", "queue.name", ("queue", "update_mask")),
+    Rpc("DeleteQueue", "delete_queue", types.DeleteQueueRequest, _EMPTY,
+        "DELETE", f"{{name={_QUEUE}}}", None, "name", ("name",), retried=True),
+    Rpc("PurgeQueue", "purge_queue", types.PurgeQueueRequest, types.Queue,
+        "POST", f"{{name={_QUEUE}}}:purge", "*", "name", ("name",)),
+    Rpc("PauseQueue", "pause_queue", types.PauseQueueRequest, types.Queue,
+        "POST", f"{{name={_QUEUE}}}:pause", "*", "name", ("name",)),
+    Rpc("ResumeQueue", "resume_queue", types.ResumeQueueRequest, types.Queue,
+        "POST", f"{{name={_QUEUE}}}:resume", "*", "name", ("name",)),
+    Rpc("GetIamPolicy", "get_iam_policy", iam_policy_pb2.GetIamPolicyRequest, policy_pb2.Policy,
+        "POST", f"{{resource={_QUEUE}}}:getIamPolicy", "*", "resource", ("resource",),
+        retried=True),
+    Rpc("SetIamPolicy", "set_iam_policy", iam_policy_pb2.SetIamPolicyRequest, policy_pb2.Policy,
+        "POST", f"{{resource={_QUEUE}}}:setIamPolicy", "*", "resource", ("resource",)),
+    Rpc("TestIamPermissions", "test_iam_permissions",
+        iam_policy_pb2.TestIamPermissionsRequest, iam_policy_pb2.TestIamPermissionsResponse,
+        "POST", f"{{resource={_QUEUE}}}:testIamPermissions", "*", "resource",
+        ("resource", "permissions"), retried=True),
+    Rpc("ListTasks", "list_tasks", types.ListTasksRequest, types.ListTasksResponse,
+        "GET", f"{{parent={_QUEUE}}}/tasks", None, "parent", ("parent",), retried=True),
+    Rpc("GetTask", "get_task", types.GetTaskRequest, types.Task,
+        "GET", f"{{name={_TASK}}}", None, "name", ("name",), retried=True),
+    Rpc("CreateTask", "create_task", types.CreateTaskRequest, types.Task,
+        "POST", f"{{parent={_QUEUE}}}/tasks", "*", "parent", ("parent", "task")),
+    Rpc("BatchCreateTasks", "batch_create_tasks",
+        types.BatchCreateTasksRequest, operations_pb2.Operation,
+        "POST", f"{{parent={_QUEUE}}}/tasks:batchCreate", "*", "parent", ("parent", "requests"),
+        timeout=None),
+    Rpc("DeleteTask", "delete_task", types.DeleteTaskRequest, _EMPTY,
+        "DELETE", f"{{name={_TASK}}}", None, "name", ("name",), retried=True),
+    Rpc("BatchDeleteTasks", "batch_delete_tasks",
+        types.BatchDeleteTasksRequest, operations_pb2.Operation,
+        "POST", f"{{parent={_QUEUE}}}/tasks:batchDelete", "*", "parent", ("parent", "names"),
+        timeout=None),
+    Rpc("RunTask", "run_task", types.RunTaskRequest, types.Task,
+        "POST", f"{{name={_TASK}}}:run", "*", "name", ("name",)),
+    Rpc("UpdateCmekConfig", "update_cmek_config", types.UpdateCmekConfigRequest, types.CmekConfig,
+        "PATCH", f"{{cmek_config.name={_LOCATION}/cmekConfig}}", "cmek_config",
+        "cmek_config.name", ("cmek_config", "update_mask")),
+    Rpc("GetCmekConfig", "get_cmek_config", types.GetCmekConfigRequest, types.CmekConfig,
+        "GET", f"{{name={_LOCATION}/cmekConfig}}", None, "name", ("name",)),
+)  # fmt: skip
+
+BY_NAME = {rpc.name: rpc for rpc in RPCS}
+BY_METHOD = {rpc.method: rpc for rpc in RPCS}
