@@ -47,6 +47,7 @@ WORDS = (
     (r"\bgrpc_helpers_async\b", "grpc_helpers"),
     (r"\bgrpc\.aio\.", "grpc."),
     (r"\bcalls_asyncio\b", "calls"),
+    (r'\("grpc_asyncio",\)', '("grpc", "rest")'),
     (r"\bgrpc_asyncio\b", "grpc"),
 )
 # A loop that only yields, once its `async` is gone.

@@ -37,7 +37,7 @@ class CloudTasksAsyncClient(BaseClient):
     How a client is made stands with ``BaseClient``.
     """
 
-    _default_transport = "grpc_asyncio"
+    _transports = ("grpc_asyncio",)
 
     async def __aenter__(self) -> Self:
         return self

@@ -37,7 +37,7 @@ class BaseClient(Paths):
     DEFAULT_ENDPOINT = endpoint.HOST
     DEFAULT_MTLS_ENDPOINT = endpoint.MTLS_HOST
 
-    _default_transport: ClassVar[str]
+    _transports: ClassVar[tuple[str, ...]]  # those that fit, the usual one first
 
     def __init__(
         self,
@@ -67,10 +67,16 @@ class BaseClient(Paths):
             self._universe_domain = endpoint.universe(options)
             self._transport: CloudTasksTransport = transport
             self._api_endpoint = transport.host
+            self._log_making()
             return
         place = endpoint.resolve(options)
         self._universe_domain = place.universe
         self._api_endpoint = place.host.removeprefix("http://") if place.emulated else place.host
+        if transport in transports.REGISTRY and transport not in self._transports:
+            raise ValueError(
+                f"{type(self).__name__} takes the transport {' or '.join(self._transports)}, "
+                f"not {transport}."
+            )
         make = (
             self.get_transport_class(transport)
             if transport is None or isinstance(transport, str)
@@ -141,9 +147,10 @@ class BaseClient(Paths):
         Raises:
             KeyError: There is none of that name.
         """
-        found: type[CloudTasksTransport] = getattr(
-            transports, transports.REGISTRY[label or cls._default_transport]
-        )
+        label = label or cls._transports[0]
+        if label not in transports.REGISTRY:
+            raise KeyError(f"{label!r} is no transport; there are {', '.join(transports.REGISTRY)}")
+        found: type[CloudTasksTransport] = getattr(transports, transports.REGISTRY[label])
         return found
 
     @classmethod

@@ -38,7 +38,7 @@ class CloudTasksClient(BaseClient):
     How a client is made stands with ``BaseClient``.
     """
 
-    _default_transport = "grpc"
+    _transports = ("grpc", "rest")
 
     def __enter__(self) -> Self:
         return self

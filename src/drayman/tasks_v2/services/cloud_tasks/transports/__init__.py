@@ -13,16 +13,32 @@ if TYPE_CHECKING:
     from drayman.tasks_v2.services.cloud_tasks.transports.grpc_asyncio import (
         CloudTasksGrpcAsyncIOTransport,
     )
+    from drayman.tasks_v2.services.cloud_tasks.transports.rest import (
+        CloudTasksRestInterceptor,
+        CloudTasksRestTransport,
+    )
 
 _MODULES = {
     "CloudTasksGrpcTransport": "grpc",
     "CloudTasksGrpcAsyncIOTransport": "grpc_asyncio",
+    "CloudTasksRestTransport": "rest",
+    "CloudTasksRestInterceptor": "rest",
 }
 
 # What a client's `transport` argument may name.
-REGISTRY = {module: name for name, module in _MODULES.items()}
+REGISTRY = {
+    "grpc": "CloudTasksGrpcTransport",
+    "grpc_asyncio": "CloudTasksGrpcAsyncIOTransport",
+    "rest": "CloudTasksRestTransport",
+}
 
-__all__ = ("CloudTasksGrpcAsyncIOTransport", "CloudTasksGrpcTransport", "CloudTasksTransport")
+__all__ = (
+    "CloudTasksGrpcAsyncIOTransport",
+    "CloudTasksGrpcTransport",
+    "CloudTasksRestInterceptor",
+    "CloudTasksRestTransport",
+    "CloudTasksTransport",
+)
 
 
 def __getattr__(name: str) -> Any:

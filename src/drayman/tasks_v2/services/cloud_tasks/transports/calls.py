@@ -33,10 +33,13 @@ class Call:
         stub: Callable[..., Any],
         rpc: rpcs.Rpc,
         headers: Sequence[tuple[str, str]],
+        *,
+        logged: bool = True,
     ) -> None:
         self._stub = stub
         self._rpc = rpc
         self._headers = tuple(headers)
+        self._logged = logged
         self._retry = RETRY if rpc.retried else None
 
     def __call__(
@@ -74,13 +77,14 @@ class Call:
         return call(request, metadata=sent, timeout=timeout)
 
     def _once(self, request: Any, metadata: Metadata, timeout: float | None = None) -> Any:
-        if request_log.wanted():
+        logged = self._logged and request_log.wanted()
+        if logged:
             request_log.sending(self._rpc, request, metadata)
         try:
             response = self._stub(request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
             raise exceptions.from_grpc_error(error) from error
-        if request_log.wanted():
+        if logged:
             request_log.received(self._rpc, response)
         return response
 

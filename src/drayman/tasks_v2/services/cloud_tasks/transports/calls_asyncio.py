@@ -32,10 +32,13 @@ class AsyncCall:
         stub: Callable[..., Awaitable[Any]],
         rpc: rpcs.Rpc,
         headers: Sequence[tuple[str, str]],
+        *,
+        logged: bool = True,
     ) -> None:
         self._stub = stub
         self._rpc = rpc
         self._headers = tuple(headers)
+        self._logged = logged
         self._retry = RETRY if rpc.retried else None
 
     async def __call__(
@@ -73,13 +76,14 @@ class AsyncCall:
         return await call(request, metadata=sent, timeout=timeout)
 
     async def _once(self, request: Any, metadata: Metadata, timeout: float | None = None) -> Any:
-        if request_log.wanted():
+        logged = self._logged and request_log.wanted()
+        if logged:
             request_log.sending(self._rpc, request, metadata)
         try:
             response = await self._stub(request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
             raise exceptions.from_grpc_error(error) from error
-        if request_log.wanted():
+        if logged:
             request_log.received(self._rpc, response)
         return response
 
