@@ -21,6 +21,7 @@ check: $(READY)  ## style, types, layers
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/unasync.py --check
 
 test: $(READY)  ## all tests
 	$(BIN)/pytest -q

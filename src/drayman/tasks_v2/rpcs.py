@@ -7,6 +7,7 @@ over these rows. Paths, bodies, timeouts and retries follow Google's client 2.26
 import dataclasses
 from typing import Any, Literal
 
+from google.cloud.location import locations_pb2
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
@@ -36,6 +37,7 @@ class Rpc:
         timeout: The client's default timeout in seconds, None for none.
         retried: Whether the client repeats it on DEADLINE_EXCEEDED and UNAVAILABLE by default.
         flattened: The request's fields that a client method takes as arguments.
+        service: The gRPC service it belongs to.
     """
 
     name: str
@@ -49,11 +51,12 @@ class Rpc:
     flattened: tuple[str, ...]
     retried: bool = False
     timeout: float | None = 20.0
+    service: str = SERVICE
 
     @property
     def full_name(self) -> str:
         """The path of the call over gRPC."""
-        return f"/{SERVICE}/{self.name}"
+        return f"/{self.service}/{self.name}"
 
 
 _EMPTY = empty_pb2.Empty
@@ -109,5 +112,20 @@ RPCS: tuple[Rpc, ...] = (
         "GET", f"{{name={_LOCATION}/cmekConfig}}", None, "name", ("name",)),
 )  # fmt: skip
 
-BY_NAME = {rpc.name: rpc for rpc in RPCS}
-BY_METHOD = {rpc.method: rpc for rpc in RPCS}
+# Calls of other services that are served on the same host.
+MIXINS: tuple[Rpc, ...] = (
+    Rpc("GetOperation", "get_operation",
+        operations_pb2.GetOperationRequest, operations_pb2.Operation,
+        "GET", f"{{name={_LOCATION}/operations/*}}", None, "name", (),
+        timeout=None, service="google.longrunning.Operations"),
+    Rpc("GetLocation", "get_location", locations_pb2.GetLocationRequest, locations_pb2.Location,
+        "GET", f"{{name={_LOCATION}}}", None, "name", (),
+        timeout=None, service="google.cloud.location.Locations"),
+    Rpc("ListLocations", "list_locations",
+        locations_pb2.ListLocationsRequest, locations_pb2.ListLocationsResponse,
+        "GET", "{name=projects/*}/locations", None, "name", (),
+        timeout=None, service="google.cloud.location.Locations"),
+)  # fmt: skip
+
+BY_NAME = {rpc.name: rpc for rpc in (*RPCS, *MIXINS)}
+BY_METHOD = {rpc.method: rpc for rpc in (*RPCS, *MIXINS)}

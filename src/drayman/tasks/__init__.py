@@ -1,0 +1,107 @@
+"""The client library: ``from drayman import tasks`` in place of ``from google.cloud import tasks``.
+
+Example:
+    >>> client = tasks.CloudTasksClient()
+    >>> task = tasks.Task(http_request={"url": "https://example.com/work", "body": b"hello"})
+    >>> client.create_task(parent=client.queue_path("P", "us-central1", "mail"), task=task)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from drayman import __version__ as __version__
+from drayman.tasks_v2.types import (
+    AppEngineHttpRequest,
+    AppEngineRouting,
+    Attempt,
+    BatchCreateTasksMetadata,
+    BatchCreateTasksRequest,
+    BatchCreateTasksResponse,
+    BatchDeleteTasksMetadata,
+    BatchDeleteTasksRequest,
+    CmekConfig,
+    CreateQueueRequest,
+    CreateTaskRequest,
+    DeleteQueueRequest,
+    DeleteTaskRequest,
+    GetCmekConfigRequest,
+    GetQueueRequest,
+    GetTaskRequest,
+    HttpMethod,
+    HttpRequest,
+    HttpTarget,
+    ListQueuesRequest,
+    ListQueuesResponse,
+    ListTasksRequest,
+    ListTasksResponse,
+    OAuthToken,
+    OidcToken,
+    PathOverride,
+    PauseQueueRequest,
+    PurgeQueueRequest,
+    QueryOverride,
+    Queue,
+    RateLimits,
+    ResumeQueueRequest,
+    RetryConfig,
+    RunTaskRequest,
+    StackdriverLoggingConfig,
+    Task,
+    UpdateCmekConfigRequest,
+    UpdateQueueRequest,
+    UriOverride,
+)
+
+if TYPE_CHECKING:
+    from drayman.tasks_v2.services.cloud_tasks import CloudTasksAsyncClient, CloudTasksClient
+
+__all__ = (
+    "AppEngineHttpRequest",
+    "AppEngineRouting",
+    "Attempt",
+    "BatchCreateTasksMetadata",
+    "BatchCreateTasksRequest",
+    "BatchCreateTasksResponse",
+    "BatchDeleteTasksMetadata",
+    "BatchDeleteTasksRequest",
+    "CloudTasksAsyncClient",
+    "CloudTasksClient",
+    "CmekConfig",
+    "CreateQueueRequest",
+    "CreateTaskRequest",
+    "DeleteQueueRequest",
+    "DeleteTaskRequest",
+    "GetCmekConfigRequest",
+    "GetQueueRequest",
+    "GetTaskRequest",
+    "HttpMethod",
+    "HttpRequest",
+    "HttpTarget",
+    "ListQueuesRequest",
+    "ListQueuesResponse",
+    "ListTasksRequest",
+    "ListTasksResponse",
+    "OAuthToken",
+    "OidcToken",
+    "PathOverride",
+    "PauseQueueRequest",
+    "PurgeQueueRequest",
+    "QueryOverride",
+    "Queue",
+    "RateLimits",
+    "ResumeQueueRequest",
+    "RetryConfig",
+    "RunTaskRequest",
+    "StackdriverLoggingConfig",
+    "Task",
+    "UpdateCmekConfigRequest",
+    "UpdateQueueRequest",
+    "UriOverride",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"CloudTasksAsyncClient", "CloudTasksClient"}:
+        from drayman.tasks_v2.services import cloud_tasks
+
+        return getattr(cloud_tasks, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

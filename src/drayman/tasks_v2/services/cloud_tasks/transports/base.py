@@ -1,0 +1,157 @@
+"""What every transport has: a host, credentials, and one callable per RPC."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import drayman
+from drayman.tasks_v2 import rpcs
+from drayman.tasks_v2.services.cloud_tasks import endpoint
+from drayman.tasks_v2.services.cloud_tasks.requests import is_default
+
+
+class _Stub:
+    """A transport's attribute for one RPC: the callable that makes it, built on first use.
+
+    An instance may be given another callable in its place, as tests like to do.
+    """
+
+    def __init__(self, rpc: rpcs.Rpc) -> None:
+        self.rpc = rpc
+        self.__doc__ = f"Calls {rpc.name}: takes the request's message, gives the response's."
+
+    def __get__(self, transport: Any, owner: type | None = None) -> Any:
+        if transport is None:
+            return self
+        return transport.__dict__.setdefault(self.rpc.method, transport.make_stub(self.rpc))
+
+
+class CloudTasksTransport:
+    """The base of all transports.
+
+    Each RPC is an attribute named like the client's method (``transport.create_task``): a
+    callable that takes the request's message, ``timeout`` and ``metadata``.
+
+    Attributes:
+        kind: ``grpc``, ``grpc_asyncio`` or ``rest``.
+        host: Where it connects.
+    """
+
+    AUTH_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+    DEFAULT_HOST = endpoint.HOST
+    kind = ""
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            """One callable per RPC."""
+
+    def __init__(
+        self,
+        *,
+        host: str = DEFAULT_HOST,
+        credentials: Any = None,
+        credentials_file: str | None = None,
+        scopes: Sequence[str] | None = None,
+        quota_project_id: str | None = None,
+        client_info: Any = None,
+        always_use_jwt_access: bool = False,
+        api_audience: str | None = None,
+        **_kwargs: Any,
+    ) -> None:
+        self._scopes = scopes
+        self._host = host if ":" in host else f"{host}:443"
+        self._credentials = self._find_credentials(
+            credentials, credentials_file, scopes, quota_project_id, api_audience or host
+        )
+        if always_use_jwt_access:
+            self._credentials = _with_own_jwt(self._credentials)
+        self._headers = headers(default_client_info() if is_default(client_info) else client_info)
+        self._wrapped_methods: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+    def _find_credentials(
+        self,
+        credentials: Any,
+        credentials_file: str | None,
+        scopes: Sequence[str] | None,
+        quota_project_id: str | None,
+        audience: str,
+    ) -> Any:
+        """The credentials given, those of the file, or those of the environment."""
+        if credentials is not None and credentials_file is not None:
+            from google.api_core import exceptions
+
+            raise exceptions.DuplicateCredentialArgs(
+                "credentials and credentials_file exclude one another"
+            )
+        if credentials is not None:
+            return credentials
+        import google.auth
+
+        known: dict[str, Any] = {
+            "scopes": scopes,
+            "quota_project_id": quota_project_id,
+            "default_scopes": self.AUTH_SCOPES,
+        }
+        if credentials_file is not None:
+            return google.auth.load_credentials_from_file(credentials_file, **known)[0]
+        found, _ = google.auth.default(**known)
+        if hasattr(found, "with_gdch_audience"):
+            found = found.with_gdch_audience(audience)
+        return found
+
+    @property
+    def host(self) -> str:
+        """Where it connects, ``host:port``."""
+        return self._host
+
+    @property
+    def operations_client(self) -> Any:
+        """A client of ``google.longrunning.Operations`` at the same host."""
+        raise NotImplementedError
+
+    def make_stub(self, rpc: rpcs.Rpc) -> Callable[..., Any]:
+        """The callable that makes one RPC, without retries."""
+        raise NotImplementedError
+
+    def wrap(self, stub: Callable[..., Any], rpc: rpcs.Rpc) -> Callable[..., Any]:
+        """The callable with retries, timeout, headers and exceptions of ``google.api_core``."""
+        raise NotImplementedError
+
+    def wrapped(self, rpc: rpcs.Rpc) -> Callable[..., Any]:
+        """What a client calls: the transport's attribute of that name, wrapped once."""
+        stub = getattr(self, rpc.method)
+        try:
+            return self._wrapped_methods[stub]
+        except KeyError:
+            call = self._wrapped_methods[stub] = self.wrap(stub, rpc)
+            return call
+
+
+for _rpc in (*rpcs.RPCS, *rpcs.MIXINS):
+    setattr(CloudTasksTransport, _rpc.method, _Stub(_rpc))
+
+
+def _with_own_jwt(credentials: Any) -> Any:
+    """Service accounts sign their own tokens, without asking a token server."""
+    from google.oauth2 import service_account
+
+    if isinstance(credentials, service_account.Credentials):
+        return credentials.with_always_use_jwt_access(True)
+    return credentials
+
+
+@functools.cache
+def default_client_info() -> Any:
+    """What a client says about itself in ``x-goog-api-client``."""
+    import google.protobuf
+    from google.api_core import client_info
+
+    info = client_info.ClientInfo(gapic_version=drayman.__version__)
+    info.protobuf_runtime_version = google.protobuf.__version__
+    return info
+
+
+def headers(client_info: Any) -> tuple[tuple[str, str], ...]:
+    """The headers of every call; none without a client info."""
+    return (("x-goog-api-client", client_info.to_user_agent()),) if client_info else ()
