@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from drayman.core.clock import MILLISECOND, SECOND, Micros
+from drayman.core.clock import DAY, MILLISECOND, SECOND, Micros
 
 QUANTUM: Micros = 20 * MILLISECOND
 """A queue with nothing but its rate to wait for gathers tokens this long before it is looked at
@@ -42,7 +42,10 @@ def take(bucket: Bucket, count: int) -> Bucket:
 
 
 def ready_at(bucket: Bucket, rate: float, burst: int) -> Micros:
-    """Return when it is worth looking again: a quantum's worth of tokens, at least one."""
+    """Return when it is worth looking again: a quantum's worth of tokens, at least one.
+
+    However slow the rate, that is within a day: a moment must stay a number that can be kept.
+    """
     wanted = max(1.0, min(rate * QUANTUM / SECOND, burst))
-    missing = wanted - bucket.tokens
-    return bucket.time + max(0, math.ceil(missing / rate * SECOND))
+    missing = max(0.0, wanted - bucket.tokens)
+    return bucket.time + math.ceil(min(missing / rate * SECOND, DAY))

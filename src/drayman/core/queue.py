@@ -110,4 +110,4 @@ def _at_least_zero(field: str, value: float) -> None:
 
 def _at_most(field: str, value: float, limit: float) -> None:
     if value > limit:
-        raise errors.InvalidArgument(f"{field} must be less than or equal to {limit:g}.")
+        raise errors.InvalidArgument(f"{field} must be less than or equal to {limit:.15g}.")
