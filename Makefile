@@ -27,7 +27,7 @@ test: $(READY)  ## all tests
 	$(BIN)/pytest -q
 
 demo: $(READY)  ## a server, a worker and tasks that travel between them
-	$(BIN)/python -m drayman.demo
+	$(BIN)/python examples/demo.py
 
 format: $(READY)  ## put the code into its style
 	$(BIN)/ruff format --quiet .

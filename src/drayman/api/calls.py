@@ -1,0 +1,64 @@
+"""From a row of the table of calls to the coroutine that answers it: bytes in, bytes out."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from drayman.api import queues, tasks
+from drayman.api.context import Context
+from drayman.core import errors
+from drayman.core.status import Code
+from drayman.tasks_v2 import rpcs
+
+Call = Callable[[Context, Any], Awaitable[Any]]
+
+_log = logging.getLogger(__name__)
+
+
+class InternalError(errors.ServiceError):
+    """A fault of ours; the log has the details, the caller gets none."""
+
+    code = Code.INTERNAL
+
+
+def _handlers() -> dict[str, Call]:
+    found = {}
+    for rpc in rpcs.RPCS:
+        call = getattr(queues, rpc.method, None) or getattr(tasks, rpc.method, None)
+        if call is not None:
+            found[rpc.name] = call
+    return found
+
+
+HANDLERS: dict[str, Call] = _handlers()
+"""The coroutine of each call that this server has."""
+
+
+def message_class(message: Any) -> Any:
+    """Return the plain protobuf class of a row's message."""
+    return message.pb() if hasattr(message, "pb") else message
+
+
+async def answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes) -> bytes:
+    """Answer a serialized request; every failure is a ServiceError."""
+    try:
+        request = request_class.FromString(body)
+    except DecodeError:
+        raise errors.InvalidArgument(
+            f"The request is not a valid {request_class.DESCRIPTOR.name} message."
+        ) from None
+    response = await call(context, rpc, request)
+    return bytes(response.SerializeToString())
+
+
+async def call(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
+    """Answer a request message; every failure is a ServiceError."""
+    try:
+        return await HANDLERS[rpc.name](context, request)
+    except errors.ServiceError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever it is, the caller gets a status
+        _log.exception("%s failed", rpc.name)
+        raise InternalError("Internal error; the server's log has the details.") from None

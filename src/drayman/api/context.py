@@ -1,0 +1,22 @@
+"""What every call needs."""
+
+import dataclasses
+
+from drayman.core.clock import Clock
+from drayman.core.limits import Limits
+from drayman.store.contract import Store
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Context:
+    """What every call needs.
+
+    Attributes:
+        store: Where things are remembered.
+        clock: What time it is.
+        limits: What is allowed.
+    """
+
+    store: Store
+    clock: Clock
+    limits: Limits

@@ -1,0 +1,72 @@
+"""The gRPC door: a loop over the table of calls."""
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from drayman.api import calls
+from drayman.api.context import Context
+from drayman.core.errors import ServiceError
+from drayman.tasks_v2 import rpcs
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_OPTIONS = (
+    ("grpc.so_reuseport", 0),  # a port in use is an error, not a second server on it
+    ("grpc.max_receive_message_length", 16 << 20),
+    ("grpc.max_send_message_length", -1),
+)
+CONCURRENT_CALLS = 10_000
+
+
+class PortError(Exception):
+    """An address that cannot be listened on; the message is for the person who starts it."""
+
+
+class GrpcServer:
+    """The service ``google.cloud.tasks.v2.CloudTasks`` on a port."""
+
+    def __init__(self, context: Context, host: str, port: int) -> None:
+        self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS)
+        self._server.add_generic_rpc_handlers((_Handlers(context),))
+        address = f"[{host}]" if ":" in host else host
+        try:
+            self.port = self._server.add_insecure_port(f"{address}:{port}")
+        except RuntimeError:
+            self.port = 0
+        if not self.port:
+            raise PortError(f"cannot listen on {address}:{port} (--port): is it in use?")
+
+    async def start(self) -> None:
+        """Begin to take calls."""
+        await self._server.start()
+
+    async def stop(self, grace: float) -> None:
+        """Take no new calls; those in progress get ``grace`` seconds."""
+        await self._server.stop(grace)
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    def __init__(self, context: Context) -> None:
+        self._methods: dict[str, Any] = {
+            rpc.full_name: grpc.unary_unary_rpc_method_handler(_handler(context, rpc))
+            for rpc in rpcs.RPCS
+            if rpc.name in calls.HANDLERS
+        }
+
+    def service(self, details: Any) -> Any:
+        return self._methods.get(details.method)
+
+
+def _handler(context: Context, rpc: rpcs.Rpc) -> Callable[[bytes, Any], Any]:
+    request_class = calls.message_class(rpc.request)
+
+    async def handle(body: bytes, call: Any) -> bytes:
+        try:
+            return await calls.answer(context, rpc, request_class, body)
+        except ServiceError as error:
+            await call.abort(_CODES[error.code], error.message)
+            raise  # abort has raised; this line is for the reader of types
+
+    return handle

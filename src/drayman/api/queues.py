@@ -1,0 +1,81 @@
+"""The calls of queues. Each takes the request's message and returns the response's."""
+
+from typing import Any
+
+from google.protobuf import empty_pb2
+
+from drayman.api.context import Context
+from drayman.core import errors, limits, names
+from drayman.core.queue import State
+from drayman.tasks_v2 import types
+from drayman.wire import pages, queues
+
+_ListResponse = types.ListQueuesResponse.pb()
+
+
+async def list_queues(context: Context, request: Any) -> Any:
+    """ListQueues: in the order of their names, a page at a time."""
+    parent = names.location("parent", request.parent)
+    if request.filter:
+        raise errors.Unimplemented(
+            "ListQueuesRequest.filter is not supported by this version of drayman."
+        )
+    now, size = context.clock.now(), pages.size(request.page_size, limits.QUEUES_PAGE)
+    after = pages.cursor(parent, request.page_token, now)
+    found = await context.store.list_queues(parent, after, size + 1)
+    response = _ListResponse(queues=[queues.show(queue) for queue in found[:size]])
+    if len(found) > size:
+        response.next_page_token = pages.token(parent, found[size - 1].name, now)
+    return response
+
+
+async def get_queue(context: Context, request: Any) -> Any:
+    """GetQueue."""
+    return queues.show(await context.store.get_queue(names.queue("name", request.name)))
+
+
+async def create_queue(context: Context, request: Any) -> Any:
+    """CreateQueue: the response shows the defaults filled in."""
+    parent = names.location("parent", request.parent)
+    name = names.new_queue(parent, request.queue.name)
+    queue = queues.accept(request.queue, name, context.limits)
+    return queues.show(await context.store.create_queue(queue, context.clock.now()))
+
+
+async def update_queue(context: Context, request: Any) -> Any:
+    """UpdateQueue: the fields of the mask, all without one; creates the queue when absent."""
+    name = names.queue("queue.name", request.queue.name)
+    paths = list(request.update_mask.paths)
+    queue = await context.store.update_queue(
+        name,
+        lambda existing: queues.update(existing, request.queue, paths, context.limits),
+        context.clock.now(),
+    )
+    return queues.show(queue)
+
+
+async def delete_queue(context: Context, request: Any) -> Any:
+    """DeleteQueue: with all its tasks."""
+    await context.store.delete_queue(names.queue("name", request.name), context.clock.now())
+    return empty_pb2.Empty()
+
+
+async def purge_queue(context: Context, request: Any) -> Any:
+    """PurgeQueue: every task created before the call is gone."""
+    name = names.queue("name", request.name)
+    return queues.show(await context.store.purge_queue(name, context.clock.now()))
+
+
+async def pause_queue(context: Context, request: Any) -> Any:
+    """PauseQueue: tasks can still be created, none is dispatched."""
+    return await _set_state(context, request, State.PAUSED)
+
+
+async def resume_queue(context: Context, request: Any) -> Any:
+    """ResumeQueue."""
+    return await _set_state(context, request, State.RUNNING)
+
+
+async def _set_state(context: Context, request: Any, state: State) -> Any:
+    name = names.queue("name", request.name)
+    return queues.show(await context.store.set_state(name, state, context.clock.now()))

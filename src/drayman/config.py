@@ -1,0 +1,263 @@
+"""The settings of a server: one row each, from the command line, the environment or a file.
+
+What is given on the command line wins over the environment, the environment over the file.
+``--http-port`` is ``DRAYMAN_HTTP_PORT`` in the environment (several values with commas between
+them) and ``http-port`` in the file.
+"""
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from google.protobuf import json_format
+
+from drayman import observe
+from drayman.core import errors, names
+from drayman.core.clock import DAY, HOUR, MILLISECOND, MINUTE, SECOND, Micros
+from drayman.core.limits import Limits
+from drayman.core.queue import Queue
+from drayman.wire import queues
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the message names it, its value and what is allowed."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Option:
+    """A setting.
+
+    Attributes:
+        name: As on the command line, without the dashes.
+        parse: From text to value; ValueError when it is not allowed.
+        default: As text, or texts if it may be repeated.
+        metavar: What stands for the value in the help.
+        allowed: What is allowed, in words.
+        help: What it is for.
+        repeatable: Whether it may be given several times.
+    """
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str | None
+    metavar: str
+    allowed: str
+    help: str
+    repeatable: bool = False
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        return f"--{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return f"DRAYMAN_{self.key.upper()}"
+
+    @property
+    def key(self) -> str:
+        """Its name as a field of Config."""
+        return self.name.replace("-", "_")
+
+
+_UNITS = {"ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
+
+
+def _duration(text: str) -> Micros:
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)?", text)
+    if not match:
+        raise ValueError(text)
+    return round(float(match[1]) * _UNITS[match[2] or "s"])
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:  # noqa: PLR2004 - the range of TCP ports
+        raise ValueError(text)
+    return port
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ValueError(text)
+    return count
+
+
+def _store(text: str) -> str:
+    kind, _, path = text.partition(":")
+    if text != "memory" and (kind != "sqlite" or not path):
+        raise ValueError(text)
+    return text
+
+
+def _queue(text: str) -> str:
+    try:
+        return names.queue("--queue", text)
+    except errors.InvalidArgument:
+        raise ValueError(text) from None
+
+
+def _target(text: str) -> tuple[str, str]:
+    service, url = "", text
+    if match := re.match(r"([A-Za-z0-9-]+)=", text):
+        service, url = match[1], text[match.end() :]
+    if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", url):
+        raise ValueError(text)
+    return ("" if service == "default" else service), url
+
+
+def _one_of(*values: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in values:
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+_DURATION = "a duration such as 500ms, 30s, 5m, 24h or 3d"
+
+OPTIONS: tuple[Option, ...] = (
+    Option("host", str, "127.0.0.1", "HOST", "a host name or address",
+           "Address to listen on."),
+    Option("port", _port, "8123", "PORT", "a port number, 0 to 65535",
+           "Port of the gRPC API; 0 picks a free one."),
+    Option("http-port", _port, "8124", "PORT", "a port number, 0 to 65535",
+           "Port of health checks over HTTP; 0 picks a free one."),
+    Option("store", _store, "sqlite:drayman.db", "STORE", "sqlite:PATH or memory",
+           "Where tasks are kept: sqlite:PATH, or memory, which forgets them at exit."),
+    Option("durability", _one_of("safe", "relaxed"), "safe", "LEVEL", "safe or relaxed",
+           "safe: a reply is on disk. relaxed: faster, a power cut may lose the last replies."),
+    Option("queue", _queue, None, "NAME", f"a full name, {names.QUEUE_FORM}",
+           "Queue to create at start if absent.", repeatable=True),
+    Option("queue-file", str, None, "FILE", "a YAML file",
+           "YAML file with queues and their settings, created or updated at start."),
+    Option("app-engine-target", _target, None, "[SERVICE=]URL",
+           "URL or SERVICE=URL, the URL starting with http:// or https://",
+           "Where App Engine tasks are delivered, for all services or for one.",
+           repeatable=True),
+    Option("max-in-flight", _count, "2000", "N", "a whole number from 1",
+           "Attempts in flight on this server, over all queues."),
+    Option("task-tombstone", _duration, "24h", "DURATION", _DURATION,
+           "How long the name of a finished task stays taken."),
+    Option("queue-tombstone", _duration, "3d", "DURATION", _DURATION,
+           "How long the name of a deleted queue stays taken."),
+    Option("grace", _duration, "30s", "DURATION", _DURATION,
+           "How long attempts in flight may go on when the server is told to stop."),
+    Option("log-level", _one_of(*observe.LEVELS), "info", "LEVEL", ", ".join(observe.LEVELS),
+           "Least severity of the log lines on standard error."),
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Config:
+    """The settings of a server; see ``OPTIONS`` for their meaning."""
+
+    host: str
+    port: int
+    http_port: int
+    store: str
+    durability: str
+    queue: Sequence[str]
+    queue_file: str | None
+    app_engine_target: Sequence[tuple[str, str]]
+    max_in_flight: int
+    task_tombstone: Micros
+    queue_tombstone: Micros
+    grace: Micros
+    log_level: str
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that the settings make."""
+        return Limits(task_tombstone=self.task_tombstone, queue_tombstone=self.queue_tombstone)
+
+
+def load(
+    given: Mapping[str, str | Sequence[str] | None],
+    environment: Mapping[str, str],
+    file: str | None = None,
+) -> Config:
+    """Return the settings from all sources; ConfigError.
+
+    ``given`` holds what the command line said, by field; ``file`` names a TOML file.
+    """
+    path = file or environment.get("DRAYMAN_CONFIG")
+    in_file = _read_toml(path) if path else {}
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        texts, source = _find(option, given, environment, in_file, path)
+        parsed = [_parse(option, text, source) for text in texts]
+        values[option.key] = parsed if option.repeatable else next(iter(parsed), None)
+    return Config(**values)
+
+
+def load_queues(path: str, limits: Limits) -> list[Queue]:
+    """Return the queues of a queue file; ConfigError says which entry is wrong and why."""
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--queue-file: {path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--queue-file: {path} is not YAML: {error}") from None
+    entries = content.get("queues") if isinstance(content, dict) else None
+    if not isinstance(entries, list):
+        raise ConfigError(f'--queue-file: {path} must contain a list named "queues"')
+    return [_queue_entry(path, number, entry, limits) for number, entry in enumerate(entries, 1)]
+
+
+def _queue_entry(path: str, number: int, entry: Any, limits: Limits) -> Queue:
+    try:
+        message = json_format.ParseDict(entry, queues.Message())
+        return queues.accept(message, names.queue("name", message.name), limits)
+    except (json_format.ParseError, errors.ServiceError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"--queue-file: {path}, queue {number}: {reason}") from None
+
+
+def _find(
+    option: Option,
+    given: Mapping[str, str | Sequence[str] | None],
+    environment: Mapping[str, str],
+    in_file: Mapping[str, Any],
+    path: str | None,
+) -> tuple[list[str], str]:
+    """Return the texts of an option and where they come from."""
+    if value := given.get(option.key):
+        return ([value] if isinstance(value, str) else list(value)), option.flag
+    if text := environment.get(option.variable):
+        return (text.split(",") if option.repeatable else [text]), option.variable
+    if option.key in in_file:
+        value = in_file[option.key]
+        many = value if isinstance(value, list) else [value]
+        return [str(each) for each in many], f"{option.name} in {path}"
+    return ([] if option.default is None else [option.default]), option.flag
+
+
+def _parse(option: Option, text: str, source: str) -> Any:
+    try:
+        return option.parse(text.strip())
+    except ValueError:
+        raise ConfigError(f'{source}: "{text}" is not allowed; allowed: {option.allowed}') from None
+
+
+def _read_toml(path: str) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(Path(path).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--config: {path} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"--config: {path} is not TOML: {error}") from None
+    known = {option.key for option in OPTIONS}
+    found = {key.replace("-", "_"): value for key, value in content.items()}
+    for key in found:
+        if key not in known:
+            allowed = ", ".join(option.name for option in OPTIONS)
+            raise ConfigError(f'--config: {path} has the unknown key "{key}"; allowed: {allowed}')
+    return found

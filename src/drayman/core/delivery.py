@@ -1,0 +1,225 @@
+"""The delivery of a task: from what was stored to an HTTP request, from its answer to an outcome.
+
+The two kinds of target differ in their headers, in what they count and in what they are told
+of a failure; every such difference is a row of ``_WORDS`` (recorded dispatches of the real
+service).
+"""
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+
+from drayman.core import names
+from drayman.core.clock import SECOND, Micros
+from drayman.core.status import Code, of_answer
+from drayman.core.task import Task
+
+ANSWER_SIZE = 64 * 1024
+"""So much of an answer is read; the rest is left where it is."""
+
+
+class Kind(enum.Enum):
+    """What receives a task."""
+
+    HTTP = "http"
+    APP_ENGINE = "app engine"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Target:
+    """Where and how a task is delivered, as it was stored.
+
+    Attributes:
+        kind: What receives it.
+        method: The HTTP method's name.
+        url: The whole URL; of an App Engine target the path and query alone.
+        headers: The headers its creator gave.
+        body: The body.
+        deadline: How long an attempt may take.
+        service: The App Engine service; empty is the default one.
+    """
+
+    kind: Kind
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    deadline: Micros
+    service: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request, ready to be sent.
+
+    Attributes:
+        method: The HTTP method's name.
+        url: The whole URL.
+        headers: All headers but Host and Content-Length.
+        body: The body.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What a target answered.
+
+    Attributes:
+        status: The HTTP status.
+    """
+
+    status: int
+
+
+class Failure(enum.Enum):
+    """Why there was no answer."""
+
+    DEADLINE = "deadline"
+    CONNECTION = "connection"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """An attempt that brought no answer.
+
+    Attributes:
+        failure: Which kind of failure.
+        reason: What happened, in words.
+    """
+
+    failure: Failure
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended.
+
+    Attributes:
+        success: Whether the task is done.
+        code: The status of the attempt's record.
+        message: The same in words.
+        responded: Whether there was an answer at all.
+        executed: Whether the answer was not 5xx.
+        previous_response: What the next attempt will tell the target of this one.
+    """
+
+    success: bool
+    code: Code
+    message: str
+    responded: bool
+    executed: bool
+    previous_response: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Words:
+    prefix: str
+    user_agent: str
+    reason_after_answer: str
+    reason_after_silence: str
+    response_after_timeout: int
+    counts_server_errors: bool
+
+
+_WORDS = {
+    Kind.HTTP: _Words(
+        prefix="X-CloudTasks-",
+        user_agent="Google-Cloud-Tasks",
+        reason_after_answer="",
+        reason_after_silence="",
+        response_after_timeout=504,
+        counts_server_errors=False,
+    ),
+    Kind.APP_ENGINE: _Words(
+        prefix="X-AppEngine-",
+        user_agent="AppEngine-Google; (+http://code.google.com/appengine)",
+        reason_after_answer="App Error",
+        reason_after_silence="Instance Unavailable",
+        response_after_timeout=0,
+        counts_server_errors=True,
+    ),
+}
+
+_RESERVED = ("host", "content-length", "user-agent", "connection", "transfer-encoding")
+_RESERVED_PREFIXES = ("x-cloudtasks-", "x-appengine-", "x-google-")
+
+
+def user_agent(kind: Kind) -> str:
+    """Return the User-Agent that deliveries of a kind carry."""
+    return _WORDS[kind].user_agent
+
+
+def request(target: Target, task: Task, app_engine: Mapping[str, str]) -> Request | NoAnswer:
+    """Return the request of an attempt whose dispatch is counted in ``task`` already.
+
+    ``app_engine`` says where App Engine services live: a base URL by service, the default one
+    under the empty name. Without one for the task's service there is nothing to send.
+    """
+    url = target.url
+    if target.kind is Kind.APP_ENGINE:
+        base = app_engine.get(target.service) or app_engine.get("")
+        if base is None:
+            return NoAnswer(
+                Failure.CONNECTION,
+                "no App Engine target is known for service "
+                f'"{target.service or "default"}"; give one with --app-engine-target',
+            )
+        url = base.rstrip("/") + target.url
+    return Request(target.method, url, headers(target, task), target.body)
+
+
+def headers(target: Target, task: Task) -> dict[str, str]:
+    """Return the headers of an attempt: the creator's, less the reserved ones, and ours."""
+    words = _WORDS[target.kind]
+    prefix = words.prefix
+    built = {key: value for key, value in target.headers.items() if not _is_reserved(key)}
+    queue_name, task_id = names.task("name", task.name)
+    counted = task.response_count if words.counts_server_errors else task.execution_count
+    built["User-Agent"] = words.user_agent
+    built[prefix + "QueueName"] = names.short_id(queue_name)
+    built[prefix + "TaskName"] = task_id
+    built[prefix + "TaskRetryCount"] = str(task.dispatch_count - 1)
+    built[prefix + "TaskExecutionCount"] = str(counted)
+    built[prefix + "TaskETA"] = f"{task.schedule_time // SECOND}.{task.schedule_time % SECOND:06d}"
+    if task.previous_response is not None:
+        answered = task.previous_response != words.response_after_timeout
+        built[prefix + "TaskPreviousResponse"] = str(task.previous_response)
+        built[prefix + "TaskRetryReason"] = (
+            words.reason_after_answer if answered else words.reason_after_silence
+        )
+    return built
+
+
+def judge(kind: Kind, result: Answer | NoAnswer) -> Outcome:
+    """Return how an attempt ended: any 2xx is success, all else is failure."""
+    if isinstance(result, Answer):
+        code = of_answer(result.status)
+        return Outcome(
+            success=code is Code.OK,
+            code=code,
+            message=f"{code.name}({code.value}): HTTP status code {result.status}",
+            responded=True,
+            executed=result.status < 500,  # noqa: PLR2004 - the 5xx range is HTTP's own
+            previous_response=result.status,
+        )
+    late = result.failure is Failure.DEADLINE
+    code = Code.DEADLINE_EXCEEDED if late else Code.UNKNOWN
+    return Outcome(
+        success=False,
+        code=code,
+        message=f"{code.name}({code.value}): {result.reason}",
+        responded=False,
+        executed=False,
+        previous_response=_WORDS[kind].response_after_timeout if late else 0,
+    )
+
+
+def _is_reserved(header: str) -> bool:
+    name = header.lower()
+    return name in _RESERVED or name.startswith(_RESERVED_PREFIXES)

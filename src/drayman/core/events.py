@@ -1,0 +1,66 @@
+"""What happens in a server, for those who watch: logs, metrics, tests.
+
+The logic calls ``emit(event)`` once a transition and never logs by itself.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+from drayman.core.clock import Micros
+from drayman.core.lifecycle import Claim, Settlement
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """An attempt ended, and the store has noted how.
+
+    Attributes:
+        claim: The attempt.
+        settlement: How it ended, and what became of the task.
+        duration: How long it took.
+    """
+
+    claim: Claim
+    settlement: Settlement
+    duration: Micros
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AttemptCrashed:
+    """An attempt failed by a fault of this server's own.
+
+    Attributes:
+        claim: The attempt.
+        error: The fault.
+    """
+
+    claim: Claim
+    error: Exception
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoreFailed:
+    """The store refused what dispatch asked of it; it is asked again.
+
+    Attributes:
+        verb: What was asked.
+        message: What it said.
+    """
+
+    verb: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stopping:
+    """The server takes no new work.
+
+    Attributes:
+        in_flight: How many attempts it waits for.
+    """
+
+    in_flight: int
+
+
+Event = AttemptEnded | AttemptCrashed | StoreFailed | Stopping
+Emit = Callable[[Event], None]

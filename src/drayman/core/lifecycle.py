@@ -1,0 +1,127 @@
+"""The life of a task, and what an outcome makes of it.
+
+    state        what it means                                   where it is kept
+    ---------    --------------------------------------------    -----------------------------
+    scheduled    waits for its time, a token and a free slot     task row without a claim
+    granted      RunTask: an attempt that waits for a server     claim row without a server
+    dispatched   an attempt is in flight on a server             claim row with a server
+    gone         completed, failed for good, deleted or          no row; a tombstone if the
+                 purged                                          creator had named it
+
+    from         by                                              to
+    ---------    --------------------------------------------    -----------------------------
+    scheduled    claim_due                                       dispatched
+    scheduled    run_task                                        granted
+    granted      claim_due                                       dispatched
+    dispatched   settle with Completed or Failed                 gone
+    dispatched   settle with Retry                               scheduled
+    dispatched   release (its server stops or died)              scheduled
+    any          delete_task, purge_queue, delete_queue,         gone
+                 sweep (older than the retention)
+
+An attempt in flight outlives the deletion of its task: it still counts against the queue's
+concurrency until it ends, and then changes nothing.
+"""
+
+import dataclasses
+import enum
+
+from drayman.core import retry
+from drayman.core.clock import Micros
+from drayman.core.delivery import Outcome
+from drayman.core.queue import Queue, RetryConfig
+from drayman.core.status import Code
+from drayman.core.task import Task
+
+
+class Verdict(enum.Enum):
+    """What becomes of a task when an attempt ends."""
+
+    COMPLETED = "completed"
+    RETRY = "retry"
+    FAILED = "failed"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to make one attempt.
+
+    Attributes:
+        number: Its number, never used again; the fence against answers from the past.
+        queue: The task's queue as it was at that time.
+        task: The task, this attempt counted in its ``dispatch_count``.
+        forced_at: When RunTask asked for the attempt, None for a scheduled one.
+    """
+
+    number: int
+    queue: Queue
+    task: Task
+    forced_at: Micros | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of an attempt, as the store notes it.
+
+    Attributes:
+        claim: The claim's number.
+        verdict: What becomes of the task.
+        reason: Why a failed task is given up, in words.
+        schedule_time: When a task is tried again.
+        response_time: When the attempt ended.
+        code: How it ended.
+        message: The same in words.
+        responded: Whether there was an answer.
+        executed: Whether the answer was not 5xx.
+        previous_response: What the next attempt will tell the target.
+    """
+
+    claim: int
+    verdict: Verdict
+    reason: str
+    schedule_time: Micros
+    response_time: Micros
+    code: Code
+    message: str
+    responded: bool
+    executed: bool
+    previous_response: int
+
+
+def settle(
+    claim: Claim, outcome: Outcome, retry_config: RetryConfig, *, retention: Micros, now: Micros
+) -> Settlement:
+    """Return what an outcome makes of a task."""
+    verdict, schedule_time, reason = _verdict(claim, outcome, retry_config, retention, now)
+    return Settlement(
+        claim=claim.number,
+        verdict=verdict,
+        reason=reason,
+        schedule_time=schedule_time,
+        response_time=now,
+        code=outcome.code,
+        message=outcome.message,
+        responded=outcome.responded,
+        executed=outcome.executed,
+        previous_response=outcome.previous_response,
+    )
+
+
+def _verdict(
+    claim: Claim, outcome: Outcome, config: RetryConfig, retention: Micros, now: Micros
+) -> tuple[Verdict, Micros, str]:
+    task = claim.task
+    if outcome.success:
+        return Verdict.COMPLETED, task.schedule_time, ""
+    decision = retry.decide(
+        config,
+        attempts=task.dispatch_count,
+        first_attempt_at=now if task.first_dispatch_time is None else task.first_dispatch_time,
+        now=now,
+        anchor=now if claim.forced_at is None else claim.forced_at,
+    )
+    if isinstance(decision, retry.GiveUp):
+        return Verdict.FAILED, task.schedule_time, decision.reason
+    if decision.time > task.create_time + retention:
+        return Verdict.FAILED, task.schedule_time, "it would outlive its retention"
+    return Verdict.RETRY, max(decision.time, now), ""

@@ -1,0 +1,45 @@
+"""The limits of the service, one row each.
+
+The defaults are Google's (quotas page, April 2026; recorded responses; API text 2.26); a
+server of one's own may raise them.
+"""
+
+import dataclasses
+
+from drayman.core.clock import DAY, HOUR, MINUTE, SECOND, Micros
+
+HTTP_DEADLINE_DEFAULT: Micros = 10 * MINUTE
+HTTP_DEADLINE_RANGE: tuple[Micros, Micros] = (15 * SECOND, 30 * MINUTE)
+APP_ENGINE_DEADLINE_DEFAULT: Micros = 10 * MINUTE  # of automatic scaling; never stored
+APP_ENGINE_DEADLINE_RANGE: tuple[Micros, Micros] = (15 * SECOND, 24 * HOUR + 15 * SECOND)
+
+URL_LENGTH = 2083
+HEADERS_SIZE = 80 * 1024
+QUEUES_PAGE = 9800
+TASKS_PAGE = 1000
+TASKS_PAGE_BYTES = 3 << 20
+"""A page of tasks ends here, so that it passes through any client's default of 4 MB."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """What may differ from server to server.
+
+    Attributes:
+        max_dispatches_per_second: The highest rate a queue may have.
+        max_concurrent_dispatches: The most attempts in flight a queue may have.
+        task_size: The most bytes of a stored task, as it would be serialized
+            (measured on the real service: 2^20 - 7).
+        schedule_horizon: How far ahead a task may be scheduled.
+        retention: How old a task may grow before it is dropped.
+        task_tombstone: How long the name of a finished task stays taken.
+        queue_tombstone: How long the name of a deleted queue stays taken.
+    """
+
+    max_dispatches_per_second: float = 500.0
+    max_concurrent_dispatches: int = 5000
+    task_size: int = (1 << 20) - 7
+    schedule_horizon: Micros = 30 * DAY
+    retention: Micros = 31 * DAY
+    task_tombstone: Micros = 24 * HOUR
+    queue_tombstone: Micros = 3 * DAY

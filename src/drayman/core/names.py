@@ -1,0 +1,101 @@
+"""Names of resources: how they are read and put together (API text; recorded errors)."""
+
+import re
+from typing import NamedTuple
+
+from drayman.core import errors
+
+_PROJECT = r"[A-Za-z0-9:.-]+"
+_LOCATION = r"[A-Za-z0-9-]+"
+_QUEUE_ID = r"[A-Za-z0-9-]{1,100}"
+_LOCATION_NAME = re.compile(rf"projects/{_PROJECT}/locations/{_LOCATION}")
+_QUEUE_NAME = re.compile(rf"projects/{_PROJECT}/locations/{_LOCATION}/queues/{_QUEUE_ID}")
+_TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
+
+LOCATION_FORM = "projects/<PROJECT_ID>/locations/<LOCATION_ID>"
+QUEUE_FORM = f"{LOCATION_FORM}/queues/<QUEUE_ID>"
+TASK_FORM = f"{QUEUE_FORM}/tasks/<TASK_ID>"
+
+
+class TaskName(NamedTuple):
+    """A task's name in its two parts.
+
+    Attributes:
+        queue: The full name of its queue.
+        id: Its own id.
+    """
+
+    queue: str
+    id: str
+
+
+def location(field: str, name: str) -> str:
+    """Return ``name``, the name of a location; InvalidArgument otherwise."""
+    if not _LOCATION_NAME.fullmatch(name):
+        raise _malformed(field, name, LOCATION_FORM)
+    return name
+
+
+def queue(field: str, name: str) -> str:
+    """Return ``name``, the name of a queue; InvalidArgument otherwise."""
+    if not _QUEUE_NAME.fullmatch(name):
+        raise _malformed(field, name, QUEUE_FORM)
+    return name
+
+
+def task(field: str, name: str) -> TaskName:
+    """Return the two parts of a task's name; InvalidArgument when it is none."""
+    queue_name, separator, task_id = name.rpartition("/tasks/")
+    if not separator or not _QUEUE_NAME.fullmatch(queue_name) or not _TASK_ID.fullmatch(task_id):
+        raise _malformed(field, name, TASK_FORM)
+    return TaskName(queue_name, task_id)
+
+
+def new_queue(parent: str, name: str) -> str:
+    """Return the name of a queue that is to be created under ``parent``."""
+    if not _QUEUE_NAME.fullmatch(name):
+        raise errors.InvalidArgument(f'Queue name must be formatted: "{QUEUE_FORM}".')
+    if not name.startswith(f"{parent}/queues/"):
+        raise errors.InvalidArgument(f"{name} must begin with {parent}.")
+    return name
+
+
+def new_task(parent: str, name: str) -> str:
+    """Return the id of a task that is to be created in the queue ``parent``."""
+    queue_name, separator, task_id = name.partition("/tasks/")
+    if not separator or not _QUEUE_NAME.fullmatch(queue_name):
+        raise _malformed("task.name", name, TASK_FORM)
+    if queue_name != parent:
+        raise errors.InvalidArgument(
+            f"The queue name from request ('{parent}') must be the same as the queue name "
+            f"in the named task ('{queue_name}')."
+        )
+    if not _TASK_ID.fullmatch(task_id):
+        raise errors.InvalidArgument(
+            f'Task ID "{task_id}" can contain only letters ([A-Za-z]), numbers ([0-9]), '
+            "hyphens (-), or underscores (_). Task ID must between 1 and 500 characters."
+        )
+    return task_id
+
+
+def join_task(queue_name: str, task_id: str) -> str:
+    """Return a task's full name."""
+    return f"{queue_name}/tasks/{task_id}"
+
+
+def short_id(name: str) -> str:
+    """Return the last part of a name: what the delivery headers show."""
+    return name.rpartition("/")[2]
+
+
+def location_of(queue_name: str) -> str:
+    """Return the location that a queue lies in."""
+    return queue_name.partition("/queues/")[0]
+
+
+def _malformed(field: str, name: str, form: str) -> errors.InvalidArgument:
+    # The first sentence is the real service's, which stops there; users ask for the second.
+    return errors.InvalidArgument(
+        "Invalid resource field value in the request. "
+        f'"{field}" must be formatted "{form}", not "{name[:200]}".'
+    )

@@ -1,0 +1,166 @@
+"""The dispatcher: wait, claim, build the request, send, judge, settle.
+
+``step`` is one look at the store: it claims what is due, starts the attempts and returns when
+to look again. ``run`` repeats it. Nothing about a waiting task is kept here, only the attempts
+in flight; their number and their bytes are bounded.
+"""
+
+import asyncio
+import collections
+import contextlib
+from collections.abc import Mapping
+
+from drayman.core import delivery, errors, lifecycle
+from drayman.core.clock import SECOND, Clock, Micros
+from drayman.core.delivery import Failure, NoAnswer, Outcome
+from drayman.core.events import AttemptCrashed, AttemptEnded, Emit, Stopping, StoreFailed
+from drayman.core.lifecycle import Claim, Settlement
+from drayman.core.limits import Limits
+from drayman.core.queue import RetryConfig
+from drayman.dispatch.sender import Sender
+from drayman.store.contract import Store
+from drayman.wire import tasks
+
+POLL: Micros = 5 * SECOND
+"""The longest time between two looks: what a lost hint costs at most."""
+PAUSE: Micros = 1 * SECOND
+"""How long to wait before a store that failed is asked again."""
+BATCH = 200
+"""The most attempts of one claim."""
+BYTES = 128 << 20
+"""No more is claimed while the requests in flight hold more than this."""
+
+
+class Dispatcher:
+    """The attempts of one server."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        sender: Sender,
+        *,
+        server: str,
+        slots: int,
+        limits: Limits,
+        app_engine: Mapping[str, str],
+        emit: Emit,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._sender = sender
+        self._server = server
+        self._slots = slots
+        self._limits = limits
+        self._app_engine = app_engine
+        self._emit = emit
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._held: collections.Counter[str] = collections.Counter()
+        self._bytes = 0
+        store.on_change(self._wake.set)
+
+    async def run(self) -> None:
+        """Dispatch until ``stop`` is called."""
+        while not self._stopping:
+            self._wake.clear()
+            due = await self.step()
+            latest = self._clock.now() + POLL
+            await self._clock.wait(self._wake, latest if due is None else min(due, latest))
+
+    async def step(self) -> Micros | None:
+        """Start what is due; return when to look again, None for not before a change."""
+        free = self._slots - len(self._attempts)
+        if self._stopping or free <= 0 or self._bytes > BYTES:
+            return None
+        now = self._clock.now()
+        try:
+            found = await self._store.claim_due(
+                self._server, min(free, BATCH), dict(self._held), free, now
+            )
+        except errors.ServiceError as error:
+            self._emit(StoreFailed("claim_due", error.message))
+            return now + PAUSE
+        for claim in found.claims:
+            self._start(claim)
+        return found.next_due
+
+    async def drain(self) -> None:
+        """Return when no attempt is in flight."""
+        while self._attempts:
+            await asyncio.wait(self._attempts)
+
+    async def stop(self, grace: Micros) -> None:
+        """Start nothing new, let what is in flight end, return the rest to its queues."""
+        self._stopping = True
+        self._wake.set()
+        self._emit(Stopping(len(self._attempts)))
+        with contextlib.suppress(TimeoutError):
+            async with self._clock.timeout(self._clock.now() + grace):
+                await self.drain()
+        for attempt in self._attempts:
+            attempt.cancel()
+        await asyncio.gather(*self._attempts, return_exceptions=True)
+        try:
+            await self._store.release(self._server, self._clock.now())
+        except errors.ServiceError as error:  # the next start does it
+            self._emit(StoreFailed("release", error.message))
+
+    def _start(self, claim: Claim) -> None:
+        queue, size = claim.queue.name, len(claim.task.request)
+        self._held[queue] += 1
+        self._bytes += size
+
+        def ended(attempt: asyncio.Task[None]) -> None:
+            self._attempts.discard(attempt)
+            self._bytes -= size
+            self._held[queue] -= 1
+            if not self._held[queue]:
+                del self._held[queue]
+            self._wake.set()
+
+        attempt = asyncio.get_running_loop().create_task(self._attempt(claim))
+        self._attempts.add(attempt)
+        attempt.add_done_callback(ended)
+
+    async def _attempt(self, claim: Claim) -> None:
+        began = self._clock.now()
+        try:
+            outcome, config = await self._deliver(claim)
+        except Exception as error:  # noqa: BLE001 - a claim must be settled, whatever happens
+            self._emit(AttemptCrashed(claim, error))
+            failure = NoAnswer(Failure.CONNECTION, "internal error of the server; see its log")
+            outcome = delivery.judge(delivery.Kind.HTTP, failure)
+            config = claim.queue.retry_config
+        now = self._clock.now()
+        settlement = lifecycle.settle(
+            claim, outcome, config, retention=self._limits.retention, now=now
+        )
+        await self._settle(settlement)
+        self._emit(AttemptEnded(claim, settlement, now - began))
+
+    async def _deliver(self, claim: Claim) -> tuple[Outcome, RetryConfig]:
+        opened = tasks.delivery_of(claim.queue, claim.task)
+        target = opened.target
+        request = delivery.request(target, claim.task, self._app_engine)
+        if isinstance(request, NoAnswer):
+            return delivery.judge(target.kind, request), opened.retry_config
+        try:
+            async with self._clock.timeout(self._clock.now() + target.deadline):
+                result = await self._sender.send(request)
+        except TimeoutError:
+            seconds = target.deadline / SECOND
+            result = NoAnswer(Failure.DEADLINE, f"no answer within the deadline of {seconds:g} s")
+        return delivery.judge(target.kind, result), opened.retry_config
+
+    async def _settle(self, settlement: Settlement) -> None:
+        """Have an outcome noted, however long the store needs; its slot stays taken so long."""
+        while True:
+            try:
+                await self._store.settle([settlement], self._clock.now())
+            except errors.ServiceError as error:
+                self._emit(StoreFailed("settle", error.message))
+                await self._clock.wait(asyncio.Event(), self._clock.now() + PAUSE)
+            else:
+                return

@@ -1,0 +1,99 @@
+"""The sender: one request out, one answer or failure back."""
+
+import asyncio
+import ssl
+from typing import Protocol
+
+import aiohttp
+import yarl
+
+from drayman.core.delivery import ANSWER_SIZE, Answer, Failure, NoAnswer, Request
+
+
+class Sender(Protocol):
+    """What dispatch needs of HTTP.
+
+    Deadlines are the caller's: ``send`` is cancelled when its time is up.
+    """
+
+    async def send(self, request: Request) -> Answer | NoAnswer:
+        """Send a request; failures of any kind are returned, not raised."""
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+
+
+_QUIET = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+class AiohttpSender:
+    """Sends with aiohttp: connections are kept, redirects are not followed, cookies are ignored.
+
+    Of an answer's body at most ``ANSWER_SIZE`` bytes are read, compressed as they come.
+    """
+
+    def __init__(self) -> None:
+        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=10)  # dispatch has the bounds
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            skip_auto_headers=_QUIET,
+            auto_decompress=False,
+        )
+
+    async def send(self, request: Request) -> Answer | NoAnswer:
+        """Send a request; failures of any kind are returned, not raised."""
+        try:
+            url = yarl.URL(request.url, encoded=True)
+            async with self._session.request(
+                request.method,
+                url,
+                headers=request.headers,
+                data=request.body or None,
+                allow_redirects=False,
+            ) as response:
+                await _read(response)
+                return Answer(response.status)
+        except (aiohttp.ClientError, OSError, ValueError, asyncio.IncompleteReadError) as error:
+            return NoAnswer(Failure.CONNECTION, _in_words(error))
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._session.close()
+
+
+async def _read(response: aiohttp.ClientResponse) -> None:
+    """Read a body to its end, so that the connection can be kept, or to the limit."""
+    left = ANSWER_SIZE
+    async for chunk in response.content.iter_any():
+        left -= len(chunk)
+        if left <= 0:
+            response.close()
+            return
+
+
+_Kinds = tuple[type[Exception], ...]
+_WORDS: tuple[tuple[_Kinds, str], ...] = (
+    # The first row that fits counts: aiohttp's errors inherit from one another.
+    ((aiohttp.ClientConnectorDNSError,), "the target's host name cannot be resolved: {error}"),
+    (
+        (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError),
+        "the target's certificate is not accepted: {error}",
+    ),
+    ((aiohttp.ClientSSLError, ssl.SSLError), "no TLS connection to the target: {error}"),
+    ((aiohttp.ClientConnectorError,), "no connection to the target: {error}"),
+    ((aiohttp.InvalidURL,), "the URL cannot be used: {error}"),
+    (
+        (aiohttp.ServerDisconnectedError, ConnectionResetError),
+        "the target closed the connection without an answer",
+    ),
+    ((aiohttp.ClientPayloadError,), "the target's answer broke off"),
+    ((aiohttp.ClientResponseError,), "the target's answer is not HTTP"),
+    ((Exception,), "the request failed: {error}"),
+)
+
+
+def _in_words(error: Exception) -> str:
+    words = next(words for kinds, words in _WORDS if isinstance(error, kinds))
+    return words.format(error=error)[:500]

@@ -1,0 +1,53 @@
+"""What people see of a server: log lines, written by a subscriber of its events."""
+
+import logging
+import sys
+import traceback
+
+from drayman.core.clock import SECOND
+from drayman.core.events import AttemptCrashed, AttemptEnded, Event, Stopping, StoreFailed
+from drayman.core.lifecycle import Verdict
+
+LEVELS = ("debug", "info", "warning", "error")
+
+_log = logging.getLogger("drayman")
+
+
+def log_to_stderr(level: str) -> None:
+    """Send log lines of a level and above to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    _log.setLevel(level.upper())
+
+
+def log(event: Event) -> None:
+    """Write an event as a log line."""
+    match event:
+        case AttemptEnded():
+            _log_attempt(event)
+        case AttemptCrashed(claim, error):
+            trace = "".join(traceback.format_exception(error))
+            _log.error("attempt of %s crashed\n%s", claim.task.name, trace)
+        case StoreFailed(verb, message):
+            _log.error("store: %s failed, trying again: %s", verb, message)
+        case Stopping(in_flight):
+            _log.info("stopping; %d attempts in flight", in_flight)
+
+
+def _log_attempt(event: AttemptEnded) -> None:
+    task, end = event.claim.task, event.settlement
+    seconds = event.duration / SECOND
+    number = task.dispatch_count
+    if end.verdict is Verdict.COMPLETED:
+        _log.debug("%s: done at attempt %d, %.3f s", task.name, number, seconds)
+    elif end.verdict is Verdict.RETRY:
+        wait = (end.schedule_time - end.response_time) / SECOND
+        _log.info(
+            "%s: attempt %d failed, %.3f s: %s; next in %.3f s",
+            task.name, number, seconds, end.message, wait,
+        )  # fmt: skip
+    else:
+        _log.warning(
+            "%s: given up at attempt %d, %s: %s", task.name, number, end.reason, end.message
+        )

@@ -1,0 +1,242 @@
+"""A server: the store, the doors and the dispatcher, put together."""
+
+import asyncio
+import contextlib
+import os
+import platform
+import resource
+import signal
+import socket
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+
+from drayman import config as configuration
+from drayman import observe
+from drayman.api.context import Context
+from drayman.api.grpc import GrpcServer, PortError
+from drayman.api.http import HttpApp
+from drayman.config import Config
+from drayman.core.clock import Clock, SystemClock
+from drayman.core.errors import ServiceError
+from drayman.core.events import Emit
+from drayman.core.queue import Queue
+from drayman.dispatch.dispatcher import Dispatcher
+from drayman.dispatch.janitor import Janitor
+from drayman.dispatch.sender import AiohttpSender, Sender
+from drayman.store.contract import Store, StoreError
+from drayman.store.sqlite.store import SqliteStore
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds the event loop may keep the interpreter from the store's thread: a tenth of Python's
+default, which makes a commit beside a busy loop several times faster (see docs)."""
+
+CALLS_GRACE = 5.0
+"""Seconds that calls in progress may go on when the server stops."""
+
+
+FILES = 65_536
+"""How many open files to ask the system for: each attempt and each caller needs one."""
+
+
+class StartError(Exception):
+    """A server that cannot start; the message is for the person who starts it."""
+
+
+class Server:
+    """A Drayman server in the running event loop."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock | None = None,
+        sender: Sender | None = None,
+        emit: Emit = observe.log,
+    ) -> None:
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._sender = sender
+        self._emit = emit
+        self._closers = contextlib.AsyncExitStack()
+        self.host = config.host
+        self.port = 0
+        self.http_port = 0
+        self.store: Store
+
+    @property
+    def ready_line(self) -> str:
+        """The line that says where the server is."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (
+            f"drayman ready grpc={host}:{self.port} http=http://{host}:{self.http_port} "
+            f"store={self.store.url}"
+        )
+
+    async def start(self) -> None:
+        """Start, and return when calls can be taken. StartError."""
+        try:
+            await self._start()
+        except (StoreError, PortError) as error:
+            await self._closers.aclose()
+            raise StartError(str(error)) from None
+        except BaseException:
+            await self._closers.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Take no new calls, let attempts in flight end within the grace, then close."""
+        await self._closers.aclose()
+
+    async def _start(self) -> None:
+        config, clock, limits = self._config, self._clock, self._config.limits
+        path = ":memory:" if config.store == "memory" else config.store.partition(":")[2]
+        safe = config.durability == "safe"
+        self.store = await SqliteStore.open(path, limits, clock.now(), safe=safe)
+        self._closers.push_async_callback(self.store.close)
+        await self._create_queues()
+        context = Context(self.store, clock, limits)
+        app = HttpApp(context)
+        await self._start_http(app)
+        grpc = GrpcServer(context, config.host, config.port)
+        self.port = grpc.port
+        dispatcher = await self._start_dispatch()
+        await grpc.start()
+        app.ready = True
+
+        async def stop_work() -> None:
+            app.ready = False
+            await asyncio.gather(grpc.stop(CALLS_GRACE), dispatcher.stop(config.grace))
+
+        self._closers.push_async_callback(stop_work)
+
+    async def _create_queues(self) -> None:
+        now = self._clock.now()
+        path = self._config.queue_file
+        try:
+            for queue in configuration.load_queues(path, self._config.limits) if path else []:
+                await self.store.update_queue(queue.name, _settings_of(queue), now)
+            for name in self._config.queue:
+                await self.store.update_queue(name, _existing_or(Queue(name)), now)
+        except ServiceError as error:
+            raise StoreError(f"the queues given at start cannot be created: {error}") from None
+
+    async def _start_http(self, app: HttpApp) -> None:
+        sock = _listen(self._config.host, self._config.http_port)
+        self.http_port = sock.getsockname()[1]
+        server = _Uvicorn(app)
+        serving = asyncio.create_task(server.serve(sockets=[sock]))
+
+        async def close() -> None:
+            server.should_exit = True
+            await serving
+
+        self._closers.push_async_callback(close)
+        await server.up.wait()
+
+    async def _start_dispatch(self) -> Dispatcher:
+        sender = self._sender or AiohttpSender()
+        self._closers.push_async_callback(sender.close)
+        dispatcher = Dispatcher(
+            self.store,
+            self._clock,
+            sender,
+            server=f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+            slots=self._config.max_in_flight,
+            limits=self._config.limits,
+            app_engine=dict(self._config.app_engine_target),
+            emit=self._emit,
+        )
+        janitor = Janitor(self.store, self._clock, self._emit)
+        running = [asyncio.create_task(dispatcher.run()), asyncio.create_task(janitor.run())]
+
+        async def close() -> None:
+            janitor.stop()
+            await asyncio.gather(*running)
+
+        self._closers.push_async_callback(close)
+        return dispatcher
+
+
+async def serve(config: Config) -> None:
+    """Run a server until SIGTERM or SIGINT; a second signal ends it at once. StartError."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    _raise_file_limit()
+    observe.log_to_stderr(config.log_level)
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+
+    def stop() -> None:
+        stopped.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    server = Server(config)
+    await server.start()
+    if config.durability == "relaxed":
+        sys.stderr.write("durability is relaxed: a power cut may lose tasks that were promised\n")
+    sys.stdout.write(f"{server.ready_line}\n")
+    sys.stdout.flush()
+    await stopped.wait()
+    await server.stop()
+
+
+class _Uvicorn(uvicorn.Server):
+    """A server that leaves signals alone and says when it is up."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app, lifespan="off", log_config=None, access_log=False, http="httptools",
+                ws="none", timeout_graceful_shutdown=int(CALLS_GRACE), server_header=False,
+            )
+        )  # fmt: skip
+        self.up = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address, family=family, backlog=2048)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PortError(f"cannot listen on {host}:{port} (--http-port): {reason}") from None
+
+
+def _settings_of(queue: Queue) -> Callable[[Queue | None], Queue]:
+    """Return a change that gives a queue the settings of another and leaves its state alone."""
+
+    def change(existing: Queue | None) -> Queue:
+        if existing is None:
+            return queue
+        return Queue(
+            queue.name, existing.state, queue.rate_limits, queue.retry_config,
+            existing.purge_time, queue.settings,
+        )  # fmt: skip
+
+    return change
+
+
+def _existing_or(queue: Queue) -> Callable[[Queue | None], Queue]:
+    return lambda existing: existing or queue
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open connections as the system permits; each attempt needs one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))

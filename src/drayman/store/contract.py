@@ -1,0 +1,183 @@
+"""The contract of a store.
+
+A store keeps queues, tasks, attempts in flight and the names of the recently gone. Its verbs
+are the transitions of ``core.lifecycle``. For all of them:
+
+* **A promise is on disk.** A mutating verb of the first two groups returns when its effect
+  would survive a power cut. ``claim_due``, ``settle``, ``release`` and ``sweep`` are notes: they
+  survive the death of the process, but a power cut may undo them, which costs a second delivery.
+* **Atomic.** A verb happens whole or not at all. Batches may share a transaction, yet each of
+  their items succeeds or fails alone.
+* **Linear.** A verb that begins after another has returned sees its effect.
+* **Time is an argument.** No store reads a clock.
+* **Errors** are ``core.errors``: those named below, and at any time Unavailable (the disk or
+  the database does not answer) and ResourceExhausted (disk full, or too many calls waiting);
+  after these two nothing has changed, or the verb's effect is unknown, never half done.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from drayman.core.clock import Micros
+from drayman.core.errors import ServiceError
+from drayman.core.lifecycle import Claim, Settlement
+from drayman.core.queue import Queue, State
+from drayman.core.task import NewTask, Task
+
+
+class StoreError(Exception):
+    """A store that cannot be opened; the message is for the person who starts the server."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Claims:
+    """What ``claim_due`` found.
+
+    Attributes:
+        claims: The attempts to make now.
+        next_due: When there may be more, None for not before a change. Queues that were
+            passed over because this server's share was full do not count: the end of any
+            attempt is the time to ask again.
+    """
+
+    claims: list[Claim]
+    next_due: Micros | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TaskPage:
+    """A page of tasks.
+
+    Attributes:
+        tasks: The tasks, in the order of their creation.
+        cursor: Where to go on, None at the end.
+    """
+
+    tasks: list[Task]
+    cursor: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stats:
+    """What a store can say of itself without a scan.
+
+    Attributes:
+        queues: How many queues there are.
+        in_flight: How many attempts are in flight.
+    """
+
+    queues: int
+    in_flight: int
+
+
+class Store(Protocol):
+    """Queues and tasks that outlive the process."""
+
+    @property
+    def url(self) -> str:
+        """Where the store is, in the form of the ``--store`` option."""
+
+    # -- queues ---------------------------------------------------------------------------
+
+    async def create_queue(self, queue: Queue, now: Micros) -> Queue:
+        """Create a queue. AlreadyExists; FailedPrecondition while its name has a tombstone."""
+
+    async def get_queue(self, name: str) -> Queue:
+        """Return a queue. NotFound."""
+
+    async def list_queues(self, location: str, after: str, limit: int) -> list[Queue]:
+        """Return the queues of a location in the order of their names, past ``after``."""
+
+    async def update_queue(
+        self, name: str, change: Callable[[Queue | None], Queue], now: Micros
+    ) -> Queue:
+        """Put what ``change`` makes of a queue in its place; it gets None for an absent one.
+
+        ``change`` is a pure function, called inside the transaction; what it raises is raised
+        here and nothing changes. FailedPrecondition while the name has a tombstone.
+        """
+
+    async def delete_queue(self, name: str, now: Micros) -> None:
+        """Delete a queue with its tasks, in constant time. NotFound ("entity")."""
+
+    async def purge_queue(self, name: str, now: Micros) -> Queue:
+        """Delete all tasks of a queue, in constant time. NotFound."""
+
+    async def set_state(self, name: str, state: State, now: Micros) -> Queue:
+        """Pause or resume a queue. NotFound."""
+
+    # -- tasks ----------------------------------------------------------------------------
+
+    async def create_tasks(
+        self, queue: str, tasks: Sequence[NewTask], now: Micros
+    ) -> list[Task | ServiceError]:
+        """Create tasks, each on its own: its task, or NotFound or AlreadyExists in its place.
+
+        A generated id is a decimal number; in one store they grow with time and are never
+        used twice.
+        """
+
+    async def get_task(self, name: str, now: Micros) -> Task:
+        """Return a task. NotFound, with different words for one that is recently gone."""
+
+    async def list_tasks(self, queue: str, after: int, limit: int, size: int) -> TaskPage:
+        """Return tasks of a queue past the cursor ``after`` (0 for the first page).
+
+        At most ``limit`` of them and about ``size`` bytes. What existed throughout a
+        listing is in it exactly once. NotFound.
+        """
+
+    async def delete_tasks(self, names: Sequence[str], now: Micros) -> list[ServiceError | None]:
+        """Delete tasks, each on its own: None, or NotFound in its place."""
+
+    async def run_task(self, name: str, now: Micros) -> Task:
+        """Grant a task one attempt now, whatever its queue's state, tokens and slots.
+
+        It takes the place of the scheduled attempt. An attempt in flight goes on: if it
+        succeeds the task is done, if it fails the granted one decides. Returns the task with
+        the attempt counted. NotFound.
+        """
+
+    # -- dispatch -------------------------------------------------------------------------
+
+    async def claim_due(
+        self, server: str, limit: int, held: Mapping[str, int], slots: int, now: Micros
+    ) -> Claims:
+        """Claim attempts for ``server``: granted ones first, then due tasks.
+
+        At most ``limit`` in all. Of a queue at most what its state, token bucket and
+        concurrency allow, and no more than keeps this server's share fair: of its ``slots`` free
+        slots no queue may come to hold more than it leaves free for others. ``held`` says
+        how many attempts of each queue this server has in flight.
+        """
+
+    async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[bool]:
+        """Note how attempts ended; False for a claim that is no longer held, which is ignored.
+
+        A task that was deleted meanwhile stays deleted. A task that RunTask has granted
+        another attempt is completed by a success and not touched by a failure.
+        """
+
+    async def release(self, server: str, now: Micros) -> int:
+        """Return all attempts of a server to their queues, due at once; how many it were."""
+
+    async def sweep(self, now: Micros, limit: int) -> int:
+        """Remove up to ``limit`` remains: purged tasks, old tasks, expired tombstones.
+
+        Returns how many were removed; fewer than ``limit`` means there is no more to do now.
+        """
+
+    # -- around ---------------------------------------------------------------------------
+
+    def on_change(self, hint: Callable[[], object]) -> None:
+        """Have ``hint`` called, in the loop's thread, after work may have become due."""
+
+    async def check(self) -> None:
+        """Return if the store can be written at present; Unavailable or ResourceExhausted."""
+
+    async def stats(self) -> Stats:
+        """Return counters, without a scan of tasks."""
+
+    async def close(self) -> None:
+        """Finish what waits and let go of the database. Harmless when repeated."""

@@ -1,0 +1,237 @@
+"""The verbs of dispatch, on a connection inside a transaction."""
+
+import collections
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from drayman.core import bucket
+from drayman.core.bucket import Bucket
+from drayman.core.clock import Micros
+from drayman.core.lifecycle import Claim, Settlement, Verdict
+from drayman.core.limits import Limits
+from drayman.core.queue import State
+from drayman.store.contract import Claims
+from drayman.store.sqlite import tasks
+from drayman.store.sqlite.rows import Connection, QueueRow, TaskRow, queue_of, sql, task_of
+
+_SQL = sql("dispatch.sql")
+_TASK = sql("task.sql")
+_QUEUES_A_TURN = 64
+
+
+class Turn(NamedTuple):
+    """The arguments of one ``claim_due``."""
+
+    server: str
+    limit: int
+    held: Mapping[str, int]
+    slots: int
+    now: Micros
+
+
+class _Held(NamedTuple):
+    number: int
+    task: int
+    queue: int
+    forced_at: Micros | None
+
+
+def claim_due(connection: Connection, turn: Turn) -> Claims:
+    """Claim granted attempts, then due tasks of the queues that have waited longest."""
+    claims = _take_grants(connection, turn)
+    left, free = turn.limit - len(claims), turn.slots - len(claims)
+    held = collections.Counter(turn.held)
+    held.update(claim.queue.name for claim in claims)
+    rows = connection.execute(
+        _SQL["ready_queues"], {"now": turn.now, "limit": _QUEUES_A_TURN}
+    ).fetchall()
+    for queue in map(QueueRow._make, rows):
+        # No queue may come to hold more of this server's slots than it leaves free.
+        share = min(left, (free - held[queue.name] + 1) // 2)
+        claimed = _claim(connection, queue, share, turn)
+        claims += claimed
+        left -= len(claimed)
+        free -= len(claimed)
+    more = left <= 0 < free or len(rows) == _QUEUES_A_TURN
+    return Claims(claims, turn.now if more else _next_wake(connection, turn.now))
+
+
+def settle(
+    connection: Connection, calls: Sequence[tuple[Sequence[Settlement], Micros]], limits: Limits
+) -> list[list[bool]]:
+    """Note the outcomes of all calls of a group, in a handful of statements."""
+    ended = {each.claim: each for given, _ in calls for each in given}
+    now = max((now for _, now in calls), default=0)
+    rows = connection.execute(_SQL["end_claims"], {"numbers": json.dumps(list(ended))})
+    held = {number: (task, queue) for number, task, queue in rows.fetchall()}
+    _note_retries(connection, [(held[number][0], each) for number, each in ended.items()
+                               if number in held and each.verdict is Verdict.RETRY])  # fmt: skip
+    finished = [number for number in held if ended[number].verdict is not Verdict.RETRY]
+    deciding = _still_deciding(
+        connection,
+        [(held[n][0], n) for n in finished if ended[n].verdict is Verdict.FAILED],
+    )
+    gone: dict[int, list[int]] = collections.defaultdict(list)
+    for number in finished:
+        task, queue = held[number]
+        if ended[number].verdict is Verdict.COMPLETED or task in deciding:
+            gone[queue].append(task)
+    for queue, seqs in gone.items():
+        tasks.remove(connection, queue, seqs, now + limits.task_tombstone)
+    _free_slots(connection, [queue for _, queue in held.values()], now)
+    return [[each.claim in held for each in given] for given, _ in calls]
+
+
+def release(connection: Connection, server: str | None, now: Micros) -> int:
+    """Return the attempts of a server (None: of all) to their queues."""
+    query = "all_claims" if server is None else "claims_of"
+    rows = connection.execute(_SQL[query], {"server": server}).fetchall()
+    for claim in map(_Held._make, rows):
+        connection.execute(_SQL["drop_claim"], {"number": claim.number})
+        if claim.forced_at is None:
+            connection.execute(_SQL["unclaim"], {"seq": claim.task, "number": claim.number})
+        else:
+            _grant_again(connection, claim)
+    _free_slots(connection, [queue for _, _, queue, _ in rows], now)
+    return len(rows)
+
+
+def sweep(connection: Connection, now: Micros, limit: int, limits: Limits) -> int:
+    """Remove remains, in small steps."""
+    removed = _sweep_retired(connection, limit, limits)
+    removed += _sweep_old(connection, now, limit - removed, limits)
+    given = {"now": now, "limit": limit - removed}
+    removed += connection.execute(_SQL["sweep_task_tombstones"], given).rowcount
+    connection.execute(_SQL["sweep_queue_tombstones"], {"now": now})
+    return removed
+
+
+def _take_grants(connection: Connection, turn: Turn) -> list[Claim]:
+    claims = []
+    rows = connection.execute(_SQL["granted"], {"limit": turn.limit}).fetchall()
+    for number, forced_at, key, seq, live in rows:
+        if not live:  # purged, or deleted with its queue
+            connection.execute(_SQL["drop_claim"], {"number": number})
+            continue
+        connection.execute(_SQL["take_grant"], {"number": number, "server": turn.server})
+        queue = QueueRow(*connection.execute(_SQL["queue_by_key"], {"key": key}).fetchone())
+        task = TaskRow(*connection.execute(_SQL["get_task"], {"seq": seq}).fetchone())
+        claims.append(Claim(number, queue_of(queue), task_of(queue.name, task), forced_at))
+        _free_slots(connection, [key], turn.now, sign=-1)
+    return claims
+
+
+def _claim(connection: Connection, row: QueueRow, share: int, turn: Turn) -> list[Claim]:
+    rate, burst = row.max_dispatches_per_second, row.max_burst_size
+    tokens = bucket.refill(Bucket(row.tokens, row.tokens_time), rate, burst, turn.now)
+    running = row.state == State.RUNNING
+    open_slots = row.max_concurrent_dispatches - row.in_flight
+    count = min(bucket.available(tokens), open_slots, share) if running else 0
+    claims = _claim_tasks(connection, row, count, turn) if count > 0 else []
+    tokens = bucket.take(tokens, len(claims))
+    wake_time = None
+    if running and open_slots > len(claims):
+        wake_time = _wake_time(connection, row, tokens, share > len(claims), turn.now)
+    connection.execute(
+        _SQL["after_claim"],
+        {
+            "key": row.key,
+            "tokens": tokens.tokens,
+            "tokens_time": tokens.time,
+            "claimed": len(claims),
+            "wake_time": wake_time,
+        },
+    )
+    return claims
+
+
+def _claim_tasks(connection: Connection, row: QueueRow, count: int, turn: Turn) -> list[Claim]:
+    (last,) = connection.execute(_SQL["last_claim"]).fetchone()
+    given = {"generation": row.generation, "queue": row.key, "server": turn.server,
+             "now": turn.now, "limit": count, "last": last}  # fmt: skip
+    if not connection.execute(_SQL["claim"], given).rowcount:
+        return []
+    queue = queue_of(row)
+    rows = connection.execute(_SQL["claim_tasks"], given).fetchall()
+    claims = [
+        Claim(task.claim or 0, queue, task_of(row.name, task)) for task in map(TaskRow._make, rows)
+    ]
+    return sorted(claims, key=lambda claim: claim.number)
+
+
+def _wake_time(
+    connection: Connection, row: QueueRow, tokens: Bucket, has_share: bool, now: Micros
+) -> Micros | None:
+    """Return when a running queue with open slots is worth another look."""
+    found = connection.execute(_SQL["next_schedule"], {"generation": row.generation}).fetchone()
+    if found is None:
+        return None
+    if not has_share:  # this turn's limit, not the queue's: it stays ready, behind the others
+        return max(now, int(found[0]))
+    ready = bucket.ready_at(tokens, row.max_dispatches_per_second, row.max_burst_size)
+    return max(ready, int(found[0]))
+
+
+def _next_wake(connection: Connection, now: Micros) -> Micros | None:
+    (time,) = connection.execute(_SQL["next_wake"], {"now": now}).fetchone()
+    return None if time is None else int(time)
+
+
+def _note_retries(connection: Connection, retries: Sequence[tuple[int, Settlement]]) -> None:
+    if retries:
+        ended = [
+            (task, each.claim, each.schedule_time, each.response_time, int(each.code),
+             each.message, int(each.responded), int(each.executed), each.previous_response)
+            for task, each in retries
+        ]  # fmt: skip
+        connection.execute(_SQL["retry_tasks"], {"ended": json.dumps(ended)})
+
+
+def _still_deciding(connection: Connection, pairs: Sequence[tuple[int, int]]) -> set[int]:
+    """Return those of the tasks whose fate still hangs on the claim beside them."""
+    if not pairs:
+        return set()
+    rows = connection.execute(_SQL["still_deciding"], {"pairs": json.dumps(pairs)}).fetchall()
+    return {seq for (seq,) in rows}
+
+
+def _free_slots(connection: Connection, queues: Sequence[int], now: Micros, sign: int = 1) -> None:
+    for key, count in collections.Counter(queues).items():
+        given = {"key": key, "ended": sign * count, "time": now}
+        connection.execute(_SQL["free_slots"], given)
+
+
+def _grant_again(connection: Connection, claim: _Held) -> None:
+    given = {"seq": claim.task, "queue": claim.queue, "now": claim.forced_at}
+    (new,) = connection.execute(_TASK["grant"], given).fetchone()
+    given = {"seq": claim.task, "number": claim.number, "new": new}
+    if not connection.execute(_SQL["move_claim"], given).rowcount:
+        connection.execute(_SQL["drop_claim"], {"number": new})  # the task is gone
+
+
+def _sweep_retired(connection: Connection, limit: int, limits: Limits) -> int:
+    removed = 0
+    while removed < limit:
+        retired = connection.execute(_SQL["oldest_retired"]).fetchone()
+        if retired is None:
+            break
+        generation, queue, time = retired
+        given = {"generation": generation, "limit": limit - removed}
+        seqs = [seq for (seq,) in connection.execute(_SQL["tasks_of"], given).fetchall()]
+        if not seqs:
+            connection.execute(_SQL["unretire"], given)
+            continue
+        tasks.remove(connection, queue, seqs, time + limits.task_tombstone)
+        removed += len(seqs)
+    return removed
+
+
+def _sweep_old(connection: Connection, now: Micros, limit: int, limits: Limits) -> int:
+    given = {"seq": (now - limits.retention) * tasks.SEQ_PER_MICRO, "limit": limit}
+    by_queue: dict[int, list[int]] = collections.defaultdict(list)
+    for seq, queue in connection.execute(_SQL["old_tasks"], given).fetchall():
+        by_queue[queue].append(seq)
+    for queue, seqs in by_queue.items():
+        tasks.remove(connection, queue, seqs, now + limits.task_tombstone)
+    return sum(map(len, by_queue.values()))

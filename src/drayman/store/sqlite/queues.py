@@ -1,0 +1,115 @@
+"""The verbs of queues, on a connection inside a transaction."""
+
+from collections.abc import Callable
+
+from drayman.core import errors
+from drayman.core.clock import Micros
+from drayman.core.limits import Limits
+from drayman.core.queue import Queue, State
+from drayman.store.contract import Stats
+from drayman.store.sqlite.rows import (
+    Connection,
+    QueueRow,
+    columns_of,
+    find_queue,
+    queue_of,
+    sql,
+)
+
+_SQL = sql("queue.sql")
+
+
+def create(connection: Connection, queue: Queue, now: Micros) -> Queue:
+    """Create a queue."""
+    if find_queue(connection, queue.name):
+        raise errors.queue_exists()
+    return _insert(connection, queue, now)
+
+
+def get(connection: Connection, name: str) -> Queue:
+    """Return a queue."""
+    return queue_of(_existing(connection, name))
+
+
+def list_(connection: Connection, location: str, after: str, limit: int) -> list[Queue]:
+    """Return the queues of a location past a name."""
+    prefix = f"{location}/queues/"
+    rows = connection.execute(
+        _SQL["list_queues"],
+        # "0" is the character after "/": the end of everything that starts with the prefix.
+        {"after": max(after, prefix), "end": f"{location}/queues0", "limit": limit},
+    )
+    return [queue_of(QueueRow(*row)) for row in rows.fetchall()]
+
+
+def update(
+    connection: Connection, name: str, change: Callable[[Queue | None], Queue], now: Micros
+) -> Queue:
+    """Replace a queue by what ``change`` makes of it, or create it."""
+    row = find_queue(connection, name)
+    queue = change(None if row is None else queue_of(row))
+    if row is None:
+        return _insert(connection, queue, now)
+    connection.execute(_SQL["update_queue"], columns_of(queue))
+    return queue
+
+
+def delete(connection: Connection, name: str, now: Micros, limits: Limits) -> None:
+    """Delete a queue; its tasks are swept later."""
+    row = find_queue(connection, name)
+    if row is None:
+        raise errors.entity_missing()
+    _retire(connection, row, now)
+    connection.execute(_SQL["delete_queue"], {"key": row.key})
+    connection.execute(
+        _SQL["bury_queue"], {"name": name, "expire_time": now + limits.queue_tombstone}
+    )
+
+
+def purge(connection: Connection, name: str, now: Micros) -> Queue:
+    """Give a queue a new generation of tasks; the old one is swept later."""
+    row = _existing(connection, name)
+    _retire(connection, row, now)
+    connection.execute(
+        _SQL["purge_queue"], {"generation": _generation(connection), "now": now, "key": row.key}
+    )
+    return get(connection, name)
+
+
+def set_state(connection: Connection, name: str, state: State) -> Queue:
+    """Pause or resume a queue."""
+    _existing(connection, name)
+    connection.execute(_SQL["set_state"], {"name": name, "state": int(state)})
+    return get(connection, name)
+
+
+def stats(connection: Connection) -> Stats:
+    """Return the counters."""
+    return Stats(*connection.execute(_SQL["stats"]).fetchone())
+
+
+def _existing(connection: Connection, name: str) -> QueueRow:
+    row = find_queue(connection, name)
+    if row is None:
+        raise errors.queue_missing()
+    return row
+
+
+def _insert(connection: Connection, queue: Queue, now: Micros) -> Queue:
+    buried = connection.execute(_SQL["queue_tombstone"], {"name": queue.name, "now": now})
+    if buried.fetchone():
+        raise errors.queue_existed()
+    connection.execute(
+        _SQL["insert_queue"],
+        columns_of(queue) | {"generation": _generation(connection), "now": now},
+    )
+    return queue
+
+
+def _generation(connection: Connection) -> int:
+    (generation,) = connection.execute(_SQL["next_generation"]).fetchone()
+    return int(generation)
+
+
+def _retire(connection: Connection, row: QueueRow, now: Micros) -> None:
+    connection.execute(_SQL["retire"], {"generation": row.generation, "key": row.key, "now": now})

@@ -1,0 +1,54 @@
+-- name: get_queue
+SELECT $queue FROM queue WHERE name = :name
+
+-- name: list_queues
+SELECT $queue FROM queue WHERE name > :after AND name < :end ORDER BY name LIMIT :limit
+
+-- name: queue_tombstone
+SELECT 1 FROM queue_tombstone WHERE name = :name AND expire_time > :now
+
+-- name: next_generation
+UPDATE counter SET value = value + 1 WHERE name = 'generation' RETURNING value
+
+-- name: insert_queue
+INSERT INTO queue (
+  name, state, generation, max_dispatches_per_second, max_burst_size,
+  max_concurrent_dispatches, max_attempts, max_retry_duration, min_backoff, max_backoff,
+  max_doublings, settings, tokens, tokens_time
+) VALUES (
+  :name, :state, :generation, :max_dispatches_per_second, :max_burst_size,
+  :max_concurrent_dispatches, :max_attempts, :max_retry_duration, :min_backoff, :max_backoff,
+  :max_doublings, :settings, :max_burst_size, :now
+)
+
+-- name: update_queue
+UPDATE queue SET
+  max_dispatches_per_second = :max_dispatches_per_second,
+  max_burst_size = :max_burst_size,
+  max_concurrent_dispatches = :max_concurrent_dispatches,
+  max_attempts = :max_attempts, max_retry_duration = :max_retry_duration,
+  min_backoff = :min_backoff, max_backoff = :max_backoff, max_doublings = :max_doublings,
+  settings = :settings,
+  tokens = min(tokens, :max_burst_size),
+  wake_time = 0
+WHERE name = :name
+
+-- name: set_state
+UPDATE queue SET state = :state, wake_time = 0 WHERE name = :name
+
+-- name: purge_queue
+UPDATE queue SET generation = :generation, purge_time = :now WHERE key = :key
+
+-- name: retire
+INSERT INTO retired (generation, queue, time) VALUES (:generation, :key, :now)
+
+-- name: delete_queue
+DELETE FROM queue WHERE key = :key
+
+-- name: bury_queue
+INSERT OR REPLACE INTO queue_tombstone (name, expire_time) VALUES (:name, :expire_time)
+
+-- name: stats
+SELECT
+  (SELECT count(*) FROM queue),
+  (SELECT count(*) FROM claim WHERE server IS NOT NULL)

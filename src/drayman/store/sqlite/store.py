@@ -1,0 +1,189 @@
+"""The embedded store: the verbs of the contract, handed to the writer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+from drayman.core.clock import Micros
+from drayman.core.errors import ServiceError
+from drayman.core.lifecycle import Settlement
+from drayman.core.limits import Limits
+from drayman.core.queue import Queue, State
+from drayman.core.task import NewTask, Task
+from drayman.store.contract import Claims, Stats, TaskPage
+from drayman.store.sqlite import database, dispatch, queues, tasks
+from drayman.store.sqlite.rows import Connection
+from drayman.store.sqlite.writer import Verb, Writer
+
+
+def _each(verb: Callable[..., Any]) -> Callable[[Connection, Sequence[Any]], list[Any]]:
+    """Make a verb of one call a verb of many: what one refuses is its own affair."""
+
+    def run(connection: Connection, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+        results: list[Any] = []
+        for arguments in calls:
+            try:
+                results.append(verb(connection, *arguments))
+            except ServiceError as error:  # raised before anything was written
+                results.append(error)
+        return results
+
+    return run
+
+
+class SqliteStore:
+    """One SQLite file; fulfils ``contract.Store``."""
+
+    def __init__(self, connection: Connection, path: str, limits: Limits, *, safe: bool) -> None:
+        self._connection = connection
+        self._path = path
+        self._limits = limits
+        self._writer = Writer(connection, safe=safe)
+        self._closed = False
+        # The order is that of a group: what makes work due comes before what looks for it.
+        self._create_queue = Verb[Queue](_each(queues.create), 0)
+        self._update_queue = Verb[Queue](_each(queues.update), 1, wakes=True)
+        self._set_state = Verb[Queue](_each(queues.set_state), 2, wakes=True)
+        self._create_tasks = Verb[list[Task | ServiceError]](tasks.create, 3, wakes=True)
+        self._run_task = Verb[Task](_each(tasks.run), 4, wakes=True)
+        self._delete_tasks = Verb[list[ServiceError | None]](
+            lambda c, calls: tasks.delete(c, calls, limits), 5
+        )
+        self._purge_queue = Verb[Queue](_each(queues.purge), 6)
+        self._delete_queue = Verb[None](_each(queues.delete), 7)
+        self._settle = Verb[list[bool]](
+            lambda c, calls: dispatch.settle(c, calls, limits),
+            8,
+            promise=False,
+            wakes=True,
+            bounded=False,
+        )
+        self._release = Verb[int](
+            _each(dispatch.release), 9, promise=False, wakes=True, bounded=False
+        )
+        self._claim_due = Verb[Claims](
+            lambda c, calls: [dispatch.claim_due(c, turn) for turn in calls],
+            10,
+            promise=False,
+            bounded=False,
+        )
+        self._sweep = Verb[int](_each(dispatch.sweep), 11, promise=False, bounded=False)
+        self._check = Verb[None](_each(_touch), 12)
+        self._get_queue = Verb[Queue](_each(queues.get), 20, writes=False)
+        self._list_queues = Verb[list[Queue]](_each(queues.list_), 20, writes=False)
+        self._get_task = Verb[Task](_each(tasks.get), 20, writes=False)
+        self._list_tasks = Verb[TaskPage](_each(tasks.list_), 20, writes=False)
+        self._stats = Verb[Stats](_each(queues.stats), 20, writes=False)
+
+    @classmethod
+    async def open(cls, path: str, limits: Limits, now: Micros, *, safe: bool = True) -> Self:
+        """Open or create the store in a file, ``:memory:`` for none.
+
+        The attempts of a server that died are returned to their queues. StoreError says why
+        a store cannot be opened; with ``safe`` false promises are written but not fsynced.
+        """
+        connection = database.open_database(path)
+        connection.execute("BEGIN IMMEDIATE")
+        dispatch.release(connection, None, now)
+        connection.execute("COMMIT")
+        return cls(connection, path, limits, safe=safe)
+
+    @property
+    def url(self) -> str:
+        """Where the store is, in the form of the ``--store`` option."""
+        return "memory" if self._path == database.MEMORY else f"sqlite:{self._path}"
+
+    async def create_queue(self, queue: Queue, now: Micros) -> Queue:
+        """Create a queue."""
+        return await self._writer.call(self._create_queue, (queue, now))
+
+    async def get_queue(self, name: str) -> Queue:
+        """Return a queue."""
+        return await self._writer.call(self._get_queue, (name,))
+
+    async def list_queues(self, location: str, after: str, limit: int) -> list[Queue]:
+        """Return the queues of a location past ``after``."""
+        return await self._writer.call(self._list_queues, (location, after, limit))
+
+    async def update_queue(
+        self, name: str, change: Callable[[Queue | None], Queue], now: Micros
+    ) -> Queue:
+        """Put what ``change`` makes of a queue in its place."""
+        return await self._writer.call(self._update_queue, (name, change, now))
+
+    async def delete_queue(self, name: str, now: Micros) -> None:
+        """Delete a queue with its tasks."""
+        await self._writer.call(self._delete_queue, (name, now, self._limits))
+
+    async def purge_queue(self, name: str, now: Micros) -> Queue:
+        """Delete all tasks of a queue."""
+        return await self._writer.call(self._purge_queue, (name, now))
+
+    async def set_state(self, name: str, state: State, now: Micros) -> Queue:  # noqa: ARG002 - of the contract
+        """Pause or resume a queue."""
+        return await self._writer.call(self._set_state, (name, state))
+
+    async def create_tasks(
+        self, queue: str, tasks_: Sequence[NewTask], now: Micros
+    ) -> list[Task | ServiceError]:
+        """Create tasks, each on its own."""
+        size = sum(len(task.request) for task in tasks_)
+        creation = tasks.Creation(queue, tasks_, now)
+        return await self._writer.call(self._create_tasks, creation, size)
+
+    async def get_task(self, name: str, now: Micros) -> Task:
+        """Return a task."""
+        return await self._writer.call(self._get_task, (name, now, self._limits))
+
+    async def list_tasks(self, queue: str, after: int, limit: int, size: int) -> TaskPage:
+        """Return tasks of a queue past a cursor."""
+        return await self._writer.call(self._list_tasks, (queue, after, limit, size))
+
+    async def delete_tasks(self, names: Sequence[str], now: Micros) -> list[ServiceError | None]:
+        """Delete tasks, each on its own."""
+        return await self._writer.call(self._delete_tasks, (names, now))
+
+    async def run_task(self, name: str, now: Micros) -> Task:
+        """Grant a task one attempt now."""
+        return await self._writer.call(self._run_task, (name, now, self._limits))
+
+    async def claim_due(
+        self, server: str, limit: int, held: Mapping[str, int], slots: int, now: Micros
+    ) -> Claims:
+        """Claim attempts for ``server``."""
+        turn = dispatch.Turn(server, limit, held, slots, now)
+        return await self._writer.call(self._claim_due, turn)
+
+    async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[bool]:
+        """Note how attempts ended."""
+        return await self._writer.call(self._settle, (settlements, now))
+
+    async def release(self, server: str, now: Micros) -> int:
+        """Return all attempts of a server to their queues."""
+        return await self._writer.call(self._release, (server, now))
+
+    async def sweep(self, now: Micros, limit: int) -> int:
+        """Remove remains, up to ``limit``."""
+        return await self._writer.call(self._sweep, (now, limit, self._limits))
+
+    def on_change(self, hint: Callable[[], object]) -> None:
+        """Have ``hint`` called after work may have become due."""
+        self._writer.on_change(hint)
+
+    async def check(self) -> None:
+        """Return if the store can be written at present."""
+        await self._writer.call(self._check, ())
+
+    async def stats(self) -> Stats:
+        """Return counters."""
+        return await self._writer.call(self._stats, ())
+
+    async def close(self) -> None:
+        """Finish what waits and let go of the file."""
+        await self._writer.close()
+        if not self._closed:
+            self._closed = True
+            self._connection.close()
+
+
+def _touch(connection: Connection) -> None:
+    connection.execute("UPDATE counter SET value = value WHERE name = 'seq'")

@@ -1,0 +1,37 @@
+"""Field masks: which fields of a message an update sets."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from drayman.core import errors
+
+
+def apply(paths: Sequence[str], source: Any, target: Any) -> None:
+    """Make the fields of ``target`` that the paths name what they are in ``source``.
+
+    A field that ``source`` does not have is cleared, also below a message it does not have.
+    InvalidArgument names a path that leads nowhere.
+    """
+    for path in paths:
+        _apply(path, path.split("."), source, target)
+
+
+def _apply(path: str, parts: Sequence[str], source: Any, target: Any) -> None:
+    name, rest = parts[0], parts[1:]
+    field = target.DESCRIPTOR.fields_by_name.get(name)
+    is_message = field is not None and field.message_type is not None and not field.is_repeated
+    if field is None or (rest and not is_message):
+        raise errors.InvalidArgument(f'Invalid update_mask: "{path}" names no field.')
+    if rest:
+        _apply(path, rest, getattr(source, name), getattr(target, name))
+        return
+    target.ClearField(name)
+    if field.is_repeated:
+        getattr(target, name).MergeFrom(getattr(source, name))
+    elif not is_message and not field.has_presence:
+        setattr(target, name, getattr(source, name))
+    elif source.HasField(name):
+        if is_message:
+            getattr(target, name).CopyFrom(getattr(source, name))
+        else:
+            setattr(target, name, getattr(source, name))

@@ -1,0 +1,50 @@
+"""Page tokens: opaque to clients, bound to the list they continue, good for two hours."""
+
+import base64
+import binascii
+import hashlib
+
+from drayman.core import errors
+from drayman.core.clock import HOUR, SECOND, Micros
+
+LIFETIME: Micros = 2 * HOUR
+_DIGEST = 12
+
+
+def token(scope: str, cursor: str, now: Micros) -> str:
+    """Return the token that continues the list ``scope`` past ``cursor``."""
+    content = f"{(now + LIFETIME) // SECOND}:{cursor}".encode()
+    return base64.urlsafe_b64encode(_digest(scope, content) + content).decode()
+
+
+def cursor(scope: str, page_token: str, now: Micros) -> str:
+    """Return where a token continues the list ``scope``, "" for the first page.
+
+    InvalidArgument when the token is none, is of another list, or is too old.
+    """
+    if not page_token:
+        return ""
+    try:
+        raw = base64.urlsafe_b64decode(page_token.encode())
+    except (binascii.Error, ValueError):
+        raw = b""
+    digest, content = raw[:_DIGEST], raw[_DIGEST:]
+    if len(digest) < _DIGEST or digest != _digest(scope, content):
+        raise errors.InvalidArgument(
+            "Invalid page_token: it is malformed, or was issued for another request."
+        )
+    expiry, _, position = content.decode().partition(":")
+    if int(expiry) * SECOND < now:
+        raise errors.InvalidArgument("Invalid page_token: it has expired.")
+    return position
+
+
+def size(page_size: int, limit: int) -> int:
+    """Return how many items a page may have; zero means the limit. InvalidArgument."""
+    if page_size < 0:
+        raise errors.InvalidArgument("page_size cannot be negative.")
+    return min(page_size or limit, limit)
+
+
+def _digest(scope: str, content: bytes) -> bytes:
+    return hashlib.sha256(scope.encode() + b"\0" + content).digest()[:_DIGEST]
