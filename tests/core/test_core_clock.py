@@ -1,0 +1,128 @@
+"""A clock that is moved by hand calls back in order, each at its own time."""
+
+import asyncio
+
+import pytest
+
+from drayman.core.clock import SECOND, ManualClock, SystemClock
+
+NOW = 1_700_000_000 * SECOND
+
+
+@pytest.fixture
+def clock():
+    return ManualClock(NOW)
+
+
+def test_time_stands_still_until_it_is_moved(clock):
+    assert clock.now() == NOW
+    clock.advance(5)
+    assert clock.now() == NOW + 5
+
+
+def test_callbacks_run_in_the_order_of_their_times_and_see_them(clock):
+    seen = []
+    for name, after in [("late", 3), ("early", 1), ("early too", 1)]:
+        clock.call_at(NOW + after, lambda name=name: seen.append((name, clock.now() - NOW)))
+    clock.advance(2)
+    assert seen == [("early", 1), ("early too", 1)]
+    clock.advance(1)
+    assert seen[2:] == [("late", 3)]
+
+
+def test_a_callback_may_ask_for_another_within_the_same_move(clock):
+    seen = []
+    clock.call_at(NOW + 1, lambda: clock.call_at(NOW + 2, lambda: seen.append(clock.now())))
+    clock.advance(10)
+    assert seen == [NOW + 2]
+
+
+def test_a_cancelled_callback_is_forgotten(clock):
+    seen = []
+    timer = clock.call_at(NOW + 1, lambda: seen.append("no"))
+    timer.cancel()
+    timer.cancel()
+    clock.advance(2)
+    assert seen == []
+
+
+def test_what_is_due_waits_for_the_next_move(clock):
+    seen = []
+    clock.call_at(NOW - SECOND, lambda: seen.append("past"))
+    clock.advance(0)
+    assert seen == []
+    clock.advance(1)
+    assert seen == ["past"]
+
+
+async def turn():
+    """Give way to what is ready."""
+    loop = asyncio.get_running_loop()
+    for _ in range(3):
+        passed = loop.create_future()
+        loop.call_soon(passed.set_result, None)
+        await passed
+
+
+async def test_waiting_ends_with_the_event(clock):
+    event = asyncio.Event()
+    waiter = asyncio.create_task(clock.wait(event, NOW + SECOND))
+    await turn()
+    assert not waiter.done()
+    event.set()
+    await waiter
+    assert clock.now() == NOW
+
+
+async def test_waiting_ends_with_the_time_and_sets_the_event(clock):
+    event = asyncio.Event()
+    waiter = asyncio.create_task(clock.wait(event, NOW + SECOND))
+    await turn()
+    clock.advance(SECOND - 1)
+    await turn()
+    assert not waiter.done()
+    clock.advance(1)
+    await waiter
+    assert event.is_set()
+
+
+async def test_a_wait_that_ended_leaves_no_callback(clock):
+    event = asyncio.Event()
+    event.set()
+    await clock.wait(event, NOW + SECOND)
+    event.clear()
+    clock.advance(2 * SECOND)
+    assert not event.is_set()
+
+
+async def test_a_block_is_bounded_by_the_clock(clock):
+    async def block():
+        async with clock.timeout(NOW + SECOND):
+            await asyncio.Event().wait()
+
+    blocked = asyncio.create_task(block())
+    await turn()
+    clock.advance(SECOND - 1)
+    await turn()
+    assert not blocked.done()
+    clock.advance(1)
+    with pytest.raises(TimeoutError):
+        await blocked
+
+
+async def test_a_block_that_ends_in_time_is_left_alone(clock):
+    async with clock.timeout(NOW + SECOND):
+        await turn()
+    clock.advance(2 * SECOND)
+    await turn()
+
+
+async def test_the_machines_clock_waits_and_bounds():
+    clock = SystemClock()
+    start = clock.now()
+    event = asyncio.Event()
+    await clock.wait(event, start + 1)
+    assert clock.now() > start
+    with pytest.raises(TimeoutError):
+        async with clock.timeout(start):
+            await asyncio.Event().wait()

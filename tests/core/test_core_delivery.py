@@ -1,0 +1,201 @@
+"""What a target is told, in the recorded sequences of the real service (reference 3.1 to 3.5)."""
+
+import dataclasses
+
+import pytest
+
+from drayman.core import delivery
+from drayman.core.clock import SECOND
+from drayman.core.delivery import Answer, Failure, Kind, NoAnswer, Target
+from drayman.core.status import Code
+from drayman.core.task import Task
+
+DUE = 1_700_000_000 * SECOND
+QUEUE = "projects/p/locations/l/queues/mail"
+TASK = Task(
+    name=f"{QUEUE}/tasks/welcome-1",
+    create_time=DUE,
+    schedule_time=DUE,
+    request=b"",
+    dispatch_count=1,
+    first_dispatch_time=DUE,
+)
+HTTP = Target(Kind.HTTP, "POST", "https://example.com/x?y=1", {}, b"body", 600 * SECOND)
+APP_ENGINE = Target(Kind.APP_ENGINE, "POST", "/work?a=b", {}, b"", 600 * SECOND)
+TIMEOUT = NoAnswer(Failure.DEADLINE, "no answer within 15 s")
+REFUSED = NoAnswer(Failure.CONNECTION, "connection refused")
+
+
+def attempts(target, results):
+    """Yield the headers of the attempts of a task that meets these results, without prefix."""
+    task = TASK
+    for result in [*results, Answer(200)]:
+        headers = delivery.headers(target, task)
+        yield {name.split("-Task")[-1]: value for name, value in headers.items() if "-Task" in name}
+        outcome = delivery.judge(target.kind, result)
+        task = dataclasses.replace(
+            task,
+            dispatch_count=task.dispatch_count + 1,
+            response_count=task.response_count + outcome.responded,
+            execution_count=task.execution_count + outcome.executed,
+            previous_response=outcome.previous_response,
+        )
+
+
+def rows(target, results):
+    columns = ("RetryCount", "ExecutionCount", "PreviousResponse", "RetryReason")
+    return [tuple(map(headers.get, columns)) for headers in attempts(target, results)]
+
+
+ANSWERS = list(map(Answer, (503, 404, 429, 500, 302)))
+
+
+def test_http_targets_are_told_of_executions_without_server_errors():
+    assert rows(HTTP, ANSWERS) == [
+        ("0", "0", None, None),
+        ("1", "0", "503", ""),
+        ("2", "1", "404", ""),
+        ("3", "2", "429", ""),
+        ("4", "2", "500", ""),
+        ("5", "3", "302", ""),
+    ]
+
+
+def test_app_engine_targets_are_told_of_all_responses():
+    assert rows(APP_ENGINE, ANSWERS) == [
+        ("0", "0", None, None),
+        ("1", "1", "503", "App Error"),
+        ("2", "2", "404", "App Error"),
+        ("3", "3", "429", "App Error"),
+        ("4", "4", "500", "App Error"),
+        ("5", "5", "302", "App Error"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "silence", "second"),
+    [
+        (HTTP, TIMEOUT, ("1", "0", "504", "")),
+        (HTTP, REFUSED, ("1", "0", "0", "")),
+        (APP_ENGINE, TIMEOUT, ("1", "0", "0", "Instance Unavailable")),
+        (APP_ENGINE, REFUSED, ("1", "0", "0", "Instance Unavailable")),
+    ],
+)
+def test_after_silence_a_target_is_told_so_and_no_execution_is_counted(target, silence, second):
+    assert rows(target, [silence])[1] == second
+
+
+def test_an_http_delivery_is_the_task_and_what_it_is():
+    assert delivery.request(HTTP, TASK, {}) == delivery.Request(
+        "POST",
+        "https://example.com/x?y=1",
+        {
+            "User-Agent": "Google-Cloud-Tasks",
+            "X-CloudTasks-QueueName": "mail",
+            "X-CloudTasks-TaskName": "welcome-1",
+            "X-CloudTasks-TaskRetryCount": "0",
+            "X-CloudTasks-TaskExecutionCount": "0",
+            "X-CloudTasks-TaskETA": "1700000000.000000",
+        },
+        b"body",
+    )
+
+
+def test_an_app_engine_delivery_speaks_app_engine():
+    request = delivery.request(APP_ENGINE, TASK, {"": "http://127.0.0.1:8080"})
+    assert isinstance(request, delivery.Request)
+    assert set(request.headers) == {
+        "User-Agent",
+        *(f"X-AppEngine-{name}" for name in ("QueueName", "TaskName", "TaskRetryCount",
+                                             "TaskExecutionCount", "TaskETA")),
+    }  # fmt: skip
+    assert request.headers["User-Agent"] == delivery.user_agent(Kind.APP_ENGINE)
+    assert delivery.user_agent(Kind.APP_ENGINE) == (
+        "AppEngine-Google; (+http://code.google.com/appengine)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("micros", "shown"), [(0, "1700000000.000000"), (5, "1700000000.000005"),
+                          (120_000, "1700000000.120000"), (999_999, "1700000000.999999")]
+)  # fmt: skip
+def test_the_eta_is_the_schedule_time_with_its_micros(micros, shown):
+    task = dataclasses.replace(TASK, schedule_time=DUE + micros)
+    eta = delivery.headers(HTTP, task)["X-CloudTasks-TaskETA"]
+    assert eta == shown
+    assert float(eta) == pytest.approx((DUE + micros) / SECOND)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Host", "content-length", "User-Agent", "Connection", "Transfer-Encoding",
+     "X-Google-Anything", "x-appengine-queuename", "X-CLOUDTASKS-TaskRetryCount"],
+)  # fmt: skip
+@pytest.mark.parametrize("target", [HTTP, APP_ENGINE], ids=lambda target: target.kind.name)
+def test_reserved_headers_are_not_the_creators_to_give(target, name):
+    given = dataclasses.replace(target, headers={name: "forged"})
+    assert delivery.headers(given, TASK) == delivery.headers(target, TASK)
+
+
+def test_all_other_headers_travel_as_they_were_given():
+    own = {"content-TYPE": "text/plain", "Authorization": "Bearer x", "X-Goog-Thing": "1"}
+    sent = delivery.headers(dataclasses.replace(HTTP, headers=own), TASK)
+    assert own.items() <= sent.items()
+    assert len(sent) == len(delivery.headers(HTTP, TASK)) + len(own)
+
+
+@pytest.mark.parametrize(
+    ("service", "known", "url"),
+    [
+        ("", {"": "http://main:1"}, "http://main:1/work?a=b"),
+        ("", {"": "http://main:1/"}, "http://main:1/work?a=b"),
+        ("worker", {"": "http://main:1", "worker": "http://w:2"}, "http://w:2/work?a=b"),
+        ("other", {"": "http://main:1", "worker": "http://w:2"}, "http://main:1/work?a=b"),
+        ("worker", {"worker": "http://w:2/base/"}, "http://w:2/base/work?a=b"),
+    ],
+)
+def test_an_app_engine_task_goes_where_its_service_lives(service, known, url):
+    request = delivery.request(dataclasses.replace(APP_ENGINE, service=service), TASK, known)
+    assert isinstance(request, delivery.Request)
+    assert request.url == url
+
+
+@pytest.mark.parametrize(
+    ("service", "shown"), [("", '"default"'), ("worker", '"worker"')]
+)  # fmt: skip
+def test_an_app_engine_task_without_a_home_is_an_attempt_that_failed(service, shown):
+    target = dataclasses.replace(APP_ENGINE, service=service)
+    result = delivery.request(target, TASK, {"elsewhere": "http://e:1"})
+    assert isinstance(result, NoAnswer)
+    assert result.failure is Failure.CONNECTION
+    assert shown in result.reason
+    assert "--app-engine-target" in result.reason
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+def test_any_2xx_is_success(status):
+    assert delivery.judge(Kind.HTTP, Answer(status)).success
+
+
+@pytest.mark.parametrize("status", [100, 199, 300, 302, 400, 404, 429, 500, 503])
+def test_any_other_answer_is_failure(status):
+    assert not delivery.judge(Kind.HTTP, Answer(status)).success
+
+
+@pytest.mark.parametrize(
+    ("result", "code", "message", "responded", "executed"),
+    [
+        (Answer(200), Code.OK, "OK(0): HTTP status code 200", True, True),
+        (Answer(302), Code.UNKNOWN, "UNKNOWN(2): HTTP status code 302", True, True),
+        (Answer(404), Code.NOT_FOUND, "NOT_FOUND(5): HTTP status code 404", True, True),
+        (Answer(503), Code.UNAVAILABLE, "UNAVAILABLE(14): HTTP status code 503", True, False),
+        (TIMEOUT, Code.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED(4): no answer within 15 s",
+         False, False),
+        (REFUSED, Code.UNKNOWN, "UNKNOWN(2): connection refused", False, False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", Kind)
+def test_an_attempts_record_says_how_it_ended(kind, result, code, message, responded, executed):
+    outcome = delivery.judge(kind, result)
+    assert (outcome.code, outcome.message) == (code, message)
+    assert (outcome.responded, outcome.executed) == (responded, executed)

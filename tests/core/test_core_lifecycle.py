@@ -1,0 +1,85 @@
+"""What an outcome makes of a task."""
+
+import dataclasses
+
+import pytest
+
+from drayman.core import delivery, lifecycle
+from drayman.core.clock import DAY, HOUR, SECOND
+from drayman.core.delivery import Answer, Failure, Kind, NoAnswer
+from drayman.core.lifecycle import Claim, Verdict
+from drayman.core.queue import Queue, RetryConfig
+from drayman.core.task import Task
+
+NOW = 1_700_000_000 * SECOND
+RETENTION = 31 * DAY
+QUEUE = "projects/p/locations/l/queues/mail"
+CONFIG = RetryConfig(max_attempts=3, min_backoff=10 * SECOND)
+TASK = Task(
+    name=f"{QUEUE}/tasks/t",
+    create_time=NOW - HOUR,
+    schedule_time=NOW - 2 * SECOND,
+    request=b"",
+    dispatch_count=1,
+    first_dispatch_time=NOW - SECOND,
+)
+
+
+def settle(result, *, config=CONFIG, forced_at=None, **changes):
+    task = dataclasses.replace(TASK, **changes)
+    claim = Claim(7, Queue(QUEUE), task, forced_at)
+    outcome = delivery.judge(Kind.HTTP, result)
+    return lifecycle.settle(claim, outcome, config, retention=RETENTION, now=NOW)
+
+
+def test_a_success_completes_the_task():
+    settlement = settle(Answer(204), dispatch_count=100)
+    assert settlement.verdict is Verdict.COMPLETED
+
+
+def test_a_failure_is_tried_again_after_its_backoff_from_now():
+    settlement = settle(Answer(500), dispatch_count=2)
+    assert settlement.verdict is Verdict.RETRY
+    assert settlement.schedule_time == NOW + 20 * SECOND
+
+
+def test_the_last_failure_ends_the_task_and_says_why():
+    settlement = settle(Answer(500), dispatch_count=3)
+    assert (settlement.verdict, settlement.reason) == (Verdict.FAILED, "all 3 attempts failed")
+
+
+def test_a_forced_attempt_is_followed_by_a_delay_from_the_call():
+    settlement = settle(Answer(500), forced_at=NOW - 4 * SECOND)
+    assert settlement.schedule_time == NOW + 6 * SECOND
+
+
+def test_a_retry_is_never_scheduled_in_the_past():
+    settlement = settle(Answer(500), forced_at=NOW - HOUR)
+    assert settlement.schedule_time == NOW
+
+
+@pytest.mark.parametrize(("spare", "verdict"), [(0, Verdict.RETRY), (-1, Verdict.FAILED)])
+def test_a_retry_that_would_outlive_the_retention_is_none(spare, verdict):
+    config = RetryConfig(max_attempts=-1, min_backoff=10 * SECOND)
+    created = NOW + 10 * SECOND - RETENTION + spare
+    settlement = settle(Answer(500), config=config, create_time=created)
+    assert settlement.verdict is verdict
+    assert settlement.reason == ("it would outlive its retention" if spare else "")
+
+
+def test_the_duration_counts_from_the_first_attempt():
+    config = RetryConfig(max_attempts=-1, max_retry_duration=HOUR)
+    lasting = settle(Answer(500), config=config, first_dispatch_time=NOW - HOUR + 1)
+    over = settle(Answer(500), config=config, first_dispatch_time=NOW - HOUR)
+    assert (lasting.verdict, over.verdict) == (Verdict.RETRY, Verdict.FAILED)
+
+
+@pytest.mark.parametrize(
+    "result", [Answer(200), Answer(503), Answer(404), NoAnswer(Failure.DEADLINE, "late")]
+)
+def test_a_settlement_carries_the_claim_and_the_whole_outcome(result):
+    settlement = settle(result)
+    outcome = dataclasses.asdict(delivery.judge(Kind.HTTP, result))
+    del outcome["success"]
+    assert outcome.items() <= dataclasses.asdict(settlement).items()
+    assert (settlement.claim, settlement.response_time) == (7, NOW)

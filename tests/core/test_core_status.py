@@ -1,0 +1,72 @@
+"""Status codes (reference 3.4 and 4.2)."""
+
+import pytest
+
+from drayman.core import errors, status
+from drayman.core.status import Code
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [(200, 0), (204, 0), (299, 0), (400, 3), (401, 16), (403, 7), (404, 5), (409, 6), (429, 8),
+     (499, 1), (500, 13), (501, 12), (503, 14), (504, 4), (100, 2), (199, 2), (300, 2), (302, 2),
+     (418, 2), (502, 2), (599, 2), (999, 2)],
+)  # fmt: skip
+def test_an_answer_has_the_code_of_the_real_logs(answer, code):
+    assert status.of_answer(answer) == code
+
+
+def test_every_code_has_its_http_status():
+    assert set(status.HTTP_STATUS) == set(Code)
+    assert {
+        code: status.HTTP_STATUS[code]
+        for code in (Code.INVALID_ARGUMENT, Code.FAILED_PRECONDITION, Code.NOT_FOUND,
+                     Code.ALREADY_EXISTS, Code.RESOURCE_EXHAUSTED, Code.UNAVAILABLE)
+    } == {
+        Code.INVALID_ARGUMENT: 400, Code.FAILED_PRECONDITION: 400, Code.NOT_FOUND: 404,
+        Code.ALREADY_EXISTS: 409, Code.RESOURCE_EXHAUSTED: 429, Code.UNAVAILABLE: 503,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (errors.queue_exists(), Code.ALREADY_EXISTS, "Queue already exists"),
+        (
+            errors.queue_existed(),
+            Code.FAILED_PRECONDITION,
+            "The queue cannot be created because a queue with this name existed too recently.",
+        ),
+        (
+            errors.queue_missing(),
+            Code.NOT_FOUND,
+            (
+                "Queue does not exist. If you just created the queue, wait at least a minute for "
+                "the queue to initialize."
+            ),
+        ),
+        (errors.entity_missing(), Code.NOT_FOUND, "Requested entity was not found."),
+        (errors.task_exists(), Code.ALREADY_EXISTS, "Requested entity already exists"),
+        (
+            errors.task_existed(),
+            Code.ALREADY_EXISTS,
+            "The task cannot be created because a task with this name existed too recently.",
+        ),
+        (
+            errors.task_gone(),
+            Code.NOT_FOUND,
+            (
+                "The task no longer exists, though a task with this name existed recently. The "
+                "task either successfully completed or was deleted."
+            ),
+        ),
+    ],
+)
+def test_errors_speak_the_words_of_the_real_service(error, code, message):
+    assert (error.code, error.message, str(error)) == (code, message, message)
+
+
+def test_every_error_has_a_code_of_its_own():
+    kinds = errors.ServiceError.__subclasses__()
+    assert len({kind.code for kind in kinds}) == len(kinds)
+    assert Code.UNKNOWN not in {kind.code for kind in kinds}
