@@ -3,7 +3,11 @@
 Nothing here knows more than ``store.contract``; the moment stands still until ``advance``.
 """
 
+import asyncio
 import itertools
+
+import hypothesis
+from hypothesis import strategies as st
 
 from drayman.core.clock import SECOND
 from drayman.core.errors import ServiceError
@@ -132,3 +136,16 @@ def names_of(claims):
 
 def ids_of(claims):
     return [claim.task.name.rpartition("/")[2] for claim in claims]
+
+
+async def search(body, *strategies, examples=25):
+    """Look for arguments that break ``body``, a coroutine function of this loop."""
+    loop = asyncio.get_running_loop()
+    longer = hypothesis.settings.default.max_examples // 100
+
+    @hypothesis.settings(max_examples=examples * longer)
+    @hypothesis.given(st.tuples(*strategies))
+    def look(arguments):
+        asyncio.run_coroutine_threadsafe(body(*arguments), loop).result()
+
+    await asyncio.to_thread(look)

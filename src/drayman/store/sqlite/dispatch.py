@@ -61,7 +61,10 @@ def settle(
     connection: Connection, calls: Sequence[tuple[Sequence[Settlement], Micros]], limits: Limits
 ) -> list[list[bool]]:
     """Note the outcomes of all calls of a group, in a handful of statements."""
-    ended = {each.claim: each for given, _ in calls for each in given}
+    ended: dict[int, Settlement] = {}
+    for given, _ in calls:
+        for each in given:
+            ended.setdefault(each.claim, each)  # an attempt ends once
     now = max((now for _, now in calls), default=0)
     rows = connection.execute(_SQL["end_claims"], {"numbers": json.dumps(list(ended))})
     held = {number: (task, queue) for number, task, queue in rows.fetchall()}
@@ -80,7 +83,8 @@ def settle(
     for queue, seqs in gone.items():
         tasks.remove(connection, queue, seqs, now + limits.task_tombstone)
     _free_slots(connection, [queue for _, queue in held.values()], now)
-    return [[each.claim in held for each in given] for given, _ in calls]
+    noted = {number: ended[number] for number in held}
+    return [[noted.get(each.claim) is each for each in given] for given, _ in calls]
 
 
 def release(connection: Connection, server: str | None, now: Micros) -> int:
