@@ -186,10 +186,15 @@ def _note_retries(connection: Connection, retries: Sequence[tuple[int, Settlemen
     if retries:
         ended = [
             (task, each.claim, each.schedule_time, each.response_time, int(each.code),
-             each.message, int(each.responded), int(each.executed), each.previous_response)
+             _text(each.message), int(each.responded), int(each.executed), each.previous_response)
             for task, each in retries
         ]  # fmt: skip
         connection.execute(_SQL["retry_tasks"], {"ended": json.dumps(ended)})
+
+
+def _text(message: str) -> str:
+    # What a target sent may hold what no text may, and reading it back would fail.
+    return message.encode(errors="replace").decode()
 
 
 def _still_deciding(connection: Connection, pairs: Sequence[tuple[int, int]]) -> set[int]:
