@@ -112,17 +112,21 @@ def sweep(connection: Connection, now: Micros, limit: int, limits: Limits) -> in
 
 
 def _take_grants(connection: Connection, turn: Turn) -> list[Claim]:
-    claims = []
-    rows = connection.execute(_SQL["granted"], {"limit": turn.limit}).fetchall()
-    for number, forced_at, key, seq, live in rows:
-        if not live:  # purged, or deleted with its queue
-            connection.execute(_SQL["drop_claim"], {"number": number})
-            continue
-        connection.execute(_SQL["take_grant"], {"number": number, "server": turn.server})
-        queue = QueueRow(*connection.execute(_SQL["queue_by_key"], {"key": key}).fetchone())
-        task = TaskRow(*connection.execute(_SQL["get_task"], {"seq": seq}).fetchone())
-        claims.append(Claim(number, queue_of(queue), task_of(queue.name, task), forced_at))
-        _free_slots(connection, [key], turn.now, sign=-1)
+    claims: list[Claim] = []
+    while len(claims) < turn.limit:
+        given = {"limit": turn.limit - len(claims)}
+        rows = connection.execute(_SQL["granted"], given).fetchall()
+        if not rows:
+            break
+        for number, forced_at, key, seq, live in rows:
+            if not live:  # purged, or deleted with its queue
+                connection.execute(_SQL["drop_claim"], {"number": number})
+                continue
+            connection.execute(_SQL["take_grant"], {"number": number, "server": turn.server})
+            queue = QueueRow(*connection.execute(_SQL["queue_by_key"], {"key": key}).fetchone())
+            task = TaskRow(*connection.execute(_SQL["get_task"], {"seq": seq}).fetchone())
+            claims.append(Claim(number, queue_of(queue), task_of(queue.name, task), forced_at))
+            _free_slots(connection, [key], turn.now, sign=-1)
     return claims
 
 
