@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 from hypothesis import strategies as st
-from world import LIMITS, PLENTY, World, full, ids_of, names_of, queue, search
+from world import LIMITS, PLENTY, full, ids_of, names_of, queue, search
 
 from drayman.core.clock import DAY, HOUR, SECOND
 from drayman.core.lifecycle import Verdict
@@ -198,20 +198,15 @@ STEPS = st.lists(
 )
 
 
-async def test_rate_burst_and_concurrency_hold_exactly(store):
-    number = 0
-
+async def test_rate_burst_and_concurrency_hold_exactly(world):
     async def drive(rate, burst, concurrency, steps):
-        nonlocal number
-        number += 1
-        world, name = World(store), f"q{number}"
-        await world.queue(name, rate=rate, burst=burst, concurrency=concurrency)
+        await world.queue(rate=rate, burst=burst, concurrency=concurrency)
         tokens, running, waiting = float(burst), [], 0
         for passed, created, limit, ended, verdict in steps:
             world.advance(passed)
             tokens = min(burst, tokens + rate * passed / SECOND)
             if created:
-                await world.create(*[None] * created, queue_id=name)
+                await world.create(*[None] * created)
             waiting += created
             claims = await world.claim(limit)
             allowed = min(limit, waiting, concurrency - len(running), int(tokens + 1e-5))
@@ -224,22 +219,17 @@ async def test_rate_burst_and_concurrency_hold_exactly(store):
                 await world.settle(claim, verdict)
                 waiting += verdict is Verdict.RETRY
             del running[:ended]
-        await store.delete_queue(full(name), world.now)
-        await store.release("server", world.now)
 
     rates = st.sampled_from([0.5, 1.0, 3.0, 25.0, 500.0])
-    await search(drive, rates, st.integers(1, 20), st.integers(1, 10), STEPS, examples=30)
+    await search(world, drive, rates, st.integers(1, 20), st.integers(1, 10), STEPS, examples=30)
 
 
-async def test_next_due_is_never_later_than_the_truth(store):
+async def test_next_due_is_never_later_than_the_truth(world):
     """Whoever sleeps until ``next_due`` dispatches all there is, at the rate that there is."""
-    number = 0
 
     async def drain(queues):
-        nonlocal number
-        world, expected = World(store), 0
-        for rate, burst, concurrency, tasks in queues:
-            number += 1
+        expected = 0
+        for number, (rate, burst, concurrency, tasks) in enumerate(queues):
             await world.queue(f"q{number}", rate=rate, burst=burst, concurrency=concurrency)
             for after in tasks:
                 await world.create(queue_id=f"q{number}", after=after)
@@ -258,7 +248,7 @@ async def test_next_due_is_never_later_than_the_truth(store):
 
     tasks = st.lists(st.integers(-SECOND, 10 * SECOND), max_size=8)
     one = st.tuples(st.sampled_from([0.5, 2.0, 500.0]), st.integers(1, 5), st.integers(1, 3), tasks)
-    await search(drain, st.lists(one, max_size=4))
+    await search(world, drain, st.lists(one, max_size=4))
 
 
 async def test_next_due_is_the_earliest_of_all_queues(world):

@@ -2,7 +2,7 @@
 
 import collections
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from drayman.core import bucket
@@ -43,17 +43,21 @@ def claim_due(connection: Connection, turn: Turn) -> Claims:
     left, free = turn.limit - len(claims), turn.slots - len(claims)
     held = collections.Counter(turn.held)
     held.update(claim.queue.name for claim in claims)
-    rows = connection.execute(
-        _SQL["ready_queues"], {"now": turn.now, "limit": _QUEUES_A_TURN}
-    ).fetchall()
-    for queue in map(QueueRow._make, rows):
-        # No queue may come to hold more of this server's slots than it leaves free.
+    looked_at = 0
+    for queue in _ready_queues(connection, turn.now):
+        if left <= 0 or free <= 0 or looked_at == _QUEUES_A_TURN:
+            break
+        # No queue may come to hold more of this server's slots than it leaves free (one more,
+        # so that the last slot is of use).
         share = min(left, (free - held[queue.name] + 1) // 2)
+        if share <= 0:
+            continue  # passed over, and as ready as before
         claimed = _claim(connection, queue, share, turn)
+        looked_at += 1
         claims += claimed
         left -= len(claimed)
         free -= len(claimed)
-    more = left <= 0 < free or len(rows) == _QUEUES_A_TURN
+    more = free > 0 and (left <= 0 or looked_at == _QUEUES_A_TURN)
     return Claims(claims, turn.now if more else _next_wake(connection, turn.now))
 
 
@@ -128,6 +132,21 @@ def _take_grants(connection: Connection, turn: Turn) -> list[Claim]:
             claims.append(Claim(number, queue_of(queue), task_of(queue.name, task), forced_at))
             _free_slots(connection, [key], turn.now, sign=-1)
     return claims
+
+
+def _ready_queues(connection: Connection, now: Micros) -> Iterator[QueueRow]:
+    """Yield each queue that may have work, the longest ready first."""
+    last, seen = {"wake_time": -1, "key": 0}, set()
+    while True:
+        given = {"now": now, "limit": _QUEUES_A_TURN} | last
+        rows = connection.execute(_SQL["ready_queues"], given).fetchall()
+        for row in map(QueueRow._make, rows):
+            if row.key not in seen:  # one that was served may be ready again, behind the others
+                seen.add(row.key)
+                yield row
+            last = {"wake_time": row.wake_time or 0, "key": row.key}
+        if len(rows) < _QUEUES_A_TURN:
+            return
 
 
 def _claim(connection: Connection, row: QueueRow, share: int, turn: Turn) -> list[Claim]:
