@@ -51,7 +51,7 @@ def update(
     if row is None:
         return _insert(connection, queue, now)
     connection.execute(_SQL["update_queue"], columns_of(queue))
-    return queue
+    return get(connection, name)
 
 
 def delete(connection: Connection, name: str, now: Micros, limits: Limits) -> None:
@@ -103,7 +103,7 @@ def _insert(connection: Connection, queue: Queue, now: Micros) -> Queue:
         _SQL["insert_queue"],
         columns_of(queue) | {"generation": _generation(connection), "now": now},
     )
-    return queue
+    return get(connection, queue.name)
 
 
 def _generation(connection: Connection) -> int:

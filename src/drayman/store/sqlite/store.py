@@ -43,7 +43,9 @@ class SqliteStore:
         self._create_queue = Verb[Queue](_each(queues.create), 0)
         self._update_queue = Verb[Queue](_each(queues.update), 1, wakes=True)
         self._set_state = Verb[Queue](_each(queues.set_state), 2, wakes=True)
-        self._create_tasks = Verb[list[Task | ServiceError]](tasks.create, 3, wakes=True)
+        self._create_tasks = Verb[list[Task | ServiceError]](
+            lambda c, calls: tasks.create(c, calls, limits), 3, wakes=True
+        )
         self._run_task = Verb[Task](_each(tasks.run), 4, wakes=True)
         self._delete_tasks = Verb[list[ServiceError | None]](
             lambda c, calls: tasks.delete(c, calls, limits), 5

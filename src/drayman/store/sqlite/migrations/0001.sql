@@ -1,6 +1,6 @@
 -- A queue, and all that a claim must know of it in one row.
 CREATE TABLE queue (
-  key INTEGER PRIMARY KEY,
+  key INTEGER PRIMARY KEY AUTOINCREMENT, -- attempts and tombstones outlive their queue
   name TEXT NOT NULL UNIQUE,
   state INTEGER NOT NULL,
   -- The tasks it has are those of its generation. A purge gives it a new one, and what is
