@@ -30,7 +30,7 @@ def open_database(path: str) -> sqlite3.Connection:
         _prepare(connection, path)
     except sqlite3.Error as error:
         connection.close()
-        raise StoreError(_why_not(path, error)) from None
+        raise StoreError(why_not(path, error)) from None
     except StoreError:
         connection.close()
         raise
@@ -122,7 +122,8 @@ def _reason(path: str, error: sqlite3.Error) -> str:
     return str(error)
 
 
-def _why_not(path: str, error: sqlite3.Error) -> str:
+def why_not(path: str, error: sqlite3.Error) -> str:
+    """Return why a database cannot be opened, in a line for whoever starts the server."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_BUSY:
         return f"store {path} is in use by another server"
