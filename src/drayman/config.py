@@ -205,7 +205,7 @@ def load_queues(path: str, limits: Limits) -> list[Queue]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--queue-file: {path} cannot be read: {error}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"--queue-file: {path} is not YAML: {error}") from None
+        raise ConfigError(f"--queue-file: {path} is not YAML: {_one_line(error)}") from None
     entries = content.get("queues") if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise ConfigError(f'--queue-file: {path} must contain a list named "queues"')
@@ -217,8 +217,11 @@ def _queue_entry(path: str, number: int, entry: Any, limits: Limits) -> Queue:
         message = json_format.ParseDict(entry, queues.Message())
         return queues.accept(message, names.queue("name", message.name), limits)
     except (json_format.ParseError, errors.ServiceError, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"--queue-file: {path}, queue {number}: {reason}") from None
+        raise ConfigError(f"--queue-file: {path}, queue {number}: {_one_line(error)}") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _find(
@@ -253,7 +256,7 @@ def _read_toml(path: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config: {path} cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"--config: {path} is not TOML: {error}") from None
+        raise ConfigError(f"--config: {path} is not TOML: {_one_line(error)}") from None
     known = {option.key for option in OPTIONS}
     found = {key.replace("-", "_"): value for key, value in content.items()}
     for key in found:
