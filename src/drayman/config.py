@@ -129,7 +129,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("port", _port, "8123", "PORT", "a port number, 0 to 65535",
            "Port of the gRPC API; 0 picks a free one."),
     Option("http-port", _port, "8124", "PORT", "a port number, 0 to 65535",
-           "Port of health checks over HTTP; 0 picks a free one."),
+           "Port of the REST API and health checks; 0 picks a free one."),
     Option("store", _store, "sqlite:drayman.db", "STORE", "sqlite:PATH or memory",
            "Where tasks are kept: sqlite:PATH, or memory, which forgets them at exit."),
     Option("durability", _one_of("safe", "relaxed"), "safe", "LEVEL", "safe or relaxed",

@@ -233,10 +233,13 @@ class _Uvicorn(uvicorn.Server):
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address, family=family, backlog=2048)
+        sock = socket.create_server(address, family=family, backlog=2048)
+        # Inherited by every connection; asyncio sees to it by itself only for sockets of its own.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         reason = error.strerror or str(error)
         raise PortError(f"cannot listen on {host}:{port} (--http-port): {reason}") from None
+    return sock
 
 
 def _settings_of(queue: Queue) -> Callable[[Queue | None], Queue]:

@@ -25,7 +25,7 @@ class InternalError(errors.ServiceError):
 
 def _handlers() -> dict[str, Call]:
     found = {}
-    for rpc in rpcs.RPCS:
+    for rpc in rpcs.SERVED:
         call = getattr(queues, rpc.method, None) or getattr(tasks, rpc.method, None)
         if call is not None:
             found[rpc.name] = call

@@ -36,7 +36,7 @@ async def get_queue(context: Context, request: Any) -> Any:
 
 async def create_queue(context: Context, request: Any) -> Any:
     """CreateQueue: the response shows the defaults filled in."""
-    parent = names.location("parent", request.parent)
+    parent = names.new_parent(request.parent)
     name = names.new_queue(parent, request.queue.name)
     queue = queues.accept(request.queue, name, context.limits)
     return queues.show(await context.store.create_queue(queue, context.clock.now()))

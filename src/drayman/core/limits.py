@@ -15,6 +15,8 @@ APP_ENGINE_DEADLINE_RANGE: tuple[Micros, Micros] = (15 * SECOND, 24 * HOUR + 15 
 
 URL_LENGTH = 2083
 HEADERS_SIZE = 80 * 1024
+REQUEST_SIZE = 16 << 20
+"""The most bytes of a call's request, over either door."""
 QUEUES_PAGE = 9800
 TASKS_PAGE = 1000
 TASKS_PAGE_BYTES = 3 << 20

@@ -51,10 +51,19 @@ def task(field: str, name: str) -> TaskName:
     return TaskName(queue_name, task_id)
 
 
+def new_parent(name: str) -> str:
+    """Return ``name``, the location that a queue is to be created in."""
+    if name and not _LOCATION_NAME.fullmatch(name):
+        raise errors.no_project(name.removeprefix("projects/").partition("/")[0][:200])
+    return location("parent", name)
+
+
 def new_queue(parent: str, name: str) -> str:
     """Return the name of a queue that is to be created under ``parent``."""
     if not _QUEUE_NAME.fullmatch(name):
-        raise errors.InvalidArgument(f'Queue name must be formatted: "{QUEUE_FORM}".')
+        raise errors.InvalidArgument(
+            f'Queue name must be formatted: "{QUEUE_FORM}".', errors.QUEUE_NAME_HELP
+        )
     if not name.startswith(f"{parent}/queues/"):
         raise errors.InvalidArgument(f"{name} must begin with {parent}.")
     return name
@@ -73,7 +82,8 @@ def new_task(parent: str, name: str) -> str:
     if not _TASK_ID.fullmatch(task_id):
         raise errors.InvalidArgument(
             f'Task ID "{task_id}" can contain only letters ([A-Za-z]), numbers ([0-9]), '
-            "hyphens (-), or underscores (_). Task ID must between 1 and 500 characters."
+            "hyphens (-), or underscores (_). Task ID must between 1 and 500 characters.",
+            errors.TASK_ID_HELP,
         )
     return task_id
 
@@ -97,5 +107,6 @@ def _malformed(field: str, name: str, form: str) -> errors.InvalidArgument:
     # The first sentence is the real service's, which stops there; users ask for the second.
     return errors.InvalidArgument(
         "Invalid resource field value in the request. "
-        f'"{field}" must be formatted "{form}", not "{name[:200]}".'
+        f'"{field}" must be formatted "{form}", not "{name[:200]}".',
+        errors.BadRequest([(field, f'must be formatted "{form}"')]),
     )
