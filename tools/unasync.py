@@ -17,6 +17,7 @@ CLIENT = ROOT / "src/drayman/tasks_v2/services/cloud_tasks"
 
 FILES = {
     "async_client.py": "client.py",
+    "bulk_asyncio.py": "bulk.py",
     "transports/calls_asyncio.py": "transports/calls.py",
     "transports/grpc_asyncio.py": "transports/grpc.py",
 }
@@ -36,7 +37,7 @@ WORDS = (
     (r"\b__a(enter|exit|iter)__", r"__\1__"),
     (r"\bAsyncIterator\b", "Iterator"),
     (r"\bAwaitable\[([^\[\]]+)\]", r"\1"),
-    (r"\bAsync(Pager|Call|Retry|Operation)\b", r"\1"),
+    (r"\bAsync(Bulk|Call|Operation|Pager|Retry|Workers)\b", r"\1"),
     (r"\bList(Queues|Tasks)AsyncPager\b", r"List\1Pager"),
     (r"\bCloudTasksAsyncClient\b", "CloudTasksClient"),
     (r"\bCloudTasksGrpcAsyncIOTransport\b", "CloudTasksGrpcTransport"),
@@ -46,12 +47,13 @@ WORDS = (
     (r"\basync_operation\b", "sync_operation"),
     (r"\bgrpc_helpers_async\b", "grpc_helpers"),
     (r"\bgrpc\.aio\.", "grpc."),
-    (r"\bcalls_asyncio\b", "calls"),
+    (r"\b(bulk|calls)_asyncio\b", r"\1"),
     (r'\("grpc_asyncio",\)', '("grpc", "rest")'),
     (r"\bgrpc_asyncio\b", "grpc"),
 )
-# A loop that only yields, once its `async` is gone.
-YIELD = re.compile(r"for item in (.+):\n\s+yield item\n")
+# Loops that become simpler once their `async` is gone.
+LISTED = re.compile(r"\[one for one in (\w+)\]")
+YIELD = re.compile(r"for (\w+) in (.+):\n\s+yield \1\n")
 # Imports that only the asyncio form needs.
 UNUSED = re.compile(r"(?<=import )Awaitable, |, Awaitable\b")
 
@@ -60,7 +62,8 @@ def to_sync(source: str) -> str:
     """The source with asyncio taken out."""
     for word, replacement in WORDS:
         source = re.sub(word, replacement, source)
-    return YIELD.sub(r"yield from \1\n", UNUSED.sub("", source))
+    source = LISTED.sub(r"list(\1)", UNUSED.sub("", source))
+    return YIELD.sub(r"yield from \2\n", source)
 
 
 def formatted(path: Path, source: str) -> str:

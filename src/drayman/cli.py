@@ -71,6 +71,8 @@ def _command() -> click.Group:
 
 def main() -> None:
     """Run the command line."""
+    # What gRPC's core writes by itself is no use to a person; failures come back as errors.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         command = _command()
     except ModuleNotFoundError as error:

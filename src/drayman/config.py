@@ -218,7 +218,7 @@ def _queue_entry(path: str, number: int, entry: Any, limits: Limits) -> Queue:
         message = json_format.ParseDict(entry, queues.Message())
         return queues.accept(message, names.queue("name", message.name), limits)
     except (json_format.ParseError, errors.ServiceError, AttributeError, TypeError) as error:
-        reason = getattr(error, "message", None) or str(error)
+        reason = " ".join(str(error).split())
         raise ConfigError(f"--queue-file: {path}, queue {number}: {reason}") from None
 
 

@@ -24,6 +24,7 @@ def grpc_server():
 def recorder(grpc_server):
     grpc_server.take()
     grpc_server.answers.clear()
+    grpc_server.script = None
     return grpc_server
 
 

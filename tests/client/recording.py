@@ -28,6 +28,7 @@ class GrpcRecorder(grpc.GenericRpcHandler):
     def __init__(self):
         self.received = []
         self.answers = collections.deque()
+        self.script = None
         self._server = grpc.server(futures.ThreadPoolExecutor(4))
         self._server.add_generic_rpc_handlers((self,))
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
@@ -46,7 +47,10 @@ class GrpcRecorder(grpc.GenericRpcHandler):
                     left if left is not None and left < 1e6 else None,
                 )
             )
-            told = self.answers.popleft() if self.answers else b""
+            if self.script:
+                told = self.script(handler_call_details.method.rpartition("/")[2], body)
+            else:
+                told = self.answers.popleft() if self.answers else b""
             if isinstance(told, Failure):
                 context.abort(told.code, told.message)
             return told

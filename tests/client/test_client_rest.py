@@ -38,7 +38,7 @@ def test_a_request_is_googles(rpc, rest_client, google_rest_client, rest_recorde
 def test_a_name_that_does_not_fit_is_refused_before_the_call(
     rpc, rest_client, google_rest_client, rest_recorder
 ):
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         getattr(google_rest_client, rpc.method)({})
     with pytest.raises(
         ValueError, match=rf"{rpc.method}: {rpc.routing} must look like .*, but is ''"

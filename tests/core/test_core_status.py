@@ -41,8 +41,8 @@ def test_every_code_has_its_http_status():
             errors.queue_missing(),
             Code.NOT_FOUND,
             (
-                "Queue does not exist. If you just created the queue, wait at least a minute for the "
-                "queue to initialize."
+                "Queue does not exist. If you just created the queue, wait at least a minute for "
+                "the queue to initialize."
             ),
         ),
         (errors.entity_missing(), Code.NOT_FOUND, "Requested entity was not found."),
@@ -56,8 +56,8 @@ def test_every_code_has_its_http_status():
             errors.task_gone(),
             Code.NOT_FOUND,
             (
-                "The task no longer exists, though a task with this name existed recently. The task "
-                "either successfully completed or was deleted."
+                "The task no longer exists, though a task with this name existed recently. The "
+                "task either successfully completed or was deleted."
             ),
         ),
     ],

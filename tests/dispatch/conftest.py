@@ -6,7 +6,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from world import World
+from dispatch_world import World
 
 from drayman.core.clock import ManualClock
 from drayman.core.limits import Limits

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from world import HANG
+from dispatch_world import HANG
 
 from drayman.core.clock import MINUTE, SECOND
 from drayman.core.queue import State

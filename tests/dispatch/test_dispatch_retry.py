@@ -1,7 +1,7 @@
 """Backoff, limits, deadlines, counters and headers of attempts (reference 2.8, 3)."""
 
 import pytest
-from world import HANG
+from dispatch_world import HANG
 
 from drayman.core.clock import DAY, MINUTE, SECOND
 from drayman.core.delivery import Failure, NoAnswer

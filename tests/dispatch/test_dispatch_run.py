@@ -1,7 +1,7 @@
 """RunTask, deletion and purge beside attempts in flight (reference 1.6)."""
 
 import pytest
-from world import HANG
+from dispatch_world import HANG
 
 from drayman.core import errors
 from drayman.core.clock import HOUR, MINUTE, SECOND

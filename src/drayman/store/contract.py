@@ -94,6 +94,8 @@ class Store(Protocol):
     ) -> Queue:
         """Put what ``change`` makes of a queue in its place; it gets None for an absent one.
 
+        Of a present queue the settings change; its name, state and purge time stay. Returned
+        is the queue as it is kept.
         ``change`` is a pure function, called inside the transaction; what it raises is raised
         here and nothing changes. FailedPrecondition while the name has a tombstone.
         """

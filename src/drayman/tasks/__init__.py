@@ -2,13 +2,14 @@
 
 Example:
     >>> client = tasks.CloudTasksClient()
-    >>> task = tasks.Task(http_request={"url": "https://example.com/work", "body": b"hello"})
+    >>> task = tasks.http_task("https://example.com/work", json={"id": 7})
     >>> client.create_task(parent=client.queue_path("P", "us-central1", "mail"), task=task)
 """
 
 from typing import TYPE_CHECKING, Any
 
 from drayman import __version__ as __version__
+from drayman.tasks_v2.task_builder import http_task
 from drayman.tasks_v2.types import (
     AppEngineHttpRequest,
     AppEngineRouting,
@@ -96,6 +97,7 @@ __all__ = (
     "UpdateCmekConfigRequest",
     "UpdateQueueRequest",
     "UriOverride",
+    "http_task",
 )
 
 

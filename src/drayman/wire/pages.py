@@ -1,8 +1,8 @@
 """Page tokens: opaque to clients, bound to the list they continue, good for two hours."""
 
 import base64
-import binascii
 import hashlib
+import hmac
 
 from drayman.core import errors
 from drayman.core.clock import HOUR, SECOND, Micros
@@ -25,16 +25,18 @@ def cursor(scope: str, page_token: str, now: Micros) -> str:
     if not page_token:
         return ""
     try:
-        raw = base64.urlsafe_b64decode(page_token.encode())
-    except (binascii.Error, ValueError):
-        raw = b""
-    digest, content = raw[:_DIGEST], raw[_DIGEST:]
-    if len(digest) < _DIGEST or digest != _digest(scope, content):
+        raw = base64.b64decode(page_token.encode(), altchars=b"-_", validate=True)
+        digest, content = raw[:_DIGEST], raw[_DIGEST:]
+        expiry, separator, position = content.decode().partition(":")
+        valid = bool(separator) and hmac.compare_digest(digest, _digest(scope, content))
+        expired = int(expiry) * SECOND < now
+    except ValueError:  # of which wrong base64, wrong UTF-8 and wrong numbers are kinds
+        valid = expired = False
+    if not valid:
         raise errors.InvalidArgument(
             "Invalid page_token: it is malformed, or was issued for another request."
         )
-    expiry, _, position = content.decode().partition(":")
-    if int(expiry) * SECOND < now:
+    if expired:
         raise errors.InvalidArgument("Invalid page_token: it has expired.")
     return position
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from drayman.core import errors
+from drayman.core import bucket, errors
+from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue, State
@@ -50,8 +51,10 @@ def update(
     queue = change(None if row is None else queue_of(row))
     if row is None:
         return _insert(connection, queue, now)
-    connection.execute(_SQL["update_queue"], columns_of(queue))
-    return queue
+    old = Bucket(row.tokens, row.tokens_time)  # what passed until now passed at the old rate
+    earned = bucket.refill(old, row.max_dispatches_per_second, row.max_burst_size, now)
+    connection.execute(_SQL["update_queue"], columns_of(queue) | earned._asdict())
+    return get(connection, name)
 
 
 def delete(connection: Connection, name: str, now: Micros, limits: Limits) -> None:
@@ -103,7 +106,7 @@ def _insert(connection: Connection, queue: Queue, now: Micros) -> Queue:
         _SQL["insert_queue"],
         columns_of(queue) | {"generation": _generation(connection), "now": now},
     )
-    return queue
+    return get(connection, queue.name)
 
 
 def _generation(connection: Connection) -> int:

@@ -1,5 +1,6 @@
 """The embedded store: the verbs of the contract, handed to the writer."""
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ from drayman.core.lifecycle import Settlement
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue, State
 from drayman.core.task import NewTask, Task
-from drayman.store.contract import Claims, Stats, TaskPage
+from drayman.store.contract import Claims, Stats, StoreError, TaskPage
 from drayman.store.sqlite import database, dispatch, queues, tasks
 from drayman.store.sqlite.rows import Connection
 from drayman.store.sqlite.writer import Verb, Writer
@@ -43,7 +44,9 @@ class SqliteStore:
         self._create_queue = Verb[Queue](_each(queues.create), 0)
         self._update_queue = Verb[Queue](_each(queues.update), 1, wakes=True)
         self._set_state = Verb[Queue](_each(queues.set_state), 2, wakes=True)
-        self._create_tasks = Verb[list[Task | ServiceError]](tasks.create, 3, wakes=True)
+        self._create_tasks = Verb[list[Task | ServiceError]](
+            lambda c, calls: tasks.create(c, calls, limits), 3, wakes=True
+        )
         self._run_task = Verb[Task](_each(tasks.run), 4, wakes=True)
         self._delete_tasks = Verb[list[ServiceError | None]](
             lambda c, calls: tasks.delete(c, calls, limits), 5
@@ -82,9 +85,13 @@ class SqliteStore:
         a store cannot be opened; with ``safe`` false promises are written but not fsynced.
         """
         connection = database.open_database(path)
-        connection.execute("BEGIN IMMEDIATE")
-        dispatch.release(connection, None, now)
-        connection.execute("COMMIT")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            dispatch.release(connection, None, now)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            connection.close()
+            raise StoreError(database.why_not(path, error)) from None
         return cls(connection, path, limits, safe=safe)
 
     @property
@@ -186,4 +193,5 @@ class SqliteStore:
 
 
 def _touch(connection: Connection) -> None:
-    connection.execute("UPDATE counter SET value = value WHERE name = 'seq'")
+    # A new value each time: SQLite does not write what is there already.
+    connection.execute("UPDATE counter SET value = value + 1 WHERE name = 'check'")

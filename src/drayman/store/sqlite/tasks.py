@@ -31,7 +31,9 @@ class _Found(NamedTuple):
     task: TaskRow
 
 
-def create(connection: Connection, calls: Sequence[Creation]) -> list[list[Task | ServiceError]]:
+def create(
+    connection: Connection, calls: Sequence[Creation], limits: Limits
+) -> list[list[Task | ServiceError]]:
     """Create the tasks of all calls of a group, in a handful of statements."""
     mint = _Mint(connection)
     queues = {name: find_queue(connection, name) for name in {call.queue for call in calls}}
@@ -46,7 +48,7 @@ def create(connection: Connection, calls: Sequence[Creation]) -> list[list[Task 
             continue
         made: list[Task | ServiceError] = []
         for task in call.tasks:
-            refusal = task.id and _refusal(connection, queue, task.id, taken, call.now)
+            refusal = task.id and _refusal(connection, queue, task.id, taken, call.now, limits)
             if refusal:
                 made.append(refusal)
                 continue
@@ -165,12 +167,17 @@ def _powers(total: int) -> Iterator[int]:
 
 
 def _refusal(
-    connection: Connection, queue: QueueRow, task_id: str, taken: set[tuple[int, str]], now: Micros
+    connection: Connection,
+    queue: QueueRow,
+    task_id: str,
+    taken: set[tuple[int, str]],
+    now: Micros,
+    limits: Limits,
 ) -> ServiceError | None:
     """Return why a task may not have a name, None (and the name taken) if it may."""
     if (queue.key, task_id) in taken or _live(connection, queue, task_id):
         return errors.task_exists()
-    if _buried(connection, queue, task_id, now):
+    if _buried(connection, queue, task_id, now, limits):
         return errors.task_existed()
     taken.add((queue.key, task_id))
     return None
@@ -185,8 +192,11 @@ def _live(connection: Connection, queue: QueueRow, task_id: str) -> TaskRow | No
     return None if row is None else TaskRow(*row)
 
 
-def _buried(connection: Connection, queue: QueueRow, task_id: str, now: Micros) -> bool:
-    given = {"queue": queue.key, "id": task_id, "now": now}
+def _buried(
+    connection: Connection, queue: QueueRow, task_id: str, now: Micros, limits: Limits
+) -> bool:
+    since = now - limits.task_tombstone  # what was purged before has no claim to its name
+    given = {"queue": queue.key, "id": task_id, "now": now, "since": since}
     tombstone = connection.execute(_SQL["task_tombstone"], given).fetchone()
     return bool(tombstone or connection.execute(_SQL["retired_name"], given).fetchone())
 
@@ -199,7 +209,7 @@ def _find(connection: Connection, name: str, now: Micros, limits: Limits) -> _Fo
     task = _live(connection, queue, task_id)
     if task is not None:
         return _Found(queue, task)
-    if _buried(connection, queue, task_id, now) or _was_minted(task_id, now, limits):
+    if _buried(connection, queue, task_id, now, limits) or _was_minted(task_id, now, limits):
         raise errors.task_gone()
     raise errors.entity_missing()
 

@@ -100,11 +100,11 @@ class Writer:
         return result
 
     async def close(self) -> None:
-        """Finish what waits, then stop the thread."""
+        """Finish what waits, then stop the thread; whoever calls returns when it has stopped."""
         if not self._closed:
             self._closed = True
             self._waiting.put(None)
-            await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._thread.join)
 
     # -- the thread -----------------------------------------------------------------------
 

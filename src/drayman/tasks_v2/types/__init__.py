@@ -4,6 +4,7 @@ Field names, numbers and JSON names are Google's. The protobuf package is our ow
 (``drayman.cloud.tasks.v2``), so that Google's library can be loaded in the same process.
 """
 
+from drayman.tasks_v2.types import marshalling
 from drayman.tasks_v2.types.cloudtasks import (
     BatchCreateTasksMetadata,
     BatchCreateTasksRequest,
@@ -92,3 +93,5 @@ __all__ = (
     "UpdateQueueRequest",
     "UriOverride",
 )
+
+marshalling.register()

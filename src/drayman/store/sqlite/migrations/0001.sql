@@ -1,6 +1,6 @@
 -- A queue, and all that a claim must know of it in one row.
 CREATE TABLE queue (
-  key INTEGER PRIMARY KEY,
+  key INTEGER PRIMARY KEY AUTOINCREMENT, -- attempts and tombstones outlive their queue
   name TEXT NOT NULL UNIQUE,
   state INTEGER NOT NULL,
   -- The tasks it has are those of its generation. A purge gives it a new one, and what is
@@ -83,9 +83,9 @@ CREATE TABLE retired (
 ) STRICT;
 CREATE INDEX retired_of ON retired (queue);
 
--- The last generation and the last task there were.
+-- The last generation and the last task there were, and how often the disk was tried.
 CREATE TABLE counter (
   name TEXT PRIMARY KEY,
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO counter VALUES ('generation', 0), ('seq', 0);
+INSERT INTO counter VALUES ('generation', 0), ('seq', 0), ('check', 0);

@@ -29,7 +29,7 @@ UPDATE queue SET
   max_attempts = :max_attempts, max_retry_duration = :max_retry_duration,
   min_backoff = :min_backoff, max_backoff = :max_backoff, max_doublings = :max_doublings,
   settings = :settings,
-  tokens = min(tokens, :max_burst_size),
+  tokens = min(:tokens, :max_burst_size), tokens_time = :time,
   wake_time = 0
 WHERE name = :name
 

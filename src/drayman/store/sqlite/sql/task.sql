@@ -20,15 +20,17 @@ SELECT $task FROM task WHERE seq = :seq AND generation = :generation AND id IS N
 SELECT 1 FROM task_tombstone WHERE queue = :queue AND id = :id AND expire_time > :now
 
 -- name: retired_name
-SELECT 1 FROM retired JOIN task USING (generation) WHERE retired.queue = :queue AND task.id = :id
+SELECT 1 FROM retired JOIN task USING (generation)
+WHERE retired.queue = :queue AND retired.time > :since AND task.id = :id
 
 -- name: list_tasks
 SELECT $task FROM task WHERE generation = :generation AND seq > :after ORDER BY seq LIMIT :limit
 
 -- name: bury_tasks
-INSERT OR REPLACE INTO task_tombstone (queue, id, expire_time)
+INSERT INTO task_tombstone (queue, id, expire_time)
 SELECT :queue, id, :expire_time FROM task
 WHERE seq IN (SELECT value FROM json_each(:seqs)) AND id IS NOT NULL
+ON CONFLICT DO UPDATE SET expire_time = max(expire_time, excluded.expire_time)
 
 -- name: delete_grants
 DELETE FROM claim

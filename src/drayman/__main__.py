@@ -1,0 +1,5 @@
+"""``python -m drayman``: the command line."""
+
+from drayman.cli import main
+
+main()

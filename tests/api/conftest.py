@@ -1,0 +1,80 @@
+"""One server for all API tests, its clock standing still; each test has a queue of its own."""
+
+import itertools
+
+import grpc
+import pytest
+from google.api_core import exceptions
+
+from drayman.core.status import HTTP_STATUS, Code
+from live import LiveServer, Worker
+
+TRANSPORTS = ["grpc"]
+LOCATION = "projects/p/locations/l"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server():
+    live = LiveServer()
+    yield live
+    live.stop()
+
+
+@pytest.fixture(scope="session")
+def worker():
+    worker = Worker()
+    yield worker
+    worker.stop()
+
+
+@pytest.fixture(scope="session")
+def clients(server):
+    made = {transport: server.client(transport) for transport in TRANSPORTS}
+    yield made
+    for client in made.values():
+        client.transport.close()
+
+
+@pytest.fixture(params=TRANSPORTS)
+def client(request, clients):
+    """Google's client, once over each transport."""
+    return clients[request.param]
+
+
+@pytest.fixture
+def location():
+    """A location that no other test uses."""
+    return f"projects/p{next(_numbers)}/locations/l"
+
+
+@pytest.fixture
+def queue(client, location):
+    """A paused queue: what is created there stays."""
+    name = f"{location}/queues/q"
+    client.create_queue(parent=location, queue={"name": name})
+    client.pause_queue(name=name)
+    return name
+
+
+@pytest.fixture
+def refused():
+    """Check that a call is refused with a code and, if given, exactly these words."""
+
+    def check(code, message, call, *args, **kwargs):
+        with pytest.raises(exceptions.GoogleAPICallError) as caught:
+            call(*args, **kwargs)
+        error = caught.value
+        if isinstance(error.response, grpc.RpcError):
+            assert error.grpc_status_code.name == code, error
+            said = error.message
+        else:  # Google's client keeps no more than the HTTP status
+            assert error.code == HTTP_STATUS[Code[code]], error
+            answer = error.response.json()["error"]
+            assert (answer["code"], answer["status"]) == (error.code, code)
+            said = answer["message"]
+        if message is not None:
+            assert said == message
+        return error
+
+    return check

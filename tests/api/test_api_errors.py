@@ -1,0 +1,175 @@
+"""Every recorded refusal of the real service, word for word; and those whose words are ours."""
+
+import datetime
+
+import pytest
+
+MISSING_QUEUE = (
+    "Queue does not exist. If you just created the queue, wait at least a minute for the "
+    "queue to initialize."
+)
+MISSING = "Requested entity was not found."
+FORM = "projects/<PROJECT_ID>/locations/<LOCATION_ID>/queues/<QUEUE_ID>"
+URL = "http://example.com"
+
+
+def spelled(field, form, name):
+    return (
+        "Invalid resource field value in the request. "
+        f'"{field}" must be formatted "{form}", not "{name}".'
+    )
+
+
+QUEUE_SETTINGS = [
+    ({"rate_limits": {"max_dispatches_per_second": -1}},
+     "RateLimits.maxDispatchesPerSecond cannot be negative."),
+    ({"rate_limits": {"max_dispatches_per_second": 501}},
+     "RateLimits.maxDispatchesPerSecond must be less than or equal to 500."),
+    ({"rate_limits": {"max_concurrent_dispatches": -1}},
+     "RateLimits.maxConcurrentDispatches cannot be negative."),
+    ({"rate_limits": {"max_concurrent_dispatches": 5001}},
+     "RateLimits.maxConcurrentDispatches must be less than or equal to 5000."),
+    ({"retry_config": {"max_attempts": -2}},
+     "RetryConfig.maxAttempts must be greater or equal to -1."),
+    ({"retry_config": {"max_doublings": -1}}, "RetryConfig.maxDoublings cannot be negative."),
+    ({"retry_config": {"min_backoff": {"seconds": -1}}},
+     "RetryConfig.minBackoff cannot be negative."),
+    ({"retry_config": {"max_backoff": {"seconds": -1}}},
+     "RetryConfig.maxBackoff cannot be negative."),
+    ({"retry_config": {"max_retry_duration": {"seconds": -1}}},
+     "RetryConfig.maxRetryDuration cannot be negative."),
+    ({"retry_config": {"min_backoff": {"seconds": 2}, "max_backoff": {"seconds": 1}}},
+     "RetryConfig.minBackoff must be less than or equal to RetryConfig.maxBackoff."),
+    ({"stackdriver_logging_config": {"sampling_ratio": 1.5}},
+     "StackdriverLoggingConfig.samplingRatio must be between 0.0 and 1.0."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "message"), QUEUE_SETTINGS, ids=lambda row: str(row)[:60])
+def test_queue_settings(client, location, refused, settings, message):
+    queue = {"name": f"{location}/queues/q", **settings}
+    refused("INVALID_ARGUMENT", message, client.create_queue, parent=location, queue=queue)
+    refused("INVALID_ARGUMENT", message, client.update_queue, queue=queue)
+
+
+def test_queue_exists(client, location, refused):
+    queue = {"name": f"{location}/queues/q"}
+    client.create_queue(parent=location, queue=queue)
+    refused(
+        "ALREADY_EXISTS", "Queue already exists", client.create_queue, parent=location, queue=queue
+    )
+
+
+@pytest.mark.parametrize("queue_id", ["", "a_b", "a.b", "é", "x" * 101, "a/b"])
+def test_queue_name_malformed(client, location, refused, queue_id):
+    refused(
+        "INVALID_ARGUMENT",
+        f'Queue name must be formatted: "{FORM}".',
+        client.create_queue,
+        parent=location,
+        queue={"name": f"{location}/queues/{queue_id}"},
+    )
+
+
+def test_queue_name_outside_parent(client, location, refused):
+    name = "projects/other/locations/l/queues/q"
+    refused(
+        "INVALID_ARGUMENT",
+        f"{name} must begin with {location}.",
+        client.create_queue,
+        parent=location,
+        queue={"name": name},
+    )
+
+
+def test_queue_missing(client, location, refused):
+    name = f"{location}/queues/none"
+    for call in (client.get_queue, client.pause_queue, client.resume_queue, client.purge_queue):
+        refused("NOT_FOUND", MISSING_QUEUE, call, name=name)
+    refused("NOT_FOUND", MISSING, client.delete_queue, name=name)
+    refused("NOT_FOUND", MISSING_QUEUE, client.list_tasks, parent=name)
+    task = {"http_request": {"url": URL}}
+    refused("NOT_FOUND", MISSING_QUEUE, client.create_task, parent=name, task=task)
+
+
+def test_task_missing(client, queue, refused):
+    for call in (client.get_task, client.delete_task, client.run_task):
+        refused("NOT_FOUND", MISSING, call, name=f"{queue}/tasks/never")
+
+
+def too_far(when):
+    return (
+        f"The Task.scheduleTime, {when}, is too far in the future. "
+        "Schedule time must be no more than 720h in the future."
+    )
+
+
+HTTP_DEADLINE = "Task.dispatchDeadline must be between [15s, 30m]."
+APP_ENGINE_DEADLINE = "Task.dispatchDeadline must be between [15s, 24h15s]."
+
+
+def http(**request):
+    return {"http_request": {"url": URL, **request}}
+
+
+def seconds(count):
+    return datetime.timedelta(seconds=count)
+
+
+TASKS = [
+    (http(url=""), "HttpRequest.url is required."),
+    (http(url="ftp://example.com"),
+     "HttpTarget.url must start with 'http://' or 'https://'."),
+    (http(url="example.com"), "HttpTarget.url must start with 'http://' or 'https://'."),
+    (http(url=URL + "/" + "x" * 2083), "HttpRequest.url must be at most 2083 characters long."),
+    (http(http_method="GET", body=b"x"),
+     "HttpRequest.body is allowed only for the methods POST, PUT, PATCH, not for GET."),
+    (http(headers={"a": "x" * 80 * 1024}), "HttpRequest.headers must be less than 80 KB in total."),
+    (http(headers={"a b": "x"}), "HttpRequest.headers has the invalid name 'a b'."),
+    (http(headers={"a": "x\ny"}),
+     'HttpRequest.headers["a"] contains a line break or a null character.'),
+    (http() | {"dispatch_deadline": seconds(14)}, HTTP_DEADLINE),
+    (http() | {"dispatch_deadline": seconds(1801)}, HTTP_DEADLINE),
+    (http() | {"retry_config": {"max_attempts": -2}},
+     "RetryConfig.maxAttempts must be greater or equal to -1."),
+    ({"app_engine_http_request": {}, "dispatch_deadline": seconds(14)}, APP_ENGINE_DEADLINE),
+    ({"app_engine_http_request": {}, "dispatch_deadline": seconds(86_416)}, APP_ENGINE_DEADLINE),
+    ({"app_engine_http_request": {"relative_uri": "x"}},
+     "AppEngineHttpRequest.relativeUri must start with '/' and contain no spaces."),
+    ({"app_engine_http_request": {"relative_uri": "/a b"}},
+     "AppEngineHttpRequest.relativeUri must start with '/' and contain no spaces."),
+    ({"app_engine_http_request": {"http_method": "PATCH", "body": b"x"}},
+     "AppEngineHttpRequest.body is allowed only for the methods POST, PUT, not for PATCH."),
+    ({}, "Task.message_type is not set."),
+    (http() | {"schedule_time": {"seconds": 4_102_444_800}},
+     too_far("2100-01-01T00:00:00+00:00")),
+    (http(body=b"x" * (1 << 20)), "Task size too large"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("task", "message"), TASKS, ids=lambda row: str(row)[:60])
+def test_task(client, queue, refused, task, message):
+    refused("INVALID_ARGUMENT", message, client.create_task, parent=queue, task=task)
+
+
+@pytest.mark.parametrize("task_id", ["a.b", "é", "a b", "x" * 501, "", "a:b"])
+def test_task_id_malformed(client, queue, refused, task_id):
+    refused(
+        "INVALID_ARGUMENT",
+        f'Task ID "{task_id}" can contain only letters ([A-Za-z]), numbers ([0-9]), hyphens (-), '
+        "or underscores (_). Task ID must between 1 and 500 characters.",
+        client.create_task,
+        parent=queue,
+        task={"name": f"{queue}/tasks/{task_id}", "http_request": {"url": URL}},
+    )
+
+
+def test_task_name_in_another_queue(client, queue, refused):
+    refused(
+        "INVALID_ARGUMENT",
+        f"The queue name from request ('{queue}') must be the same as the queue name in the "
+        f"named task ('{queue}2').",
+        client.create_task,
+        parent=queue,
+        task={"name": f"{queue}2/tasks/t", "http_request": {"url": URL}},
+    )

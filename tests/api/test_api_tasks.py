@@ -1,0 +1,224 @@
+"""The calls of tasks, through Google's own client."""
+
+import datetime
+
+import pytest
+from google.cloud import tasks_v2
+
+from drayman.core.clock import DAY, HOUR, SECOND
+
+URL = "http://example.com/x"
+FULL, BASIC = tasks_v2.Task.View.FULL, tasks_v2.Task.View.BASIC
+GONE = (
+    "The task no longer exists, though a task with this name existed recently. "
+    "The task either successfully completed or was deleted."
+)
+
+
+def create(client, queue, view=0, **task):
+    task.setdefault("http_request", {"url": URL})
+    if "app_engine_http_request" in task:
+        del task["http_request"]
+    return client.create_task(request={"parent": queue, "task": task, "response_view": view})
+
+
+def moment(micros):
+    return datetime.datetime.fromtimestamp(micros / SECOND, tz=datetime.UTC)
+
+
+def test_an_http_task_is_stored_with_its_defaults(client, queue, server):
+    server.advance(123_456)
+    task = create(
+        client, queue, FULL, http_request={"url": URL, "headers": {"x-Own": "1"}, "body": b"b"}
+    )
+    now = server.clock.now()
+    assert task.name.startswith(f"{queue}/tasks/")
+    assert task.name.rpartition("/")[2].isdigit()
+    assert task.view is FULL
+    assert task.http_request.http_method is tasks_v2.HttpMethod.POST
+    assert dict(task.http_request.headers) == {"x-Own": "1", "User-Agent": "Google-Cloud-Tasks"}
+    assert task.http_request.body == b"b"
+    assert task.dispatch_deadline == datetime.timedelta(minutes=10)
+    assert task.schedule_time == moment(now)
+    assert task.create_time == moment(now // SECOND * SECOND)
+    assert (task.dispatch_count, task.response_count) == (0, 0)
+    assert "first_attempt" not in task
+    assert task == client.get_task(request={"name": task.name, "response_view": FULL})
+
+
+def test_an_app_engine_task_is_stored_with_its_defaults(client, queue):
+    task = create(client, queue, FULL, app_engine_http_request={"body": b"four"})
+    request = task.app_engine_http_request
+    assert request.http_method is tasks_v2.HttpMethod.POST
+    assert request.relative_uri == "/"
+    assert dict(request.headers) == {
+        "User-Agent": "AppEngine-Google; (+http://code.google.com/appengine)",
+        "Content-Type": "application/octet-stream",
+        "Content-Length": "4",
+    }
+    assert request.app_engine_routing.host.endswith(".r.appspot.com")
+    assert "dispatch_deadline" not in task
+
+
+def test_a_content_type_of_the_callers_own_stays(client, queue):
+    given = {"body": b"{}", "headers": {"content-type": "application/json"}}
+    task = create(client, queue, app_engine_http_request=given)
+    assert task.app_engine_http_request.headers["content-type"] == "application/json"
+    assert "Content-Type" not in task.app_engine_http_request.headers
+
+
+@pytest.mark.parametrize("kind", ["http_request", "app_engine_http_request"])
+def test_basic_views_withhold_the_body_alone(client, queue, kind):
+    request = {"body": b"secret", "headers": {"a": "b"}}
+    if kind == "http_request":
+        request["url"] = URL
+    task = create(client, queue, **{kind: request})
+    seen = [
+        task,
+        client.get_task(name=task.name),
+        client.get_task(request={"name": task.name, "response_view": BASIC}),
+        *client.list_tasks(parent=queue),
+    ]
+    for shown in seen:
+        assert shown.view is BASIC
+        assert getattr(shown, kind).body == b""
+        assert getattr(shown, kind).headers["a"] == "b"
+    (full,) = client.list_tasks(request={"parent": queue, "response_view": FULL})
+    assert full.view is FULL
+    assert getattr(full, kind).body == b"secret"
+
+
+def test_output_only_fields_are_ignored(client, queue):
+    given = {
+        "http_request": {"url": URL},
+        "create_time": {"seconds": 5},
+        "dispatch_count": 4,
+        "response_count": 3,
+        "first_attempt": {"dispatch_time": {"seconds": 5}},
+        "last_attempt": {"dispatch_time": {"seconds": 5}},
+        "view": FULL,
+    }
+    task = client.create_task(parent=queue, task=given)
+    assert task.create_time.year > 2000
+    assert (task.dispatch_count, task.response_count) == (0, 0)
+    assert "first_attempt" not in task
+    assert "last_attempt" not in task
+    assert task.view is BASIC
+
+
+def test_schedule_times_keep_microseconds_and_past_ones_become_now(client, queue, server):
+    now = server.clock.now()
+    later = create(client, queue, schedule_time=moment(now + HOUR + 7))
+    assert later.schedule_time == moment(now + HOUR + 7)
+    assert create(client, queue, schedule_time=moment(now - DAY)).schedule_time == moment(now)
+    edge = create(client, queue, schedule_time=moment(now + 30 * DAY))
+    assert edge.schedule_time == moment(now + 30 * DAY)
+
+
+def test_deadlines_are_cut_to_milliseconds(client, queue):
+    deadline = datetime.timedelta(seconds=20, microseconds=1_999)
+    task = create(client, queue, dispatch_deadline=deadline)
+    assert task.dispatch_deadline == datetime.timedelta(seconds=20, milliseconds=1)
+
+
+def test_what_the_real_service_accepts_is_accepted(client, queue):
+    create(client, queue, http_request={"url": "http://example.com/%zz"})
+    hour = datetime.timedelta(hours=1)
+    create(client, queue, app_engine_http_request={}, dispatch_deadline=hour)
+
+
+def test_a_task_of_the_largest_size_fits_and_a_few_bytes_more_do_not(client, queue, refused):
+    def stored(size):
+        request = {"url": URL, "body": b"x" * size}
+        return create(client, queue, FULL, name=f"{queue}/tasks/t{size}", http_request=request)
+
+    small = tasks_v2.Task.pb(stored(900_000))
+    small.ClearField("view")  # which is not stored
+    most = (1 << 20) - 7 - (small.ByteSize() - 900_000)
+    assert len(stored(most - 8).http_request.body) == most - 8
+    refused("INVALID_ARGUMENT", "Task size too large", stored, most + 8)
+
+
+def test_tasks_are_listed_in_order_of_creation_a_page_at_a_time(client, queue):
+    names = [create(client, queue).name for _ in range(5)]
+    pager = client.list_tasks(request={"parent": queue, "page_size": 2})
+    assert [[task.name for task in page.tasks] for page in pager.pages] == [
+        names[:2], names[2:4], names[4:]
+    ]  # fmt: skip
+
+
+def test_a_listing_shows_what_stays_exactly_once(client, queue):
+    names = [create(client, queue).name for _ in range(6)]
+    first = next(client.list_tasks(request={"parent": queue, "page_size": 3}).pages)
+    client.delete_task(name=names[1])
+    client.delete_task(name=names[4])
+    late = create(client, queue).name
+    token = first.next_page_token
+    rest = client.list_tasks(request={"parent": queue, "page_size": 3, "page_token": token})
+    assert [task.name for task in rest] == [names[3], names[5], late]
+
+
+def test_pages_hold_a_thousand_tasks_at_most(client, queue, server):
+    async def fill():
+        from drayman.core.task import NewTask  # noqa: PLC0415 - of this test alone
+
+        new = NewTask(None, server.clock.now() + HOUR, tasks_v2.Task(
+            http_request={"url": URL}
+        )._pb.SerializeToString())  # fmt: skip
+        await server.server.store.create_tasks(queue, [new] * 1_001, server.clock.now())
+
+    server.run(fill())
+    pages = client.list_tasks(request={"parent": queue, "page_size": 5_000}).pages
+    assert [len(page.tasks) for page in pages] == [1_000, 1]
+
+
+def test_a_deleted_task_leaves_its_name_behind_for_a_day(client, queue, server, refused):
+    name = f"{queue}/tasks/mine"
+    assert create(client, queue, name=name).name == name
+    refused("ALREADY_EXISTS", "Requested entity already exists", create, client, queue, name=name)
+    client.delete_task(name=name)
+    existed = "The task cannot be created because a task with this name existed too recently."
+    refused("ALREADY_EXISTS", existed, create, client, queue, name=name)
+    for call in (client.get_task, client.delete_task, client.run_task):
+        refused("NOT_FOUND", GONE, call, name=name)
+    server.advance(DAY)
+    for call in (client.get_task, client.delete_task, client.run_task):
+        refused("NOT_FOUND", "Requested entity was not found.", call, name=name)
+    assert create(client, queue, name=name).name == name
+
+
+def test_run_delivers_from_a_paused_queue_and_success_ends_the_task(
+    client, queue, worker, refused, server
+):
+    task = create(client, queue, http_request={"url": f"{worker.url}/run", "body": b"hi"})
+    shown = client.run_task(request={"name": task.name, "response_view": FULL})
+    assert shown.dispatch_count == 1
+    assert shown.http_request.body == b"hi"
+    delivery = worker.next()
+    assert (delivery.method, delivery.path, delivery.body) == ("POST", "/run", b"hi")
+    assert delivery.headers["X-CloudTasks-TaskName"] == task.name.rpartition("/")[2]
+    server.events.get(timeout=30)
+    refused("NOT_FOUND", GONE, client.get_task, name=task.name)
+
+
+def test_a_failed_run_shows_its_attempt(client, queue, worker, server):
+    worker.answers.put(503)
+    task = create(client, queue, http_request={"url": f"{worker.url}/fail"})
+    client.run_task(name=task.name)
+    worker.next()
+    server.events.get(timeout=30)
+    shown = client.get_task(name=task.name)
+    assert (shown.dispatch_count, shown.response_count) == (1, 1)
+    assert shown.first_attempt.dispatch_time == shown.last_attempt.dispatch_time
+    assert "schedule_time" not in shown.first_attempt
+    assert "response_time" in shown.last_attempt
+    assert shown.last_attempt.response_status.code == 14
+    assert shown.last_attempt.response_status.message == "UNAVAILABLE(14): HTTP status code 503"
+
+
+def test_tasks_of_a_running_queue_are_delivered(client, location, worker, server):
+    queue = f"{location}/queues/run"
+    client.create_queue(parent=location, queue={"name": queue})
+    create(client, queue, http_request={"url": f"{worker.url}/go", "http_method": "PUT"})
+    assert worker.next()[:2] == ("PUT", "/go")
+    server.events.get(timeout=30)

@@ -1,0 +1,161 @@
+"""Real parts for tests: a server in a process of its own, and an HTTP worker."""
+
+import contextlib
+import dataclasses
+import http.server
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import urllib.request
+
+import grpc
+from google.cloud import tasks_v2
+from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
+
+PATIENCE = 30
+LOCATION = "projects/p/locations/l"
+QUEUE = f"{LOCATION}/queues/q"
+
+
+@dataclasses.dataclass
+class Delivered:
+    path: str
+    headers: dict
+    body: bytes
+
+    @property
+    def task_id(self):
+        return self.headers["X-CloudTasks-TaskName"]
+
+
+class Worker(http.server.ThreadingHTTPServer):
+    """Remembers what it is sent; paths starting with /hold wait until ``let_go`` is set."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.arrived = queue.Queue()
+        self.let_go = threading.Event()
+
+    def await_delivery(self):
+        return self.arrived.get(timeout=PATIENCE)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.arrived.put(Delivered(self.path, dict(self.headers), body))
+        if self.path.startswith("/hold"):
+            self.server.let_go.wait(PATIENCE)
+        with contextlib.suppress(ConnectionError):
+            self.send_response(200)
+            self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def run_worker():
+    with Worker() as worker:
+        thread = threading.Thread(target=worker.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield worker
+        finally:
+            worker.let_go.set()
+            worker.shutdown()
+            thread.join(PATIENCE)
+
+
+@dataclasses.dataclass
+class Served:
+    process: subprocess.Popen
+    ready_line: str
+    stderr: object
+
+    @property
+    def grpc_address(self):
+        return self.ready_line.split("grpc=")[1].split()[0]
+
+    @property
+    def http_url(self):
+        return self.ready_line.split("http=")[1].split()[0]
+
+    @contextlib.contextmanager
+    def client(self):
+        """Google's own client, talking to this server."""
+        with grpc.insecure_channel(self.grpc_address) as channel:
+            yield tasks_v2.CloudTasksClient(transport=CloudTasksGrpcTransport(channel=channel))
+
+    def get(self, path):
+        try:
+            with urllib.request.urlopen(self.http_url + path, timeout=PATIENCE) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    def kill(self):
+        """As the system does when memory runs out: no goodbye."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
+
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait(PATIENCE)
+
+    def log(self):
+        self.stderr.seek(0)
+        return self.stderr.read()
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "drayman", "serve", *arguments]
+
+
+def environment(**variables):
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("DRAYMAN_")}
+    return clean | variables
+
+
+@contextlib.contextmanager
+def serve(tmp_path, *arguments, store=None):
+    """A server on free ports; killed at the end if it still runs."""
+    store = store or f"sqlite:{tmp_path / 'tasks.db'}"
+    line = command("--port", "0", "--http-port", "0", "--store", store, *arguments)
+    with (
+        (tmp_path / "stderr.log").open("w+") as stderr,
+        subprocess.Popen(
+            line, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment()
+        ) as process,
+    ):
+        try:
+            ready = process.stdout.readline().rstrip("\n")
+            served = Served(process, ready, stderr)
+            assert ready, f"the server did not start: {served.log()}"
+            yield served
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def run_to_end(*arguments, **variables):
+    """Run ``drayman serve`` where it is expected to end by itself."""
+    return subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        env=environment(**variables),
+    )
+
+
+def http_task(url, **fields):
+    return {"http_request": {"url": url}} | fields

@@ -1,0 +1,26 @@
+"""``make demo``: the examples, against a server and a worker of their own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import processes
+
+DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
+
+
+def test_demo_delivers_every_example_and_leaves_nothing_behind(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", str(DEMO)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=processes.environment(TMPDIR=str(tmp_path)),
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stdout.count(">>> delivered: POST") == 4
+    for path in ("/process", "/scheduled-job", "/task-handler", "/my-task"):
+        assert f">>> delivered: POST {path} " in ended.stdout
+    assert "All tasks arrived." in ended.stdout
+    assert list(tmp_path.iterdir()) == []

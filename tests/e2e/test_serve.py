@@ -1,0 +1,176 @@
+"""``drayman serve`` as its user meets it: start, health, stop, and what it says when it cannot."""
+
+import re
+import signal
+import socket
+import sqlite3
+
+import pytest
+from processes import LOCATION, QUEUE, http_task, run_to_end, serve
+
+from drayman.core import names
+
+
+def test_ready_line_is_the_only_line_and_says_where_everything_is(tmp_path):
+    with serve(tmp_path) as server:
+        store = re.escape(f"sqlite:{tmp_path}/tasks.db")
+        assert re.fullmatch(
+            rf"drayman ready grpc=127\.0\.0\.1:\d+ http=http://127\.0\.0\.1:\d+ store={store}",
+            server.ready_line,
+        )
+        server.stop()
+        assert server.process.stdout.read() == ""
+
+
+def test_health_and_readiness(tmp_path):
+    with serve(tmp_path, store="memory") as server:
+        assert server.get("/healthz") == (200, {"status": "alive"})
+        assert server.get("/readyz") == (200, {"status": "ready"})
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_status_zero(tmp_path, number):
+    with serve(tmp_path, store="memory") as server:
+        server.process.send_signal(number)
+        assert server.process.wait(30) == 0
+
+
+def test_queues_given_at_start_are_there(tmp_path):
+    file = tmp_path / "queues.yaml"
+    file.write_text(
+        f"""
+queues:
+- name: {LOCATION}/queues/from-file
+  rate_limits: {{max_dispatches_per_second: 5, max_concurrent_dispatches: 2}}
+  retry_config: {{max_attempts: 7, min_backoff: 1s, maxBackoff: 60s}}
+"""
+    )
+    with (
+        serve(tmp_path, "--queue", QUEUE, "--queue-file", str(file)) as server,
+        server.client() as client,
+    ):
+        from_file, plain = client.list_queues(parent=LOCATION)
+        assert plain.name == QUEUE
+        assert from_file.rate_limits.max_dispatches_per_second == 5
+        assert from_file.rate_limits.max_concurrent_dispatches == 2
+        assert from_file.retry_config.max_attempts == 7
+        assert from_file.retry_config.max_backoff.seconds == 60
+
+
+def test_queue_file_is_applied_again_at_the_next_start_and_keeps_the_state(tmp_path):
+    file = tmp_path / "queues.yaml"
+    entry = "queues: [{{name: {}, rate_limits: {{max_dispatches_per_second: {}}}}}]"
+    file.write_text(entry.format(QUEUE, 5))
+    with serve(tmp_path, "--queue-file", str(file)) as server, server.client() as client:
+        client.pause_queue(name=QUEUE)
+        server.stop()
+    file.write_text(entry.format(QUEUE, 9))
+    with serve(tmp_path, "--queue-file", str(file)) as server, server.client() as client:
+        queue = client.get_queue(name=QUEUE)
+        assert queue.rate_limits.max_dispatches_per_second == 9
+        assert queue.state.name == "PAUSED"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "sentence"),
+    [
+        (
+            ["--port", "http"],
+            {},
+            'drayman: --port: "http" is not allowed; allowed: a port number, 0 to 65535',
+        ),
+        (
+            [],
+            {"DRAYMAN_HTTP_PORT": "-1"},
+            'drayman: DRAYMAN_HTTP_PORT: "-1" is not allowed; allowed: a port number, 0 to 65535',
+        ),
+        (
+            ["--store", "mysql:x"],
+            {},
+            'drayman: --store: "mysql:x" is not allowed; allowed: sqlite:PATH or memory',
+        ),
+        (
+            ["--durability", "none"],
+            {},
+            'drayman: --durability: "none" is not allowed; allowed: safe or relaxed',
+        ),
+        (
+            ["--queue", "my-queue"],
+            {},
+            'drayman: --queue: "my-queue" is not allowed; allowed: a full name, '
+            + names.QUEUE_FORM,
+        ),
+    ],
+)
+def test_a_wrong_value_is_one_line_and_status_two(arguments, variables, sentence):
+    ended = run_to_end(*arguments, **variables)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", sentence + "\n")
+
+
+def test_a_wrong_queue_file_is_one_line_and_status_two(tmp_path):
+    file = tmp_path / "queues.yaml"
+    file.write_text(f"queues: [{{name: {QUEUE}, retries: 3}}]")
+    ended = run_to_end("--queue-file", str(file), "--store", "memory")
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert f"{file}, queue 1: " in ended.stderr
+    assert '"retries"' in ended.stderr
+
+
+def test_a_port_in_use_is_one_line_and_status_one():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for option, other in (("--port", "--http-port"), ("--http-port", "--port")):
+            ended = run_to_end(option, str(port), other, "0", "--store", "memory")
+            assert ended.returncode == 1
+            assert ended.stdout == ""
+            assert ended.stderr.startswith(
+                f"drayman: cannot listen on 127.0.0.1:{port} ({option}): "
+            )
+            assert ended.stderr.count("\n") == 1
+
+
+def test_a_store_in_use_is_one_line_and_status_one(tmp_path):
+    with serve(tmp_path):
+        store = f"{tmp_path}/tasks.db"
+        ended = run_to_end("--port", "0", "--http-port", "0", "--store", f"sqlite:{store}")
+        assert ended.returncode == 1
+        assert ended.stderr == f"drayman: store {store} is in use by another server\n"
+
+
+def test_a_store_of_a_newer_version_is_one_line_and_status_one(tmp_path):
+    with serve(tmp_path) as server:
+        server.stop()
+    connection = sqlite3.connect(tmp_path / "tasks.db")
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    store = f"sqlite:{tmp_path}/tasks.db"
+    ended = run_to_end("--port", "0", "--http-port", "0", "--store", store)
+    assert ended.returncode == 1
+    assert "was written by a newer version of drayman" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_stop_lets_an_attempt_in_flight_end(tmp_path, worker):
+    with serve(tmp_path, "--queue", QUEUE) as server:
+        with server.client() as client:
+            client.create_task(parent=QUEUE, task=http_task(worker.url + "/hold"))
+        worker.await_delivery()
+        server.process.terminate()
+        worker.let_go.set()
+        assert server.process.wait(30) == 0
+    with serve(tmp_path) as server, server.client() as client:
+        assert list(client.list_tasks(parent=QUEUE)) == []
+
+
+def test_stop_returns_what_outlasts_the_grace_to_its_queue(tmp_path, worker):
+    with serve(tmp_path, "--queue", QUEUE, "--grace", "0s") as server:
+        with server.client() as client:
+            created = client.create_task(parent=QUEUE, task=http_task(worker.url + "/hold"))
+        worker.await_delivery()
+        assert server.stop() == 0
+    worker.let_go.set()
+    with serve(tmp_path):
+        again = worker.await_delivery()
+        assert created.name.endswith(again.task_id)
+        assert again.headers["X-CloudTasks-TaskRetryCount"] == "1"

@@ -1,0 +1,130 @@
+"""A real server in a thread of its own, and a real worker for it to deliver to."""
+
+import asyncio
+import concurrent.futures
+import http.server
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import grpc
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import tasks_v2
+from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
+
+from drayman import config
+from drayman.core.clock import ManualClock, Micros
+from drayman.server import Server
+
+PATIENCE = 30.0
+"""Seconds until a wait for something that must come is given up."""
+
+
+class LiveServer:
+    """A server on free ports, its store in memory, its clock in your hand.
+
+    Settings are those of the configuration file: ``LiveServer(task_size="100")``.
+    """
+
+    def __init__(self, clock: ManualClock | None = None, **settings: Any) -> None:
+        self.clock = clock or ManualClock()
+        given = {"port": "0", "http_port": "0", "store": "memory"} | settings
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.server = Server(config.load(given, {}), clock=self.clock, emit=self.events.put)
+        self.run(self.server.start())
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.http_port}"
+
+    def run(self, coroutine: Any) -> Any:
+        """Run a coroutine in the server's loop and return its result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE)
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """Call a function in the server's loop and return its result."""
+        done: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self._loop.call_soon_threadsafe(lambda: done.set_result(function()))
+        return done.result(PATIENCE)
+
+    def advance(self, by: Micros) -> None:
+        """Move the server's clock ahead."""
+        self.call(lambda: self.clock.advance(by))
+
+    def client(self, transport: str = "grpc") -> tasks_v2.CloudTasksClient:
+        """Return Google's own client, connected; close its transport when done."""
+        if transport == "rest":
+            return tasks_v2.CloudTasksClient(
+                transport="rest",
+                credentials=AnonymousCredentials(),
+                client_options={"api_endpoint": self.url},
+            )
+        channel = grpc.insecure_channel(
+            self.address, options=[("grpc.max_receive_message_length", -1)]
+        )
+        return tasks_v2.CloudTasksClient(transport=CloudTasksGrpcTransport(channel=channel))
+
+    def stop(self) -> None:
+        self.run(self.server.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE)
+        self._loop.close()
+
+
+class Delivery(NamedTuple):
+    """A request that the worker received."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Worker:
+    """An HTTP server on a free port that records what it gets and answers as told."""
+
+    def __init__(self) -> None:
+        self.deliveries: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self.answers: queue.SimpleQueue[int] = queue.SimpleQueue()
+        worker = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                worker.deliveries.put(
+                    Delivery(self.command, self.path, dict(self.headers.items()), body)
+                )
+                try:
+                    status = worker.answers.get_nowait()
+                except queue.Empty:
+                    status = 200
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = answer  # noqa: N815 - names of the base class
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def next(self) -> Delivery:
+        """Return the next delivery, waiting for it."""
+        return self.deliveries.get(timeout=PATIENCE)
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(PATIENCE)

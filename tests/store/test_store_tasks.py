@@ -1,0 +1,214 @@
+"""Creating, reading and deleting tasks: names and what remains of them."""
+
+import asyncio
+
+import pytest
+from world import START, full
+
+from drayman.core import errors
+from drayman.core.clock import DAY, HOUR, SECOND
+from drayman.core.lifecycle import Verdict
+from drayman.core.task import NewTask, Task
+
+
+async def gone(world, name):
+    """Return the words for a task that is not there."""
+    with pytest.raises(errors.NotFound) as refusal:
+        await world.get(name)
+    return str(refusal.value)
+
+
+GONE, MISSING = str(errors.task_gone()), str(errors.entity_missing())
+
+
+async def test_a_task_is_kept_whole(world):
+    await world.queue()
+    new = NewTask("t", world.now + HOUR, b"\x00\xff request")
+    (made,) = await world.store.create_tasks(full("q"), [new], world.now)
+    assert made == Task(f"{full('q')}/tasks/t", world.now, world.now + HOUR, b"\x00\xff request")
+    assert await world.get(made.name) == made
+
+
+async def test_a_generated_id_is_a_number_that_grows_with_time_and_is_never_used_twice(world):
+    await world.queue("a")
+    await world.queue("b")
+    names = []
+    for _ in range(3):
+        for queue_id in "ab":
+            names += await world.create(*[None] * 30, queue_id=queue_id)
+            await world.delete(names[-1])
+        world.advance(1)
+    ids = [int(name.rpartition("/")[2]) for name in names]
+    assert ids == sorted(set(ids))
+
+
+async def test_generated_ids_grow_even_when_the_clock_goes_back(world):
+    await world.queue()
+    before = await world.create_one()
+    world.advance(-HOUR)
+    assert int((await world.create_one()).rpartition("/")[2]) > int(before.rpartition("/")[2])
+
+
+async def test_a_task_in_no_queue_is_refused(world):
+    (refusal,) = await world.try_create("t", queue_id="none")
+    assert str(refusal) == str(errors.queue_missing())
+
+
+async def test_a_live_name_is_taken(world):
+    await world.queue()
+    await world.create("t")
+    (refusal,) = await world.try_create("t")
+    assert isinstance(refusal, errors.AlreadyExists)
+    assert str(refusal) == str(errors.task_exists())
+
+
+async def test_names_are_of_their_queue(world):
+    for queue_id in "ab":
+        await world.queue(queue_id)
+        await world.create("t", queue_id=queue_id)
+    await world.delete(f"{full('a')}/tasks/t")
+    assert await world.listed("b") == [f"{full('b')}/tasks/t"]
+
+
+async def test_the_id_of_a_generated_task_is_taken_too(world):
+    await world.queue()
+    generated = await world.create_one()
+    (refusal,) = await world.try_create(generated.rpartition("/")[2])
+    assert str(refusal) == str(errors.task_exists())
+
+
+async def test_each_of_a_batch_stands_for_itself(world):
+    await world.queue()
+    await world.create("old")
+    made = await world.try_create("a", "old", None, "a", "b")
+    assert [isinstance(each, Task) for each in made] == [True, False, True, False, True]
+    assert len(await world.listed()) == 4
+    (first, *_), deleted = made, f"{full('q')}/tasks/old"
+    refusals = await world.store.delete_tasks(
+        [first.name, "garbage", f"{full('q')}/tasks/none", deleted, first.name], world.now
+    )
+    kinds = [type(None), errors.InvalidArgument, errors.NotFound, type(None), errors.NotFound]
+    assert list(map(type, refusals)) == kinds
+
+
+async def test_empty_batches_are_fine(world):
+    await world.queue()
+    assert await world.store.create_tasks(full("q"), [], world.now) == []
+    assert await world.store.delete_tasks([], world.now) == []
+    assert await world.store.settle([], world.now) == []
+
+
+async def test_of_creations_of_a_name_at_once_one_wins(world):
+    await world.queue()
+    tried = await asyncio.gather(*(world.try_create("t") for _ in range(10)))
+    assert sum(isinstance(made, Task) for (made,) in tried) == 1
+
+
+async def test_large_batches_are_kept_whole(world):
+    await world.queue()
+    names = await world.create(*(f"t{number}" for number in range(1_501)))
+    assert await world.listed(page=400) == names
+
+
+@pytest.mark.parametrize("task_id", ["never", "1", "1699999999999999999", "9" * 500, "0" * 19])
+async def test_a_task_that_never_was_is_not_found(world, task_id):
+    await world.queue()
+    name = f"{full('q')}/tasks/{task_id}"
+    world.advance(5 * DAY)
+    assert await gone(world, name) == MISSING
+    for verb in (world.delete, world.run):
+        with pytest.raises(errors.NotFound, match="entity was not found"):
+            await verb(name)
+    assert await gone(world, f"{full('none')}/tasks/{task_id}") == MISSING
+
+
+async def completed(world, _):
+    await world.settle(await world.claim_one())
+
+
+async def failed(world, _):
+    await world.settle(await world.claim_one(), Verdict.FAILED)
+
+
+async def deleted(world, name):
+    await world.delete(name)
+
+
+async def purged(world, _):
+    await world.store.purge_queue(full("q"), world.now)
+
+
+async def purged_and_swept(world, name):
+    await purged(world, name)
+    await world.sweep(1)
+
+
+ENDS = [completed, failed, deleted, purged, purged_and_swept]
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_name_stays_taken_for_a_day_after_its_task(world, end):
+    await world.queue()
+    name = await world.create_one("t")
+    await end(world, name)
+    world.advance(DAY - 1)
+    assert await gone(world, name) == GONE
+    (refusal,) = await world.try_create("t")
+    assert isinstance(refusal, errors.AlreadyExists)
+    assert str(refusal) == str(errors.task_existed())
+    world.advance(1)
+    assert await gone(world, name) == MISSING
+    await world.create("t")
+    assert (await world.get(name)).create_time == world.now
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_name_may_be_lost_again_and_again(world, end):
+    await world.queue()
+    for _ in range(3):
+        name = await world.create_one("t")
+        await end(world, name)
+        world.advance(DAY)
+    await world.create("t")
+
+
+async def test_the_remains_of_a_purge_do_not_free_a_name_that_was_lost_again(world):
+    await world.queue()
+    await world.create("t")
+    await purged(world, None)
+    world.advance(DAY)
+    name = await world.create_one("t")
+    await world.delete(name)
+    await world.sweep(1)
+    (refusal,) = await world.try_create("t")
+    assert str(refusal) == str(errors.task_existed())
+
+
+@pytest.mark.parametrize("end", [completed, failed, deleted])
+async def test_a_generated_task_that_is_gone_is_known_for_a_day(world, end):
+    await world.queue()
+    name = await world.create_one()
+    await end(world, name)
+    world.advance(DAY)
+    assert await gone(world, name) == GONE
+    world.advance(1)
+    assert await gone(world, name) == MISSING
+
+
+async def test_a_new_queue_knows_nothing_of_the_names_of_the_old(world):
+    await world.queue()
+    await world.create("live", "done")
+    await world.delete(f"{full('q')}/tasks/done")
+    await world.store.delete_queue(full("q"), world.now)
+    for queue_id in ("other", "another"):
+        await world.queue(queue_id)
+        await world.create("live", "done", queue_id=queue_id)
+    await world.sweep()
+    assert len(await world.listed("other")) == len(await world.listed("another")) == 2
+
+
+async def test_times_of_the_past_and_the_future_are_kept_as_given(world):
+    await world.queue()
+    for at in (0, START - SECOND, START + 30 * DAY):
+        (made,) = await world.store.create_tasks(full("q"), [NewTask(None, at, b"")], world.now)
+        assert (await world.get(made.name)).schedule_time == at
