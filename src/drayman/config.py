@@ -105,7 +105,7 @@ def _queue(text: str) -> str:
 
 def _target(text: str) -> tuple[str, str]:
     service, url = "", text
-    if match := re.match(r"([A-Za-z0-9-]+)=", text):
+    if match := re.match(r"([A-Za-z0-9.-]+)=", text):
         service, url = match[1], text[match.end() :]
     if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", url):
         raise ValueError(text)
@@ -140,7 +140,8 @@ OPTIONS: tuple[Option, ...] = (
            "YAML file with queues and their settings, created or updated at start."),
     Option("app-engine-target", _target, None, "[SERVICE=]URL",
            "URL or SERVICE=URL, the URL starting with http:// or https://",
-           "Where App Engine tasks are delivered, for all services or for one.",
+           "Where App Engine tasks are delivered: all, or those of one service (a version of "
+           "it: VERSION.SERVICE=URL).",
            repeatable=True),
     Option("max-in-flight", _count, "2000", "N", "a whole number from 1",
            "Attempts in flight on this server, over all queues."),
