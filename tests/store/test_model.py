@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 from world import PLENTY, World, full, queue
 
-from drayman.core import errors
+from drayman.core import bucket, errors
 from drayman.core.clock import DAY, HOUR, SECOND
 from drayman.core.lifecycle import Verdict
 from drayman.core.limits import Limits
@@ -78,7 +78,8 @@ class Queue:
         waiting = self.waiting()
         if not waiting or not self.running or self.in_flight >= self.concurrency:
             return math.inf
-        missing = max(0, 1 - self.tokens)
+        wanted = max(1, min(self.rate * bucket.QUANTUM / SECOND, self.burst))
+        missing = max(0, wanted - self.tokens)
         return max(waiting[0].schedule_time, now + math.ceil(missing / self.rate * SECOND))
 
 
@@ -428,7 +429,7 @@ class Model(RuleBasedStateMachine):
 
 longer = hypothesis.settings.default.max_examples // 100
 Model.TestCase.settings = hypothesis.settings(
-    max_examples=100 * longer,
+    max_examples=80 * longer,
     stateful_step_count=40,
     suppress_health_check=list(hypothesis.HealthCheck),
 )
