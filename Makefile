@@ -22,6 +22,7 @@ check: $(READY)  ## style, types, layers
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/unasync.py --check
+	$(BIN)/python tools/reference.py --check
 
 test: $(READY)  ## all tests
 	$(BIN)/pytest -q
@@ -32,6 +33,7 @@ demo: $(READY)  ## a server, a worker and tasks that travel between them
 format: $(READY)  ## put the code into its style
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/python tools/reference.py
 
 clean:  ## remove what the commands created
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info

@@ -81,8 +81,8 @@ def test_queue_file_is_applied_again_at_the_next_start_and_keeps_the_state(tmp_p
         ),
         (
             [],
-            {"DRAYMAN_HTTP_PORT": "70000"},
-            'drayman: DRAYMAN_HTTP_PORT: "70000" is not allowed; allowed: a port number, 0 to 65535',
+            {"DRAYMAN_HTTP_PORT": "-1"},
+            'drayman: DRAYMAN_HTTP_PORT: "-1" is not allowed; allowed: a port number, 0 to 65535',
         ),
         (
             ["--store", "mysql:x"],

@@ -3,7 +3,10 @@
 Nothing here knows more than ``store.contract``; the moment stands still until ``advance``.
 """
 
-import itertools
+import asyncio
+
+import hypothesis
+from hypothesis import strategies as st
 
 from drayman.core.clock import SECOND
 from drayman.core.errors import ServiceError
@@ -119,11 +122,21 @@ class World:
                 return names
             after = found.cursor
 
+    async def clear(self):
+        """Remove everything and go on to a time when all names are free again."""
+        for each in await self.store.list_queues(LOCATION, "", PLENTY):
+            await self.store.delete_queue(each.name, self.now)
+        await self.claim()  # grants
+        await self.store.release("server", self.now)
+        self.advance(LIMITS.queue_tombstone)
+        await self.sweep()
+
     async def sweep(self, limit=1_000):
         """Sweep to the end; return in how many steps."""
-        for step in itertools.count(1):
-            if await self.store.sweep(self.now, limit) < limit:
-                return step
+        steps = 1
+        while await self.store.sweep(self.now, limit) == limit:
+            steps += 1
+        return steps
 
 
 def names_of(claims):
@@ -132,3 +145,20 @@ def names_of(claims):
 
 def ids_of(claims):
     return [claim.task.name.rpartition("/")[2] for claim in claims]
+
+
+async def search(world, body, *strategies, examples=25):
+    """Look for arguments that break ``body``, a coroutine function of an empty world and them."""
+    loop = asyncio.get_running_loop()
+    longer = hypothesis.settings.default.max_examples // 100
+
+    async def once(arguments):
+        await world.clear()
+        await body(*arguments)
+
+    @hypothesis.settings(max_examples=examples * longer)
+    @hypothesis.given(st.tuples(*strategies))
+    def look(arguments):
+        asyncio.run_coroutine_threadsafe(once(arguments), loop).result()
+
+    await asyncio.to_thread(look)

@@ -141,6 +141,11 @@ def no_project(project: str) -> PermissionDenied:
     )
 
 
+def words(error: Exception) -> str:
+    """Return what a log says of an error: a fault of our own shows its type."""
+    return error.message if isinstance(error, ServiceError) else f"internal error: {error!r}"
+
+
 def queue_exists() -> AlreadyExists:
     """CreateQueue met a queue of that name."""
     return AlreadyExists("Queue already exists")

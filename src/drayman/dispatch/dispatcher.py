@@ -79,8 +79,8 @@ class Dispatcher:
             found = await self._store.claim_due(
                 self._server, min(free, BATCH), dict(self._held), free, now
             )
-        except errors.ServiceError as error:
-            self._emit(StoreFailed("claim_due", error.message))
+        except Exception as error:  # noqa: BLE001 - dispatch goes on, whatever happens
+            self._emit(StoreFailed("claim_due", errors.words(error)))
             return now + PAUSE
         for claim in found.claims:
             self._start(claim)
@@ -104,8 +104,8 @@ class Dispatcher:
         await asyncio.gather(*self._attempts, return_exceptions=True)
         try:
             await self._store.release(self._server, self._clock.now())
-        except errors.ServiceError as error:  # the next start does it
-            self._emit(StoreFailed("release", error.message))
+        except Exception as error:  # noqa: BLE001 - the next start does it
+            self._emit(StoreFailed("release", errors.words(error)))
 
     def _start(self, claim: Claim) -> None:
         queue, size = claim.queue.name, len(claim.task.request)
@@ -159,8 +159,8 @@ class Dispatcher:
         while True:
             try:
                 await self._store.settle([settlement], self._clock.now())
-            except errors.ServiceError as error:
-                self._emit(StoreFailed("settle", error.message))
+            except Exception as error:  # noqa: BLE001 - a claim must be settled
+                self._emit(StoreFailed("settle", errors.words(error)))
                 await self._clock.wait(asyncio.Event(), self._clock.now() + PAUSE)
             else:
                 return

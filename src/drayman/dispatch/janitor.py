@@ -36,8 +36,8 @@ class Janitor:
         """Take one step; return how long to pause."""
         try:
             removed = await self._store.sweep(self._clock.now(), BATCH)
-        except errors.ServiceError as error:
-            self._emit(StoreFailed("sweep", error.message))
+        except Exception as error:  # noqa: BLE001 - sweeping goes on, whatever happens
+            self._emit(StoreFailed("sweep", errors.words(error)))
             return INTERVAL
         return INTERVAL if removed < BATCH else BREATH
 

@@ -23,6 +23,10 @@ class Sender(Protocol):
         """Let go of all connections."""
 
 
+KEEP_ALIVE = 4.0
+"""Seconds an idle connection is kept: less than the 5 s after which common servers close theirs,
+for a request on its way to a connection that is being closed is a failed attempt."""
+
 _QUIET = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -33,7 +37,11 @@ class AiohttpSender:
     """
 
     def __init__(self) -> None:
-        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=10)  # dispatch has the bounds
+        connector = aiohttp.TCPConnector(
+            limit=0,  # dispatch has the bounds
+            ttl_dns_cache=10,
+            keepalive_timeout=KEEP_ALIVE,
+        )
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -82,12 +90,13 @@ _WORDS: tuple[tuple[_Kinds, str], ...] = (
         "the target's certificate is not accepted: {error}",
     ),
     ((aiohttp.ClientSSLError, ssl.SSLError), "no TLS connection to the target: {error}"),
-    ((aiohttp.ClientConnectorError,), "no connection to the target: {error}"),
+    ((aiohttp.ClientConnectorError,), "no connection to the target: {reason}"),
     ((aiohttp.InvalidURL,), "the URL cannot be used: {error}"),
     (
         (aiohttp.ServerDisconnectedError, ConnectionResetError),
         "the target closed the connection without an answer",
     ),
+    ((OSError,), "the connection to the target broke: {reason}"),
     ((aiohttp.ClientPayloadError,), "the target's answer broke off"),
     ((aiohttp.ClientResponseError,), "the target's answer is not HTTP"),
     ((Exception,), "the request failed: {error}"),
@@ -96,4 +105,6 @@ _WORDS: tuple[tuple[_Kinds, str], ...] = (
 
 def _in_words(error: Exception) -> str:
     words = next(words for kinds, words in _WORDS if isinstance(error, kinds))
-    return words.format(error=error)[:500]
+    cause = getattr(error, "os_error", error)
+    reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return words.format(error=error, reason=reason)[:500]

@@ -12,8 +12,6 @@ from drayman.store.contract import StoreError
 MEMORY = ":memory:"
 _APPLICATION_ID = 0x44726179  # "Dray", so that another program's file is not taken for ours
 
-_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_TOOBIG}
-
 
 def open_database(path: str) -> sqlite3.Connection:
     """Open or create a database, brought to the present version and locked for this process.
@@ -30,7 +28,7 @@ def open_database(path: str) -> sqlite3.Connection:
         _prepare(connection, path)
     except sqlite3.Error as error:
         connection.close()
-        raise StoreError(_why_not(path, error)) from None
+        raise StoreError(why_not(path, error)) from None
     except StoreError:
         connection.close()
         raise
@@ -105,10 +103,12 @@ def is_of_the_disk(error: sqlite3.Error) -> bool:
 
 def as_service_error(error: Exception) -> errors.ServiceError | None:
     """Return what a caller is told of a database error, None when it is a fault of ours."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_TOOBIG:
+        return errors.InvalidArgument("Task size too large")
     if not isinstance(error, sqlite3.Error) or not is_of_the_disk(error):
         return None
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in _FULL:
+    if code == sqlite3.SQLITE_FULL:
         return errors.ResourceExhausted("The store has no room left: the disk is full.")
     return errors.Unavailable(f"The store cannot be used at present: {error}.")
 
@@ -122,12 +122,13 @@ def _reason(path: str, error: sqlite3.Error) -> str:
     return str(error)
 
 
-def _why_not(path: str, error: sqlite3.Error) -> str:
+def why_not(path: str, error: sqlite3.Error) -> str:
+    """Return why a database cannot be opened, in a line for whoever starts the server."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_BUSY:
         return f"store {path} is in use by another server"
     if code == sqlite3.SQLITE_NOTADB:
         return f"store {path} is not a SQLite database"
-    if code in _FULL or errno.errorcode[errno.ENOSPC] in str(error):
+    if code == sqlite3.SQLITE_FULL or errno.errorcode[errno.ENOSPC] in str(error):
         return f"store {path} cannot be opened: the disk is full"
     return f"store {path} cannot be opened: {_reason(path, error)}"

@@ -2,7 +2,7 @@
 
 import collections
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from drayman.core import bucket
@@ -43,17 +43,21 @@ def claim_due(connection: Connection, turn: Turn) -> Claims:
     left, free = turn.limit - len(claims), turn.slots - len(claims)
     held = collections.Counter(turn.held)
     held.update(claim.queue.name for claim in claims)
-    rows = connection.execute(
-        _SQL["ready_queues"], {"now": turn.now, "limit": _QUEUES_A_TURN}
-    ).fetchall()
-    for queue in map(QueueRow._make, rows):
-        # No queue may come to hold more of this server's slots than it leaves free.
+    looked_at = 0
+    for queue in _ready_queues(connection, turn.now):
+        if left <= 0 or free <= 0 or looked_at == _QUEUES_A_TURN:
+            break
+        # No queue may come to hold more of this server's slots than it leaves free (one more,
+        # so that the last slot is of use).
         share = min(left, (free - held[queue.name] + 1) // 2)
+        if share <= 0:
+            continue  # passed over, and as ready as before
         claimed = _claim(connection, queue, share, turn)
+        looked_at += 1
         claims += claimed
         left -= len(claimed)
         free -= len(claimed)
-    more = left <= 0 < free or len(rows) == _QUEUES_A_TURN
+    more = free > 0 and (left <= 0 or looked_at == _QUEUES_A_TURN)
     return Claims(claims, turn.now if more else _next_wake(connection, turn.now))
 
 
@@ -61,7 +65,10 @@ def settle(
     connection: Connection, calls: Sequence[tuple[Sequence[Settlement], Micros]], limits: Limits
 ) -> list[list[bool]]:
     """Note the outcomes of all calls of a group, in a handful of statements."""
-    ended = {each.claim: each for given, _ in calls for each in given}
+    ended: dict[int, Settlement] = {}
+    for given, _ in calls:
+        for each in given:
+            ended.setdefault(each.claim, each)  # an attempt ends once
     now = max((now for _, now in calls), default=0)
     rows = connection.execute(_SQL["end_claims"], {"numbers": json.dumps(list(ended))})
     held = {number: (task, queue) for number, task, queue in rows.fetchall()}
@@ -80,7 +87,8 @@ def settle(
     for queue, seqs in gone.items():
         tasks.remove(connection, queue, seqs, now + limits.task_tombstone)
     _free_slots(connection, [queue for _, queue in held.values()], now)
-    return [[each.claim in held for each in given] for given, _ in calls]
+    noted = {number: ended[number] for number in held}
+    return [[noted.get(each.claim) is each for each in given] for given, _ in calls]
 
 
 def release(connection: Connection, server: str | None, now: Micros) -> int:
@@ -108,18 +116,37 @@ def sweep(connection: Connection, now: Micros, limit: int, limits: Limits) -> in
 
 
 def _take_grants(connection: Connection, turn: Turn) -> list[Claim]:
-    claims = []
-    rows = connection.execute(_SQL["granted"], {"limit": turn.limit}).fetchall()
-    for number, forced_at, key, seq, live in rows:
-        if not live:  # purged, or deleted with its queue
-            connection.execute(_SQL["drop_claim"], {"number": number})
-            continue
-        connection.execute(_SQL["take_grant"], {"number": number, "server": turn.server})
-        queue = QueueRow(*connection.execute(_SQL["queue_by_key"], {"key": key}).fetchone())
-        task = TaskRow(*connection.execute(_SQL["get_task"], {"seq": seq}).fetchone())
-        claims.append(Claim(number, queue_of(queue), task_of(queue.name, task), forced_at))
-        _free_slots(connection, [key], turn.now, sign=-1)
+    claims: list[Claim] = []
+    while len(claims) < turn.limit:
+        given = {"limit": turn.limit - len(claims)}
+        rows = connection.execute(_SQL["granted"], given).fetchall()
+        if not rows:
+            break
+        for number, forced_at, key, seq, live in rows:
+            if not live:  # purged, or deleted with its queue
+                connection.execute(_SQL["drop_claim"], {"number": number})
+                continue
+            connection.execute(_SQL["take_grant"], {"number": number, "server": turn.server})
+            queue = QueueRow(*connection.execute(_SQL["queue_by_key"], {"key": key}).fetchone())
+            task = TaskRow(*connection.execute(_SQL["get_task"], {"seq": seq}).fetchone())
+            claims.append(Claim(number, queue_of(queue), task_of(queue.name, task), forced_at))
+            _free_slots(connection, [key], turn.now, sign=-1)
     return claims
+
+
+def _ready_queues(connection: Connection, now: Micros) -> Iterator[QueueRow]:
+    """Yield each queue that may have work, the longest ready first."""
+    last, seen = {"wake_time": -1, "key": 0}, set()
+    while True:
+        given = {"now": now, "limit": _QUEUES_A_TURN} | last
+        rows = connection.execute(_SQL["ready_queues"], given).fetchall()
+        for row in map(QueueRow._make, rows):
+            if row.key not in seen:  # one that was served may be ready again, behind the others
+                seen.add(row.key)
+                yield row
+            last = {"wake_time": row.wake_time or 0, "key": row.key}
+        if len(rows) < _QUEUES_A_TURN:
+            return
 
 
 def _claim(connection: Connection, row: QueueRow, share: int, turn: Turn) -> list[Claim]:
@@ -182,10 +209,15 @@ def _note_retries(connection: Connection, retries: Sequence[tuple[int, Settlemen
     if retries:
         ended = [
             (task, each.claim, each.schedule_time, each.response_time, int(each.code),
-             each.message, int(each.responded), int(each.executed), each.previous_response)
+             _text(each.message), int(each.responded), int(each.executed), each.previous_response)
             for task, each in retries
         ]  # fmt: skip
         connection.execute(_SQL["retry_tasks"], {"ended": json.dumps(ended)})
+
+
+def _text(message: str) -> str:
+    # What a target sent may hold what no text may, and reading it back would fail.
+    return message.encode(errors="replace").decode()
 
 
 def _still_deciding(connection: Connection, pairs: Sequence[tuple[int, int]]) -> set[int]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from drayman.core import errors
+from drayman.core import bucket, errors
+from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue, State
@@ -42,6 +43,15 @@ def list_(connection: Connection, location: str, after: str, limit: int) -> list
     return [queue_of(QueueRow(*row)) for row in rows.fetchall()]
 
 
+def locations(connection: Connection, project: str) -> list[str]:
+    """Return the locations in which a project has queues."""
+    prefix = f"{project}/locations/"
+    rows = connection.execute(
+        _SQL["list_locations"], {"start": prefix, "end": f"{project}/locations0"}
+    )
+    return [name for (name,) in rows.fetchall()]
+
+
 def update(
     connection: Connection, name: str, change: Callable[[Queue | None], Queue], now: Micros
 ) -> Queue:
@@ -50,7 +60,9 @@ def update(
     queue = change(None if row is None else queue_of(row))
     if row is None:
         return _insert(connection, queue, now)
-    connection.execute(_SQL["update_queue"], columns_of(queue))
+    old = Bucket(row.tokens, row.tokens_time)  # what passed until now passed at the old rate
+    earned = bucket.refill(old, row.max_dispatches_per_second, row.max_burst_size, now)
+    connection.execute(_SQL["update_queue"], columns_of(queue) | earned._asdict())
     return get(connection, name)
 
 

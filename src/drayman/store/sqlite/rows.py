@@ -32,6 +32,7 @@ class QueueRow(NamedTuple):
     tokens: float
     tokens_time: int
     in_flight: int
+    wake_time: int | None
 
 
 class TaskRow(NamedTuple):

@@ -1,5 +1,6 @@
 """The embedded store: the verbs of the contract, handed to the writer."""
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ from drayman.core.lifecycle import Settlement
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue, State
 from drayman.core.task import NewTask, Task
-from drayman.store.contract import Claims, Stats, TaskPage
+from drayman.store.contract import Claims, Stats, StoreError, TaskPage
 from drayman.store.sqlite import database, dispatch, queues, tasks
 from drayman.store.sqlite.rows import Connection
 from drayman.store.sqlite.writer import Verb, Writer
@@ -72,6 +73,7 @@ class SqliteStore:
         self._check = Verb[None](_each(_touch), 12)
         self._get_queue = Verb[Queue](_each(queues.get), 20, writes=False)
         self._list_queues = Verb[list[Queue]](_each(queues.list_), 20, writes=False)
+        self._list_locations = Verb[list[str]](_each(queues.locations), 20, writes=False)
         self._get_task = Verb[Task](_each(tasks.get), 20, writes=False)
         self._list_tasks = Verb[TaskPage](_each(tasks.list_), 20, writes=False)
         self._stats = Verb[Stats](_each(queues.stats), 20, writes=False)
@@ -84,9 +86,13 @@ class SqliteStore:
         a store cannot be opened; with ``safe`` false promises are written but not fsynced.
         """
         connection = database.open_database(path)
-        connection.execute("BEGIN IMMEDIATE")
-        dispatch.release(connection, None, now)
-        connection.execute("COMMIT")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            dispatch.release(connection, None, now)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            connection.close()
+            raise StoreError(database.why_not(path, error)) from None
         return cls(connection, path, limits, safe=safe)
 
     @property
@@ -105,6 +111,10 @@ class SqliteStore:
     async def list_queues(self, location: str, after: str, limit: int) -> list[Queue]:
         """Return the queues of a location past ``after``."""
         return await self._writer.call(self._list_queues, (location, after, limit))
+
+    async def list_locations(self, project: str) -> list[str]:
+        """Return the locations in which a project has queues."""
+        return await self._writer.call(self._list_locations, (project,))
 
     async def update_queue(
         self, name: str, change: Callable[[Queue | None], Queue], now: Micros
@@ -188,4 +198,5 @@ class SqliteStore:
 
 
 def _touch(connection: Connection) -> None:
-    connection.execute("UPDATE counter SET value = value WHERE name = 'seq'")
+    # A new value each time: SQLite does not write what is there already.
+    connection.execute("UPDATE counter SET value = value + 1 WHERE name = 'check'")

@@ -83,9 +83,9 @@ CREATE TABLE retired (
 ) STRICT;
 CREATE INDEX retired_of ON retired (queue);
 
--- The last generation and the last task there were.
+-- The last generation and the last task there were, and how often the disk was tried.
 CREATE TABLE counter (
   name TEXT PRIMARY KEY,
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO counter VALUES ('generation', 0), ('seq', 0);
+INSERT INTO counter VALUES ('generation', 0), ('seq', 0), ('check', 0);

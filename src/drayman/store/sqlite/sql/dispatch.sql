@@ -23,7 +23,10 @@ SELECT $task FROM task WHERE seq = :seq
 SELECT $queue FROM queue WHERE key = :key
 
 -- name: ready_queues
-SELECT $queue FROM queue WHERE wake_time <= :now ORDER BY wake_time LIMIT :limit
+SELECT $queue FROM queue
+WHERE wake_time <= :now AND (wake_time, key) > (:wake_time, :key)
+ORDER BY wake_time, key
+LIMIT :limit
 
 -- name: claim
 INSERT INTO claim (task, queue, server)

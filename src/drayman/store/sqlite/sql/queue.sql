@@ -4,6 +4,10 @@ SELECT $queue FROM queue WHERE name = :name
 -- name: list_queues
 SELECT $queue FROM queue WHERE name > :after AND name < :end ORDER BY name LIMIT :limit
 
+-- name: list_locations
+SELECT DISTINCT substr(name, 1, instr(name, '/queues/') - 1) AS location FROM queue
+WHERE name > :start AND name < :end ORDER BY location
+
 -- name: queue_tombstone
 SELECT 1 FROM queue_tombstone WHERE name = :name AND expire_time > :now
 
@@ -29,7 +33,7 @@ UPDATE queue SET
   max_attempts = :max_attempts, max_retry_duration = :max_retry_duration,
   min_backoff = :min_backoff, max_backoff = :max_backoff, max_doublings = :max_doublings,
   settings = :settings,
-  tokens = min(tokens, :max_burst_size),
+  tokens = min(:tokens, :max_burst_size), tokens_time = :time,
   wake_time = 0
 WHERE name = :name
 

@@ -77,7 +77,11 @@ class Bulk:
 
         from drayman.tasks_v2.services.cloud_tasks.transports import calls
 
-        options = {"retry": calls.RETRY, "timeout": batches.TIMEOUT, **self._options}
+        options = {
+            "retry": calls.default_retry(),
+            "timeout": batches.TIMEOUT,
+            **self._options,
+        }
         request = batches.request(self._parent, tasks)
         try:
             operation = self._client.batch_create_tasks(request, **options)

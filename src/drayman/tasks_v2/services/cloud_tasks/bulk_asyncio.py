@@ -77,7 +77,11 @@ class AsyncBulk:
 
         from drayman.tasks_v2.services.cloud_tasks.transports import calls_asyncio
 
-        options = {"retry": calls_asyncio.RETRY, "timeout": batches.TIMEOUT, **self._options}
+        options = {
+            "retry": calls_asyncio.default_retry(),
+            "timeout": batches.TIMEOUT,
+            **self._options,
+        }
         request = batches.request(self._parent, tasks)
         try:
             operation = await self._client.batch_create_tasks(request, **options)

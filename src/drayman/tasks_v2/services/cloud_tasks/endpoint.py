@@ -66,11 +66,11 @@ def resolve(options: Any) -> Endpoint:
         ValueError: A variable or option has a value that makes no sense.
         google.auth.exceptions.MutualTLSChannelError: The same, about mutual TLS.
     """
-    domain = universe(options)
     emulated = emulator(os.environ)
     if emulated and options.api_endpoint is None:
-        return Endpoint(f"http://{emulated}", domain, None, emulated=True)
+        return Endpoint(f"http://{emulated}", universe(options), None, emulated=True)
     cert_source, mtls = mutual_tls(options)
+    domain = universe(options)
     if options.api_endpoint is not None:
         return Endpoint(options.api_endpoint, domain, cert_source)
     if not mtls:

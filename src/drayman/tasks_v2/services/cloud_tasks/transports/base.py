@@ -1,6 +1,7 @@
 """What every transport has: a host, credentials, and one callable per RPC."""
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -134,9 +135,9 @@ for _rpc in (*rpcs.RPCS, *rpcs.MIXINS):
 
 def _with_own_jwt(credentials: Any) -> Any:
     """Service accounts sign their own tokens, without asking a token server."""
-    from google.oauth2 import service_account
-
-    if isinstance(credentials, service_account.Credentials):
+    # Whoever has such credentials has loaded their module; for the others it is a heavy import.
+    service_account = sys.modules.get("google.oauth2.service_account")
+    if service_account and isinstance(credentials, service_account.Credentials):
         return credentials.with_always_use_jwt_access(True)
     return credentials
 

@@ -1,11 +1,11 @@
 """One call with what its row promises: timeout, retry, headers, exceptions, log."""
 
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
 from google.api_core import exceptions
-from google.api_core.retry_async import AsyncRetry
 
 from drayman.tasks_v2 import rpcs
 from drayman.tasks_v2.services.cloud_tasks import request_log
@@ -13,15 +13,21 @@ from drayman.tasks_v2.services.cloud_tasks.requests import DEFAULT, Metadata, is
 
 _AGENT = "x-goog-api-client"
 
-RETRY = AsyncRetry(
-    predicate=lambda error: isinstance(
-        error, exceptions.DeadlineExceeded | exceptions.ServiceUnavailable
-    ),
-    initial=0.1,
-    maximum=10.0,
-    multiplier=1.3,
-    timeout=20.0,
-)
+
+@functools.cache
+def default_retry() -> Any:
+    """How calls are repeated whose row says so."""
+    from google.api_core.retry_async import AsyncRetry
+
+    return AsyncRetry(
+        predicate=lambda error: isinstance(
+            error, exceptions.DeadlineExceeded | exceptions.ServiceUnavailable
+        ),
+        initial=0.1,
+        maximum=10.0,
+        multiplier=1.3,
+        timeout=20.0,
+    )
 
 
 class AsyncCall:
@@ -39,7 +45,6 @@ class AsyncCall:
         self._rpc = rpc
         self._headers = tuple(headers)
         self._logged = logged
-        self._retry = RETRY if rpc.retried else None
 
     async def __call__(
         self,
@@ -62,7 +67,7 @@ class AsyncCall:
             google.api_core.exceptions.RetryError: It went on failing until the retry's end.
         """
         if is_default(retry):
-            retry = self._retry
+            retry = default_retry() if self._rpc.retried else None
         if is_default(timeout):
             timeout = self._rpc.timeout
         call: Any = self._once

@@ -1,0 +1,116 @@
+"""compat/google-cloud-tasks: Google's import paths on top of our client, in a venv of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+from recording import Failure
+
+from drayman import tasks
+
+ROOT = Path(__file__).parents[2]
+REQUESTED = sorted((Path(__file__).parent / "requested").glob("*.txt"))
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory):
+    """The interpreter of a venv with Drayman and the drop-in, built from copies of the sources."""
+    folder = tmp_path_factory.mktemp("drop-in")
+    for name in ("src", "pyproject.toml", "README.md", "LICENSE"):
+        source = ROOT / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("*.egg-info", "__pycache__")
+            shutil.copytree(source, folder / "drayman" / name, ignore=ignored)
+        elif source.exists():
+            shutil.copy(source, folder / "drayman" / name)
+    shutil.copytree(ROOT / "compat/google-cloud-tasks", folder / "compat")
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    python = folder / "venv/bin/python"
+    pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    pinned = ["--constraint", folder / "constraints.txt"]
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    kept = [line for line in lines if not line.startswith("google-cloud-tasks=")]
+    (folder / "constraints.txt").write_text("\n".join(kept))
+    subprocess.run([*pip, *pinned, folder / "drayman", folder / "compat"], check=True)
+    return python
+
+
+def run(python, *arguments, **environment):
+    ran = subprocess.run(
+        [python, "-W", "error", *arguments],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def service(method, body):
+    """Answers what the examples ask."""
+    name = "projects/my-project-id/locations/us-central1/queues/my-queue/tasks/my-task"
+    task = tasks.Task(name=name, create_time={"seconds": 1})
+    if method == "CreateTask":
+        created = tasks.CreateTaskRequest.deserialize(body).task
+        created.name = name
+        return tasks.Task.serialize(created)
+    if method == "ListTasks":
+        return tasks.ListTasksResponse.serialize(tasks.ListTasksResponse(tasks=[task]))
+    if method in {"GetTask", "RunTask"}:
+        return tasks.Task.serialize(task)
+    return b"" if method == "DeleteTask" else Failure(grpc.StatusCode.UNIMPLEMENTED, method)
+
+
+@pytest.mark.parametrize("example", REQUESTED, ids=lambda path: path.stem)
+def test_the_requested_examples_run_as_they_are_written(python, example, recorder):
+    recorder.script = service
+    told = run(python, str(example), CLOUD_TASKS_EMULATOR_HOST=recorder.address)
+    assert "tasks/my-task" in told
+    assert recorder.take()
+
+
+SAME = """
+import importlib, importlib.metadata, pickle, sys
+import google.cloud.tasks_v2.services.cloud_tasks.transports.rest
+from google.cloud import tasks, tasks_v2
+from google.cloud.tasks_v2.services.cloud_tasks import pagers, CloudTasksAsyncClient, transports
+from google.cloud.tasks_v2.types import task as gct_task
+from google.cloud.tasks_v2 import types, gapic_version
+import drayman.tasks
+
+for name in (
+    "services.cloud_tasks.client", "services.cloud_tasks.async_client",
+    "services.cloud_tasks.pagers", "services.cloud_tasks.transports.base",
+    "services.cloud_tasks.transports.grpc", "services.cloud_tasks.transports.grpc_asyncio",
+    "services.cloud_tasks.transports.rest", "types.cloudtasks", "types.queue", "types.target",
+    "types.task", "types.cmek_config",
+):
+    theirs = importlib.import_module(f"google.cloud.tasks_v2.{name}")
+    assert theirs is importlib.import_module(f"drayman.tasks_v2.{name}")
+    assert theirs.__spec__.name == f"drayman.tasks_v2.{name}", theirs.__spec__
+assert tasks is drayman.tasks and tasks.Task is tasks_v2.Task is gct_task.Task
+assert CloudTasksAsyncClient is tasks.CloudTasksAsyncClient
+assert importlib.metadata.version("google-cloud-tasks").startswith("2.26.0+drayman")
+try:
+    import google.cloud.tasks_v2.nonsense
+except ModuleNotFoundError:
+    print("same")
+"""
+
+
+def test_both_names_are_one_module(python):
+    assert run(python, "-c", SAME) == "same\n"
+
+
+def test_google_package_is_replaced(python):
+    """What requires Google's package is content with this one."""
+    wanted = [python, "-m", "pip", "install", "--dry-run", "--quiet", "google-cloud-tasks>=2.19"]
+    ran = subprocess.run(wanted, capture_output=True, text=True, check=True)
+    assert "Would install" not in ran.stdout

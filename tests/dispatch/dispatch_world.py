@@ -1,0 +1,150 @@
+"""A dispatcher whose clock stands still and whose targets say what a test tells them to."""
+
+import asyncio
+import collections
+import dataclasses
+import itertools
+
+from drayman.core.clock import SECOND
+from drayman.core.delivery import Answer, NoAnswer
+from drayman.core.queue import Queue, RateLimits, RetryConfig, State
+from drayman.dispatch.dispatcher import Dispatcher
+from drayman.tasks_v2 import types
+from drayman.wire import tasks
+
+LOCATION = "projects/p/locations/l"
+URL = "https://worker.example/do?it=1"
+HANG = object()
+"""An answer that never comes."""
+
+
+class Targets:
+    """All targets there are: they give the answers of a script, then 200."""
+
+    def __init__(self):
+        self.requests = []
+        self.script = collections.deque()
+        self.by_host = {}
+        self.otherwise = 200
+        self._arrival = asyncio.Event()
+
+    def will(self, *answers):
+        """Answer the next requests so: a status, an Answer or NoAnswer, an exception, HANG."""
+        self.script.extend(answers)
+
+    async def arrived(self, count):
+        """Return once ``count`` requests have come, counted from the beginning."""
+        while len(self.requests) < count:
+            self._arrival.clear()
+            await self._arrival.wait()
+
+    async def send(self, request):
+        self.requests.append(request)
+        self._arrival.set()
+        host = request.url.split("/")[2]
+        answer = self.by_host.get(host, self.otherwise)
+        if self.script:
+            answer = self.script.popleft()
+        if answer is HANG:
+            await asyncio.Event().wait()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Answer | NoAnswer) else Answer(answer)
+
+    async def close(self):
+        pass
+
+
+@dataclasses.dataclass
+class World:
+    """A store, a clock, targets, and the dispatcher between them."""
+
+    store: object
+    clock: object
+    limits: object
+    targets: Targets = dataclasses.field(default_factory=Targets)
+    events: list = dataclasses.field(default_factory=list)
+    numbers: object = dataclasses.field(default_factory=lambda: itertools.count(1))
+    dispatcher: Dispatcher = None
+
+    def start(self, **given):
+        """Put a dispatcher to work, once the last one is done with."""
+        settings = {"server": "s", "slots": 1000, "app_engine": {}} | given
+        self.dispatcher = Dispatcher(
+            self.store, self.clock, self.targets,
+            limits=self.limits, emit=self.events.append, **settings,
+        )  # fmt: skip
+
+    @property
+    def now(self):
+        return self.clock.now()
+
+    @property
+    def requests(self):
+        return self.targets.requests
+
+    async def queue(
+        self, id_="q", *, rate=500.0, burst=100, concurrency=1000, settings=b"", **retry
+    ):
+        queue = Queue(
+            f"{LOCATION}/queues/{id_}", State.RUNNING, RateLimits(rate, burst, concurrency),
+            RetryConfig(**retry), None, settings,
+        )  # fmt: skip
+        await self.store.create_queue(queue, self.now)
+        return queue.name
+
+    async def task(self, queue, *, delay=0, url=URL, app_engine=False, **fields):
+        """Create a task; ``fields`` are those of its request, ``of_task`` those of the task."""
+        of_task = fields.pop("of_task", {})
+        kind = "app_engine_http_request" if app_engine else "http_request"
+        request = {"relative_uri" if app_engine else "url": url, **fields}
+        message = types.Task.pb()(**{kind: request}, **of_task)
+        new = tasks.accept(queue, message, self.now, self.limits)
+        if delay:
+            new = dataclasses.replace(new, schedule_time=self.now + delay)
+        (created,) = await self.store.create_tasks(queue, [new], self.now)
+        return created.name
+
+    async def tasks(self, queue, count, **fields):
+        return [await self.task(queue, **fields) for _ in range(count)]
+
+    async def get(self, name):
+        return await self.store.get_task(name, self.now)
+
+    async def gone(self, name):
+        page = await self.store.list_tasks(name.split("/tasks/")[0], 0, 1000, 1 << 20)
+        return name not in [task.name for task in page.tasks]
+
+    async def step(self):
+        """Start what is due; return how many attempts that were."""
+        before = len(self.dispatcher._attempts)
+        await self.dispatcher.step()
+        return len(self.dispatcher._attempts) - before
+
+    async def run(self):
+        """Start what is due and wait for its end; return how many attempts that were."""
+        started = await self.step()
+        await self.dispatcher.drain()
+        return started
+
+    async def run_through(self, duration, tick=SECOND // 100):
+        """Let time pass, looking for work at every tick; return when each request began."""
+        moments, end = [], self.now + duration
+        while self.now <= end:
+            moments += [self.now] * await self.run()
+            self.clock.advance(tick)
+        return moments
+
+    async def when_due(self, name):
+        """Move to the time of a task's next attempt and make it; return how long that was."""
+        waited = (await self.get(name)).schedule_time - self.now
+        self.clock.advance(waited)
+        await self.run()
+        return waited
+
+    def ended(self):
+        return [event for event in self.events if type(event).__name__ == "AttemptEnded"]
+
+    @property
+    def last_end(self):
+        return self.ended()[-1].settlement

@@ -1,0 +1,160 @@
+"""A store that fails, a fault of our own, and the end of the server."""
+
+import asyncio
+
+import pytest
+from dispatch_world import HANG
+
+from drayman.core import errors
+from drayman.core.clock import MINUTE, SECOND
+from drayman.core.delivery import Answer
+from drayman.core.events import AttemptCrashed, AttemptEnded, Stopping, StoreFailed
+from drayman.core.status import Code
+from drayman.dispatch import dispatcher
+
+
+class Failing:
+    """A store some of whose verbs fail for a while."""
+
+    def __init__(self, store):
+        self._store = store
+        self.failures = {}
+
+    def __getattr__(self, verb):
+        if self.failures.get(verb):
+            return self._fail
+        return getattr(self._store, verb)
+
+    def on_change(self, hint):
+        self._store.on_change(hint)
+
+    def _take(self, verb):
+        return self.failures[verb].pop(0)
+
+    async def claim_due(self, *given):
+        if self.failures.get("claim_due"):
+            raise self._take("claim_due")
+        return await self._store.claim_due(*given)
+
+    async def settle(self, *given):
+        if self.failures.get("settle"):
+            raise self._take("settle")
+        return await self._store.settle(*given)
+
+    async def release(self, *given):
+        if self.failures.get("release"):
+            raise self._take("release")
+        return await self._store.release(*given)
+
+
+@pytest.fixture
+def failing(world):
+    store = Failing(world.store)
+    real, world.store = world.store, store
+    world.start()
+    world.store = real
+    return store
+
+
+FAULTS = [errors.Unavailable("the disk is away"), RuntimeError("a fault of ours")]
+
+
+async def waiting_timer(world):
+    """Return once someone waits for the clock."""
+    while not any(timer.callback for *_, timer in world.clock._timers):
+        await world.store.stats()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=["store", "own"])
+async def test_an_outcome_is_noted_when_the_store_is_back(world, failing, fault):
+    queue = await world.queue(concurrency=1)
+    first = await world.task(queue)
+    await world.task(queue)
+    failing.failures["settle"] = [fault, fault]
+    await world.step()
+    for _ in range(2):
+        await waiting_timer(world)
+        assert await world.step() == 0  # its slot stays taken
+        assert not await world.gone(first)
+        world.clock.advance(dispatcher.PAUSE)
+    await world.dispatcher.drain()
+    assert await world.gone(first)
+    assert len(world.requests) == 1
+    assert await world.run() == 1
+    assert [e.verb for e in world.events if isinstance(e, StoreFailed)] == ["settle", "settle"]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=["store", "own"])
+async def test_a_failed_claim_is_tried_again_after_a_pause(world, failing, fault):
+    await world.task(await world.queue())
+    failing.failures["claim_due"] = [fault]
+    assert await world.dispatcher.step() == world.now + dispatcher.PAUSE
+    assert await world.run() == 1
+    assert [e.verb for e in world.events if isinstance(e, StoreFailed)] == ["claim_due"]
+
+
+async def test_a_fault_of_our_own_is_a_failed_attempt(world):
+    name = await world.task(await world.queue())
+    world.targets.will(ZeroDivisionError("oops"))
+    await world.run()
+    task = await world.get(name)
+    assert task.last_attempt.code is Code.UNKNOWN
+    assert "internal error" in task.last_attempt.message
+    assert any(isinstance(event, AttemptCrashed) for event in world.events)
+
+
+async def test_each_attempt_is_told_of_once(world):
+    await world.tasks(await world.queue(), 3)
+    world.clock.advance(SECOND)
+    await world.run()
+    assert [type(event) for event in world.events] == [AttemptEnded] * 3
+
+
+async def test_what_is_in_flight_may_end_within_the_grace(world):
+    await world.task(await world.queue())
+    answer = asyncio.get_running_loop().create_future()
+
+    async def send(request):
+        world.requests.append(request)
+        return await answer
+
+    world.targets.send = send
+    await world.step()
+    stopping = asyncio.create_task(world.dispatcher.stop(30 * SECOND))
+    while not any(isinstance(event, Stopping) for event in world.events):
+        await world.store.stats()
+    answer.set_result(Answer(200))
+    await stopping
+    assert (await world.store.stats()).in_flight == 0
+    world.start()
+    assert await world.run() == 0
+
+
+async def test_what_outlives_the_grace_is_delivered_again(world):
+    name = await world.task(await world.queue())
+    world.targets.will(HANG)
+    await world.step()
+    await world.targets.arrived(1)
+    stopping = asyncio.create_task(world.dispatcher.stop(30 * SECOND))
+    while not any(isinstance(event, Stopping) for event in world.events):
+        await world.store.stats()
+    world.clock.advance(30 * SECOND)
+    await stopping
+    assert (await world.store.stats()).in_flight == 0
+    assert not await world.gone(name)
+    world.start(server="next")
+    assert await world.run() == 1
+    assert world.requests[1].headers["X-CloudTasks-TaskRetryCount"] == "1"
+
+
+async def test_nothing_starts_after_stop(world):
+    await world.dispatcher.stop(0)
+    await world.task(await world.queue())
+    assert await world.dispatcher.step() is None
+    assert world.requests == []
+
+
+async def test_a_release_that_fails_is_left_to_the_next_start(world, failing):
+    failing.failures["release"] = [errors.Unavailable("gone")]
+    await world.dispatcher.stop(MINUTE)
+    assert [e.verb for e in world.events if isinstance(e, StoreFailed)] == ["release"]

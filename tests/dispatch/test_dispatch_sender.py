@@ -1,0 +1,351 @@
+"""The sender against real sockets: every fault is a bounded failure that says what it was."""
+
+import asyncio
+import contextlib
+import re
+import socket
+import ssl
+import subprocess
+
+import pytest
+
+from drayman.core import delivery
+from drayman.core.clock import SECOND, ManualClock
+from drayman.core.delivery import ANSWER_SIZE, Answer, Failure, NoAnswer, Request
+from drayman.dispatch.sender import AiohttpSender
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Peer:
+    """A server on loopback that does with a connection what a test tells it to."""
+
+    def __init__(self):
+        self.requests = []
+        self.arrived = asyncio.Event()
+        self.connections = 0
+        self.sent = 0
+        self.closed = asyncio.Event()
+        self._serving = {}
+
+    async def __aenter__(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # what is not read, waits
+        self._server = await asyncio.start_server(self._serve, sock=listener, ssl=self.tls)
+        port = listener.getsockname()[1]
+        self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{port}/"
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        for task, writer in self._serving.items():
+            writer.close()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    tls = None
+
+    async def _serve(self, reader, writer):
+        self.connections += 1
+        self._serving[asyncio.current_task()] = writer
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            await self.serve(reader, writer)
+        writer.close()
+        self.closed.set()
+
+    async def serve(self, reader, writer):
+        while await self.read(reader):
+            writer.write(await self.answer())
+            await writer.drain()
+
+    async def read(self, reader):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        length = re.search(r"content-length: *(\d+)", head.lower())
+        body = await reader.readexactly(int(length[1])) if length else b""
+        self.requests.append((head, body))
+        self.arrived.set()
+        return True
+
+    async def answer(self):
+        return OK
+
+    async def forever(self, writer, chunk):
+        while True:
+            writer.write(chunk)
+            self.sent += len(chunk)
+            await writer.drain()
+
+
+def answering(content):
+    class Answering(Peer):
+        async def serve(self, reader, writer):
+            await self.read(reader)
+            writer.write(content)
+            await writer.drain()
+
+    return Answering()
+
+
+@pytest.fixture
+async def sender():
+    sender = AiohttpSender()
+    yield sender
+    await sender.close()
+
+
+def post(url, body=b"body", **headers):
+    return Request("POST", url, headers, body)
+
+
+async def failure(sender, url, **headers):
+    result = await sender.send(post(url, **headers))
+    assert isinstance(result, NoAnswer)
+    assert result.failure is Failure.CONNECTION
+    assert len(result.reason) <= 500
+    return result.reason
+
+
+async def test_a_request_travels_as_it_was_built(sender):
+    async with Peer() as peer:
+        headers = {"X-Mine": "é", "User-Agent": "Google-Cloud-Tasks"}
+        request = Request("PUT", peer.url + "a%20b/%zz?q=%C3%A9&r=1", headers, b"\0\xff")
+        assert await sender.send(request) == Answer(200)
+    head, body = peer.requests[0]
+    lines = head.rstrip("\r\n").split("\r\n")
+    assert lines[0] == "PUT /a%20b/%zz?q=%C3%A9&r=1 HTTP/1.1"
+    assert sorted(line.split(":")[0] for line in lines[1:]) == [
+        "Content-Length", "Host", "User-Agent", "X-Mine",
+    ]  # fmt: skip
+    assert "X-Mine: é" in head.encode("latin-1").decode()
+    assert body == b"\0\xff"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+async def test_an_empty_body_has_a_length(sender, method):
+    async with Peer() as peer:
+        await sender.send(Request(method, peer.url, {}, b""))
+    assert "content-length: 0\r\n" in peer.requests[0][0].lower()
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS"])
+async def test_other_methods_travel_too(sender, method):
+    async with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as peer:
+        assert await sender.send(Request(method, peer.url, {}, b"")) == Answer(200)
+    assert peer.requests[0][0].startswith(f"{method} / ")
+
+
+async def test_connections_are_kept(sender):
+    async with Peer() as peer:
+        for _ in range(3):
+            assert await sender.send(post(peer.url)) == Answer(200)
+    assert peer.connections == 1
+
+
+async def test_redirects_are_not_followed(sender):
+    async with Peer() as elsewhere:
+        content = f"HTTP/1.1 302 Found\r\nLocation: {elsewhere.url}\r\nContent-Length: 0\r\n\r\n"
+        async with answering(content.encode()) as peer:
+            assert await sender.send(post(peer.url)) == Answer(302)
+    assert elsewhere.requests == []
+
+
+async def test_cookies_are_forgotten(sender):
+    content = (
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    )
+    async with answering(content) as peer:
+        await sender.send(post(peer.url))
+        await sender.send(post(peer.url))
+    assert "cookie" not in peer.requests[1][0].lower()
+
+
+async def test_refused(sender):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    assert "no connection to the target" in await failure(sender, f"http://127.0.0.1:{port}/")
+
+
+async def test_name_that_does_not_resolve(sender):
+    reason = await failure(sender, "http://nowhere.invalid/")
+    assert "host name cannot be resolved" in reason
+
+
+async def test_reset(sender):
+    class Resetting(Peer):
+        async def serve(self, reader, writer):
+            await self.read(reader)
+            linger = socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, *linger)
+
+    async with Resetting() as peer:
+        assert "connection to the target broke" in await failure(sender, peer.url)
+
+
+async def test_closed_without_an_answer(sender):
+    async with answering(b"") as peer:
+        assert "closed the connection without an answer" in await failure(sender, peer.url)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\0\1\2\3 not http at all \xff\xff\r\n\r\n",
+        b"HTTP/1.1 banana\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno colon here\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000 + b"\r\n\r\n",
+        b"220 smtp.example ESMTP\r\n",
+    ],
+    ids=["bytes", "status", "header", "length", "huge header", "another protocol"],
+)
+async def test_what_is_not_http(sender, content):
+    async with answering(content) as peer:
+        assert "answer is not HTTP" in await failure(sender, peer.url)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhal",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nbanana\r\n",
+    ],
+    ids=["length", "chunks", "bad chunk"],
+)
+async def test_an_answer_that_breaks_off(sender, content):
+    async with answering(content) as peer:
+        assert "the target's answer" in await failure(sender, peer.url)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 503 Busy\r\nContent-Length: 999999999999\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 999999999999\r\n\r\n",
+    ],
+)
+async def test_an_endless_answer_is_read_to_the_bound(sender, head):
+    class Endless(Peer):
+        async def serve(self, reader, writer):
+            await self.read(reader)
+            writer.write(head)
+            await self.forever(writer, b"x" * 4096)
+
+    async with Endless() as peer:
+        assert await sender.send(post(peer.url)) == Answer(int(head[9:12]))
+        await peer.closed.wait()
+        assert peer.sent < ANSWER_SIZE + 8_000_000  # the rest is what the sockets hold
+
+
+async def test_endless_headers(sender):
+    class Endless(Peer):
+        async def serve(self, reader, writer):
+            await self.read(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\n")
+            await self.forever(writer, b"X-More: y\r\n")
+
+    async with Endless() as peer:
+        assert "the target's answer" in await failure(sender, peer.url)
+
+
+async def test_an_answer_before_the_body_was_read(sender):
+    class Hasty(Peer):
+        async def serve(self, reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            self.arrived.set()
+            await asyncio.Event().wait()
+
+    async with Hasty() as peer:
+        assert await sender.send(post(peer.url, b"x" * 1_000_000)) == Answer(413)
+
+
+STARTS = [
+    b"",
+    b"HTTP/1.1 200 OK\r\nX: ",
+    b"HTTP/1.1 200 OK\r\n\r\nbo",
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("start", STARTS)
+async def test_what_trickles_or_hangs_ends_with_the_deadline(sender, start):
+    class Hanging(Peer):
+        async def serve(self, reader, writer):
+            await self.read(reader)
+            writer.write(start)
+            await writer.drain()
+            await reader.read()
+
+    clock = ManualClock()
+    async with Hanging() as peer:
+
+        async def attempt():
+            async with clock.timeout(clock.now() + 15 * SECOND):
+                return await sender.send(post(peer.url))
+
+        attempt = asyncio.create_task(attempt())
+        await peer.arrived.wait()
+        clock.advance(15 * SECOND)
+        with pytest.raises(TimeoutError):
+            await attempt
+        await peer.closed.wait()  # the connection is not kept
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://[", "http://", "http://a:99999/", "http://a b/", "http://%zz/", "http:///x", "http://a\0b/"],
+)  # fmt: skip
+async def test_urls_that_cannot_be_used(sender, url):
+    assert await failure(sender, url)
+
+
+@pytest.mark.parametrize(
+    ("path", "travels"),
+    [
+        ("é", "%C3%A9"),
+        ("a b?c d", "a%20b?c%20d"),
+        ("a\r\nX-Evil: 1\r\n\r\n", "a%0D%0AX-Evil:%201%0D%0A%0D%0A"),
+        ("\u2028\t<>", "%E2%80%A8%09%3C%3E"),
+        ("%zz%C3%A9", "%zz%C3%A9"),
+    ],
+)
+async def test_odd_characters_of_a_url_travel_encoded(sender, path, travels):
+    async with Peer() as peer:
+        assert await sender.send(post(delivery.encoded(peer.url + path))) == Answer(200)
+    assert peer.requests[0][0].split("\r\n")[0] == f"POST /{travels} HTTP/1.1"
+
+
+@pytest.mark.parametrize("headers", [{"X-Mine": "a\r\nX-Evil: 1"}, {"a b": "c"}, {"X": "a\0b"}])
+async def test_headers_cannot_smuggle(sender, headers):
+    async with Peer() as peer:
+        result = await sender.send(Request("POST", peer.url, headers, b""))
+    assert isinstance(result, NoAnswer) or "X-Evil: 1\r\n" not in peer.requests[0][0]
+
+
+async def test_a_certificate_that_is_not_trusted(sender, tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(  # noqa: ASYNC221 - nothing else runs yet
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key),
+         "-out", str(certificate), "-days", "1", "-subj", "/CN=localhost"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    class Plain(Peer):
+        async def serve(self, reader, writer):
+            writer.write(OK)
+            await reader.read()
+
+    async with Plain() as plain:
+        reason = await failure(sender, plain.url.replace("http:", "https:"))
+        assert "no TLS connection" in reason
+    peer = Peer()
+    peer.tls = context
+    async with peer:
+        assert "certificate is not accepted" in await failure(sender, peer.url)

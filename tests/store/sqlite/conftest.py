@@ -1,0 +1,50 @@
+"""One store in a file, and what SQLite itself was asked to do."""
+
+import asyncio
+import threading
+
+import pytest
+from world import LIMITS, START, World
+
+from drayman.store.sqlite.store import SqliteStore
+from drayman.store.sqlite.writer import Verb
+
+
+@pytest.fixture
+async def file_world(tmp_path):
+    """Give a store in a file, with a queue, at a moment."""
+    world = World(await SqliteStore.open(str(tmp_path / "drayman.db"), LIMITS, START))
+    await world.queue()
+    yield world
+    await world.store.close()
+
+
+@pytest.fixture
+async def statements(file_world):
+    """Give the statements that the store's connection runs from here on."""
+    seen = []
+    file_world.store._connection.set_trace_callback(seen.append)
+    return seen
+
+
+@pytest.fixture
+def together(file_world):
+    """Give a function that lets calls wait for the writer together, and returns their results."""
+
+    async def run(*calls):
+        busy, gate = threading.Event(), threading.Event()
+
+        def hold(_connection, _calls):
+            busy.set()
+            return [gate.wait()]
+
+        holder = asyncio.create_task(
+            file_world.store._writer.call(Verb(hold, rank=0, writes=False), None)
+        )
+        await asyncio.to_thread(busy.wait)
+        waiting = [asyncio.create_task(call) for call in calls]
+        asyncio.get_running_loop().call_soon(gate.set)
+        await holder
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    return run

@@ -1,0 +1,194 @@
+"""Opening a file: whose it is, what it holds, and what is said when it cannot be used."""
+
+import asyncio
+import sqlite3
+import sys
+
+import crash
+import pytest
+from world import LIMITS, START, World, full
+
+from drayman.store.contract import StoreError
+from drayman.store.sqlite import database
+from drayman.store.sqlite.store import SqliteStore
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "drayman.db"
+
+
+async def open_store(path):
+    return await SqliteStore.open(str(path), LIMITS, START)
+
+
+async def refusal(path):
+    """Return why a store cannot be opened."""
+    with pytest.raises(StoreError) as refused:
+        await open_store(path)
+    message = str(refused.value)
+    assert "\n" not in message
+    return message
+
+
+def foreign(path, script):
+    with sqlite3.connect(path) as connection:
+        connection.executescript(script)
+    connection.close()
+
+
+async def test_what_was_stored_is_there_again(path):
+    store = await open_store(path)
+    world = World(store)
+    await world.queue()
+    name = await world.create_one("t")
+    await store.close()
+    again = World(await open_store(path))
+    assert await again.listed() == [name]
+    await again.store.close()
+
+
+async def test_attempts_of_a_server_that_died_are_due_at_once(path, tmp_path):
+    store = await open_store(path)
+    world = World(store)
+    await world.queue(concurrency=2)
+    names = await world.create("a", "b", "c")
+    await world.run(names[2])
+    lost = await world.claim()
+    died = tmp_path / "died.db"
+    crash.copy(path, died)
+    await store.close()
+    again = World(await open_store(died))
+    assert await again.in_flight() == 0
+    assert {claim.task.name for claim in await again.claim()} == {c.task.name for c in lost}
+    assert not await again.settle(lost[0])
+    await again.store.close()
+
+
+async def test_generated_ids_go_on_after_a_restart(path):
+    world = World(await open_store(path))
+    await world.queue()
+    name = await world.create_one()
+    await world.delete(name)
+    await world.store.close()
+    world = World(await open_store(path))
+    assert await world.create_one() > name
+    await world.store.close()
+
+
+async def test_a_file_has_one_owner(path):
+    store = await open_store(path)
+    assert await refusal(path) == f"store {path} is in use by another server"
+    await store.close()
+    await (await open_store(path)).close()
+
+
+async def test_a_file_has_one_owner_among_all_processes(path):
+    store = await open_store(path)
+    program = (
+        "import sys\n"
+        "from drayman.store.contract import StoreError\n"
+        "from drayman.store.sqlite import database\n"
+        "try: database.open_database(sys.argv[1])\n"
+        "except StoreError as error: print(error)\n"
+    )
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, str(path), stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await other.communicate()
+    assert said.decode() == f"store {path} is in use by another server\n"
+    await store.close()
+
+
+async def test_a_newer_format_is_left_alone(path):
+    await (await open_store(path)).close()
+    foreign(path, "PRAGMA user_version = 99")
+    assert await refusal(path) == (
+        f"store {path} was written by a newer version of drayman (format 99, this version knows "
+        "1); upgrade drayman"
+    )
+
+
+async def test_the_database_of_another_program_is_left_alone(path):
+    foreign(path, "CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)")
+    before = path.read_bytes()
+    assert await refusal(path) == f"store {path} is the SQLite database of another program"
+    assert path.read_bytes() == before
+
+
+async def test_what_is_no_database_is_left_alone(path):
+    path.write_text("Dear diary, " * 1_000)
+    before = path.read_bytes()
+    assert await refusal(path) == f"store {path} is not a SQLite database"
+    assert path.read_bytes() == before
+
+
+async def test_a_directory_is_no_store(tmp_path):
+    assert await refusal(tmp_path) == f"store {tmp_path} cannot be opened: it is a directory"
+
+
+async def test_a_store_needs_its_directory(tmp_path):
+    message = await refusal(tmp_path / "none" / "drayman.db")
+    assert message.endswith(f"cannot be opened: {tmp_path / 'none'}: no such directory")
+
+
+async def test_a_damaged_file_is_refused_in_one_line(path):
+    world = World(await open_store(path))
+    await world.queue()
+    await world.create(*[None] * 500)
+    await world.claim(100)
+    await world.store.close()
+    whole = bytearray(path.read_bytes())
+    whole[4096:] = b"\xa5" * (len(whole) - 4096)
+    path.write_bytes(whole)
+    assert (await refusal(path)).startswith(f"store {path} cannot be opened: ")
+
+
+async def test_an_empty_file_becomes_a_store(path):
+    path.touch()
+    store = await open_store(path)
+    await World(store).queue()
+    await store.close()
+    assert path.stat().st_size > 0
+
+
+async def test_migrations_run_once_and_mark_the_file(path):
+    for _ in range(2):
+        await (await open_store(path)).close()
+        with sqlite3.connect(path) as connection:
+            marks = [
+                connection.execute(f"PRAGMA {mark}").fetchone()[0]
+                for mark in ("user_version", "application_id", "integrity_check")
+            ]
+        connection.close()
+        assert marks == [1, 0x44726179, "ok"]
+
+
+async def test_a_migration_that_fails_leaves_nothing(path, monkeypatch):
+    def torn(script):
+        return [*whole(script)[:2], "CREATE TABLE torn ("]
+
+    whole = database._statements
+    monkeypatch.setattr(database, "_statements", torn)
+    assert (await refusal(path)).startswith(f"store {path} cannot be opened: ")
+    monkeypatch.undo()
+    store = await open_store(path)
+    await World(store).queue()
+    await store.close()
+
+
+@pytest.mark.parametrize(("shown", "opened"), [("memory", ":memory:"), (None, None)])
+async def test_a_store_knows_its_url(path, shown, opened):
+    store = await SqliteStore.open(opened or str(path), LIMITS, START)
+    assert store.url == (shown or f"sqlite:{path}")
+    await store.close()
+
+
+async def test_stores_in_memory_are_strangers(path):  # noqa: ARG001
+    one = World(await SqliteStore.open(":memory:", LIMITS, START))
+    other = World(await SqliteStore.open(":memory:", LIMITS, START))
+    await one.queue()
+    await other.queue()
+    assert (await other.store.get_queue(full("q"))).name == full("q")
+    for world in (one, other):
+        await world.store.close()

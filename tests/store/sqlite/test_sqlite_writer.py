@@ -1,0 +1,173 @@
+"""The writer: groups, what is fsynced and what is not, how much may wait."""
+
+import asyncio
+
+import pytest
+from world import LIMITS, START, World, full, queue
+
+from drayman.core import errors
+from drayman.core.lifecycle import Verdict
+from drayman.core.queue import State
+from drayman.store.sqlite import writer
+from drayman.store.sqlite.store import SqliteStore
+
+
+def commits(statements):
+    return statements.count("COMMIT")
+
+
+async def test_all_who_wait_share_one_transaction(file_world, statements, together):
+    await together(*(file_world.create_one(f"t{number}") for number in range(200)))
+    assert len(await file_world.listed(page=1_000)) == 200
+    assert commits(statements) == 1
+
+
+async def test_different_verbs_share_a_transaction_and_each_gets_its_answer(
+    file_world, statements, together
+):
+    store, now = file_world.store, file_world.now
+    task, claims, name, exists, other = await together(
+        file_world.get(f"{full('q')}/tasks/t"),
+        store.claim_due("server", 10, {}, 10, now),
+        file_world.create_one("t"),
+        store.create_queue(queue(), now),
+        store.create_queue(queue("other"), now),
+    )
+    assert task.name == name
+    assert [claim.task.name for claim in claims.claims] == [name]
+    assert isinstance(exists, errors.AlreadyExists)
+    assert other == queue("other")
+    assert commits(statements) == 1
+
+
+async def test_one_call_that_cannot_be_written_does_not_spoil_its_group(file_world, together):
+    file_world.store._connection.setlimit(0, 10_000)  # SQLITE_LIMIT_LENGTH
+    small = [file_world.create_one(f"t{number}") for number in range(5)]
+    large = file_world.create_one("large", request=b"x" * 20_000)
+    refused, *made = await together(large, *small)
+    assert isinstance(refused, errors.InvalidArgument)
+    assert refused.message == "Task size too large"
+    assert sorted(await file_world.listed()) == sorted(made)
+
+
+async def test_a_caller_that_gave_up_costs_the_others_nothing(file_world):
+    calls = [asyncio.create_task(file_world.create_one(f"t{number}")) for number in range(10)]
+    await asyncio.gather(asyncio.to_thread(lambda: None))
+    for call in calls[::2]:
+        call.cancel()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(result, str) for result in results[1::2])
+
+
+PROMISES = {
+    "create_queue": lambda world: world.queue("other"),
+    "update_queue": lambda world: world.store.update_queue(
+        full("q"), lambda _: queue(rate=1), world.now
+    ),
+    "set_state": lambda world: world.store.set_state(full("q"), State.RUNNING, world.now),
+    "purge_queue": lambda world: world.store.purge_queue(full("q"), world.now),
+    "delete_queue": lambda world: world.store.delete_queue(full("q"), world.now),
+    "create_tasks": lambda world: world.create("other"),
+    "delete_tasks": lambda world: world.delete(f"{full('q')}/tasks/t"),
+    "run_task": lambda world: world.run(f"{full('q')}/tasks/t"),
+}
+NOTES = {
+    "claim_due": lambda world: world.claim(),
+    "settle": lambda world: world.settle(world.held, Verdict.RETRY),
+    "release": lambda world: world.store.release("server", world.now),
+    "sweep": lambda world: world.store.sweep(world.now, 10),
+}
+FULL, NORMAL = 2, 1  # what PRAGMA synchronous says
+
+
+async def synchronous(world, verb):
+    """Return how the connection commits while a verb runs."""
+    await world.create("t")
+    world.held = await world.claim_one()
+    levels = []
+    run_verbs = world.store._writer._run_verbs
+
+    def looking(calls):
+        run_verbs(calls)
+        levels.extend(world.store._connection.execute("PRAGMA synchronous").fetchone())
+
+    world.store._writer._run_verbs = looking
+    await verb(world)
+    (level,) = levels
+    return level
+
+
+@pytest.mark.parametrize("verb", PROMISES.values(), ids=PROMISES)
+async def test_a_promise_is_on_disk_before_it_is_given(file_world, verb):
+    assert await synchronous(file_world, verb) == FULL
+
+
+@pytest.mark.parametrize("verb", NOTES.values(), ids=NOTES)
+async def test_a_note_does_not_wait_for_the_disk(file_world, verb):
+    assert await synchronous(file_world, verb) == NORMAL
+
+
+async def test_a_promise_after_a_note_is_on_disk_again(file_world):
+    await file_world.claim()
+    assert await synchronous(file_world, PROMISES["create_tasks"]) == FULL
+
+
+@pytest.mark.parametrize("verb", PROMISES.values(), ids=PROMISES)
+async def test_relaxed_promises_do_not_wait_for_the_disk(tmp_path, verb):
+    path = str(tmp_path / "relaxed.db")
+    world = World(await SqliteStore.open(path, LIMITS, START, safe=False))
+    await world.queue()
+    assert await synchronous(world, verb) == NORMAL
+    await world.store.close()
+
+
+async def test_a_check_writes(file_world, tmp_path):
+    log = tmp_path / "drayman.db-wal"
+    before = log.stat().st_size
+    await file_world.store.check()
+    assert log.stat().st_size > before
+
+
+async def test_reading_writes_nothing(file_world, statements):
+    await file_world.listed()
+    await file_world.store.get_queue(full("q"))
+    await file_world.store.stats()
+    assert commits(statements) == 0
+
+
+async def test_too_many_calls_are_told_to_come_back(file_world, monkeypatch):
+    monkeypatch.setattr(writer, "WAITING", 5)
+    results = await asyncio.gather(
+        *(file_world.create_one(f"t{number}") for number in range(8)), return_exceptions=True
+    )
+    refused = [result for result in results if isinstance(result, errors.ResourceExhausted)]
+    assert [str(refusal) for refusal in refused] == [
+        "Too many calls are waiting for the store."
+    ] * 3
+    assert len(await file_world.listed()) == 5
+
+
+async def test_too_many_bytes_are_told_to_come_back(file_world, monkeypatch):
+    monkeypatch.setattr(writer, "WAITING_BYTES", 1_000)
+    results = await asyncio.gather(
+        *(file_world.create_one(request=b"x" * 400) for _ in range(4)), return_exceptions=True
+    )
+    assert [isinstance(result, errors.ResourceExhausted) for result in results] == [
+        False, False, True, True,
+    ]  # fmt: skip
+    await file_world.create_one(request=b"x" * 1_000)
+
+
+async def test_the_ends_of_attempts_are_never_turned_away(file_world, monkeypatch):
+    await file_world.create("t")
+    claim = await file_world.claim_one()
+    monkeypatch.setattr(writer, "WAITING", 0)
+    assert await file_world.settle(claim)
+    assert await file_world.claim() == []
+    assert await file_world.store.release("server", file_world.now) == 0
+
+
+async def test_a_group_is_bounded(file_world, statements, together, monkeypatch):
+    monkeypatch.setattr(writer, "GROUP", 10)
+    await together(*(file_world.create_one() for _ in range(50)))
+    assert commits(statements) == 5

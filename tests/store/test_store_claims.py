@@ -1,0 +1,298 @@
+"""Claiming what is due: order, rate, burst, concurrency, and the tasks as they are claimed."""
+
+import asyncio
+import dataclasses
+
+import pytest
+from hypothesis import strategies as st
+from world import LIMITS, PLENTY, full, ids_of, names_of, queue, search
+
+from drayman.core.clock import DAY, HOUR, SECOND
+from drayman.core.lifecycle import Verdict
+from drayman.core.queue import RetryConfig, State
+from drayman.core.task import Attempt
+
+
+async def test_a_claim_is_the_queue_and_the_task_with_the_attempt_counted(world):
+    settings = {"rate": 5.0, "retry_config": RetryConfig(7), "settings": b"rest"}
+    await world.queue(**settings)
+    name = await world.create_one("t", request=b"what to do")
+    created = await world.get(name)
+    world.advance(SECOND)
+    claim = await world.claim_one()
+    assert claim.queue == queue(**settings)
+    assert claim.forced_at is None
+    assert claim.task == dataclasses.replace(
+        created,
+        dispatch_count=1,
+        first_dispatch_time=world.now,
+        last_attempt=Attempt(created.schedule_time, world.now),
+    )
+    assert await world.get(name) == claim.task
+
+
+async def test_what_is_due_is_claimed_and_what_is_not_waits(world):
+    await world.queue()
+    await world.create("later", after=1)
+    await world.create("now")
+    assert ids_of(await world.claim()) == ["now"]
+    world.advance(1)
+    assert ids_of(await world.claim()) == ["later"]
+
+
+async def test_tasks_are_claimed_in_the_order_of_their_times(world):
+    await world.queue()
+    for after in (3, 1, 4, 2):
+        await world.create(f"t{after}", after=after)
+    world.advance(10)
+    claims = await world.claim()
+    assert ids_of(claims) == ["t1", "t2", "t3", "t4"]
+    numbers = [claim.number for claim in claims]
+    assert numbers == sorted(set(numbers))
+
+
+async def test_a_task_is_claimed_once(world):
+    await world.queue()
+    await world.create(*[None] * 10)
+    tried = await asyncio.gather(*(world.claim(4, server=f"s{n}") for n in range(5)))
+    claimed = [name for claims in tried for name in names_of(claims)]
+    assert len(claimed) == len(set(claimed)) == 10
+    assert max(map(len, tried)) == 4
+
+
+async def test_claim_numbers_are_never_used_again(world):
+    await world.queue()
+    seen = set()
+    for _ in range(3):
+        await world.create(None, None)
+        claims = await world.claim()
+        seen |= {claim.number for claim in claims}
+        for claim in claims:
+            await world.settle(claim)
+    assert len(seen) == 6
+
+
+@pytest.mark.parametrize("state", [State.PAUSED, State.DISABLED])
+async def test_a_queue_that_does_not_run_gives_nothing_until_it_does(world, state):
+    await world.queue()
+    await world.create("t")
+    await world.store.set_state(full("q"), state, world.now)
+    assert await world.claim() == []
+    assert world.next_due is None
+    await world.create("u")
+    world.advance(HOUR)
+    assert await world.claim() == []
+    await world.store.set_state(full("q"), State.RUNNING, world.now)
+    assert ids_of(await world.claim()) == ["t", "u"]
+
+
+async def test_a_burst_is_followed_by_the_rate(world):
+    await world.queue(rate=2, burst=3)
+    await world.create(*[None] * 10)
+    claimed = []
+    for _ in range(5):
+        claimed.append(len(await world.claim()))
+        world.advance(SECOND // 2)
+    assert claimed == [3, 1, 1, 1, 1]
+
+
+async def test_tokens_are_not_saved_beyond_the_burst(world):
+    await world.queue(rate=100, burst=10)
+    world.advance(DAY)
+    await world.create(*[None] * 50)
+    assert len(await world.claim()) == 10
+
+
+async def test_retries_take_tokens_too(world):
+    await world.queue(rate=1, burst=10)
+    await world.create(*[None] * 10)
+    for claim in await world.claim():
+        await world.settle(claim, Verdict.RETRY)
+    assert await world.claim() == []
+    world.advance(3 * SECOND)
+    assert len(await world.claim()) == 3
+
+
+async def test_a_clock_that_went_back_stops_no_queue(world):
+    await world.queue(rate=1, burst=1)
+    await world.create(None, None)
+    await world.claim_one()
+    world.advance(-HOUR)
+    await world.create("t")
+    await world.claim()
+    world.advance(SECOND)
+    assert len(await world.claim()) == 1
+
+
+async def test_as_many_run_at_once_as_the_queue_allows(world):
+    await world.queue(concurrency=3)
+    await world.create(*[None] * 10)
+    claims = await world.claim(2) + await world.claim()
+    assert len(claims) == 3
+    assert (await world.claim(), world.next_due) == ([], None)
+    for claim, verdict in zip(claims, [Verdict.COMPLETED, Verdict.FAILED], strict=False):
+        await world.settle(claim, verdict)
+    assert len(await world.claim()) == 2
+    await world.store.release("server", world.now)
+    assert len(await world.claim()) == 3
+
+
+async def test_an_attempt_of_a_deleted_task_holds_its_slot_until_it_ends(world):
+    await world.queue(concurrency=1)
+    await world.create("a", "b")
+    claim = await world.claim_one()
+    await world.delete(claim.task.name)
+    assert await world.claim() == []
+    await world.settle(claim)
+    assert len(await world.claim()) == 1
+
+
+async def test_other_limits_hold_from_the_next_claim_on(world):
+    await world.queue(rate=1, burst=1, concurrency=1)
+    await world.create(*[None] * 9)
+    await world.claim_one()
+    await world.store.update_queue(full("q"), lambda _: queue(concurrency=3), world.now)
+    world.advance(SECOND)
+    assert len(await world.claim()) == 2
+    await world.store.update_queue(full("q"), lambda _: queue(burst=1), world.now)
+    assert len(await world.claim()) == 1
+
+
+async def test_what_was_not_earned_at_the_old_rate_is_not_paid_at_the_new_one(world):
+    await world.queue(rate=1, burst=10)
+    await world.create(*[None] * 30)
+    assert len(await world.claim()) == 10
+    world.advance(2 * SECOND)
+    await world.store.update_queue(full("q"), lambda _: queue(rate=5, burst=10), world.now)
+    assert len(await world.claim()) == 2
+    world.advance(SECOND)
+    assert len(await world.claim()) == 5
+
+
+async def test_a_slow_queue_does_not_poison_the_others(world):
+    await world.queue("slow", rate=5e-324, burst=1)
+    await world.queue("q")
+    for queue_id in ("slow", "q"):
+        await world.create(*[None] * 3, queue_id=queue_id)
+    assert len(await world.claim()) == 1 + 3
+
+
+async def test_a_claim_never_exceeds_its_limit(world):
+    for queue_id in "abc":
+        await world.queue(queue_id)
+        await world.create(*[None] * 5, queue_id=queue_id)
+    claimed = [len(await world.claim(4)) for _ in range(5)]
+    assert claimed == [4, 4, 4, 3, 0]
+    assert world.next_due is None
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 2 * SECOND),  # time passes
+        st.integers(0, 12),  # tasks are created
+        st.integers(1, 30),  # of what is claimed, at most
+        st.integers(0, 5),  # attempts end
+        st.sampled_from(Verdict),
+    ),
+    max_size=15,
+)
+
+
+async def test_rate_burst_and_concurrency_hold_exactly(world):
+    async def drive(rate, burst, concurrency, steps):
+        await world.queue(rate=rate, burst=burst, concurrency=concurrency)
+        tokens, running, waiting = float(burst), [], 0
+        for passed, created, limit, ended, verdict in steps:
+            world.advance(passed)
+            tokens = min(burst, tokens + rate * passed / SECOND)
+            if created:
+                await world.create(*[None] * created)
+            waiting += created
+            claims = await world.claim(limit)
+            allowed = min(limit, waiting, concurrency - len(running), int(tokens + 1e-5))
+            assert allowed - 1 <= len(claims) <= allowed
+            assert len(claims) == allowed or abs(tokens - round(tokens)) < 1e-4
+            tokens -= len(claims)
+            waiting -= len(claims)
+            running += claims
+            for claim in running[:ended]:
+                await world.settle(claim, verdict)
+                waiting += verdict is Verdict.RETRY
+            del running[:ended]
+
+    rates = st.sampled_from([0.5, 1.0, 3.0, 25.0, 500.0])
+    await search(world, drive, rates, st.integers(1, 20), st.integers(1, 10), STEPS, examples=30)
+
+
+async def test_next_due_is_never_later_than_the_truth(world):
+    """Whoever sleeps until ``next_due`` dispatches all there is, at the rate that there is."""
+
+    async def drain(queues):
+        expected = 0
+        for number, (rate, burst, concurrency, tasks) in enumerate(queues):
+            await world.queue(f"q{number}", rate=rate, burst=burst, concurrency=concurrency)
+            for after in tasks:
+                await world.create(queue_id=f"q{number}", after=after)
+            expected += len(tasks)
+        claimed, empty = 0, 0
+        while claimed < expected:
+            claims = await world.claim(5)
+            claimed += len(claims)
+            for claim in claims:
+                await world.settle(claim)
+            empty = 0 if claims else empty + 1
+            assert empty <= 2, "asked at next_due, three times for nothing"
+            if not claims:
+                assert world.next_due is not None
+                world.now = max(world.now, world.next_due)
+
+    tasks = st.lists(st.integers(-SECOND, 10 * SECOND), max_size=8)
+    one = st.tuples(st.sampled_from([0.5, 2.0, 500.0]), st.integers(1, 5), st.integers(1, 3), tasks)
+    await search(world, drain, st.lists(one, max_size=4))
+
+
+async def test_next_due_is_the_earliest_of_all_queues(world):
+    await world.queue("a")
+    await world.queue("b", rate=1, burst=1)
+    await world.create(queue_id="a", after=HOUR)
+    await world.create(None, None, queue_id="b")
+    assert len(await world.claim()) == 1
+    assert world.next_due == world.now + SECOND
+    world.now = world.next_due
+    assert len(await world.claim()) == 1
+    assert world.next_due == world.now + HOUR - SECOND
+
+
+async def test_without_tasks_there_is_nothing_to_wait_for(world):
+    assert (await world.claim(), world.next_due) == ([], None)
+    await world.queue()
+    assert (await world.claim(), world.next_due) == ([], None)
+
+
+async def test_a_claim_that_ended_at_its_limit_may_be_repeated_at_once(world):
+    await world.queue()
+    await world.create(*[None] * 3)
+    await world.claim(2, slots=PLENTY)
+    assert world.next_due == world.now
+    assert len(await world.claim(2)) == 1
+
+
+async def test_the_due_of_very_many_queues_is_found(world):
+    for number in range(150):
+        await world.queue(f"q{number}")
+        await world.create(queue_id=f"q{number}")
+    claimed = []
+    while len(claimed) < 150:
+        found = await world.claim(1_000)
+        assert found
+        claimed += found
+        assert len(claimed) == 150 or world.next_due == world.now
+    assert (await world.claim(), world.next_due) == ([], None)
+
+
+async def test_a_backlog_beyond_its_retention_is_not_due(world):
+    await world.queue()
+    await world.create("old")
+    world.advance(LIMITS.retention + 1)
+    await world.sweep()
+    assert await world.claim() == []

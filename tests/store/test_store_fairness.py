@@ -1,0 +1,105 @@
+"""No queue may hold more of a server's slots than it leaves free for others."""
+
+import collections
+
+from hypothesis import strategies as st
+from world import full, search
+
+from drayman.core.clock import SECOND
+
+
+async def fill(world, **counts):
+    for queue_id, count in counts.items():
+        await world.queue(queue_id)
+        if count:
+            await world.create(*[None] * count, queue_id=queue_id)
+
+
+async def claimed(world, **options):
+    counts = collections.Counter(claim.queue.name for claim in await world.claim(**options))
+    return {name.rpartition("/")[2]: count for name, count in counts.items()}
+
+
+async def test_one_queue_leaves_half_of_the_free_slots(world):
+    await fill(world, a=50)
+    assert await claimed(world, slots=10) == {"a": 5}
+
+
+async def test_what_a_queue_holds_already_counts(world):
+    await fill(world, a=50)
+    assert await claimed(world, slots=10, held={full("a"): 4}) == {"a": 3}
+    assert await claimed(world, slots=10, held={full("a"): 10}) == {}
+
+
+async def test_a_last_free_slot_may_be_taken(world):
+    await fill(world, a=50)
+    assert await claimed(world, slots=1) == {"a": 1}
+
+
+async def test_without_a_free_slot_nothing_is_claimed_but_nothing_forgotten(world):
+    await fill(world, a=5)
+    assert await claimed(world, slots=0) == {}
+    world.advance(1)
+    assert await claimed(world) == {"a": 5}
+
+
+async def test_queues_share_the_slots_in_one_turn(world):
+    await fill(world, a=50, b=50, c=2)
+    assert await claimed(world, slots=16) == {"a": 8, "b": 4, "c": 2}
+
+
+async def test_a_queue_passed_over_is_no_reason_to_ask_again_before_an_attempt_ends(world):
+    await fill(world, a=50)
+    await claimed(world, slots=10, held={full("a"): 10})
+    assert world.next_due is None
+
+
+async def test_many_queues_passed_over_are_no_reason_either(world):
+    many = {f"q{number}": 1 for number in range(70)}
+    await fill(world, **many)
+    held = {full(queue_id): 5 for queue_id in many}
+    assert await claimed(world, slots=5, held=held) == {}
+    assert world.next_due is None
+    await fill(world, other=1)
+    assert await claimed(world, slots=5, held=held) == {"other": 1}
+
+
+async def test_queues_passed_over_do_not_hide_the_time_of_the_others(world):
+    await fill(world, a=5)
+    await world.queue("b")
+    await world.create(queue_id="b", after=SECOND)
+    await claimed(world, slots=5, held={full("a"): 5})
+    assert world.next_due == world.now + SECOND
+
+
+async def test_what_was_left_behind_comes_first_the_next_time(world):
+    await fill(world, a=50, b=50)
+    turns = []
+    for _ in range(6):
+        world.advance(1)
+        turns.append(await claimed(world, limit=4))
+    assert turns == [{"a": 4}, {"b": 4}] * 3
+
+
+async def test_the_share_rule_holds_for_any_mixture(world):
+    async def turn(slots, limit, queues):
+        held, waiting = {}, {}
+        for number, (holds, tasks) in enumerate(queues):
+            await fill(world, **{f"q{number}": tasks})
+            held[full(f"q{number}")] = holds
+            waiting[full(f"q{number}")] = tasks
+        claims = await world.claim(limit, slots=slots, held=held)
+        free = slots
+        for name in dict.fromkeys(claim.queue.name for claim in claims):
+            count = sum(claim.queue.name == name for claim in claims)
+            free -= count
+            held[name] += count
+            assert held[name] <= free + 1
+            waiting[name] -= count
+        assert free >= 0
+        assert len(claims) <= limit
+        if len(claims) < limit:
+            assert all(held[name] >= free for name, left in waiting.items() if left)
+
+    mixture = st.lists(st.tuples(st.integers(0, 10), st.integers(0, 10)), max_size=5)
+    await search(world, turn, st.integers(0, 20), st.integers(1, 20), mixture)

@@ -1,0 +1,58 @@
+"""A hint is given, in the loop's thread, after work may have become due."""
+
+import threading
+
+import pytest
+from world import World, full, queue
+
+from drayman.core.lifecycle import Verdict
+from drayman.core.queue import State
+
+
+@pytest.fixture
+async def hinted(store):
+    """Give a world with a task and a claim, and the list that hints go to."""
+    world, hints = World(store), []
+    await world.queue()
+    await world.create("in-flight")
+    world.held = await world.claim_one()
+    await world.create("waiting")
+    store.on_change(lambda: hints.append(threading.current_thread()))
+    return world, hints
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda world: world.create("new"),
+        lambda world: world.run(f"{full('q')}/tasks/waiting"),
+        lambda world: world.store.set_state(full("q"), State.RUNNING, world.now),
+        lambda world: world.store.update_queue(full("q"), lambda _: queue(rate=9), world.now),
+        lambda world: world.settle(world.held),
+        lambda world: world.settle(world.held, Verdict.RETRY),
+        lambda world: world.store.release("server", world.now),
+    ],
+    ids=["create", "run", "resume", "update", "completed", "retry", "release"],
+)
+async def test_work_that_may_have_become_due_is_hinted_at(hinted, verb):
+    world, hints = hinted
+    await verb(world)
+    assert hints == [threading.current_thread()]
+
+
+async def test_looking_is_no_change(hinted):
+    world, hints = hinted
+    await world.listed()
+    await world.get(f"{full('q')}/tasks/waiting")
+    await world.claim()
+    await world.store.stats()
+    await world.store.sweep(world.now, 10)
+    assert hints == []
+
+
+async def test_all_who_asked_are_told(hinted):
+    world, hints = hinted
+    more = []
+    world.store.on_change(lambda: more.append(1))
+    await world.create("new")
+    assert (len(hints), len(more)) == (1, 1)

@@ -1,0 +1,210 @@
+"""RunTask: one attempt now, whatever stands in the way."""
+
+import dataclasses
+
+import pytest
+from world import full, ids_of, names_of
+
+from drayman.core import errors
+from drayman.core.clock import HOUR, SECOND
+from drayman.core.lifecycle import Verdict
+from drayman.core.queue import State
+from drayman.core.task import Attempt
+
+
+async def test_a_granted_attempt_is_counted_in_the_answer(world):
+    await world.queue()
+    name = await world.create_one(after=HOUR)
+    before = await world.get(name)
+    world.advance(SECOND)
+    granted = await world.run(name)
+    assert granted == dataclasses.replace(
+        before,
+        dispatch_count=1,
+        first_dispatch_time=world.now,
+        last_attempt=Attempt(before.schedule_time, world.now),
+    )
+    assert await world.get(name) == granted
+    asked = world.now
+    world.advance(SECOND)
+    claim = await world.claim_one()
+    assert (claim.task, claim.forced_at) == (granted, asked)
+
+
+async def paused(world):
+    await world.store.set_state(full("q"), State.PAUSED, world.now)
+
+
+async def out_of_tokens_and_slots(world):
+    await world.queue("other")
+    await world.create("blocker")
+    await world.claim_one()
+
+
+@pytest.mark.parametrize("obstacle", [paused, out_of_tokens_and_slots])
+async def test_a_granted_attempt_waits_for_nothing(world, obstacle):
+    await world.queue(rate=0.001, burst=1, concurrency=1)
+    await obstacle(world)
+    name = await world.create_one("t", after=HOUR)
+    assert await world.claim() == []
+    await world.run(name)
+    assert ids_of(await world.claim()) == ["t"]
+
+
+async def test_granted_attempts_come_first_in_the_order_of_their_grants(world):
+    await world.queue()
+    names = await world.create("a", "b", "c", "d")
+    for name in (names[3], names[2]):
+        await world.run(name)
+    assert ids_of(await world.claim(3)) == ["d", "c", "a"]
+
+
+async def test_more_grants_than_the_limit_are_claimed_turn_by_turn(world):
+    await world.queue()
+    names = await world.create(*[None] * 5, after=HOUR)
+    for name in names:
+        await world.run(name)
+    claimed = []
+    while len(claimed) < 5:
+        claimed += names_of(await world.claim(2))
+        assert len(claimed) == 5 or world.next_due == world.now
+    assert claimed == names
+
+
+async def test_a_granted_attempt_takes_the_place_of_the_scheduled_one(world):
+    await world.queue()
+    name = await world.create_one("t")
+    await world.run(name)
+    assert len(await world.claim()) == 1
+    assert await world.claim() == []
+    assert await world.listed() == [name]
+
+
+async def test_a_granted_attempt_that_fails_is_followed_by_its_schedule(world):
+    await world.queue()
+    name = await world.create_one("t", after=HOUR)
+    await world.run(name)
+    claim = await world.claim_one()
+    await world.settle(claim, Verdict.RETRY, schedule_time=world.now + SECOND)
+    assert (await world.get(name)).schedule_time == world.now + SECOND
+    assert await world.claim() == []
+    world.advance(SECOND)
+    assert (await world.claim_one()).task.dispatch_count == 2
+
+
+async def test_a_granted_attempt_holds_a_slot_of_its_queue(world):
+    await world.queue(concurrency=2)
+    await world.run((await world.create("x", "a", "b"))[0])
+    assert ids_of(await world.claim()) == ["x", "a"]
+    assert await world.in_flight() == 2
+
+
+async def test_a_grant_beside_an_attempt_in_flight_is_a_second_attempt(world):
+    await world.queue()
+    name = await world.create_one("t")
+    first = await world.claim_one()
+    assert (await world.run(name)).dispatch_count == 2
+    second = await world.claim_one()
+    assert first.number != second.number
+    assert await world.in_flight() == 2
+
+
+async def in_flight_and_granted(world):
+    await world.queue()
+    name = await world.create_one("t")
+    first = await world.claim_one()
+    await world.run(name)
+    return name, first
+
+
+@pytest.mark.parametrize("verdict", [Verdict.RETRY, Verdict.FAILED])
+async def test_the_failure_of_a_superseded_attempt_decides_nothing(world, verdict):
+    name, first = await in_flight_and_granted(world)
+    before = await world.get(name)
+    assert await world.settle(first, verdict, schedule_time=world.now)
+    assert await world.get(name) == before
+    second = await world.claim_one()
+    assert second.forced_at == world.now
+    assert await world.claim() == []
+    await world.settle(second, Verdict.FAILED)
+    assert await world.listed() == []
+    assert await world.in_flight() == 0
+
+
+async def test_the_success_of_a_superseded_attempt_completes_the_task(world):
+    name, first = await in_flight_and_granted(world)
+    assert await world.settle(first)
+    with pytest.raises(errors.NotFound, match="existed recently"):
+        await world.get(name)
+    assert (await world.claim(), world.next_due) == ([], None)
+
+
+async def test_a_success_beside_a_granted_attempt_in_flight_leaves_it_nothing_to_decide(world):
+    name, first = await in_flight_and_granted(world)
+    second = await world.claim_one()
+    await world.settle(first)
+    assert await world.settle(second, Verdict.RETRY, schedule_time=world.now)
+    assert await world.listed() == []
+    assert await world.claim() == []
+    with pytest.raises(errors.NotFound):
+        await world.run(name)
+
+
+async def test_a_task_may_be_run_twice(world):
+    await world.queue()
+    name = await world.create_one("t")
+    await world.run(name)
+    assert (await world.run(name)).dispatch_count == 2
+    first, second = await world.claim()
+    await world.settle(first, Verdict.RETRY, schedule_time=world.now)
+    assert await world.claim() == []
+    await world.settle(second, Verdict.RETRY, schedule_time=world.now)
+    assert len(await world.claim()) == 1
+
+
+async def deleted(world, name):
+    await world.delete(name)
+
+
+async def purged(world, _):
+    await world.store.purge_queue(full("q"), world.now)
+
+
+async def queue_deleted(world, _):
+    await world.store.delete_queue(full("q"), world.now)
+
+
+@pytest.mark.parametrize("end", [deleted, purged, queue_deleted])
+async def test_a_grant_goes_with_its_task(world, end):
+    await world.queue()
+    name = await world.create_one("t")
+    await world.run(name)
+    await end(world, name)
+    assert (await world.claim(), world.next_due) == ([], None)
+    assert await world.in_flight() == 0
+
+
+async def test_grants_that_went_do_not_hide_those_that_stayed(world):
+    for queue_id in ("q", "other"):
+        await world.queue(queue_id)
+    for name in await world.create(*[None] * 10):
+        await world.run(name)
+    kept = await world.create_one(queue_id="other", after=HOUR)
+    await world.run(kept)
+    await world.store.purge_queue(full("q"), world.now)
+    assert names_of(await world.claim(3)) == [kept]
+
+
+async def test_a_grant_whose_server_stopped_is_granted_again(world):
+    await world.queue()
+    await paused(world)
+    name = await world.create_one("t")
+    granted = await world.run(name)
+    first = await world.claim_one()
+    assert await world.store.release("server", world.now) == 1
+    again = await world.claim_one(server="next")
+    assert (again.task, again.forced_at) == (granted, granted.first_dispatch_time)
+    assert again.number != first.number
+    assert not await world.settle(first)
+    assert await world.settle(again)
+    assert await world.listed() == []

@@ -1,0 +1,213 @@
+"""The end of attempts: what is noted, and the fence against answers from the past."""
+
+import asyncio
+import dataclasses
+
+import pytest
+from world import LIMITS, full, queue, settlement
+
+from drayman.core.clock import HOUR, SECOND
+from drayman.core.lifecycle import Verdict
+from drayman.core.status import Code
+from drayman.core.task import Attempt
+
+
+async def one_in_flight(world):
+    await world.queue()
+    await world.create("t")
+    return await world.claim_one()
+
+
+@pytest.mark.parametrize("verdict", [Verdict.COMPLETED, Verdict.FAILED])
+async def test_a_task_that_ended_is_gone(world, verdict):
+    claim = await one_in_flight(world)
+    assert await world.settle(claim, verdict)
+    assert await world.listed() == []
+    assert await world.in_flight() == 0
+
+
+async def test_a_retry_is_noted_whole(world):
+    claim = await one_in_flight(world)
+    world.advance(SECOND)
+    late = {"schedule_time": world.now + HOUR, "code": Code.NOT_FOUND, "message": "NOT_FOUND(5)"}
+    await world.settle(claim, Verdict.RETRY, **late, executed=True, previous_response=404)
+    first = claim.task.first_dispatch_time
+    assert await world.get(claim.task.name) == dataclasses.replace(
+        claim.task,
+        schedule_time=world.now + HOUR,
+        response_count=1,
+        execution_count=1,
+        previous_response=404,
+        last_attempt=Attempt(first, first, world.now, Code.NOT_FOUND, "NOT_FOUND(5)"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("responded", "executed", "counts"),
+    [(True, True, (1, 1)), (True, False, (1, 0)), (False, False, (0, 0))],
+)
+async def test_responses_and_executions_are_counted(world, responded, executed, counts):
+    claim = await one_in_flight(world)
+    await world.settle(claim, Verdict.RETRY, responded=responded, executed=executed)
+    task = await world.get(claim.task.name)
+    assert (task.response_count, task.execution_count) == counts
+
+
+async def test_the_next_attempt_sees_the_last_one_and_the_first(world):
+    claim = await one_in_flight(world)
+    await world.settle(claim, Verdict.RETRY, previous_response=503, schedule_time=world.now + 5)
+    world.advance(HOUR)
+    again = await world.claim_one()
+    assert again.task.dispatch_count == 2
+    assert again.task.previous_response == 503
+    assert again.task.first_dispatch_time == claim.task.first_dispatch_time
+    assert again.task.last_attempt == Attempt(world.now - HOUR + 5, world.now)
+
+
+@pytest.mark.parametrize("message", ["", "naïve ☃ 𝄞", 'quote " and \\ and \n', "x" * 5_000])
+async def test_any_message_is_kept(world, message):
+    claim = await one_in_flight(world)
+    await world.settle(claim, Verdict.RETRY, message=message)
+    assert (await world.get(claim.task.name)).last_attempt.message == message
+
+
+async def test_a_message_that_is_no_text_harms_nobody(world):
+    claim = await one_in_flight(world)
+    await world.settle(claim, Verdict.RETRY, message="garbage \udcff \ud800 from a target")
+    kept = (await world.get(claim.task.name)).last_attempt.message
+    assert kept.startswith("garbage ")
+    assert len(await world.listed()) == 1
+
+
+async def test_an_attempt_ends_once(world):
+    claim = await one_in_flight(world)
+    assert await world.settle(claim, Verdict.RETRY)
+    assert not await world.settle(claim)
+    assert len(await world.listed()) == 1
+
+
+async def test_an_attempt_ends_once_within_a_batch(world):
+    claim = await one_in_flight(world)
+    ends = [settlement(claim, verdict, world.now) for verdict in (Verdict.RETRY, Verdict.COMPLETED)]
+    assert await world.store.settle(ends, world.now) == [True, False]
+    assert len(await world.listed()) == 1
+
+
+async def test_an_attempt_ends_once_however_many_say_so_at_once(world):
+    claim = await one_in_flight(world)
+    held = await asyncio.gather(*(world.settle(claim, Verdict.RETRY) for _ in range(5)))
+    assert sorted(held) == [False] * 4 + [True]
+    assert (await world.get(claim.task.name)).response_count == 1
+
+
+async def test_a_batch_of_ends_is_judged_one_by_one(world):
+    await world.queue()
+    await world.create("a", "b", "c", "d")
+    a, b, c, d = await world.claim()
+    await world.settle(b)
+    await world.delete(c.task.name)
+    verdicts = [(a, Verdict.RETRY), (b, Verdict.RETRY), (c, Verdict.RETRY), (d, Verdict.FAILED)]
+    ends = [settlement(claim, verdict, world.now) for claim, verdict in verdicts]
+    unknown = dataclasses.replace(ends[0], claim=10**12)
+    assert await world.store.settle([*ends, unknown], world.now) == [True, False, True, True, False]
+    assert await world.listed() == [a.task.name]
+    assert await world.in_flight() == 0
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+async def test_an_attempt_that_was_taken_back_settles_nothing(world, verdict):
+    claim = await one_in_flight(world)
+    await world.store.release("server", world.now)
+    assert not await world.settle(claim, verdict)
+    again = await world.claim_one(server="next")
+    assert not await world.settle(claim, verdict)
+    assert await world.settle(again)
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+async def test_a_deleted_task_stays_deleted(world, verdict):
+    claim = await one_in_flight(world)
+    await world.delete(claim.task.name)
+    assert await world.settle(claim, verdict)
+    assert await world.listed() == []
+    world.advance(LIMITS.task_tombstone)
+    await world.create("t")
+    assert len(await world.claim()) == 1
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+@pytest.mark.parametrize("swept", [True, False])
+async def test_an_attempt_of_a_purged_queue_changes_nothing(world, verdict, swept):
+    claim = await one_in_flight(world)
+    await world.store.purge_queue(full("q"), world.now)
+    await world.create("new", after=HOUR)
+    if swept:
+        await world.sweep()
+    assert await world.settle(claim, verdict)
+    assert await world.listed() == [f"{full('q')}/tasks/new"]
+    assert await world.claim() == []
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+async def test_an_attempt_of_a_deleted_queue_changes_nothing_in_a_new_one(world, verdict):
+    await world.queue(concurrency=2)
+    await world.create(*[None] * 2)
+    claims = await world.claim()
+    await world.store.delete_queue(full("q"), world.now)
+    for queue_id in ("other", "q"):
+        world.advance(LIMITS.queue_tombstone)
+        await world.queue(queue_id, concurrency=2)
+        await world.create(*[None] * 5, queue_id=queue_id)
+    for claim in claims:
+        assert await world.settle(claim, verdict)
+    assert len(await world.claim()) == 4
+    assert await world.claim() == []
+
+
+async def test_releasing_returns_the_attempts_of_one_server_alone(world):
+    await world.queue()
+    await world.create("a", "b", "c")
+    first = await world.claim(2, server="one")
+    (other,) = await world.claim(server="two")
+    assert await world.store.release("one", world.now) == 2
+    assert await world.store.release("one", world.now) == 0
+    again = await world.claim()
+    assert {claim.task.name for claim in again} == {claim.task.name for claim in first}
+    assert await world.settle(other)
+
+
+async def test_released_attempts_are_due_at_once_and_stay_counted(world):
+    claim = await one_in_flight(world)
+    await world.store.release("server", world.now)
+    assert await world.in_flight() == 0
+    again = await world.claim_one()
+    assert again.task.dispatch_count == claim.task.dispatch_count + 1
+    assert again.task.first_dispatch_time == claim.task.first_dispatch_time
+
+
+async def test_releasing_a_superseded_attempt_leaves_the_granted_one(world):
+    claim = await one_in_flight(world)
+    await world.run(claim.task.name)
+    await world.store.release("server", world.now)
+    again = await world.claim_one()
+    assert again.forced_at == world.now
+    assert await world.claim() == []
+
+
+async def test_a_released_attempt_of_a_deleted_task_is_forgotten(world):
+    claim = await one_in_flight(world)
+    await world.run(claim.task.name)
+    await world.claim_one()
+    await world.delete(claim.task.name)
+    assert await world.store.release("server", world.now) == 2
+    assert (await world.claim(), world.next_due) == ([], None)
+
+
+async def test_ends_of_many_queues_free_the_slots_of_each(world):
+    for queue_id in "abc":
+        await world.store.create_queue(queue(queue_id, concurrency=2), world.now)
+        await world.create(*[None] * 4, queue_id=queue_id)
+    claims = await world.claim()
+    ends = [settlement(claim, Verdict.COMPLETED, world.now) for claim in claims]
+    assert await world.store.settle(ends, world.now) == [True] * 6
+    assert len(await world.claim()) == 6

@@ -1,0 +1,114 @@
+"""Purging and deleting are instant; what remains goes in small steps, later."""
+
+import pytest
+from world import LIMITS, START, full, ids_of
+
+from drayman.core import errors
+from drayman.core.clock import DAY, HOUR
+
+
+async def purged(world):
+    return await world.store.purge_queue(full("q"), world.now)
+
+
+async def test_a_purge_is_noted_on_the_queue(world):
+    await world.queue()
+    world.advance(5)
+    assert (await purged(world)).purge_time == START + 5
+    assert (await world.store.get_queue(full("q"))).purge_time == START + 5
+
+
+async def test_purged_tasks_are_invisible_at_once_and_new_ones_are_not(world):
+    await world.queue()
+    old = await world.create("a", None, after=HOUR)
+    await purged(world)
+    assert await world.listed() == []
+    for name in old:
+        with pytest.raises(errors.NotFound, match="existed recently"):
+            await world.get(name)
+        with pytest.raises(errors.NotFound, match="existed recently"):
+            await world.run(name)
+        with pytest.raises(errors.NotFound, match="existed recently"):
+            await world.delete(name)
+    await world.create("b")
+    world.advance(HOUR)
+    assert ids_of(await world.claim()) == ["b"]
+
+
+async def test_a_purge_leaves_the_attempts_in_flight_their_slots(world):
+    await world.queue(concurrency=1)
+    await world.create("a")
+    claim = await world.claim_one()
+    await purged(world)
+    await world.create("b")
+    assert await world.claim() == []
+    await world.settle(claim)
+    assert ids_of(await world.claim()) == ["b"]
+
+
+async def test_a_queue_may_be_purged_again_and_again(world):
+    await world.queue()
+    for _ in range(4):
+        await world.create(*[None] * 5)
+        await purged(world)
+    assert await world.sweep(limit=3) == 20 // 3 + 1
+    assert await world.store.sweep(world.now, 100) == 0
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+async def test_sweeping_goes_in_bounded_steps(world, deleted):
+    await world.queue()
+    await world.create(*[None] * 25)
+    await (world.store.delete_queue(full("q"), world.now) if deleted else purged(world))
+    steps = [await world.store.sweep(world.now, 10) for _ in range(4)]
+    assert steps == [10, 10, 5, 0]
+
+
+async def test_sweeping_spares_what_is_alive(world):
+    await world.queue()
+    await world.queue("other")
+    await world.create("a")
+    await world.create("o", queue_id="other")
+    await purged(world)
+    kept = await world.create("b", "c")
+    await world.sweep(1)
+    assert await world.listed() == kept
+    assert len(await world.listed("other")) == 1
+
+
+async def test_tasks_beyond_their_retention_are_swept(world):
+    await world.queue()
+    old = await world.create("old", None, after=30 * DAY)
+    world.advance(1)
+    young = await world.create("young")
+    world.advance(LIMITS.retention - 1)
+    assert await world.store.sweep(world.now, 100) == 0
+    world.advance(1)
+    assert await world.store.sweep(world.now, 100) == 2
+    assert await world.listed() == young
+    with pytest.raises(errors.NotFound, match="existed recently"):
+        await world.get(old[0])
+
+
+async def test_an_attempt_of_a_task_that_grew_too_old_ends_quietly(world):
+    await world.queue()
+    await world.create("old")
+    claim = await world.claim_one()
+    world.advance(LIMITS.retention + 1)
+    await world.sweep()
+    assert await world.settle(claim)
+    assert await world.in_flight() == 0
+
+
+async def test_expired_tombstones_are_swept_in_bounded_steps(world):
+    await world.queue()
+    for name in await world.create(*"abcde"):
+        await world.delete(name)
+    assert await world.store.sweep(world.now, 10) == 0
+    world.advance(DAY)
+    steps = [await world.store.sweep(world.now, 2) for _ in range(3)]
+    assert steps == [2, 2, 1]
+
+
+async def test_sweeping_an_empty_store_is_nothing(world):
+    assert await world.store.sweep(world.now, 10) == 0

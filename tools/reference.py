@@ -1,0 +1,122 @@
+"""Write docs/reference.md from the tables in the code: settings, calls, limits, statuses.
+
+python tools/reference.py            write it
+python tools/reference.py --check    fail when it is not what the tables say
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from drayman.api import calls
+from drayman.config import OPTIONS
+from drayman.core import clock, limits, status
+from drayman.tasks_v2 import rpcs
+
+FILE = Path(__file__).parents[1] / "docs" / "reference.md"
+
+
+def main() -> int:
+    """Write the page, or check it."""
+    text = page()
+    if "--check" not in sys.argv:
+        FILE.write_text(text)
+        return 0
+    if FILE.read_text() == text:
+        return 0
+    print(f"{FILE} is out of date; run: python tools/reference.py")
+    return 1
+
+
+def page() -> str:
+    """Return the whole page."""
+    return "\n".join(
+        [
+            "# Reference",
+            "",
+            "Written by `tools/reference.py` from the tables in the code; do not edit.",
+            "",
+            "## Settings of `drayman serve`",
+            "",
+            "The command line wins over the environment, the environment over the file given",
+            "with `--config` (or `DRAYMAN_CONFIG`), a TOML file whose keys are the names below",
+            "without the dashes. A setting that may be repeated is a list there, and in the",
+            "environment separated by commas. Durations are written `500ms`, `30s`, `5m`, `24h`",
+            "or `3d`.",
+            "",
+            *table(("option", "variable", "default", "meaning"), settings()),
+            "",
+            "## Calls",
+            "",
+            *table(("call", "over REST", "client method", "served"), services()),
+            "",
+            "## Limits",
+            "",
+            *table(("limit", "value"), bounds()),
+            "",
+            "## Status codes",
+            "",
+            "How a call that fails ends over gRPC and over HTTP.",
+            "",
+            *table(("code", "gRPC", "HTTP"), codes()),
+            "",
+        ]
+    )
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """Return a Markdown table."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines]
+
+
+def settings() -> Iterable[tuple[str, ...]]:
+    """Return a row for each setting."""
+    for option in OPTIONS:
+        repeat = " May be repeated." if option.repeatable else ""
+        default = f"`{option.default}`" if option.default is not None else ""
+        yield (
+            f"`{option.flag} {option.metavar}`",
+            f"`{option.variable}`",
+            default,
+            option.help + repeat,
+        )
+
+
+def services() -> Iterable[tuple[str, ...]]:
+    """Return a row for each call."""
+    for rpc in rpcs.RPCS:
+        served = "yes" if rpc.name in calls.HANDLERS else "not yet"
+        yield f"`{rpc.name}`", f"`{rpc.verb} /v2/{rpc.path}`", f"`{rpc.method}`", served
+
+
+def bounds() -> Iterable[tuple[str, ...]]:
+    """Return a row for each limit."""
+    own = limits.Limits()
+    yield "dispatches a second, per queue", f"{own.max_dispatches_per_second:g}"
+    yield "attempts in flight, per queue", f"{own.max_concurrent_dispatches:,}"
+    yield "size of a stored task", f"{own.task_size:,} bytes"
+    yield "schedule time ahead", f"{own.schedule_horizon // clock.DAY} days"
+    yield "age of a task", f"{own.retention // clock.DAY} days"
+    yield "length of a URL", f"{limits.URL_LENGTH:,} characters"
+    yield "headers of an HTTP task", f"less than {limits.HEADERS_SIZE // 1024} KB"
+    low, high = limits.HTTP_DEADLINE_RANGE
+    yield "deadline of an HTTP attempt", f"{low // clock.SECOND} s to {high // clock.MINUTE} min"
+    low, high = limits.APP_ENGINE_DEADLINE_RANGE
+    yield (
+        "deadline of an App Engine attempt",
+        f"{low // clock.SECOND} s to {high // clock.SECOND} s",
+    )
+    yield "queues in a page", f"{limits.QUEUES_PAGE:,}"
+    yield "tasks in a page", f"{limits.TASKS_PAGE:,}, {limits.TASKS_PAGE_BYTES >> 20} MB"
+
+
+def codes() -> Iterable[tuple[str, ...]]:
+    """Return a row for each status code."""
+    for code, http in status.HTTP_STATUS.items():
+        yield f"`{code.name}`", str(code.value), str(http)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
