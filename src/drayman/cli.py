@@ -25,7 +25,7 @@ def _serve(**given: Any) -> None:
         _run(server.serve(config))
     except configuration.ConfigError as error:
         raise SystemExit(_complain(str(error), 2)) from None
-    except server.StartError as error:
+    except (server.StartError, server.CrashError) as error:
         raise SystemExit(_complain(str(error), 1)) from None
 
 

@@ -125,7 +125,7 @@ def _queue(text: str) -> str:
 
 def _target(text: str) -> tuple[str, str]:
     service, url = "", text
-    if match := re.match(r"([A-Za-z0-9-]+)=", text):
+    if match := re.match(r"([A-Za-z0-9.-]+)=", text):
         service, url = match[1], text[match.end() :]
     if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", url):
         raise ValueError(text)
@@ -160,7 +160,8 @@ OPTIONS: tuple[Option, ...] = (
            "YAML file with queues and their settings, created or updated at start."),
     Option("app-engine-target", _target, None, "[SERVICE=]URL",
            "URL or SERVICE=URL, the URL starting with http:// or https://",
-           "Where App Engine tasks are delivered, for all services or for one.",
+           "Where App Engine tasks are delivered: all, or those of one service (a version of "
+           "it: VERSION.SERVICE=URL).",
            repeatable=True),
     Option("max-in-flight", _count, "2000", "N", "a whole number from 1",
            "Attempts in flight on this server, over all queues."),
@@ -260,7 +261,7 @@ def load_queues(path: str, limits: Limits) -> list[Queue]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--queue-file: {path} cannot be read: {error}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"--queue-file: {path} is not YAML: {error}") from None
+        raise ConfigError(f"--queue-file: {path} is not YAML: {_one_line(error)}") from None
     entries = content.get("queues") if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise ConfigError(f'--queue-file: {path} must contain a list named "queues"')
@@ -272,8 +273,11 @@ def _queue_entry(path: str, number: int, entry: Any, limits: Limits) -> Queue:
         message = json_format.ParseDict(entry, queues.Message())
         return queues.accept(message, names.queue("name", message.name), limits)
     except (json_format.ParseError, errors.ServiceError, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"--queue-file: {path}, queue {number}: {reason}") from None
+        raise ConfigError(f"--queue-file: {path}, queue {number}: {_one_line(error)}") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _find(
@@ -308,7 +312,7 @@ def _read_toml(path: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config: {path} cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"--config: {path} is not TOML: {error}") from None
+        raise ConfigError(f"--config: {path} is not TOML: {_one_line(error)}") from None
     known = {option.key for option in OPTIONS}
     found = {key.replace("-", "_"): value for key, value in content.items()}
     for key in found:

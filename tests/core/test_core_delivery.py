@@ -21,7 +21,9 @@ TASK = Task(
     first_dispatch_time=DUE,
 )
 HTTP = Target(Kind.HTTP, "POST", "https://example.com/x?y=1", {}, b"body", 600 * SECOND)
-APP_ENGINE = Target(Kind.APP_ENGINE, "POST", "/work?a=b", {}, b"", 600 * SECOND)
+APP_ENGINE = Target(
+    Kind.APP_ENGINE, "POST", "/work?a=b", {}, b"", 600 * SECOND, bases=("default", "")
+)
 TIMEOUT = NoAnswer(Failure.DEADLINE, "no answer within 15 s")
 REFUSED = NoAnswer(Failure.CONNECTION, "connection refused")
 
@@ -155,7 +157,9 @@ def test_all_other_headers_travel_as_they_were_given():
     ],
 )
 def test_an_app_engine_task_goes_where_its_service_lives(service, known, url):
-    request = delivery.request(dataclasses.replace(APP_ENGINE, service=service), TASK, known)
+    request = delivery.request(
+        dataclasses.replace(APP_ENGINE, bases=(service or "default", "")), TASK, known
+    )
     assert isinstance(request, delivery.Request)
     assert request.url == url
 
@@ -164,7 +168,7 @@ def test_an_app_engine_task_goes_where_its_service_lives(service, known, url):
     ("service", "shown"), [("", '"default"'), ("worker", '"worker"')]
 )  # fmt: skip
 def test_an_app_engine_task_without_a_home_is_an_attempt_that_failed(service, shown):
-    target = dataclasses.replace(APP_ENGINE, service=service)
+    target = dataclasses.replace(APP_ENGINE, bases=(service or "default", ""))
     result = delivery.request(target, TASK, {"elsewhere": "http://e:1"})
     assert isinstance(result, NoAnswer)
     assert result.failure is Failure.CONNECTION

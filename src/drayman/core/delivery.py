@@ -8,7 +8,7 @@ service).
 import dataclasses
 import enum
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from drayman.core import names
 from drayman.core.clock import SECOND, Micros
@@ -27,6 +27,35 @@ class Kind(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class OidcToken:
+    """An identity token that says who sends.
+
+    Attributes:
+        email: The service account.
+        audience: Whom it is for; empty is the target's full URL.
+    """
+
+    email: str
+    audience: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OAuthToken:
+    """An access token.
+
+    Attributes:
+        email: The service account.
+        scope: What it gives access to.
+    """
+
+    email: str
+    scope: str = "https://www.googleapis.com/auth/cloud-platform"
+
+
+Token = OidcToken | OAuthToken
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Target:
     """Where and how a task is delivered, as it was stored.
 
@@ -37,7 +66,9 @@ class Target:
         headers: The headers its creator gave.
         body: The body.
         deadline: How long an attempt may take.
-        service: The App Engine service; empty is the default one.
+        bases: Names under which the place of an App Engine target may be configured, the most
+            exact first.
+        token: The token that its requests carry.
     """
 
     kind: Kind
@@ -46,7 +77,8 @@ class Target:
     headers: Mapping[str, str]
     body: bytes
     deadline: Micros
-    service: str = ""
+    bases: Sequence[str] = ()
+    token: Token | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -159,17 +191,17 @@ def user_agent(kind: Kind) -> str:
 def request(target: Target, task: Task, app_engine: Mapping[str, str]) -> Request | NoAnswer:
     """Return the request of an attempt whose dispatch is counted in ``task`` already.
 
-    ``app_engine`` says where App Engine services live: a base URL by service, the default one
-    under the empty name. Without one for the task's service there is nothing to send.
+    ``app_engine`` says where App Engine services live: a base URL by name, for all others under
+    the empty name. Without one for the task's service there is nothing to send.
     """
     url = target.url
     if target.kind is Kind.APP_ENGINE:
-        base = app_engine.get(target.service) or app_engine.get("")
+        base = next((app_engine[name] for name in target.bases if name in app_engine), None)
         if base is None:
             return NoAnswer(
                 Failure.CONNECTION,
-                "no App Engine target is known for service "
-                f'"{target.service or "default"}"; give one with --app-engine-target',
+                f'no App Engine target is known for "{target.bases[0]}"; give one with '
+                "--app-engine-target",
             )
         url = base.rstrip("/") + target.url
     return Request(target.method, encoded(url), headers(target, task), target.body)

@@ -120,6 +120,11 @@ class Unimplemented(ServiceError):
     code = Code.UNIMPLEMENTED
 
 
+def words(error: Exception) -> str:
+    """Return what a log says of an error: a fault of our own shows its type."""
+    return error.message if isinstance(error, ServiceError) else f"internal error: {error!r}"
+
+
 _REFERENCE = "https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues"
 QUEUE_NAME_HELP = Help("Definition of queue name", f"{_REFERENCE}#Queue.FIELDS.name")
 TASK_ID_HELP = Help("Definition of task ID", f"{_REFERENCE}.tasks#Task.FIELDS.name")
@@ -139,11 +144,6 @@ def no_project(project: str) -> PermissionDenied:
         LocalizedMessage("en-US", message),
         Help("Google developers console", "https://console.developers.google.com"),
     )
-
-
-def words(error: Exception) -> str:
-    """Return what a log says of an error: a fault of our own shows its type."""
-    return error.message if isinstance(error, ServiceError) else f"internal error: {error!r}"
 
 
 def queue_exists() -> AlreadyExists:

@@ -62,5 +62,16 @@ class Stopping:
     in_flight: int
 
 
-Event = AttemptEnded | AttemptCrashed | StoreFailed | Stopping
+@dataclasses.dataclass(frozen=True, slots=True)
+class Crashed:
+    """A part that must run as long as the server does has ended by a fault.
+
+    Attributes:
+        error: The fault.
+    """
+
+    error: BaseException
+
+
+Event = AttemptEnded | AttemptCrashed | StoreFailed | Stopping | Crashed
 Emit = Callable[[Event], None]

@@ -19,7 +19,7 @@ from drayman.core.limits import Limits
 from drayman.core.queue import RetryConfig
 from drayman.dispatch.sender import Sender
 from drayman.store.contract import Store
-from drayman.wire import tasks
+from drayman.wire import deliveries
 
 POLL: Micros = 5 * SECOND
 """The longest time between two looks: what a lost hint costs at most."""
@@ -141,7 +141,7 @@ class Dispatcher:
         self._emit(AttemptEnded(claim, settlement, now - began))
 
     async def _deliver(self, claim: Claim) -> tuple[Outcome, RetryConfig]:
-        opened = tasks.delivery_of(claim.queue, claim.task)
+        opened = deliveries.open_(claim.queue, claim.task)
         target = opened.target
         request = delivery.request(target, claim.task, self._app_engine)
         if isinstance(request, NoAnswer):

@@ -4,34 +4,20 @@ What is stored of a task is a Task message of its own, less all that has a colum
 the request, the deadline and the retry policy.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from drayman.core import errors, limits, names
 from drayman.core.clock import SECOND, Micros
-from drayman.core.delivery import Kind, Target
 from drayman.core.limits import Limits
-from drayman.core.queue import Queue, RetryConfig
+from drayman.core.queue import RetryConfig
 from drayman.core.task import Attempt, NewTask, Task, check_deadline, check_schedule_time
 from drayman.tasks_v2 import types
 from drayman.wire import retries, targets, times
 
 Message = types.Task.pb()
-_Queue = types.Queue.pb()
 
 BASIC, FULL = int(types.Task.View.BASIC), int(types.Task.View.FULL)
 _GENERATED_ID = "0" * 19
-
-
-class Delivery(NamedTuple):
-    """What a dispatcher must know of a stored task.
-
-    Attributes:
-        target: Where and how it is delivered.
-        retry_config: The policy that applies to it.
-    """
-
-    target: Target
-    retry_config: RetryConfig
 
 
 def accept(parent: str, message: Any, now: Micros, allowed: Limits) -> NewTask:
@@ -63,7 +49,7 @@ def show(task: Task, view: int) -> Any:
     message.name = task.name
     message.view = FULL if view == FULL else BASIC
     if view != FULL:
-        _payload(message).ClearField("body")
+        payload(message).ClearField("body")
     times.set_moment(message.schedule_time, task.schedule_time)
     message.create_time.seconds = task.create_time // SECOND
     message.dispatch_count = task.dispatch_count
@@ -75,36 +61,11 @@ def show(task: Task, view: int) -> Any:
     return message
 
 
-def delivery_of(queue: Queue, task: Task) -> Delivery:
-    """Open a stored task for its dispatcher."""
-    message = Message.FromString(task.request)
-    config = queue.retry_config
-    if message.HasField("retry_config"):
-        config = retries.accept(message.retry_config, config)
-    payload = _payload(message)
-    method = targets.METHODS[payload.http_method]
-    if message.HasField("http_request"):
-        kind, url, service = Kind.HTTP, payload.url, ""
-        deadline = limits.HTTP_DEADLINE_DEFAULT
-    else:
-        kind, url = Kind.APP_ENGINE, payload.relative_uri
-        service = _service(queue, payload)
-        deadline = limits.APP_ENGINE_DEADLINE_DEFAULT
-    if message.HasField("dispatch_deadline"):
-        deadline = times.span("Task.dispatchDeadline", message.dispatch_deadline)
-    target = Target(kind, method, url, dict(payload.headers), payload.body, deadline, service)
-    return Delivery(target, config)
-
-
-def _payload(message: Any) -> Any:
+def payload(message: Any) -> Any:
+    """Return the request of a Task message, of whichever kind it is."""
     if message.HasField("http_request"):
         return message.http_request
     return message.app_engine_http_request
-
-
-def _service(queue: Queue, payload: Any) -> str:
-    override = _Queue.FromString(queue.settings).app_engine_routing_override
-    return str(override.service or payload.app_engine_routing.service)
 
 
 def _accept_request(message: Any, stored: Any, parent: str, allowed: Limits) -> None:

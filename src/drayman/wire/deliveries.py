@@ -1,0 +1,136 @@
+"""What a dispatcher must know of a stored task: its own message and its queue's, opened."""
+
+import functools
+from typing import Any, NamedTuple
+
+from drayman.core import limits, routing
+from drayman.core.delivery import Kind, OAuthToken, OidcToken, Target, Token
+from drayman.core.queue import Queue, RetryConfig
+from drayman.core.routing import HttpTarget, UriOverride
+from drayman.core.task import Task
+from drayman.tasks_v2 import types
+from drayman.wire import retries, tasks, times
+
+_Queue = types.Queue.pb()
+_Uri: Any = types.UriOverride
+_Method: Any = types.HttpMethod
+_METHODS = {method.value: method.name for method in _Method}
+_SCHEMES = {int(_Uri.Scheme.HTTP): "http", int(_Uri.Scheme.HTTPS): "https"}
+_IF_NOT_EXISTS = int(_Uri.UriOverrideEnforceMode.IF_NOT_EXISTS)
+
+
+class Delivery(NamedTuple):
+    """What a dispatcher must know of a stored task.
+
+    Attributes:
+        target: Where and how it is delivered.
+        retry_config: The policy that applies to it.
+    """
+
+    target: Target
+    retry_config: RetryConfig
+
+
+class _Settings(NamedTuple):
+    """What a queue's settings change of its tasks' deliveries."""
+
+    http_target: HttpTarget | None
+    service: str
+    version: str
+    instance: str
+
+
+def open_(queue: Queue, task: Task) -> Delivery:
+    """Open a stored task for its dispatcher."""
+    message = tasks.Message.FromString(task.request)
+    settings = _settings(queue.settings)
+    config = queue.retry_config
+    if message.HasField("retry_config"):
+        config = retries.accept(message.retry_config, config)
+    if message.HasField("http_request"):
+        target = _http(message)
+        if settings.http_target is not None:
+            target = routing.apply(settings.http_target, target)
+    else:
+        target = _app_engine(message, settings)
+    return Delivery(target, config)
+
+
+def _http(message: Any) -> Target:
+    request = message.http_request
+    return Target(
+        kind=Kind.HTTP,
+        method=_METHODS[request.http_method],
+        url=request.url,
+        headers=dict(request.headers),
+        body=request.body,
+        deadline=_deadline(message, limits.HTTP_DEADLINE_DEFAULT),
+        token=_token(request),
+    )
+
+
+def _app_engine(message: Any, settings: _Settings) -> Target:
+    request = message.app_engine_http_request
+    own = request.app_engine_routing
+    return Target(
+        kind=Kind.APP_ENGINE,
+        method=_METHODS[request.http_method],
+        url=request.relative_uri,
+        headers=dict(request.headers),
+        body=request.body,
+        deadline=_deadline(message, limits.APP_ENGINE_DEADLINE_DEFAULT),
+        bases=tuple(
+            routing.app_engine_bases(
+                settings.service or own.service,
+                settings.version or own.version,
+                settings.instance or own.instance,
+            )
+        ),
+    )
+
+
+def _deadline(message: Any, default: int) -> int:
+    if message.HasField("dispatch_deadline"):
+        return times.span("Task.dispatchDeadline", message.dispatch_deadline)
+    return default
+
+
+@functools.lru_cache(maxsize=1024)
+def _settings(settings: bytes) -> _Settings:
+    message = _Queue.FromString(settings)
+    override = message.app_engine_routing_override
+    target = _http_target(message.http_target) if message.HasField("http_target") else None
+    return _Settings(target, override.service, override.version, override.instance)
+
+
+def _http_target(message: Any) -> HttpTarget:
+    headers = {each.header.key: each.header.value for each in message.header_overrides}
+    return HttpTarget(
+        uri=_uri(message.uri_override),
+        method=_METHODS[message.http_method] if message.http_method else None,
+        headers=headers,
+        token=_token(message),
+    )
+
+
+def _uri(message: Any) -> UriOverride:
+    return UriOverride(
+        scheme=_SCHEMES.get(message.scheme),
+        host=message.host or None,
+        port=message.port if message.HasField("port") else None,
+        path=message.path_override.path if message.HasField("path_override") else None,
+        query=message.query_override.query_params if message.HasField("query_override") else None,
+        always=message.uri_override_enforce_mode != _IF_NOT_EXISTS,
+    )
+
+
+def _token(message: Any) -> Token | None:
+    match message.WhichOneof("authorization_header"):
+        case "oidc_token":
+            token = message.oidc_token
+            return OidcToken(token.service_account_email, token.audience)
+        case "oauth_token":
+            token = message.oauth_token
+            email = token.service_account_email
+            return OAuthToken(email, token.scope) if token.scope else OAuthToken(email)
+    return None

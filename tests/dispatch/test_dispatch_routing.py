@@ -1,0 +1,106 @@
+"""A queue's routing holds for every dispatch, also of tasks queued before (reference 2.9)."""
+
+import dataclasses
+
+from drayman.core.clock import SECOND
+from drayman.tasks_v2 import types
+
+Queue = types.Queue.pb()
+
+
+def settings(**fields):
+    return Queue(**fields).SerializeToString()
+
+
+async def change(world, queue, **fields):
+    def to(existing):
+        return dataclasses.replace(existing, settings=settings(**fields))
+
+    await world.store.update_queue(queue, to, world.now)
+
+
+async def test_a_queue_redirects_tasks_that_were_queued_before(world):
+    queue = await world.queue()
+    await world.task(queue, url="https://old.example/a?b=c", headers={"X-A": "1"}, body=b"x")
+    await change(
+        world, queue,
+        http_target={
+            "uri_override": {
+                "scheme": "HTTP", "host": "new.example", "port": 81,
+                "path_override": {"path": "/p"}, "query_override": {"query_params": ""},
+            },
+            "http_method": "PUT",
+            "header_overrides": [{"header": {"key": "x-a", "value": "2"}}],
+        },
+    )  # fmt: skip
+    await world.run()
+    (request,) = world.requests
+    assert (request.method, request.url, request.body) == ("PUT", "http://new.example:81/p", b"x")
+    assert request.headers["x-a"] == "2"
+    assert "X-A" not in request.headers
+
+
+async def test_retries_go_where_the_queue_says_by_then(world):
+    queue = await world.queue(min_backoff=SECOND)
+    name = await world.task(queue, url="https://old.example/a")
+    world.targets.will(500)
+    await world.run()
+    await change(world, queue, http_target={"uri_override": {"host": "new.example"}})
+    await world.when_due(name)
+    assert [r.url for r in world.requests] == ["https://old.example/a", "https://new.example/a"]
+
+
+async def test_a_queue_may_only_fill_gaps(world):
+    queue = await world.queue(
+        settings=settings(
+            http_target={
+                "uri_override": {
+                    "host": "new.example", "port": 81,
+                    "uri_override_enforce_mode": "IF_NOT_EXISTS",
+                }
+            }
+        )
+    )  # fmt: skip
+    await world.task(queue, url="https://old.example/a")
+    await world.run()
+    assert world.requests[0].url == "https://old.example:81/a"
+
+
+async def test_reserved_headers_of_a_queue_are_ignored(world):
+    override = {"header": {"key": "X-CloudTasks-QueueName", "value": "forged"}}
+    queue = await world.queue(settings=settings(http_target={"header_overrides": [override]}))
+    await world.task(queue)
+    await world.run()
+    assert world.requests[0].headers["X-CloudTasks-QueueName"] == "q"
+
+
+async def test_an_http_target_leaves_app_engine_tasks_alone(world):
+    world.start(app_engine={"": "http://app.example"})
+    queue = await world.queue(
+        settings=settings(http_target={"uri_override": {"host": "new.example"}})
+    )
+    await world.task(queue, app_engine=True, url="/x")
+    await world.run()
+    assert world.requests[0].url == "http://app.example/x"
+
+
+async def test_a_queue_routes_app_engine_tasks(world):
+    world.start(
+        app_engine={
+            "": "http://default.example", "worker": "http://worker.example",
+            "v2.worker": "http://v2.example",
+        }
+    )  # fmt: skip
+    queue = await world.queue()
+    routing = {"service": "other", "version": "v1"}
+    await world.task(queue, app_engine=True, url="/1", app_engine_routing=routing)
+    await world.run()
+    await change(world, queue, app_engine_routing_override={"service": "worker"})
+    await world.task(queue, app_engine=True, url="/2", app_engine_routing=routing)
+    await world.run()
+    await change(world, queue, app_engine_routing_override={"service": "worker", "version": "v2"})
+    await world.task(queue, app_engine=True, url="/3", app_engine_routing=routing)
+    await world.run()
+    assert [request.url for request in world.requests] == [
+        "http://default.example/1", "http://worker.example/2", "http://v2.example/3",
+    ]  # fmt: skip
