@@ -50,7 +50,9 @@ def _command() -> click.Group:
         click.Option(
             [option.flag],
             multiple=option.repeatable,
-            metavar=option.metavar,
+            is_flag=option.switch,
+            flag_value="true" if option.switch else None,
+            metavar=None if option.switch else option.metavar,
             help=f"{option.help} [{option.variable}"
             + (f"; default {option.default}]" if option.default else "]"),
         )

@@ -6,6 +6,7 @@ them) and ``http-port`` in the file.
 """
 
 import dataclasses
+import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,7 @@ class Option:
         allowed: What is allowed, in words.
         help: What it is for.
         repeatable: Whether it may be given several times.
+        switch: Whether it takes no value on the command line, where its presence means true.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Option:
     allowed: str
     help: str
     repeatable: bool = False
+    switch: bool = False
 
     @property
     def flag(self) -> str:
@@ -87,6 +90,23 @@ def _count(text: str) -> int:
     if count < 1:
         raise ValueError(text)
     return count
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 < rate < math.inf:
+        raise ValueError(text)
+    return rate
+
+
+def _boolean(text: str) -> bool:
+    return _one_of("true", "false")(text.lower()) == "true"
+
+
+def _location(text: str) -> str:
+    if not names.is_location_id(text):
+        raise ValueError(text)
+    return text
 
 
 def _store(text: str) -> str:
@@ -149,6 +169,22 @@ OPTIONS: tuple[Option, ...] = (
            "How long the name of a finished task stays taken."),
     Option("queue-tombstone", _duration, "3d", "DURATION", _DURATION,
            "How long the name of a deleted queue stays taken."),
+    Option("max-dispatches-per-second", _rate, "500", "RATE", "a number above 0",
+           "Highest rate that a queue may have."),
+    Option("max-concurrent-dispatches", _count, "5000", "N", "a whole number from 1",
+           "Most attempts in flight that a queue may have."),
+    Option("task-size", _count, "1048569", "BYTES", "a whole number from 1",
+           "Largest task, as it is stored."),
+    Option("schedule-horizon", _duration, "30d", "DURATION", _DURATION,
+           "How far ahead a task may be scheduled."),
+    Option("retention", _duration, "31d", "DURATION", _DURATION,
+           "How old a task may grow before it is dropped."),
+    Option("call-deadline", _duration, "30s", "DURATION", f"{_DURATION}; 0 for any",
+           "How far ahead the deadline of a gRPC call may lie; Google refuses more than 30s."),
+    Option("location", _location, None, "ID", "letters, digits and hyphens",
+           "Location that queues may be in; without one, any is valid.", repeatable=True),
+    Option("allow-http-tokens", _boolean, "false", "BOOLEAN", "true or false",
+           "Accept tasks that carry a token to an http:// URL, for local use.", switch=True),
     Option("grace", _duration, "30s", "DURATION", _DURATION,
            "How long attempts in flight may go on when the server is told to stop."),
     Option("log-level", _one_of(*observe.LEVELS), "info", "LEVEL", ", ".join(observe.LEVELS),
@@ -171,13 +207,32 @@ class Config:
     max_in_flight: int
     task_tombstone: Micros
     queue_tombstone: Micros
+    max_dispatches_per_second: float
+    max_concurrent_dispatches: int
+    task_size: int
+    schedule_horizon: Micros
+    retention: Micros
+    call_deadline: Micros
+    location: Sequence[str]
+    allow_http_tokens: bool
     grace: Micros
     log_level: str
 
     @property
     def limits(self) -> Limits:
         """The limits that the settings make."""
-        return Limits(task_tombstone=self.task_tombstone, queue_tombstone=self.queue_tombstone)
+        return Limits(
+            max_dispatches_per_second=self.max_dispatches_per_second,
+            max_concurrent_dispatches=self.max_concurrent_dispatches,
+            task_size=self.task_size,
+            schedule_horizon=self.schedule_horizon,
+            retention=self.retention,
+            task_tombstone=self.task_tombstone,
+            queue_tombstone=self.queue_tombstone,
+            call_deadline=self.call_deadline,
+            http_tokens=self.allow_http_tokens,
+            locations=tuple(sorted(self.location)),
+        )
 
 
 def load(

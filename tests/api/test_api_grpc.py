@@ -1,5 +1,7 @@
 """What Google's client cannot send over gRPC: bytes that are no message, calls that are none."""
 
+import re
+
 import grpc
 import pytest
 from google.rpc import error_details_pb2
@@ -24,14 +26,14 @@ def refusal(channel, method, body):
 @pytest.mark.parametrize("name", sorted(calls.HANDLERS))
 @pytest.mark.parametrize("body", [b"\xff\xff\xff", b"\x0a\x7f", b"\x0a\x01\xff"])
 def test_bytes_that_are_no_message_are_an_invalid_argument(channel, name, body):
-    code, details = refusal(channel, f"/{rpcs.SERVICE}/{name}", body)
+    code, details = refusal(channel, rpcs.BY_NAME[name].full_name, body)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert details.endswith(" message.")
 
 
 @pytest.mark.parametrize("name", sorted(calls.HANDLERS))
 def test_an_empty_message_is_an_invalid_argument(channel, name):
-    code, details = refusal(channel, f"/{rpcs.SERVICE}/{name}", b"")
+    code, details = refusal(channel, rpcs.BY_NAME[name].full_name, b"")
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert details
 
@@ -49,7 +51,7 @@ def repr_of(value):
 
 NAMED = [
     (rpc, name)
-    for rpc in rpcs.RPCS
+    for rpc in rpcs.SERVED
     if rpc.name in calls.HANDLERS and rpc.name != "CreateQueue"  # see the test below
     for name in ("", "x", "projects", "projects//locations/l/queues/q", "/" * 9, "é" * 300, "a\0b")
 ]
@@ -93,3 +95,24 @@ def test_a_parent_of_a_new_queue_that_is_none_looks_like_an_unknown_project(chan
     }
     assert message.message == "Permission denied on resource project x."
     assert link.links[0].url == "https://console.developers.google.com"
+
+
+def test_a_deadline_of_more_than_thirty_seconds_is_refused(channel, queue_name):
+    request = types.GetQueueRequest.pb()(name=queue_name).SerializeToString()
+    call = channel.unary_unary(f"/{rpcs.SERVICE}/GetQueue")
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request, timeout=40)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert re.fullmatch(
+        r"The request deadline is \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\. "
+        r"The deadline cannot be more than 30s in the future\.",
+        caught.value.details(),
+    )
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request, timeout=29)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+@pytest.fixture
+def queue_name(location):
+    return f"{location}/queues/none"

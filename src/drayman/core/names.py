@@ -1,6 +1,7 @@
 """Names of resources: how they are read and put together (API text; recorded errors)."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from drayman.core import errors
@@ -15,6 +16,10 @@ _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
 LOCATION_FORM = "projects/<PROJECT_ID>/locations/<LOCATION_ID>"
 QUEUE_FORM = f"{LOCATION_FORM}/queues/<QUEUE_ID>"
 TASK_FORM = f"{QUEUE_FORM}/tasks/<TASK_ID>"
+
+
+_LOCATION_OF = re.compile(r"projects/[^/]+/locations/([^/]+)")
+_PROJECT_NAME = re.compile(rf"projects/{_PROJECT}")
 
 
 class TaskName(NamedTuple):
@@ -49,6 +54,28 @@ def task(field: str, name: str) -> TaskName:
     if not separator or not _QUEUE_NAME.fullmatch(queue_name) or not _TASK_ID.fullmatch(task_id):
         raise _malformed(field, name, TASK_FORM)
     return TaskName(queue_name, task_id)
+
+
+def project(field: str, name: str) -> str:
+    """Return ``name``, the name of a project; InvalidArgument otherwise."""
+    if not _PROJECT_NAME.fullmatch(name):
+        raise _malformed(field, name, "projects/<PROJECT_ID>")
+    return name
+
+
+def check_location(name: str, allowed: Sequence[str]) -> None:
+    """Check that whatever a name names lies in one of the locations, if there are any."""
+    match = _LOCATION_OF.match(name)
+    if allowed and match and match[1] not in allowed:
+        raise errors.InvalidArgument(
+            f"Location '{match[1][:200]}' is not a valid location. "
+            "Use ListLocations to list valid locations."
+        )
+
+
+def is_location_id(text: str) -> bool:
+    """Tell whether a text can be the id of a location."""
+    return re.fullmatch(_LOCATION, text) is not None
 
 
 def new_parent(name: str) -> str:

@@ -89,6 +89,9 @@ class Store(Protocol):
     async def list_queues(self, location: str, after: str, limit: int) -> list[Queue]:
         """Return the queues of a location in the order of their names, past ``after``."""
 
+    async def list_locations(self, project: str) -> list[str]:
+        """Return the names of the locations in which a project has queues, in order."""
+
     async def update_queue(
         self, name: str, change: Callable[[Queue | None], Queue], now: Micros
     ) -> Queue:
