@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from drayman.api import wellknown
 from drayman.api.context import Context
 from drayman.core.errors import ServiceError
 
@@ -37,6 +38,9 @@ class HttpApp:
             return 200, {"status": "alive"}
         if path == "/readyz":
             return await self._readiness()
+        document = await wellknown.find(self._context, path)
+        if document is not None:
+            return 200, document
         message = f"No such path: {path}"
         return 404, {"error": {"code": 404, "message": message, "status": "NOT_FOUND"}}
 
