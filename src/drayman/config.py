@@ -127,9 +127,13 @@ def _target(text: str) -> tuple[str, str]:
     service, url = "", text
     if match := re.match(r"([A-Za-z0-9.-]+)=", text):
         service, url = match[1], text[match.end() :]
-    if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", url):
+    return ("" if service == "default" else service), _url(url)
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", text):
         raise ValueError(text)
-    return ("" if service == "default" else service), url
+    return text
 
 
 def _one_of(*values: str) -> Callable[[str], str]:
@@ -163,6 +167,15 @@ OPTIONS: tuple[Option, ...] = (
            "Where App Engine tasks are delivered: all, or those of one service (a version of "
            "it: VERSION.SERVICE=URL).",
            repeatable=True),
+    Option("issuer", _url, None, "URL", "a URL starting with http:// or https://",
+           "What tokens name as their issuer: where verifiers reach the HTTP port. By default "
+           "its own address."),
+    Option("signing-key", str, None, "FILE", "a PEM file with an RSA private key",
+           "Key that signs tokens; by default keys are generated, kept in the store and "
+           "replaced after 90 days."),
+    Option("google-credentials", str, None, "FILE", "a credentials file of Google, or default",
+           "Real tokens of Google by impersonation, with the credentials of a file or, with "
+           "the word default, of the environment."),
     Option("max-in-flight", _count, "2000", "N", "a whole number from 1",
            "Attempts in flight on this server, over all queues."),
     Option("task-tombstone", _duration, "24h", "DURATION", _DURATION,
@@ -204,6 +217,9 @@ class Config:
     queue: Sequence[str]
     queue_file: str | None
     app_engine_target: Sequence[tuple[str, str]]
+    issuer: str | None
+    signing_key: str | None
+    google_credentials: str | None
     max_in_flight: int
     task_tombstone: Micros
     queue_tombstone: Micros

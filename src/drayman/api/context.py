@@ -15,8 +15,10 @@ class Context:
         store: Where things are remembered.
         clock: What time it is.
         limits: What is allowed.
+        issuer: The URL that this server's tokens name as theirs.
     """
 
     store: Store
     clock: Clock
     limits: Limits
+    issuer: str = ""

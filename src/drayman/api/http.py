@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from drayman.api import rest
+from drayman.api import rest, wellknown
 from drayman.api.context import Context
 from drayman.core import errors
 from drayman.core.errors import ServiceError
@@ -45,7 +45,10 @@ class HttpApp:
             return _json(200, {"status": "alive"})
         if path == "/readyz":
             return await self._readiness()
-        raise errors.NotFound(f"No such path: {path}")
+        document = await wellknown.find(self._context, path)
+        if document is None:
+            raise errors.NotFound(f"No such path: {path}")
+        return _json(200, document)
 
     async def _rest(self, scope: Mapping[str, Any], path: str, receive: Receive) -> rest.Answer:
         if not self.ready:
@@ -88,5 +91,5 @@ async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
     return bytes(body)
 
 
-def _json(status: int, content: Mapping[str, str]) -> rest.Answer:
+def _json(status: int, content: Mapping[str, Any]) -> rest.Answer:
     return rest.Answer(status, json.dumps(content).encode() + b"\n")
