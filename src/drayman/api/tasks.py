@@ -11,13 +11,11 @@ from drayman.tasks_v2 import types
 from drayman.wire import pages, tasks
 
 _ListResponse = types.ListTasksResponse.pb()
-_View: Any = types.Task.View
-_VIEWS = frozenset(int(view) for view in _View)
 
 
 async def create_task(context: Context, request: Any) -> Any:
     """CreateTask: the response is a promise that the task is on disk."""
-    parent, view = names.queue("parent", request.parent), _view(request)
+    parent, view = names.queue("parent", request.parent), tasks.view(request)
     if not request.HasField("task"):
         raise errors.InvalidArgument("CreateTaskRequest.task is required.")
     now = context.clock.now()
@@ -31,13 +29,13 @@ async def create_task(context: Context, request: Any) -> Any:
 async def get_task(context: Context, request: Any) -> Any:
     """GetTask."""
     names.task("name", request.name)
-    view = _view(request)
+    view = tasks.view(request)
     return tasks.show(await context.store.get_task(request.name, context.clock.now()), view)
 
 
 async def list_tasks(context: Context, request: Any) -> Any:
     """ListTasks: what exists throughout a listing is in it exactly once."""
-    parent, view = names.queue("parent", request.parent), _view(request)
+    parent, view = names.queue("parent", request.parent), tasks.view(request)
     now, size = context.clock.now(), pages.size(request.page_size, limits.TASKS_PAGE)
     after = int(pages.cursor(parent, request.page_token, now) or 0)
     page = await context.store.list_tasks(parent, after, size, limits.TASKS_PAGE_BYTES)
@@ -59,12 +57,5 @@ async def delete_task(context: Context, request: Any) -> Any:
 async def run_task(context: Context, request: Any) -> Any:
     """RunTask: one attempt now, whatever the queue's state; the response counts it already."""
     names.task("name", request.name)
-    view = _view(request)
+    view = tasks.view(request)
     return tasks.show(await context.store.run_task(request.name, context.clock.now()), view)
-
-
-def _view(request: Any) -> int:
-    view = int(request.response_view)
-    if view not in _VIEWS:
-        raise errors.InvalidArgument(f"response_view has the unknown value {view}.")
-    return view

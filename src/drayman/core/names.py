@@ -15,9 +15,11 @@ _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
 
 LOCATION_FORM = "projects/<PROJECT_ID>/locations/<LOCATION_ID>"
 QUEUE_FORM = f"{LOCATION_FORM}/queues/<QUEUE_ID>"
+OPERATION_FORM = f"{LOCATION_FORM}/operations/<OPERATION_ID>"
 TASK_FORM = f"{QUEUE_FORM}/tasks/<TASK_ID>"
 
 
+_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _LOCATION_OF = re.compile(r"projects/[^/]+/locations/([^/]+)")
 _PROJECT_NAME = re.compile(rf"projects/{_PROJECT}")
 
@@ -54,6 +56,23 @@ def task(field: str, name: str) -> TaskName:
     if not separator or not _QUEUE_NAME.fullmatch(queue_name) or not _TASK_ID.fullmatch(task_id):
         raise _malformed(field, name, TASK_FORM)
     return TaskName(queue_name, task_id)
+
+
+def operation(field: str, name: str) -> str:
+    """Return ``name``, the name of an operation; InvalidArgument otherwise."""
+    parent, separator, operation_id = name.rpartition("/operations/")
+    if not separator or not _LOCATION_NAME.fullmatch(parent) or not _ID.fullmatch(operation_id):
+        raise _malformed(field, name, OPERATION_FORM)
+    return name
+
+
+def request_id(text: str) -> str:
+    """Return the id of a request, which may be empty; InvalidArgument when it is none."""
+    if text and not _ID.fullmatch(text):
+        raise errors.InvalidArgument(
+            "request_id can contain only letters, numbers, hyphens or underscores, 100 at most."
+        )
+    return text
 
 
 def project(field: str, name: str) -> str:

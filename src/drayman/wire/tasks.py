@@ -17,6 +17,8 @@ from drayman.wire import retries, targets, times
 Message = types.Task.pb()
 
 BASIC, FULL = int(types.Task.View.BASIC), int(types.Task.View.FULL)
+_View: Any = types.Task.View
+_VIEWS = frozenset(map(int, _View))
 _GENERATED_ID = "0" * 19
 
 
@@ -41,6 +43,14 @@ def accept(parent: str, message: Any, now: Micros, allowed: Limits) -> NewTask:
     request = stored.SerializeToString()
     _check_size(stored, len(request), parent, task_id, allowed.task_size)
     return NewTask(task_id, schedule_time, request)
+
+
+def view(request: Any) -> int:
+    """Return the view that a request asks for; InvalidArgument when there is no such view."""
+    wanted = int(request.response_view)
+    if wanted not in _VIEWS:
+        raise errors.InvalidArgument(f"response_view has the unknown value {wanted}.")
+    return wanted
 
 
 def show(task: Task, view: int) -> Any:
