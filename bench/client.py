@@ -48,7 +48,9 @@ print(taken, int(peak.split()[1]) / 1024)
 
 @contextlib.contextmanager
 def served(command):
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         try:
             words = dict(
                 word.split("=", 1) for word in process.stdout.readline().split() if "=" in word
@@ -202,6 +204,8 @@ def main():
     with served(DRAYMAN if given.server == "drayman" else STANDIN) as (address, url):
         options = {"api_endpoint": f"http://{address}"}
         with google_grpc(address) as google, tasks.CloudTasksClient(client_options=options) as ours:
+            if given.server == "drayman":
+                ours.pause_queue(name=QUEUE)  # creating is measured, not delivering
             latencies("create_task over gRPC: median", google, ours, given.rounds, given.calls)
             over_rest = {
                 "transport": "rest",

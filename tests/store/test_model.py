@@ -16,20 +16,28 @@ from pathlib import Path
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 from world import PLENTY, World, full, queue
 
-from drayman.core import errors
+from drayman.core import bucket, errors
 from drayman.core.clock import DAY, HOUR, SECOND
 from drayman.core.lifecycle import Verdict
 from drayman.core.limits import Limits
 from drayman.core.queue import State
 from drayman.store.sqlite.store import SqliteStore
 
-LIMITS = Limits(retention=4 * DAY)
+LIMITS = Limits(retention=4 * DAY, queue_tombstone=HOUR)
+INDEX = st.integers(0, 7)
 QUEUES = st.sampled_from(["a", "b"])
 IDS = st.none() | st.sampled_from(["x", "y", "z"])
 DELAYS = st.sampled_from([-SECOND, 0, SECOND // 4, SECOND, HOUR])
+VERDICTS = st.sampled_from([Verdict.COMPLETED, Verdict.RETRY, Verdict.RETRY, Verdict.FAILED])
 PASSING = st.sampled_from([SECOND // 4, SECOND, 7 * SECOND, HOUR, DAY, 3 * DAY])
 
 
@@ -70,7 +78,8 @@ class Queue:
         waiting = self.waiting()
         if not waiting or not self.running or self.in_flight >= self.concurrency:
             return math.inf
-        missing = max(0, 1 - self.tokens)
+        wanted = max(1, min(self.rate * bucket.QUANTUM / SECOND, self.burst))
+        missing = max(0, wanted - self.tokens)
         return max(waiting[0].schedule_time, now + math.ceil(missing / self.rate * SECOND))
 
 
@@ -113,9 +122,6 @@ class Attempt:
 class Model(RuleBasedStateMachine):
     """The store and its model, side by side."""
 
-    attempts = Bundle("attempts")
-    names = Bundle("names")
-
     def __init__(self):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="drayman-model-"))
@@ -125,12 +131,10 @@ class Model(RuleBasedStateMachine):
         self.taken = {}  # names of deleted queues: until when
         self.granted = []
         self.held = []
+        self.known = []  # all names of tasks there ever were
+        self.begun = []  # all attempts there ever were
         self.world = World(None)
         self.open(self.folder / "0.db")
-
-    @initialize()
-    def start(self):
-        self.create_queue("a", concurrency=3, rate=4.0, burst=3)
 
     def teardown(self):
         self.wait(self.world.store.close())
@@ -150,17 +154,58 @@ class Model(RuleBasedStateMachine):
     def now(self):
         return self.world.now
 
-    # -- queues ---------------------------------------------------------------------------
+    # -- what may happen ------------------------------------------------------------------
+
+    @initialize()
+    def start(self):
+        self.put_queue("a", concurrency=3, rate=4.0, burst=3)
 
     @rule(
         name=QUEUES,
+        ids=st.lists(IDS, max_size=4),
+        after=DELAYS,
+        by=st.sampled_from([0, SECOND // 4, SECOND, 2 * HOUR]),
+        limit=st.sampled_from([1, 3, PLENTY, PLENTY]),
+        ends=st.lists(st.tuples(INDEX, VERDICTS, DELAYS), max_size=4),
+    )
+    def work(self, name, ids, after, by, limit, ends):
+        self.create_tasks(name, ids, after)
+        self.world.advance(by)
+        self.claim(limit)
+        for index, verdict, again in ends:
+            attempts = self.begun[-1:] + self.held
+            if attempts:
+                self.settle(attempts[-1 - index % len(attempts)], verdict, again)
+
+    @precondition(lambda self: self.known)
+    @rule(index=INDEX, verb=st.sampled_from(["run_task", "delete_task"]))
+    def touch(self, index, verb):
+        getattr(self, verb)(self.known[-1 - index % len(self.known)])
+
+    @rule(
+        name=QUEUES,
+        verb=st.sampled_from(
+            ["delete_queue", "purge_queue", "pause", "resume", "resume", "resume"]
+        ),
         concurrency=st.integers(1, 4),
-        rate=st.sampled_from([0.5, 4.0]),
+        rate=st.sampled_from([0.5, 4.0, 64.0]),
         burst=st.integers(1, 5),
     )
-    def create_queue(self, name, concurrency, rate, burst):
+    def manage(self, name, verb, concurrency, rate, burst):
+        getattr(self, verb)(name)
+        self.put_queue(name, concurrency, rate, burst)
+
+    @rule(by=PASSING, verb=st.sampled_from(["sweep", "release", "crash", "restart"]))
+    def interrupt(self, by, verb):
+        self.world.advance(by)
+        getattr(self, verb)()
+
+    # -- queues ---------------------------------------------------------------------------
+
+    def put_queue(self, name, concurrency, rate, burst):
         limits = {"concurrency": concurrency, "rate": rate, "burst": burst}
         if name in self.queues:
+            self.update_queue(name, limits)
             with pytest.raises(errors.AlreadyExists):
                 self.wait(self.world.queue(name, **limits))
         elif self.taken.get(name, 0) > self.now:
@@ -170,16 +215,14 @@ class Model(RuleBasedStateMachine):
             self.wait(self.world.queue(name, **limits))
             self.queues[name] = Queue(**limits, tokens=burst, time=self.now)
 
-    @rule(name=QUEUES, concurrency=st.integers(1, 4), rate=st.sampled_from([0.5, 4.0]))
-    def update_queue(self, name, concurrency, rate):
-        kept = self.queues.get(name)
-        if kept:
-            kept.refill(self.now)
-            kept.concurrency, kept.rate = concurrency, rate
-            settings = queue(name, concurrency=concurrency, rate=rate, burst=kept.burst)
-            self.wait(self.world.store.update_queue(full(name), lambda _: settings, self.now))
+    def update_queue(self, name, limits):
+        kept = self.queues[name]
+        kept.refill(self.now)
+        kept.concurrency, kept.rate, kept.burst = limits.values()
+        kept.tokens = min(kept.tokens, kept.burst)
+        settings = queue(name, **limits)
+        self.wait(self.world.store.update_queue(full(name), lambda _: settings, self.now))
 
-    @rule(name=QUEUES)
     def delete_queue(self, name):
         deleting = self.world.store.delete_queue(full(name), self.now)
         if name not in self.queues:
@@ -190,7 +233,6 @@ class Model(RuleBasedStateMachine):
         self.queues.pop(name).tasks.clear()
         self.taken[name] = self.now + LIMITS.queue_tombstone
 
-    @rule(name=QUEUES)
     def purge_queue(self, name):
         kept = self.queues.get(name)
         if kept:
@@ -198,8 +240,13 @@ class Model(RuleBasedStateMachine):
             for task in list(kept.tasks):
                 task.end(self.now + LIMITS.task_tombstone)
 
-    @rule(name=QUEUES, running=st.booleans())
-    def set_state(self, name, running):
+    def pause(self, name):
+        self.set_state(name, running=False)
+
+    def resume(self, name):
+        self.set_state(name, running=True)
+
+    def set_state(self, name, *, running):
         kept = self.queues.get(name)
         if kept:
             state = State.RUNNING if running else State.PAUSED
@@ -208,10 +255,9 @@ class Model(RuleBasedStateMachine):
 
     # -- tasks ----------------------------------------------------------------------------
 
-    @rule(target=names, name=QUEUES, ids=st.lists(IDS, min_size=1, max_size=4), after=DELAYS)
     def create_tasks(self, name, ids, after):
         made = self.wait(self.world.try_create(*ids, queue_id=name, after=after))
-        kept, created = self.queues.get(name), []
+        kept = self.queues.get(name)
         for task_id, result in zip(ids, made, strict=True):
             expected = self.refusal(kept, task_id)
             if expected:
@@ -219,8 +265,7 @@ class Model(RuleBasedStateMachine):
             else:
                 task = Task(kept, result.name, task_id, self.now, self.now + after)
                 kept.tasks.append(task)
-                created.append(result.name)
-        return multiple(*created)
+                self.known.append(result.name)
 
     def refusal(self, kept, task_id):
         """Return the error that the creation of a task should meet."""
@@ -237,7 +282,6 @@ class Model(RuleBasedStateMachine):
         kept = self.queues.get(queue_id)
         return kept and next((task for task in kept.tasks if task.name == name), None)
 
-    @rule(name=names)
     def delete_task(self, name):
         task = self.task(name)
         (refusal,) = self.wait(self.world.store.delete_tasks([name], self.now))
@@ -245,7 +289,6 @@ class Model(RuleBasedStateMachine):
         if task:
             task.end(self.now + LIMITS.task_tombstone)
 
-    @rule(name=names)
     def run_task(self, name):
         task = self.task(name)
         running = self.world.run(name)
@@ -260,7 +303,6 @@ class Model(RuleBasedStateMachine):
 
     # -- dispatch -------------------------------------------------------------------------
 
-    @rule(target=attempts, limit=st.sampled_from([1, 3, PLENTY, PLENTY]))
     def claim(self, limit):
         claims = self.wait(self.world.claim(limit))
         assert len(claims) <= limit
@@ -291,8 +333,8 @@ class Model(RuleBasedStateMachine):
             attempt.claim = claim
             assert claim.task.dispatch_count == attempt.task.dispatch_count
         self.held += taken
+        self.begun += taken
         self.check_next_due(limit, claims)
-        return multiple(*taken)
 
     def check_next_due(self, limit, claims):
         if len(claims) == limit:
@@ -304,7 +346,6 @@ class Model(RuleBasedStateMachine):
         assert (math.inf if said is None else said) <= truth
         assert said is None or said > self.now
 
-    @rule(attempt=attempts, verdict=st.sampled_from(Verdict), after=DELAYS)
     def settle(self, attempt, verdict, after):
         again = max(self.now, self.now + after)
         held = self.wait(self.world.settle(attempt.claim, verdict, schedule_time=again))
@@ -331,12 +372,10 @@ class Model(RuleBasedStateMachine):
             elif attempt.decides:
                 task.decider = None
 
-    @rule()
     def release(self):
         assert self.wait(self.world.store.release("server", self.now)) == len(self.held)
         self.give_back()
 
-    @rule()
     def sweep(self):
         self.wait(self.world.sweep(2))
         for kept in self.queues.values():
@@ -344,11 +383,6 @@ class Model(RuleBasedStateMachine):
                 if task.create_time < self.now - LIMITS.retention:
                     task.end(self.now + LIMITS.task_tombstone)
 
-    @rule(by=PASSING)
-    def time_passes(self, by):
-        self.world.advance(by)
-
-    @rule()
     def crash(self):
         self.files += 1
         left = self.folder / f"{self.files}.db"
@@ -358,7 +392,6 @@ class Model(RuleBasedStateMachine):
         self.open(left)
         self.give_back()
 
-    @rule()
     def restart(self):
         self.wait(self.world.store.close())
         self.open(self.path)
@@ -396,7 +429,7 @@ class Model(RuleBasedStateMachine):
 
 longer = hypothesis.settings.default.max_examples // 100
 Model.TestCase.settings = hypothesis.settings(
-    max_examples=60 * longer,
+    max_examples=80 * longer,
     stateful_step_count=40,
     suppress_health_check=list(hypothesis.HealthCheck),
 )

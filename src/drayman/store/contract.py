@@ -204,8 +204,10 @@ class Store(Protocol):
 
         At most ``limit`` in all. Of a queue at most what its state, token bucket and
         concurrency allow, and no more than keeps this server's share fair: of its ``slots`` free
-        slots no queue may come to hold more than it leaves free for others. ``held`` says
-        how many attempts of each queue this server has in flight.
+        slots no queue may come to hold more than it leaves free for others, give or take the
+        last one. ``held`` says how many attempts of each queue this server has in flight.
+        Granted attempts heed neither slots nor shares. The queue that has been ready longest
+        comes first; within it, the task that has been due longest.
         """
 
     async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[bool]:
