@@ -10,6 +10,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -17,6 +18,7 @@ import uvicorn
 from drayman import config as configuration
 from drayman import observe
 from drayman.api.context import Context
+from drayman.api.encryption import Encryption
 from drayman.api.grpc import GrpcServer, PortError
 from drayman.api.http import HttpApp
 from drayman.config import Config
@@ -27,8 +29,11 @@ from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import AiohttpSender, Sender
+from drayman.dispatch.tokens import CachedTokens, Make, Signer
 from drayman.store.contract import Store, StoreError
 from drayman.store.sqlite.store import SqliteStore
+from drayman.wire import tokens
+from drayman.wire.vault import Vault
 
 SWITCH_INTERVAL = 0.0005
 """Seconds the event loop may keep the interpreter from the store's thread: a tenth of Python's
@@ -72,11 +77,15 @@ class Server:
     @property
     def ready_line(self) -> str:
         """The line that says where the server is."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = self._shown_host
         return (
             f"drayman ready grpc={host}:{self.port} http=http://{host}:{self.http_port} "
             f"store={self.store.url}"
         )
+
+    @property
+    def _shown_host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     async def start(self) -> None:
         """Start, and return when calls can be taken. StartError."""
@@ -100,12 +109,18 @@ class Server:
         self.store = await SqliteStore.open(path, limits, clock.now(), safe=safe)
         self._closers.push_async_callback(self.store.close)
         await self._create_queues()
-        context = Context(self.store, clock, limits)
+        sock = _listen(config.host, config.http_port)
+        self.http_port = sock.getsockname()[1]
+        issuer = config.issuer or f"http://{self._shown_host}:{self.http_port}"
+        keys = configuration.load_keys(config.key_file) if config.key_file else {}
+        self._vault = Vault(keys)
+        encryption = Encryption(self.store, clock, self._vault)
+        context = Context(self.store, clock, limits, encryption, issuer)
         app = HttpApp(context)
-        await self._start_http(app)
+        await self._start_http(app, sock)
         grpc = GrpcServer(context, config.host, config.port)
         self.port = grpc.port
-        dispatcher = await self._start_dispatch()
+        dispatcher = await self._start_dispatch(self._token_maker(issuer))
         await grpc.start()
         app.ready = True
 
@@ -126,9 +141,7 @@ class Server:
         except ServiceError as error:
             raise StoreError(f"the queues given at start cannot be created: {error}") from None
 
-    async def _start_http(self, app: HttpApp) -> None:
-        sock = _listen(self._config.host, self._config.http_port)
-        self.http_port = sock.getsockname()[1]
+    async def _start_http(self, app: HttpApp, sock: socket.socket) -> None:
         server = _Uvicorn(app)
         serving = asyncio.create_task(server.serve(sockets=[sock]))
 
@@ -139,17 +152,40 @@ class Server:
         self._closers.push_async_callback(close)
         await server.up.wait()
 
-    async def _start_dispatch(self) -> Dispatcher:
+    def _token_maker(self, issuer: str) -> Make:
+        source, path = self._config.google_credentials, self._config.signing_key
+        if source:
+            from drayman.dispatch import google  # noqa: PLC0415 - few need it, all would wait
+
+            try:
+                impersonator = google.Impersonator(google.load(source))
+            except (ValueError, OSError) as error:
+                raise StoreError(
+                    f"--google-credentials: {source} cannot be used: {error}"
+                ) from None
+            self._closers.callback(impersonator.close)
+            return impersonator.make
+        given = None
+        if path:
+            try:
+                given = tokens.load(Path(path).read_bytes(), self._clock.now())
+            except (ValueError, OSError) as error:
+                raise StoreError(f"--signing-key: {path} cannot be used: {error}") from None
+        return Signer(self.store, self._clock, issuer, given).make
+
+    async def _start_dispatch(self, make: Make) -> Dispatcher:
         sender = self._sender or AiohttpSender()
         self._closers.push_async_callback(sender.close)
         dispatcher = Dispatcher(
             self.store,
             self._clock,
             sender,
+            CachedTokens(make, self._clock),
             server=f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
             slots=self._config.max_in_flight,
             limits=self._config.limits,
             app_engine=dict(self._config.app_engine_target),
+            vault=self._vault,
             emit=self._emit,
         )
         janitor = Janitor(self.store, self._clock, self._emit)

@@ -9,10 +9,12 @@ from drayman.core.clock import SECOND
 from drayman.core.delivery import Answer, NoAnswer
 from drayman.core.queue import Queue, RateLimits, RetryConfig, State
 from drayman.dispatch.dispatcher import Dispatcher
+from drayman.dispatch.tokens import CachedTokens, Signer
 from drayman.tasks_v2 import types
 from drayman.wire import tasks
 
 LOCATION = "projects/p/locations/l"
+ISSUER = "https://tasks.example"
 URL = "https://worker.example/do?it=1"
 HANG = object()
 """An answer that never comes."""
@@ -70,6 +72,8 @@ class World:
     def start(self, **given):
         """Put a dispatcher to work, once the last one is done with."""
         settings = {"server": "s", "slots": 1000, "app_engine": {}} | given
+        tokens = CachedTokens(Signer(self.store, self.clock, ISSUER).make, self.clock)
+        settings = {"tokens": tokens} | settings
         self.dispatcher = Dispatcher(
             self.store, self.clock, self.targets,
             limits=self.limits, emit=self.events.append, **settings,
@@ -98,8 +102,13 @@ class World:
         of_task = fields.pop("of_task", {})
         kind = "app_engine_http_request" if app_engine else "http_request"
         request = {"relative_uri" if app_engine else "url": url, **fields}
+        token = {key: request.pop(key) for key in ("oidc_token", "oauth_token") if key in request}
         message = types.Task.pb()(**{kind: request}, **of_task)
         new = tasks.accept(queue, message, self.now, self.limits)
+        if token:
+            stored = tasks.Message.FromString(new.request)
+            stored.MergeFrom(tasks.Message(http_request=token))
+            new = dataclasses.replace(new, request=stored.SerializeToString())
         if delay:
             new = dataclasses.replace(new, schedule_time=self.now + delay)
         (created,) = await self.store.create_tasks(queue, [new], self.now)

@@ -28,9 +28,14 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
         else:
             accepted.append(task)
 
+    accepted = await context.encryption.seal(parent, accepted)
+
     def describe(results: list[Task | ServiceError]) -> bytes:
         rest = iter(results)
-        whole = [refused.get(index) or next(rest) for index in range(len(views))]
+        whole = [
+            _opened(context, refused.get(index) or next(rest), view)
+            for index, view in enumerate(views)
+        ]
         return operations.created(about.operation, whole, views, now)
 
     return operations.show(await context.store.create_batch(about, parent, accepted, describe, now))
@@ -72,6 +77,10 @@ def _accept(context: Context, parent: str, request: Any, now: Micros) -> NewTask
         return tasks.accept(parent, request.task, now, context.limits)
     except ServiceError as error:
         return error
+
+
+def _opened(context: Context, result: Task | ServiceError, view: int) -> Task | ServiceError:
+    return context.encryption.opened(result, view) if isinstance(result, Task) else result
 
 
 def _check_count(field: str, count: int, limit: int) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from drayman.api import rest
+from drayman.api import rest, wellknown
 from drayman.api.context import Context
 from drayman.core import errors
 from drayman.core.errors import ServiceError
@@ -45,6 +45,9 @@ class HttpApp:
             return _json(200, {"status": "alive"})
         if path == "/readyz":
             return await self._readiness()
+        document = await wellknown.find(self._context, path)
+        if document is not None:
+            return _json(200, document)
         raise errors.NotFound(f"No such path: {path}")
 
     async def _rest(self, scope: Mapping[str, Any], path: str, receive: Receive) -> rest.Answer:
@@ -88,5 +91,5 @@ async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
     return bytes(body)
 
 
-def _json(status: int, content: Mapping[str, str]) -> rest.Answer:
+def _json(status: int, content: Mapping[str, Any]) -> rest.Answer:
     return rest.Answer(status, json.dumps(content).encode() + b"\n")

@@ -207,6 +207,12 @@ def request(target: Target, task: Task, app_engine: Mapping[str, str]) -> Reques
     return Request(target.method, encoded(url), headers(target, task), target.body)
 
 
+def authorized(sent: Request, bearer: str) -> Request:
+    """Return a request with a token in the place of any Authorization header (API text)."""
+    kept = {name: value for name, value in sent.headers.items() if name.lower() != "authorization"}
+    return dataclasses.replace(sent, headers=kept | {"Authorization": f"Bearer {bearer}"})
+
+
 def encoded(url: str) -> str:
     """Return a URL with what may not stand in one percent-encoded; escapes stay, broken ones too.
 

@@ -15,11 +15,13 @@ _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
 
 LOCATION_FORM = "projects/<PROJECT_ID>/locations/<LOCATION_ID>"
 QUEUE_FORM = f"{LOCATION_FORM}/queues/<QUEUE_ID>"
+KEY_FORM = f"{LOCATION_FORM}/keyRings/<KEY_RING>/cryptoKeys/<KEY>"
 OPERATION_FORM = f"{LOCATION_FORM}/operations/<OPERATION_ID>"
 TASK_FORM = f"{QUEUE_FORM}/tasks/<TASK_ID>"
 
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}")
 _LOCATION_OF = re.compile(r"projects/[^/]+/locations/([^/]+)")
 _PROJECT_NAME = re.compile(rf"projects/{_PROJECT}")
 
@@ -73,6 +75,27 @@ def request_id(text: str) -> str:
             "request_id can contain only letters, numbers, hyphens or underscores, 100 at most."
         )
     return text
+
+
+def cmek_config(field: str, name: str) -> str:
+    """Return the location whose encryption ``name`` names; InvalidArgument otherwise."""
+    parent = name.removesuffix("/cmekConfig")
+    if parent == name or not _LOCATION_NAME.fullmatch(parent):
+        raise _malformed(field, name, f"{LOCATION_FORM}/cmekConfig")
+    return parent
+
+
+def key(field: str, name: str) -> str:
+    """Return ``name``, the name of an encryption key; InvalidArgument otherwise."""
+    if not is_key(name):
+        raise _malformed(field, name, KEY_FORM)
+    return name
+
+
+def is_key(text: str) -> bool:
+    """Tell whether a text can be the name of an encryption key."""
+    parent, _, rest = text.partition("/keyRings/")
+    return bool(_LOCATION_NAME.fullmatch(parent) and _KEY.fullmatch(rest))
 
 
 def project(field: str, name: str) -> str:

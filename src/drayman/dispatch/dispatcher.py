@@ -12,14 +12,16 @@ from collections.abc import Mapping
 
 from drayman.core import delivery, errors, lifecycle
 from drayman.core.clock import SECOND, Clock, Micros
-from drayman.core.delivery import Failure, NoAnswer, Outcome
+from drayman.core.delivery import Answer, Failure, NoAnswer, Outcome, Request, Target
 from drayman.core.events import AttemptCrashed, AttemptEnded, Emit, Stopping, StoreFailed
 from drayman.core.lifecycle import Claim, Settlement
 from drayman.core.limits import Limits
 from drayman.core.queue import RetryConfig
 from drayman.dispatch.sender import Sender
+from drayman.dispatch.tokens import TokenError, Tokens
 from drayman.store.contract import Store
 from drayman.wire import deliveries
+from drayman.wire.vault import Vault
 
 POLL: Micros = 5 * SECOND
 """The longest time between two looks: what a lost hint costs at most."""
@@ -39,21 +41,25 @@ class Dispatcher:
         store: Store,
         clock: Clock,
         sender: Sender,
+        tokens: Tokens,
         *,
         server: str,
         slots: int,
         limits: Limits,
         app_engine: Mapping[str, str],
         emit: Emit,
+        vault: Vault | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._sender = sender
+        self._tokens = tokens
         self._server = server
         self._slots = slots
         self._limits = limits
         self._app_engine = app_engine
         self._emit = emit
+        self._vault = vault or Vault({})
         self._wake = asyncio.Event()
         self._stepping = asyncio.Lock()
         self._stopping = False
@@ -148,18 +154,32 @@ class Dispatcher:
         self._emit(AttemptEnded(claim, settlement, now - began))
 
     async def _deliver(self, claim: Claim) -> tuple[Outcome, RetryConfig]:
-        opened = deliveries.open_(claim.queue, claim.task)
+        try:
+            task = self._vault.opened(claim.task)
+        except errors.FailedPrecondition as error:  # its key is gone
+            silence = NoAnswer(Failure.CONNECTION, error.message)
+            return delivery.judge(delivery.Kind.HTTP, silence), claim.queue.retry_config
+        opened = deliveries.open_(claim.queue, task)
         target = opened.target
         request = delivery.request(target, claim.task, self._app_engine)
         if isinstance(request, NoAnswer):
             return delivery.judge(target.kind, request), opened.retry_config
         try:
             async with self._clock.timeout(self._clock.now() + target.deadline):
-                result = await self._sender.send(request)
+                result = await self._send(request, target)
         except TimeoutError:
             seconds = target.deadline / SECOND
             result = NoAnswer(Failure.DEADLINE, f"no answer within the deadline of {seconds:g} s")
         return delivery.judge(target.kind, result), opened.retry_config
+
+    async def _send(self, request: Request, target: Target) -> Answer | NoAnswer:
+        if target.token is not None:
+            try:
+                bearer = await self._tokens.bearer(target.token, request.url)
+            except TokenError as error:
+                return NoAnswer(Failure.CONNECTION, str(error))
+            request = delivery.authorized(request, bearer)
+        return await self._sender.send(request)
 
     async def _settle(self, settlement: Settlement) -> None:
         """Have an outcome noted, however long the store needs; its slot stays taken so long."""

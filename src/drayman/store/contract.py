@@ -22,6 +22,7 @@ from typing import Protocol
 from drayman.core.batch import Batch
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
+from drayman.core.keys import SigningKey
 from drayman.core.lifecycle import Claim, Settlement
 from drayman.core.queue import Queue, State
 from drayman.core.task import NewTask, Task
@@ -221,10 +222,18 @@ class Store(Protocol):
         """Return all attempts of a server to their queues, due at once; how many it were."""
 
     async def sweep(self, now: Micros, limit: int) -> int:
-        """Remove up to ``limit`` remains: purged tasks, old tasks, expired tombstones.
+        """Remove up to ``limit`` remains: purged tasks, old tasks, expired tombstones and keys.
 
         Returns how many were removed; fewer than ``limit`` means there is no more to do now.
         """
+
+    # -- keys -----------------------------------------------------------------------------
+
+    async def list_keys(self) -> list[SigningKey]:
+        """Return the keys that sign tokens, the oldest first."""
+
+    async def put_key(self, key: SigningKey) -> None:
+        """Keep a key; one of the same id is replaced. A promise."""
 
     # -- around ---------------------------------------------------------------------------
 

@@ -78,6 +78,14 @@ def payload(message: Any) -> Any:
     return message.app_engine_http_request
 
 
+def payload_like(message: Any, other: Any) -> Any:
+    """Return the request of another Task message, of the kind that this one's is."""
+    kind = "http_request" if message.HasField("http_request") else "app_engine_http_request"
+    found = getattr(other, kind)
+    found.SetInParent()
+    return found
+
+
 def _accept_request(message: Any, stored: Any, parent: str, allowed: Limits) -> None:
     if message.HasField("http_request"):
         targets.accept_http(message.http_request, allowed)

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import sys
-from pathlib import Path
+from importlib import resources
 
 import crash
 import pytest
@@ -13,7 +13,7 @@ from drayman.store.contract import StoreError
 from drayman.store.sqlite import database
 from drayman.store.sqlite.store import SqliteStore
 
-FORMAT = len([*(Path(database.__file__).parent / "migrations").glob("*.sql")])
+FORMAT = len(list((resources.files("drayman.store.sqlite") / "migrations").iterdir()))
 
 
 @pytest.fixture

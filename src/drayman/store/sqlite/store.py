@@ -7,12 +7,13 @@ from typing import Any, Self
 from drayman.core.batch import Batch
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
+from drayman.core.keys import SigningKey
 from drayman.core.lifecycle import Settlement
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue, State
 from drayman.core.task import NewTask, Task
 from drayman.store.contract import Claims, Stats, StoreError, TaskPage
-from drayman.store.sqlite import access, batches, database, dispatch, queues, tasks
+from drayman.store.sqlite import access, batches, database, dispatch, keys, queues, tasks
 from drayman.store.sqlite.rows import Connection
 from drayman.store.sqlite.writer import Verb, Writer
 
@@ -71,6 +72,8 @@ class SqliteStore:
             bounded=False,
         )
         self._sweep = Verb[int](_each(dispatch.sweep), 11, promise=False, bounded=False)
+        self._put_key = Verb[None](_each(keys.put), 12)
+        self._list_keys = Verb[list[SigningKey]](_each(keys.list_), 20, writes=False)
         self._check = Verb[None](_each(_touch), 12)
         self._get_queue = Verb[Queue](_each(queues.get), 20, writes=False)
         self._list_queues = Verb[list[Queue]](_each(queues.list_), 20, writes=False)
@@ -242,6 +245,14 @@ class SqliteStore:
     async def sweep(self, now: Micros, limit: int) -> int:
         """Remove remains, up to ``limit``."""
         return await self._writer.call(self._sweep, (now, limit, self._limits))
+
+    async def list_keys(self) -> list[SigningKey]:
+        """Return the keys that sign tokens."""
+        return await self._writer.call(self._list_keys, ())
+
+    async def put_key(self, key: SigningKey) -> None:
+        """Keep a key."""
+        await self._writer.call(self._put_key, (key,))
 
     def on_change(self, hint: Callable[[], object]) -> None:
         """Have ``hint`` called after work may have become due."""

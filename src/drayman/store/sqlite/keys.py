@@ -1,0 +1,24 @@
+"""The verbs of signing keys, on a connection inside a transaction."""
+
+from drayman.core import keys
+from drayman.core.clock import Micros
+from drayman.core.keys import SigningKey
+from drayman.store.sqlite.rows import Connection, sql
+
+_SQL = sql("key.sql")
+
+
+def list_(connection: Connection) -> list[SigningKey]:
+    """Return all keys, the oldest first."""
+    return [SigningKey(*row) for row in connection.execute(_SQL["list_keys"]).fetchall()]
+
+
+def put(connection: Connection, key: SigningKey) -> None:
+    """Keep a key."""
+    given = {"id": key.id, "create_time": key.create_time, "pem": key.pem}
+    connection.execute(_SQL["put_key"], given)
+
+
+def sweep(connection: Connection, now: Micros) -> None:
+    """Forget the keys that are of no more use."""
+    connection.execute(_SQL["sweep_keys"], {"time": keys.swept_before(now)})

@@ -1,0 +1,43 @@
+"""A handler verifies our tokens with Google's own library, over the HTTP port."""
+
+import json
+import urllib.request
+
+import pytest
+from google.auth.transport.requests import Request
+from google.oauth2 import id_token
+
+from drayman.core.clock import ManualClock, SystemClock
+from drayman.core.delivery import OidcToken
+from drayman.dispatch.tokens import Signer
+from live import LiveServer
+
+
+@pytest.fixture(scope="module")
+def server():
+    live = LiveServer(ManualClock(SystemClock().now()))
+    yield live
+    live.stop()
+
+
+def get(server, path):
+    with urllib.request.urlopen(server.url + path, timeout=10) as response:
+        return json.load(response)
+
+
+def test_a_handler_accepts_a_token_with_google_auth(server):
+    signer = Signer(server.server.store, server.clock, server.url)
+    token = server.run(signer.make(OidcToken("worker@example.com"), "https://a.example/x")).value
+    claims = id_token.verify_token(
+        token, Request(), audience="https://a.example/x", certs_url=f"{server.url}/certs"
+    )
+    assert claims["email"] == "worker@example.com"
+    assert claims["iss"] == server.url
+
+
+def test_discovery_leads_to_the_keys(server):
+    found = get(server, "/.well-known/openid-configuration")
+    assert found["issuer"] == server.url
+    assert found["jwks_uri"] == f"{server.url}/jwks"
+    keys = get(server, "/jwks")["keys"]
+    assert {key["kid"] for key in keys} == set(get(server, "/certs"))
