@@ -6,13 +6,13 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from drayman.api import locations, queues, tasks
+from drayman.api import batches, cmek, locations, operations, policies, queues, tasks
 from drayman.api.context import Context
 from drayman.core import errors, names
 from drayman.core.status import Code
 from drayman.tasks_v2 import rpcs
 
-_MODULES = (queues, tasks, locations)
+_MODULES = (queues, tasks, batches, operations, policies, cmek, locations)
 
 Call = Callable[[Context, Any], Awaitable[Any]]
 

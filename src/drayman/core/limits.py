@@ -19,6 +19,9 @@ REQUEST_SIZE = 16 << 20
 """The most bytes of a call's request, over either door."""
 QUEUES_PAGE = 9800
 LOCATIONS_PAGE = 1000
+OPERATIONS_PAGE = 1000
+BATCH_CREATE = 100
+BATCH_DELETE = 1000
 TASKS_PAGE = 1000
 TASKS_PAGE_BYTES = 3 << 20
 """A page of tasks ends here, so that it passes through any client's default of 4 MB."""

@@ -21,6 +21,7 @@ from drayman.dispatch.sender import Sender
 from drayman.dispatch.tokens import TokenError, Tokens
 from drayman.store.contract import Store
 from drayman.wire import deliveries
+from drayman.wire.vault import Vault
 
 POLL: Micros = 5 * SECOND
 """The longest time between two looks: what a lost hint costs at most."""
@@ -47,6 +48,7 @@ class Dispatcher:
         limits: Limits,
         app_engine: Mapping[str, str],
         emit: Emit,
+        vault: Vault | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -57,6 +59,7 @@ class Dispatcher:
         self._limits = limits
         self._app_engine = app_engine
         self._emit = emit
+        self._vault = vault or Vault({})
         self._wake = asyncio.Event()
         self._stepping = asyncio.Lock()
         self._stopping = False
@@ -151,7 +154,12 @@ class Dispatcher:
         self._emit(AttemptEnded(claim, settlement, now - began))
 
     async def _deliver(self, claim: Claim) -> tuple[Outcome, RetryConfig]:
-        opened = deliveries.open_(claim.queue, claim.task)
+        try:
+            task = self._vault.opened(claim.task)
+        except errors.FailedPrecondition as error:  # its key is gone
+            silence = NoAnswer(Failure.CONNECTION, error.message)
+            return delivery.judge(delivery.Kind.HTTP, silence), claim.queue.retry_config
+        opened = deliveries.open_(claim.queue, task)
         target = opened.target
         request = delivery.request(target, claim.task, self._app_engine)
         if isinstance(request, NoAnswer):

@@ -12,7 +12,7 @@ from drayman.core.lifecycle import Claim, Settlement, Verdict
 from drayman.core.limits import Limits
 from drayman.core.queue import State
 from drayman.store.contract import Claims
-from drayman.store.sqlite import keys, tasks
+from drayman.store.sqlite import batches, keys, tasks
 from drayman.store.sqlite.rows import Connection, QueueRow, TaskRow, queue_of, sql, task_of
 
 _SQL = sql("dispatch.sql")
@@ -111,6 +111,7 @@ def sweep(connection: Connection, now: Micros, limit: int, limits: Limits) -> in
     removed += _sweep_old(connection, now, limit - removed, limits)
     given = {"now": now, "limit": limit - removed}
     removed += connection.execute(_SQL["sweep_task_tombstones"], given).rowcount
+    removed += batches.sweep(connection, now, limit - removed)
     connection.execute(_SQL["sweep_queue_tombstones"], {"now": now})
     keys.sweep(connection, now)
     return removed
