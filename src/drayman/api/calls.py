@@ -65,11 +65,16 @@ async def answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: byte
 
 async def call(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
     """Answer a request message; every failure is a ServiceError."""
+    names.check_location(_routed(rpc, request), context.limits.locations)
+    return await guarded(rpc.name, HANDLERS[rpc.name](context, request))
+
+
+async def guarded(name: str, answering: Awaitable[Any]) -> Any:
+    """Return what a call's coroutine returns; a fault of ours becomes a ServiceError."""
     try:
-        names.check_location(_routed(rpc, request), context.limits.locations)
-        return await HANDLERS[rpc.name](context, request)
+        return await answering
     except errors.ServiceError:
         raise
     except Exception:  # noqa: BLE001 - whatever it is, the caller gets a status
-        _log.exception("%s failed", rpc.name)
+        _log.exception("%s failed", name)
         raise InternalError("Internal error; the server's log has the details.") from None

@@ -56,6 +56,12 @@ def open_(queue: Queue, task: Task) -> Delivery:
     return Delivery(target, config)
 
 
+def url_of(queue: Queue) -> str:
+    """Return the URL that a queue gives to tasks that have none, "" if it has no host for them."""
+    target = _settings(queue.settings).http_target
+    return routing.url(target.uri, "") if target and target.uri.host else ""
+
+
 def _http(message: Any) -> Target:
     request = message.http_request
     return Target(
