@@ -5,7 +5,14 @@ import sys
 import traceback
 
 from drayman.core.clock import SECOND
-from drayman.core.events import AttemptCrashed, AttemptEnded, Event, Stopping, StoreFailed
+from drayman.core.events import (
+    AttemptCrashed,
+    AttemptEnded,
+    Event,
+    RateChanged,
+    Stopping,
+    StoreFailed,
+)
 from drayman.core.lifecycle import Verdict
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -31,6 +38,9 @@ def log(event: Event) -> None:
             _log.error("attempt of %s crashed\n%s", claim.task.name, trace)
         case StoreFailed(verb, message):
             _log.error("store: %s failed, trying again: %s", verb, message)
+        case RateChanged(queue, level):
+            words = "slowed down by its targets" if level < 1 else "at its full rate again"
+            _log.warning("%s: %s, %.1f %% of its rate", queue, words, level * 100)
         case Stopping(in_flight):
             _log.info("stopping; %d attempts in flight", in_flight)
 

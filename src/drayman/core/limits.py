@@ -34,6 +34,7 @@ class Limits:
         retention: How old a task may grow before it is dropped.
         task_tombstone: How long the name of a finished task stays taken.
         queue_tombstone: How long the name of a deleted queue stays taken.
+        ramp_up: Whether new, idle and resumed queues begin slowly.
     """
 
     max_dispatches_per_second: float = 500.0
@@ -43,3 +44,4 @@ class Limits:
     retention: Micros = 31 * DAY
     task_tombstone: Micros = 24 * HOUR
     queue_tombstone: Micros = 3 * DAY
+    ramp_up: bool = False

@@ -11,7 +11,7 @@ from drayman.core.lifecycle import Settlement
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue, State
 from drayman.core.task import NewTask, Task
-from drayman.store.contract import Claims, Stats, StoreError, TaskPage
+from drayman.store.contract import Claims, QueueStats, Stats, StoreError, TaskPage
 from drayman.store.sqlite import database, dispatch, keys, queues, tasks
 from drayman.store.sqlite.rows import Connection
 from drayman.store.sqlite.writer import Verb, Writer
@@ -65,7 +65,7 @@ class SqliteStore:
             _each(dispatch.release), 9, promise=False, wakes=True, bounded=False
         )
         self._claim_due = Verb[Claims](
-            lambda c, calls: [dispatch.claim_due(c, turn) for turn in calls],
+            lambda c, calls: [dispatch.claim_due(c, turn, limits) for turn in calls],
             10,
             promise=False,
             bounded=False,
@@ -78,6 +78,7 @@ class SqliteStore:
         self._list_queues = Verb[list[Queue]](_each(queues.list_), 20, writes=False)
         self._get_task = Verb[Task](_each(tasks.get), 20, writes=False)
         self._list_tasks = Verb[TaskPage](_each(tasks.list_), 20, writes=False)
+        self._queue_stats = Verb[QueueStats](_each(queues.queue_stats), 20, writes=False)
         self._stats = Verb[Stats](_each(queues.stats), 20, writes=False)
 
     @classmethod
@@ -130,7 +131,7 @@ class SqliteStore:
 
     async def set_state(self, name: str, state: State, now: Micros) -> Queue:  # noqa: ARG002 - of the contract
         """Pause or resume a queue."""
-        return await self._writer.call(self._set_state, (name, state))
+        return await self._writer.call(self._set_state, (name, state, self._limits))
 
     async def create_tasks(
         self, queue: str, tasks_: Sequence[NewTask], now: Micros
@@ -175,11 +176,11 @@ class SqliteStore:
         """Remove remains, up to ``limit``."""
         return await self._writer.call(self._sweep, (now, limit, self._limits))
 
-    async def list_keys(self) -> list[SigningKey]:
+    async def signing_keys(self) -> list[SigningKey]:
         """Return the keys that sign tokens."""
         return await self._writer.call(self._list_keys, ())
 
-    async def put_key(self, key: SigningKey) -> None:
+    async def put_signing_key(self, key: SigningKey) -> None:
         """Keep a key."""
         await self._writer.call(self._put_key, (key,))
 
@@ -194,6 +195,10 @@ class SqliteStore:
     async def stats(self) -> Stats:
         """Return counters."""
         return await self._writer.call(self._stats, ())
+
+    async def queue_stats(self, name: str, now: Micros) -> QueueStats:
+        """Return the counters of a queue."""
+        return await self._writer.call(self._queue_stats, (name, now))
 
     async def close(self) -> None:
         """Finish what waits and let go of the file."""
