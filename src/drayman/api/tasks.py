@@ -39,7 +39,7 @@ async def list_tasks(context: Context, request: Any) -> Any:
     """ListTasks: what exists throughout a listing is in it exactly once."""
     parent, view = names.queue("parent", request.parent), tasks.view(request)
     now, size = context.clock.now(), pages.size(request.page_size, limits.TASKS_PAGE)
-    after = int(pages.cursor(parent, request.page_token, now) or 0)
+    after = pages.number(parent, request.page_token, now)
     page = await context.store.list_tasks(parent, after, size, limits.TASKS_PAGE_BYTES)
     response = _ListResponse(tasks=[_show(context, task, view) for task in page.tasks])
     if page.cursor is not None:
