@@ -25,7 +25,7 @@ def _serve(**given: Any) -> None:
         _run(server.serve(config))
     except configuration.ConfigError as error:
         raise SystemExit(_complain(str(error), 2)) from None
-    except server.StartError as error:
+    except (server.StartError, server.CrashError) as error:
         raise SystemExit(_complain(str(error), 1)) from None
 
 
@@ -50,7 +50,9 @@ def _command() -> click.Group:
         click.Option(
             [option.flag],
             multiple=option.repeatable,
-            metavar=option.metavar,
+            is_flag=option.switch,
+            flag_value="true" if option.switch else None,
+            metavar=None if option.switch else option.metavar,
             help=f"{option.help} [{option.variable}"
             + (f"; default {option.default}]" if option.default else "]"),
         )

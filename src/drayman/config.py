@@ -6,6 +6,7 @@ them) and ``http-port`` in the file.
 """
 
 import dataclasses
+import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,7 @@ class Option:
         allowed: What is allowed, in words.
         help: What it is for.
         repeatable: Whether it may be given several times.
+        switch: Whether it takes no value on the command line, where its presence means true.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Option:
     allowed: str
     help: str
     repeatable: bool = False
+    switch: bool = False
 
     @property
     def flag(self) -> str:
@@ -87,6 +90,23 @@ def _count(text: str) -> int:
     if count < 1:
         raise ValueError(text)
     return count
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 < rate < math.inf:
+        raise ValueError(text)
+    return rate
+
+
+def _boolean(text: str) -> bool:
+    return _one_of("true", "false")(text.lower()) == "true"
+
+
+def _location(text: str) -> str:
+    if not names.is_location_id(text):
+        raise ValueError(text)
+    return text
 
 
 def _store(text: str) -> str:
@@ -133,7 +153,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("port", _port, "8123", "PORT", "a port number, 0 to 65535",
            "Port of the gRPC API; 0 picks a free one."),
     Option("http-port", _port, "8124", "PORT", "a port number, 0 to 65535",
-           "Port of health checks over HTTP; 0 picks a free one."),
+           "Port of the REST API and health checks; 0 picks a free one."),
     Option("store", _store, "sqlite:drayman.db", "STORE", "sqlite:PATH or memory",
            "Where tasks are kept: sqlite:PATH, or memory, which forgets them at exit."),
     Option("durability", _one_of("safe", "relaxed"), "safe", "LEVEL", "safe or relaxed",
@@ -164,6 +184,22 @@ OPTIONS: tuple[Option, ...] = (
            "How long the name of a finished task stays taken."),
     Option("queue-tombstone", _duration, "3d", "DURATION", _DURATION,
            "How long the name of a deleted queue stays taken."),
+    Option("max-dispatches-per-second", _rate, "500", "RATE", "a number above 0",
+           "Highest rate that a queue may have."),
+    Option("max-concurrent-dispatches", _count, "5000", "N", "a whole number from 1",
+           "Most attempts in flight that a queue may have."),
+    Option("task-size", _count, "1048569", "BYTES", "a whole number from 1",
+           "Largest task, as it is stored."),
+    Option("schedule-horizon", _duration, "30d", "DURATION", _DURATION,
+           "How far ahead a task may be scheduled."),
+    Option("retention", _duration, "31d", "DURATION", _DURATION,
+           "How old a task may grow before it is dropped."),
+    Option("call-deadline", _duration, "30s", "DURATION", f"{_DURATION}; 0 for any",
+           "How far ahead the deadline of a gRPC call may lie; Google refuses more than 30s."),
+    Option("location", _location, None, "ID", "letters, digits and hyphens",
+           "Location that queues may be in; without one, any is valid.", repeatable=True),
+    Option("allow-http-tokens", _boolean, "false", "BOOLEAN", "true or false",
+           "Accept tasks that carry a token to an http:// URL, for local use.", switch=True),
     Option("grace", _duration, "30s", "DURATION", _DURATION,
            "How long attempts in flight may go on when the server is told to stop."),
     Option("log-level", _one_of(*observe.LEVELS), "info", "LEVEL", ", ".join(observe.LEVELS),
@@ -190,6 +226,14 @@ class Config:
     max_in_flight: int
     task_tombstone: Micros
     queue_tombstone: Micros
+    max_dispatches_per_second: float
+    max_concurrent_dispatches: int
+    task_size: int
+    schedule_horizon: Micros
+    retention: Micros
+    call_deadline: Micros
+    location: Sequence[str]
+    allow_http_tokens: bool
     grace: Micros
     log_level: str
 
@@ -197,8 +241,16 @@ class Config:
     def limits(self) -> Limits:
         """The limits that the settings make."""
         return Limits(
+            max_dispatches_per_second=self.max_dispatches_per_second,
+            max_concurrent_dispatches=self.max_concurrent_dispatches,
+            task_size=self.task_size,
+            schedule_horizon=self.schedule_horizon,
+            retention=self.retention,
             task_tombstone=self.task_tombstone,
             queue_tombstone=self.queue_tombstone,
+            call_deadline=self.call_deadline,
+            http_tokens=self.allow_http_tokens,
+            locations=tuple(sorted(self.location)),
             ramp_up=self.ramp_up == "on",
         )
 
@@ -229,7 +281,7 @@ def load_queues(path: str, limits: Limits) -> list[Queue]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--queue-file: {path} cannot be read: {error}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"--queue-file: {path} is not YAML: {error}") from None
+        raise ConfigError(f"--queue-file: {path} is not YAML: {_one_line(error)}") from None
     entries = content.get("queues") if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise ConfigError(f'--queue-file: {path} must contain a list named "queues"')
@@ -241,8 +293,11 @@ def _queue_entry(path: str, number: int, entry: Any, limits: Limits) -> Queue:
         message = json_format.ParseDict(entry, queues.Message())
         return queues.accept(message, names.queue("name", message.name), limits)
     except (json_format.ParseError, errors.ServiceError, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"--queue-file: {path}, queue {number}: {reason}") from None
+        raise ConfigError(f"--queue-file: {path}, queue {number}: {_one_line(error)}") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _find(
@@ -277,7 +332,7 @@ def _read_toml(path: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config: {path} cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"--config: {path} is not TOML: {error}") from None
+        raise ConfigError(f"--config: {path} is not TOML: {_one_line(error)}") from None
     known = {option.key for option in OPTIONS}
     found = {key.replace("-", "_"): value for key, value in content.items()}
     for key in found:

@@ -8,6 +8,7 @@ from drayman.core.clock import SECOND
 from drayman.core.events import (
     AttemptCrashed,
     AttemptEnded,
+    Crashed,
     Event,
     RateChanged,
     Stopping,
@@ -34,8 +35,9 @@ def log(event: Event) -> None:
         case AttemptEnded():
             _log_attempt(event)
         case AttemptCrashed(claim, error):
-            trace = "".join(traceback.format_exception(error))
-            _log.error("attempt of %s crashed\n%s", claim.task.name, trace)
+            _log.error("attempt of %s crashed\n%s", claim.task.name, _trace(error))
+        case Crashed(error):
+            _log.critical("the server has to stop\n%s", _trace(error))
         case StoreFailed(verb, message):
             _log.error("store: %s failed, trying again: %s", verb, message)
         case RateChanged(queue, level):
@@ -43,6 +45,10 @@ def log(event: Event) -> None:
             _log.warning("%s: %s, %.1f %% of its rate", queue, words, level * 100)
         case Stopping(in_flight):
             _log.info("stopping; %d attempts in flight", in_flight)
+
+
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
 
 
 def _log_attempt(event: AttemptEnded) -> None:

@@ -23,7 +23,7 @@ from drayman.api.http import HttpApp
 from drayman.config import Config
 from drayman.core.clock import Clock, SystemClock
 from drayman.core.errors import ServiceError
-from drayman.core.events import Emit
+from drayman.core.events import Crashed, Emit
 from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
@@ -69,6 +69,8 @@ class Server:
         self.port = 0
         self.http_port = 0
         self.store: Store
+        self.crashed = asyncio.Event()
+        """Set when a part that must run as long as the server does has ended by a fault."""
 
     @property
     def ready_line(self) -> str:
@@ -182,17 +184,33 @@ class Server:
         )
         janitor = Janitor(self.store, self._clock, self._emit)
         running = [asyncio.create_task(dispatcher.run()), asyncio.create_task(janitor.run())]
+        for part in running:
+            part.add_done_callback(self._watch)
 
         async def close() -> None:
             janitor.stop()
-            await asyncio.gather(*running)
+            await asyncio.gather(*running, return_exceptions=True)
 
         self._closers.push_async_callback(close)
         return dispatcher
 
+    def _watch(self, part: asyncio.Task[None]) -> None:
+        error = None if part.cancelled() else part.exception()
+        if error is not None:
+            self._emit(Crashed(error))
+            self.crashed.set()
+
+
+class CrashError(Exception):
+    """A server that has ended by a fault of its own; its log says which."""
+
 
 async def serve(config: Config) -> None:
-    """Run a server until SIGTERM or SIGINT; a second signal ends it at once. StartError."""
+    """Run a server until SIGTERM or SIGINT; a second signal ends it at once.
+
+    StartError when it cannot start, CrashError when a part of it failed: a supervisor may start
+    it again, and nothing acknowledged is lost.
+    """
     sys.setswitchinterval(SWITCH_INTERVAL)
     _raise_file_limit()
     observe.log_to_stderr(config.log_level)
@@ -212,8 +230,13 @@ async def serve(config: Config) -> None:
         sys.stderr.write("durability is relaxed: a power cut may lose tasks that were promised\n")
     sys.stdout.write(f"{server.ready_line}\n")
     sys.stdout.flush()
-    await stopped.wait()
+    ends = [asyncio.create_task(event.wait()) for event in (stopped, server.crashed)]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for end in ends:
+        end.cancel()
     await server.stop()
+    if server.crashed.is_set():
+        raise CrashError("stopped by a fault of its own; the log above says which")
 
 
 class _Uvicorn(uvicorn.Server):
@@ -240,10 +263,13 @@ class _Uvicorn(uvicorn.Server):
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address, family=family, backlog=2048)
+        sock = socket.create_server(address, family=family, backlog=2048)
+        # Inherited by every connection; asyncio sees to it by itself only for sockets of its own.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         reason = error.strerror or str(error)
         raise PortError(f"cannot listen on {host}:{port} (--http-port): {reason}") from None
+    return sock
 
 
 def _settings_of(queue: Queue) -> Callable[[Queue | None], Queue]:

@@ -9,7 +9,7 @@ from google.api_core import exceptions
 from drayman.core.status import HTTP_STATUS, Code
 from live import LiveServer, Worker
 
-TRANSPORTS = ["grpc"]
+TRANSPORTS = ["grpc", "rest"]
 LOCATION = "projects/p/locations/l"
 _numbers = itertools.count(1)
 

@@ -40,6 +40,31 @@ QUEUE_SETTINGS = [
      "RetryConfig.maxRetryDuration cannot be negative."),
     ({"retry_config": {"min_backoff": {"seconds": 2}, "max_backoff": {"seconds": 1}}},
      "RetryConfig.minBackoff must be less than or equal to RetryConfig.maxBackoff."),
+    ({"http_target": {"uri_override": {"host": ""}}},
+     "HttpTarget.uriOverride.host cannot be empty."),
+    ({"http_target": {"uri_override": {"host": "a/b"}}},
+     "HttpTarget.uriOverride.host must be a host name."),
+    ({"http_target": {"uri_override": {"port": -1}}},
+     "HttpTarget.uriOverride.port must be a port number, or 0 for none."),
+    ({"http_target": {"uri_override": {"port": 65536}}},
+     "HttpTarget.uriOverride.port must be a port number, or 0 for none."),
+    ({"http_target": {"uri_override": {"scheme": 9}}},
+     "HttpTarget.uriOverride.scheme has the unknown value 9."),
+    ({"http_target": {"uri_override": {"uri_override_enforce_mode": 9}}},
+     "HttpTarget.uriOverride.uriOverrideEnforceMode has the unknown value 9."),
+    ({"http_target": {"http_method": 99}}, "HttpTarget.httpMethod has the unknown value 99."),
+    ({"http_target": {"header_overrides": [{"header": {"key": "", "value": "x"}}]}},
+     "HttpTarget.headerOverrides has the invalid name ''."),
+    ({"http_target": {"header_overrides": [{"header": {"key": "a", "value": "x\n"}}]}},
+     'HttpTarget.headerOverrides["a"] contains a line break or a null character.'),
+    ({"http_target": {"header_overrides": [{"header": {"key": "a", "value": "x" * 81920}}]}},
+     "HttpTarget.headerOverrides must be less than 80 KB in total."),
+    ({"http_target": {"oidc_token": {"service_account_email": "a@b"}}},
+     "HttpTarget.oidcToken.audience is required."),
+    ({"http_target": {"oidc_token": {"audience": "x"}}},
+     "HttpTarget.oidcToken.serviceAccountEmail is required."),
+    ({"http_target": {"oauth_token": {"service_account_email": "a@b"}}},
+     "HttpTarget.oauthToken.scope is required."),
     ({"stackdriver_logging_config": {"sampling_ratio": 1.5}},
      "StackdriverLoggingConfig.samplingRatio must be between 0.0 and 1.0."),
 ]  # fmt: skip
@@ -104,6 +129,9 @@ def too_far(when):
     )
 
 
+HTTPS = (
+    "HttpRequest.url must start with 'https://' for request with HttpRequest.authorization_header"
+)
 HTTP_DEADLINE = "Task.dispatchDeadline must be between [15s, 30m]."
 APP_ENGINE_DEADLINE = "Task.dispatchDeadline must be between [15s, 24h15s]."
 
@@ -128,6 +156,10 @@ TASKS = [
     (http(headers={"a b": "x"}), "HttpRequest.headers has the invalid name 'a b'."),
     (http(headers={"a": "x\ny"}),
      'HttpRequest.headers["a"] contains a line break or a null character.'),
+    (http(oidc_token={"service_account_email": "a@b"}), HTTPS),
+    (http(oauth_token={"service_account_email": "a@b"}), HTTPS),
+    (http(url="https://example.com", oidc_token={"audience": "x"}),
+     "HttpRequest.oidcToken.serviceAccountEmail is required."),
     (http() | {"dispatch_deadline": seconds(14)}, HTTP_DEADLINE),
     (http() | {"dispatch_deadline": seconds(1801)}, HTTP_DEADLINE),
     (http() | {"retry_config": {"max_attempts": -2}},
@@ -142,7 +174,7 @@ TASKS = [
      "AppEngineHttpRequest.body is allowed only for the methods POST, PUT, not for PATCH."),
     ({}, "Task.message_type is not set."),
     (http() | {"schedule_time": {"seconds": 4_102_444_800}},
-     too_far("2100-01-01T00:00:00+00:00")),
+     too_far("2099-12-31T16:00:00-08:00")),
     (http(body=b"x" * (1 << 20)), "Task size too large"),
 ]  # fmt: skip
 

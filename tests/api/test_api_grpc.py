@@ -1,10 +1,14 @@
 """What Google's client cannot send over gRPC: bytes that are no message, calls that are none."""
 
+import re
+
 import grpc
 import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 from drayman.api import calls
-from drayman.tasks_v2 import rpcs
+from drayman.tasks_v2 import rpcs, types
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +26,14 @@ def refusal(channel, method, body):
 @pytest.mark.parametrize("name", sorted(calls.HANDLERS))
 @pytest.mark.parametrize("body", [b"\xff\xff\xff", b"\x0a\x7f", b"\x0a\x01\xff"])
 def test_bytes_that_are_no_message_are_an_invalid_argument(channel, name, body):
-    code, details = refusal(channel, f"/{rpcs.SERVICE}/{name}", body)
+    code, details = refusal(channel, rpcs.BY_NAME[name].full_name, body)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert details.endswith(" message.")
 
 
 @pytest.mark.parametrize("name", sorted(calls.HANDLERS))
 def test_an_empty_message_is_an_invalid_argument(channel, name):
-    code, details = refusal(channel, f"/{rpcs.SERVICE}/{name}", b"")
+    code, details = refusal(channel, rpcs.BY_NAME[name].full_name, b"")
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert details
 
@@ -47,8 +51,8 @@ def repr_of(value):
 
 NAMED = [
     (rpc, name)
-    for rpc in rpcs.RPCS
-    if rpc.name in calls.HANDLERS
+    for rpc in rpcs.SERVED
+    if rpc.name in calls.HANDLERS and rpc.name != "CreateQueue"  # see the test below
     for name in ("", "x", "projects", "projects//locations/l/queues/q", "/" * 9, "é" * 300, "a\0b")
 ]
 
@@ -65,3 +69,50 @@ def test_a_name_that_is_none_is_an_invalid_argument(channel, rpc, name):
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert name[:100] in details
     assert "must be formatted" in details
+
+
+@pytest.mark.parametrize("parent", ["x", "projects/x", "projects/x/locations"])
+def test_a_parent_of_a_new_queue_that_is_none_looks_like_an_unknown_project(channel, parent):
+    request = types.CreateQueueRequest.pb()(parent=parent)
+    with pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary(f"/{rpcs.SERVICE}/CreateQueue")(request.SerializeToString())
+    error = caught.value
+    assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert error.details() == "Permission denied on resource project x."
+    status = rpc_status.from_call(error)
+    info, message, link = (
+        error_details_pb2.ErrorInfo(),
+        error_details_pb2.LocalizedMessage(),
+        error_details_pb2.Help(),
+    )
+    for packed, detail in zip(status.details, (info, message, link), strict=True):
+        assert packed.Unpack(detail)
+    assert (info.reason, info.domain) == ("CONSUMER_INVALID", "googleapis.com")
+    assert dict(info.metadata) == {
+        "consumer": "projects/x",
+        "containerInfo": "x",
+        "service": "cloudtasks.googleapis.com",
+    }
+    assert message.message == "Permission denied on resource project x."
+    assert link.links[0].url == "https://console.developers.google.com"
+
+
+def test_a_deadline_of_more_than_thirty_seconds_is_refused(channel, queue_name):
+    request = types.GetQueueRequest.pb()(name=queue_name).SerializeToString()
+    call = channel.unary_unary(f"/{rpcs.SERVICE}/GetQueue")
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request, timeout=40)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert re.fullmatch(
+        r"The request deadline is \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\. "
+        r"The deadline cannot be more than 30s in the future\.",
+        caught.value.details(),
+    )
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request, timeout=29)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+@pytest.fixture
+def queue_name(location):
+    return f"{location}/queues/none"

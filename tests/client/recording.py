@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import http.server
 import json
 import threading
@@ -25,13 +26,16 @@ class Failure:
 
 
 class GrpcRecorder(grpc.GenericRpcHandler):
-    def __init__(self):
+    def __init__(self, credentials=None):
         self.received = []
         self.answers = collections.deque()
         self.script = None
         self._server = grpc.server(futures.ThreadPoolExecutor(4))
         self._server.add_generic_rpc_handlers((self,))
-        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        listen = self._server.add_insecure_port
+        if credentials:
+            listen = functools.partial(self._server.add_secure_port, server_credentials=credentials)
+        self.address = f"127.0.0.1:{listen('127.0.0.1:0')}"
         self._server.start()
 
     def service(self, handler_call_details):

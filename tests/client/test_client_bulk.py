@@ -159,6 +159,14 @@ async def test_large_tasks_make_smaller_batches(create, recorder):
     assert max(len(one.requests) for one in server.batches) == 3
 
 
+def test_a_path_unknown_over_rest_is_no_missing_queue(rest_client, rest_recorder):
+    unknown = (404, {"error": {"code": 404, "status": "NOT_FOUND", "message": "which path?"}})
+    rest_recorder.answers.extend([unknown, (200, {"name": QUEUE}), (200, {"name": "a"})])
+    assert outcomes(rest_client.create_tasks(QUEUE, named(1))) == ["a"]
+    rest_recorder.answers.extend([unknown, unknown])
+    assert outcomes(rest_client.create_tasks(QUEUE, named(1))) == [exceptions.NotFound]
+
+
 async def test_no_more_than_so_many_are_under_way(create, recorder):
     server = Server(knows_batches=False)
     under_way, most, lock = 0, 0, threading.Lock()

@@ -1,15 +1,20 @@
 """Over gRPC our client sends what Google's sends, and gives or raises what Google's does."""
 
 import contextlib
+import datetime
 import inspect
 from unittest import mock
 
 import grpc
 import pytest
-from google.api_core import exceptions, gapic_v1, retry
+from google.api_core import exceptions, gapic_v1, operation, retry
 from google.cloud import tasks_v2 as google_tasks
+from google.cloud.location import locations_pb2
+from google.iam.v1 import iam_policy_pb2, policy_pb2
+from google.longrunning import operations_pb2
+from google.protobuf import empty_pb2
 from recording import Failure
-from samples import A_TASK, LOCATION, QUEUE, REQUESTS, TASK
+from samples import A_QUEUE, A_TASK, LOCATION, QUEUE, REQUESTS, TASK
 
 from drayman import tasks
 from drayman.tasks_v2 import rpcs
@@ -18,6 +23,7 @@ from drayman.tasks_v2.services.cloud_tasks import transports
 ALL = (*rpcs.RPCS, *rpcs.MIXINS)
 each_rpc = pytest.mark.parametrize("rpc", ALL, ids=lambda rpc: rpc.name)
 AGENT = "x-goog-api-client"
+NOW = datetime.datetime(2030, 1, 1, 1, 1, 1, 5, tzinfo=datetime.UTC)
 
 
 def sent(recorder):
@@ -197,7 +203,57 @@ def test_an_attribute_of_the_transport_can_be_called_and_replaced(client, record
     assert client.get_queue(name=QUEUE).name == f"{QUEUE}!"
 
 
+@pytest.mark.parametrize("where", ["transport", "class"])
+def test_an_attribute_of_the_transport_can_be_patched_for_a_while(where, client, recorder):
+    client.get_queue(name=QUEUE)
+    target = client.transport if where == "transport" else type(client.transport)
+    with mock.patch.object(target, "get_queue") as patched:
+        patched.return_value = tasks.Queue(name="patched")
+        assert client.get_queue(name=QUEUE, timeout=3).name == "patched"
+        (request,) = patched.call_args.args
+        assert request == tasks.GetQueueRequest(name=QUEUE)
+        assert patched.call_args.kwargs["timeout"] == 3
+    recorder.answers.append(tasks.Queue.serialize(tasks.Queue(name="real")))
+    assert client.get_queue(name=QUEUE).name == "real"
+
+
 def test_a_stubs_call_can_be_patched(client):
     with mock.patch.object(type(client.transport.get_queue), "__call__") as call:
         call.return_value = tasks.Queue(name="patched")
         assert client.get_queue(name=QUEUE).name == "patched"
+
+
+A_RESPONSE = {
+    tasks.Task: google_tasks.Task(A_TASK | {"view": 2, "first_attempt": {"dispatch_time": NOW}}),
+    tasks.Queue: google_tasks.Queue(A_QUEUE | {"state": "PAUSED", "purge_time": NOW}),
+    tasks.ListTasksResponse: google_tasks.ListTasksResponse(tasks=[A_TASK], next_page_token="n"),
+    tasks.ListQueuesResponse: google_tasks.ListQueuesResponse(queues=[A_QUEUE]),
+    tasks.CmekConfig: google_tasks.CmekConfig(name="c", kms_key="k"),
+}
+PLAIN = {
+    policy_pb2.Policy: policy_pb2.Policy(version=1, etag=b"e"),
+    iam_policy_pb2.TestIamPermissionsResponse: iam_policy_pb2.TestIamPermissionsResponse(
+        permissions=["a"]
+    ),
+    locations_pb2.Location: locations_pb2.Location(name="l", labels={"a": "b"}),
+    locations_pb2.ListLocationsResponse: locations_pb2.ListLocationsResponse(next_page_token="n"),
+    operations_pb2.Operation: operations_pb2.Operation(name="o"),
+    empty_pb2.Empty: empty_pb2.Empty(),
+}
+
+
+@each_rpc
+def test_what_comes_back_is_what_googles_client_gives(rpc, client, google_client, recorder):
+    if rpc.response in PLAIN:
+        answer = PLAIN[rpc.response].SerializeToString()
+    else:
+        answer = type(A_RESPONSE[rpc.response]).serialize(A_RESPONSE[rpc.response])
+    given = []
+    for one in (google_client, client):
+        recorder.answers.append(answer)
+        given.append(getattr(one, rpc.method)(REQUESTS[rpc.method]))
+    google, ours = given
+    if isinstance(google, operation.Operation):
+        google, ours = google.operation, ours.operation
+    assert type(ours).__name__ == type(google).__name__
+    assert repr(ours) == repr(google)

@@ -24,7 +24,7 @@ def test_a_task_beyond_the_horizon_is_refused_with_its_time():
     with pytest.raises(InvalidArgument) as refusal:
         task.check_schedule_time(4_102_444_800 * SECOND, NOW, HORIZON)
     assert refusal.value.message == (
-        "The Task.scheduleTime, 2100-01-01T00:00:00+00:00, is too far in the future. Schedule "
+        "The Task.scheduleTime, 2099-12-31T16:00:00-08:00, is too far in the future. Schedule "
         "time must be no more than 720h in the future."
     )
 

@@ -59,6 +59,12 @@ def failing(world):
 FAULTS = [errors.Unavailable("the disk is away"), RuntimeError("a fault of ours")]
 
 
+async def stop_is_waiting(world):
+    """Return once ``stop`` waits for the grace to pass."""
+    while not any(isinstance(event, Stopping) for event in world.events):
+        await world.store.stats()
+
+
 async def waiting_timer(world):
     """Return once someone waits for the clock."""
     while not any(timer.callback for *_, timer in world.clock._timers):
@@ -136,8 +142,7 @@ async def test_what_outlives_the_grace_is_delivered_again(world):
     await world.step()
     await world.targets.arrived(1)
     stopping = asyncio.create_task(world.dispatcher.stop(30 * SECOND))
-    while not any(isinstance(event, Stopping) for event in world.events):
-        await world.store.stats()
+    await stop_is_waiting(world)
     world.clock.advance(30 * SECOND)
     await stopping
     assert (await world.store.stats()).in_flight == 0
@@ -158,3 +163,19 @@ async def test_a_release_that_fails_is_left_to_the_next_start(world, failing):
     failing.failures["release"] = [errors.Unavailable("gone")]
     await world.dispatcher.stop(MINUTE)
     assert [e.verb for e in world.events if isinstance(e, StoreFailed)] == ["release"]
+
+
+async def test_a_claim_on_its_way_when_the_server_stops_is_returned_too(world):
+    queue = await world.queue()
+    await world.task(queue)
+    world.targets.will(HANG)
+    claiming = asyncio.create_task(world.dispatcher.step())
+    stopping = asyncio.create_task(world.dispatcher.stop(SECOND))
+    await claiming
+    await world.targets.arrived(1)
+    await stop_is_waiting(world)
+    world.clock.advance(SECOND)
+    await stopping
+    assert (await world.store.stats()).in_flight == 0
+    world.start()
+    assert await world.step() == 1

@@ -51,6 +51,13 @@ async def test_a_granted_attempt_waits_for_nothing(world, obstacle):
     assert ids_of(await world.claim()) == ["t"]
 
 
+async def test_a_granted_attempt_heeds_neither_slots_nor_shares(world):
+    await world.queue()
+    await world.run(await world.create_one("t"))
+    await world.create("u")
+    assert ids_of(await world.claim(slots=0, held={full("q"): 50})) == ["t"]
+
+
 async def test_granted_attempts_come_first_in_the_order_of_their_grants(world):
     await world.queue()
     names = await world.create("a", "b", "c", "d")

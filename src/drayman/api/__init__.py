@@ -1,5 +1,5 @@
 """Who asks: a coroutine for each call, and the doors through which calls come.
 
 ``queues`` and ``tasks`` hold the coroutines, ``calls`` finds the one of a row of the table,
-``grpc`` and ``http`` are the doors.
+``grpc`` and ``http`` (with ``rest``) are the doors.
 """

@@ -6,11 +6,13 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from drayman.api import queues, tasks
+from drayman.api import locations, queues, tasks
 from drayman.api.context import Context
-from drayman.core import errors
+from drayman.core import errors, names
 from drayman.core.status import Code
 from drayman.tasks_v2 import rpcs
+
+_MODULES = (queues, tasks, locations)
 
 Call = Callable[[Context, Any], Awaitable[Any]]
 
@@ -25,10 +27,10 @@ class InternalError(errors.ServiceError):
 
 def _handlers() -> dict[str, Call]:
     found = {}
-    for rpc in rpcs.RPCS:
-        call = getattr(queues, rpc.method, None) or getattr(tasks, rpc.method, None)
-        if call is not None:
-            found[rpc.name] = call
+    for rpc in rpcs.SERVED:
+        for module in _MODULES:
+            if hasattr(module, rpc.method):
+                found[rpc.name] = getattr(module, rpc.method)
     return found
 
 
@@ -39,6 +41,14 @@ HANDLERS: dict[str, Call] = _handlers()
 def message_class(message: Any) -> Any:
     """Return the plain protobuf class of a row's message."""
     return message.pb() if hasattr(message, "pb") else message
+
+
+def _routed(rpc: rpcs.Rpc, request: Any) -> str:
+    """Return the name by which a request is routed: it says what location the call is for."""
+    *parents, last = rpc.routing.split(".")
+    for parent in parents:
+        request = getattr(request, parent)
+    return str(getattr(request, last))
 
 
 async def answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes) -> bytes:
@@ -56,6 +66,7 @@ async def answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: byte
 async def call(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
     """Answer a request message; every failure is a ServiceError."""
     try:
+        names.check_location(_routed(rpc, request), context.limits.locations)
         return await HANDLERS[rpc.name](context, request)
     except errors.ServiceError:
         raise

@@ -1,5 +1,6 @@
 """The gRPC door: a loop over the table of calls."""
 
+import datetime
 from collections.abc import Callable
 from typing import Any
 
@@ -8,15 +9,19 @@ import grpc.aio
 
 from drayman.api import calls
 from drayman.api.context import Context
-from drayman.core.errors import ServiceError
+from drayman.core.clock import SECOND
+from drayman.core.errors import InvalidArgument, ServiceError
+from drayman.core.limits import REQUEST_SIZE
 from drayman.tasks_v2 import rpcs
+from drayman.wire import details
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a port in use is an error, not a second server on it
-    ("grpc.max_receive_message_length", 16 << 20),
+    ("grpc.max_receive_message_length", REQUEST_SIZE),
     ("grpc.max_send_message_length", -1),
 )
+_YEAR_9999 = 253_000_000_000
 CONCURRENT_CALLS = 10_000
 
 
@@ -51,7 +56,7 @@ class _Handlers(grpc.GenericRpcHandler):
     def __init__(self, context: Context) -> None:
         self._methods: dict[str, Any] = {
             rpc.full_name: grpc.unary_unary_rpc_method_handler(_handler(context, rpc))
-            for rpc in rpcs.RPCS
+            for rpc in rpcs.SERVED
             if rpc.name in calls.HANDLERS
         }
 
@@ -64,9 +69,28 @@ def _handler(context: Context, rpc: rpcs.Rpc) -> Callable[[bytes, Any], Any]:
 
     async def handle(body: bytes, call: Any) -> bytes:
         try:
+            _check_deadline(context, call.time_remaining())
             return await calls.answer(context, rpc, request_class, body)
         except ServiceError as error:
-            await call.abort(_CODES[error.code], error.message)
+            await call.abort(_CODES[error.code], error.message, _trailer(error))
             raise  # abort has raised; this line is for the reader of types
 
     return handle
+
+
+def _check_deadline(context: Context, remaining: float | None) -> None:
+    """Refuse a caller who would wait for too long, as the real service does."""
+    limit = context.limits.call_deadline
+    if limit and remaining is not None and remaining * SECOND > limit:
+        when = context.clock.now() // SECOND + round(remaining)
+        shown = datetime.datetime.fromtimestamp(min(when, _YEAR_9999), tz=datetime.UTC)
+        raise InvalidArgument(
+            f"The request deadline is {shown:%Y-%m-%dT%H:%M:%SZ}. The deadline cannot be more "
+            f"than {limit // SECOND}s in the future."
+        )
+
+
+def _trailer(error: ServiceError) -> tuple[tuple[str, bytes], ...]:
+    if not error.details:
+        return ()
+    return (("grpc-status-details-bin", details.status(error).SerializeToString()),)

@@ -1,12 +1,14 @@
-"""The HTTP door: health now, REST when it comes. A plain ASGI application."""
+"""The HTTP door: health, and REST below ``/v2/``. A plain ASGI application."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from drayman.api import wellknown
+from drayman.api import rest, wellknown
 from drayman.api.context import Context
+from drayman.core import errors
 from drayman.core.errors import ServiceError
+from drayman.core.limits import REQUEST_SIZE
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -21,34 +23,73 @@ class HttpApp:
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
-        del receive  # nothing here has a body yet
         if scope["type"] != "http":
             return
-        status, content = await self._answer(scope["path"])
-        body = json.dumps(content).encode() + b"\n"
+        try:
+            answer = await self._answer(scope, receive)
+        except ServiceError as error:
+            answer = rest.refusal(error)
         headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
+            (b"content-type", b"application/json; charset=UTF-8"),
+            (b"content-length", str(len(answer.body)).encode()),
         ]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, path: str) -> tuple[int, dict[str, Any]]:
+    async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> rest.Answer:
+        path = scope["raw_path"].decode("latin-1").partition("?")[0]
+        if path.startswith(rest.VERSION):
+            return await self._rest(scope, path, receive)
         if path == "/healthz":
-            return 200, {"status": "alive"}
+            return _json(200, {"status": "alive"})
         if path == "/readyz":
             return await self._readiness()
         document = await wellknown.find(self._context, path)
-        if document is not None:
-            return 200, document
-        message = f"No such path: {path}"
-        return 404, {"error": {"code": 404, "message": message, "status": "NOT_FOUND"}}
+        if document is None:
+            raise errors.NotFound(f"No such path: {path}")
+        return _json(200, document)
 
-    async def _readiness(self) -> tuple[int, dict[str, Any]]:
+    async def _rest(self, scope: Mapping[str, Any], path: str, receive: Receive) -> rest.Answer:
         if not self.ready:
-            return 503, {"status": "not ready", "reason": "the server is starting or stopping"}
+            raise errors.Unavailable("The server is starting or stopping.")
+        headers = dict(scope["headers"])
+        request = rest.Request(
+            verb=scope["method"],
+            path=path,
+            query=scope["query_string"].decode("latin-1"),
+            body=await _body(headers, receive),
+            content_type=headers.get(b"content-type", b"").decode("latin-1"),
+        )
+        return await rest.answer(self._context, request)
+
+    async def _readiness(self) -> rest.Answer:
+        if not self.ready:
+            reason = "the server is starting or stopping"
+            return _json(503, {"status": "not ready", "reason": reason})
         try:
             await self._context.store.check()
         except ServiceError as error:
-            return 503, {"status": "not ready", "reason": error.message}
-        return 200, {"status": "ready"}
+            return _json(503, {"status": "not ready", "reason": error.message})
+        return _json(200, {"status": "ready"})
+
+
+async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+    """Return the whole body; InvalidArgument, before it is read, for one that is too large."""
+    announced = int(headers.get(b"content-length", b"0"))  # the HTTP library has checked it
+    body, more = bytearray(), True
+    while more:
+        if max(announced, len(body)) > REQUEST_SIZE:
+            raise errors.InvalidArgument(
+                f"Request payload size exceeds the limit: {REQUEST_SIZE} bytes."
+            )
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            raise errors.Unavailable("The caller went away.")
+        body += event.get("body", b"")
+        more = event.get("more_body", False)
+    return bytes(body)
+
+
+def _json(status: int, content: Mapping[str, Any]) -> rest.Answer:
+    return rest.Answer(status, json.dumps(content).encode() + b"\n")

@@ -1,32 +1,46 @@
 """The calls of queues. Each takes the request's message and returns the response's."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from google.protobuf import empty_pb2
 
 from drayman.api.context import Context
-from drayman.core import errors, limits, names
-from drayman.core.queue import State
+from drayman.core import limits, names
+from drayman.core.queue import Queue, State
 from drayman.tasks_v2 import types
-from drayman.wire import pages, queues
+from drayman.wire import filters, pages, queues
 
 _ListResponse = types.ListQueuesResponse.pb()
 
 
 async def list_queues(context: Context, request: Any) -> Any:
-    """ListQueues: in the order of their names, a page at a time."""
+    """ListQueues: those that the filter wants, in the order of their names, a page at a time."""
     parent = names.location("parent", request.parent)
-    if request.filter:
-        raise errors.Unimplemented(
-            "ListQueuesRequest.filter is not supported by this version of drayman."
-        )
+    wanted = filters.of_queues(request.filter)
     now, size = context.clock.now(), pages.size(request.page_size, limits.QUEUES_PAGE)
-    after = pages.cursor(parent, request.page_token, now)
-    found = await context.store.list_queues(parent, after, size + 1)
-    response = _ListResponse(queues=[queues.show(queue) for queue in found[:size]])
-    if len(found) > size:
-        response.next_page_token = pages.token(parent, found[size - 1].name, now)
+    scope = f"{parent}\n{request.filter}"
+    after = pages.cursor(scope, request.page_token, now)
+    response = _ListResponse()
+    async for queue in _past(context, parent, after, size):
+        if request.filter and not filters.wants(wanted, queue):
+            continue
+        if len(response.queues) == size:
+            response.next_page_token = pages.token(scope, response.queues[-1].name, now)
+            break
+        response.queues.append(queues.show(queue))
     return response
+
+
+async def _past(context: Context, parent: str, after: str, size: int) -> AsyncIterator[Queue]:
+    """Yield the queues of a location past a name, a page of the store's at a time."""
+    while True:
+        found = await context.store.list_queues(parent, after, size + 1)
+        for queue in found:
+            yield queue
+        if len(found) <= size:
+            return
+        after = found[-1].name
 
 
 async def get_queue(context: Context, request: Any) -> Any:
@@ -36,7 +50,7 @@ async def get_queue(context: Context, request: Any) -> Any:
 
 async def create_queue(context: Context, request: Any) -> Any:
     """CreateQueue: the response shows the defaults filled in."""
-    parent = names.location("parent", request.parent)
+    parent = names.new_parent(request.parent)
     name = names.new_queue(parent, request.queue.name)
     queue = queues.accept(request.queue, name, context.limits)
     return queues.show(await context.store.create_queue(queue, context.clock.now()))

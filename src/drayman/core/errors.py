@@ -4,7 +4,9 @@
     ├── InvalidArgument           the request can never work
     ├── NotFound                  what it names is not there
     ├── AlreadyExists             what it creates is there, or was recently
+    ├── PermissionDenied          the caller may not
     ├── FailedPrecondition        not in the present state of things
+    ├── Aborted                   someone else was faster: read again, then write
     ├── ResourceExhausted         no room: disk full, too many calls waiting
     ├── Unavailable               try again later: the store cannot be reached or written
     └── Unimplemented             a call this server does not have
@@ -12,17 +14,56 @@
 The messages below are the real service's words where those are known (recorded responses).
 """
 
+import dataclasses
+from collections.abc import Mapping, Sequence
+
 from drayman.core.status import Code
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Help:
+    """Where to read more (google.rpc.Help, of one link)."""
+
+    description: str
+    url: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """The cause for programs (google.rpc.ErrorInfo)."""
+
+    reason: str
+    domain: str
+    metadata: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LocalizedMessage:
+    """The message for people (google.rpc.LocalizedMessage)."""
+
+    locale: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BadRequest:
+    """The fields that are wrong, each with what is wrong (google.rpc.BadRequest)."""
+
+    violations: Sequence[tuple[str, str]]
+
+
+Detail = Help | ErrorInfo | LocalizedMessage | BadRequest
+
+
 class ServiceError(Exception):
-    """A call that ends in a status code and a sentence for the caller."""
+    """A call that ends in a status code and a sentence for the caller, details if need be."""
 
     code = Code.UNKNOWN
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *details: Detail) -> None:
         super().__init__(message)
         self.message = message
+        self.details = details
 
 
 class InvalidArgument(ServiceError):
@@ -41,6 +82,18 @@ class AlreadyExists(ServiceError):
     """What the request creates is there, or was recently."""
 
     code = Code.ALREADY_EXISTS
+
+
+class PermissionDenied(ServiceError):
+    """The caller may not do what the request asks."""
+
+    code = Code.PERMISSION_DENIED
+
+
+class Aborted(ServiceError):
+    """Someone else changed the same thing first; reading it again and repeating may work."""
+
+    code = Code.ABORTED
 
 
 class FailedPrecondition(ServiceError):
@@ -70,6 +123,27 @@ class Unimplemented(ServiceError):
 def words(error: Exception) -> str:
     """Return what a log says of an error: a fault of our own shows its type."""
     return error.message if isinstance(error, ServiceError) else f"internal error: {error!r}"
+
+
+_REFERENCE = "https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues"
+QUEUE_NAME_HELP = Help("Definition of queue name", f"{_REFERENCE}#Queue.FIELDS.name")
+TASK_ID_HELP = Help("Definition of task ID", f"{_REFERENCE}.tasks#Task.FIELDS.name")
+
+
+def no_project(project: str) -> PermissionDenied:
+    """CreateQueue met a parent that is no location; the real service looks for its project."""
+    message = f"Permission denied on resource project {project}."
+    facts = {
+        "consumer": f"projects/{project}",
+        "containerInfo": project,
+        "service": "cloudtasks.googleapis.com",
+    }
+    return PermissionDenied(
+        message,
+        ErrorInfo("CONSUMER_INVALID", "googleapis.com", facts),
+        LocalizedMessage("en-US", message),
+        Help("Google developers console", "https://console.developers.google.com"),
+    )
 
 
 def queue_exists() -> AlreadyExists:

@@ -75,5 +75,16 @@ class Stopping:
     in_flight: int
 
 
-Event = AttemptEnded | AttemptCrashed | StoreFailed | RateChanged | Stopping
+@dataclasses.dataclass(frozen=True, slots=True)
+class Crashed:
+    """A part that must run as long as the server does has ended by a fault.
+
+    Attributes:
+        error: The fault.
+    """
+
+    error: BaseException
+
+
+Event = AttemptEnded | AttemptCrashed | StoreFailed | RateChanged | Stopping | Crashed
 Emit = Callable[[Event], None]

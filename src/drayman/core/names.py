@@ -1,6 +1,7 @@
 """Names of resources: how they are read and put together (API text; recorded errors)."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from drayman.core import errors
@@ -15,6 +16,10 @@ _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
 LOCATION_FORM = "projects/<PROJECT_ID>/locations/<LOCATION_ID>"
 QUEUE_FORM = f"{LOCATION_FORM}/queues/<QUEUE_ID>"
 TASK_FORM = f"{QUEUE_FORM}/tasks/<TASK_ID>"
+
+
+_LOCATION_OF = re.compile(r"projects/[^/]+/locations/([^/]+)")
+_PROJECT_NAME = re.compile(rf"projects/{_PROJECT}")
 
 
 class TaskName(NamedTuple):
@@ -51,10 +56,41 @@ def task(field: str, name: str) -> TaskName:
     return TaskName(queue_name, task_id)
 
 
+def project(field: str, name: str) -> str:
+    """Return ``name``, the name of a project; InvalidArgument otherwise."""
+    if not _PROJECT_NAME.fullmatch(name):
+        raise _malformed(field, name, "projects/<PROJECT_ID>")
+    return name
+
+
+def check_location(name: str, allowed: Sequence[str]) -> None:
+    """Check that whatever a name names lies in one of the locations, if there are any."""
+    match = _LOCATION_OF.match(name)
+    if allowed and match and match[1] not in allowed:
+        raise errors.InvalidArgument(
+            f"Location '{match[1][:200]}' is not a valid location. "
+            "Use ListLocations to list valid locations."
+        )
+
+
+def is_location_id(text: str) -> bool:
+    """Tell whether a text can be the id of a location."""
+    return re.fullmatch(_LOCATION, text) is not None
+
+
+def new_parent(name: str) -> str:
+    """Return ``name``, the location that a queue is to be created in."""
+    if name and not _LOCATION_NAME.fullmatch(name):
+        raise errors.no_project(name.removeprefix("projects/").partition("/")[0][:200])
+    return location("parent", name)
+
+
 def new_queue(parent: str, name: str) -> str:
     """Return the name of a queue that is to be created under ``parent``."""
     if not _QUEUE_NAME.fullmatch(name):
-        raise errors.InvalidArgument(f'Queue name must be formatted: "{QUEUE_FORM}".')
+        raise errors.InvalidArgument(
+            f'Queue name must be formatted: "{QUEUE_FORM}".', errors.QUEUE_NAME_HELP
+        )
     if not name.startswith(f"{parent}/queues/"):
         raise errors.InvalidArgument(f"{name} must begin with {parent}.")
     return name
@@ -73,7 +109,8 @@ def new_task(parent: str, name: str) -> str:
     if not _TASK_ID.fullmatch(task_id):
         raise errors.InvalidArgument(
             f'Task ID "{task_id}" can contain only letters ([A-Za-z]), numbers ([0-9]), '
-            "hyphens (-), or underscores (_). Task ID must between 1 and 500 characters."
+            "hyphens (-), or underscores (_). Task ID must between 1 and 500 characters.",
+            errors.TASK_ID_HELP,
         )
     return task_id
 
@@ -97,5 +134,6 @@ def _malformed(field: str, name: str, form: str) -> errors.InvalidArgument:
     # The first sentence is the real service's, which stops there; users ask for the second.
     return errors.InvalidArgument(
         "Invalid resource field value in the request. "
-        f'"{field}" must be formatted "{form}", not "{name[:200]}".'
+        f'"{field}" must be formatted "{form}", not "{name[:200]}".',
+        errors.BadRequest([(field, f'must be formatted "{form}"')]),
     )

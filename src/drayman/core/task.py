@@ -98,9 +98,20 @@ def check_deadline(
 
 
 def _in_words(moment: Micros) -> str:
-    # The real service prints Pacific time; the zone's rules are not everywhere, so it is UTC here.
+    # As the real service prints it: in US Pacific time.
     try:
         when = datetime.datetime.fromtimestamp(moment // SECOND, tz=datetime.UTC)
+        return when.astimezone(_pacific(when)).isoformat()
     except (OverflowError, ValueError, OSError):
         return f"{moment // SECOND} s after 1970"
-    return when.isoformat()
+
+
+def _pacific(when: datetime.datetime) -> datetime.timezone:
+    """Return the zone of US Pacific time: the rules since 2007, which need no database."""
+    summer = _sunday(when.year, 3, 8, 10) <= when < _sunday(when.year, 11, 1, 9)
+    return datetime.timezone(datetime.timedelta(hours=-7 if summer else -8))
+
+
+def _sunday(year: int, month: int, earliest: int, hour: int) -> datetime.datetime:
+    day = datetime.datetime(year, month, earliest, hour, tzinfo=datetime.UTC)
+    return day + datetime.timedelta(days=6 - day.weekday())

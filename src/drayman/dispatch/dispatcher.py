@@ -65,6 +65,7 @@ class Dispatcher:
         self._app_engine = app_engine
         self._emit = emit
         self._wake = asyncio.Event()
+        self._stepping = asyncio.Lock()
         self._stopping = False
         self._attempts: set[asyncio.Task[None]] = set()
         self._held: collections.Counter[str] = collections.Counter()
@@ -82,6 +83,10 @@ class Dispatcher:
 
     async def step(self) -> Micros | None:
         """Start what is due; return when to look again, None for not before a change."""
+        async with self._stepping:
+            return await self._step()
+
+    async def _step(self) -> Micros | None:
         free = self._slots - len(self._attempts)
         if self._stopping or free <= 0 or self._bytes > BYTES:
             return None
@@ -107,6 +112,8 @@ class Dispatcher:
         """Start nothing new, let what is in flight end, return the rest to its queues."""
         self._stopping = True
         self._wake.set()
+        async with self._stepping:  # a claim on its way arrives before anything is returned
+            pass
         self._emit(Stopping(len(self._attempts)))
         with contextlib.suppress(TimeoutError):
             async with self._clock.timeout(self._clock.now() + grace):

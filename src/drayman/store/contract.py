@@ -105,6 +105,9 @@ class Store(Protocol):
     async def list_queues(self, location: str, after: str, limit: int) -> list[Queue]:
         """Return the queues of a location in the order of their names, past ``after``."""
 
+    async def list_locations(self, project: str) -> list[str]:
+        """Return the names of the locations in which a project has queues, in order."""
+
     async def update_queue(
         self, name: str, change: Callable[[Queue | None], Queue], now: Micros
     ) -> Queue:
@@ -167,8 +170,10 @@ class Store(Protocol):
         At most ``limit`` in all. Of a queue at most what its state, its token bucket under the
         back pressure on it (``core.throttle``) and its concurrency allow, and no more than keeps
         this server's share fair: of its ``slots`` free slots no queue may come to hold more
-        than it leaves free for others. ``held`` says how many attempts of each queue this
-        server has in flight.
+        than it leaves free for others, give or take the last one. ``held`` says how many
+        attempts of each queue this server has in flight. Granted attempts heed neither slots
+        nor shares. The queue that has been ready longest comes first; within it, the task that
+        has been due longest.
         """
 
     async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[bool]:

@@ -9,96 +9,15 @@ Example:
 from typing import TYPE_CHECKING, Any
 
 from drayman import __version__ as __version__
+from drayman.tasks_v2 import types as _types
 from drayman.tasks_v2.task_builder import http_task
-from drayman.tasks_v2.types import (
-    AppEngineHttpRequest,
-    AppEngineRouting,
-    Attempt,
-    BatchCreateTasksMetadata,
-    BatchCreateTasksRequest,
-    BatchCreateTasksResponse,
-    BatchDeleteTasksMetadata,
-    BatchDeleteTasksRequest,
-    CmekConfig,
-    CreateQueueRequest,
-    CreateTaskRequest,
-    DeleteQueueRequest,
-    DeleteTaskRequest,
-    GetCmekConfigRequest,
-    GetQueueRequest,
-    GetTaskRequest,
-    HttpMethod,
-    HttpRequest,
-    HttpTarget,
-    ListQueuesRequest,
-    ListQueuesResponse,
-    ListTasksRequest,
-    ListTasksResponse,
-    OAuthToken,
-    OidcToken,
-    PathOverride,
-    PauseQueueRequest,
-    PurgeQueueRequest,
-    QueryOverride,
-    Queue,
-    RateLimits,
-    ResumeQueueRequest,
-    RetryConfig,
-    RunTaskRequest,
-    StackdriverLoggingConfig,
-    Task,
-    UpdateCmekConfigRequest,
-    UpdateQueueRequest,
-    UriOverride,
-)
+from drayman.tasks_v2.types import *  # noqa: F403 - all messages, by the names of their __all__
 
 if TYPE_CHECKING:
     from drayman.tasks_v2.services.cloud_tasks import CloudTasksAsyncClient, CloudTasksClient
 
-__all__ = (
-    "AppEngineHttpRequest",
-    "AppEngineRouting",
-    "Attempt",
-    "BatchCreateTasksMetadata",
-    "BatchCreateTasksRequest",
-    "BatchCreateTasksResponse",
-    "BatchDeleteTasksMetadata",
-    "BatchDeleteTasksRequest",
-    "CloudTasksAsyncClient",
-    "CloudTasksClient",
-    "CmekConfig",
-    "CreateQueueRequest",
-    "CreateTaskRequest",
-    "DeleteQueueRequest",
-    "DeleteTaskRequest",
-    "GetCmekConfigRequest",
-    "GetQueueRequest",
-    "GetTaskRequest",
-    "HttpMethod",
-    "HttpRequest",
-    "HttpTarget",
-    "ListQueuesRequest",
-    "ListQueuesResponse",
-    "ListTasksRequest",
-    "ListTasksResponse",
-    "OAuthToken",
-    "OidcToken",
-    "PathOverride",
-    "PauseQueueRequest",
-    "PurgeQueueRequest",
-    "QueryOverride",
-    "Queue",
-    "RateLimits",
-    "ResumeQueueRequest",
-    "RetryConfig",
-    "RunTaskRequest",
-    "StackdriverLoggingConfig",
-    "Task",
-    "UpdateCmekConfigRequest",
-    "UpdateQueueRequest",
-    "UriOverride",
-    "http_task",
-)
+__all__ = ["CloudTasksAsyncClient", "CloudTasksClient", "http_task"]
+__all__ += _types.__all__
 
 
 def __getattr__(name: str) -> Any:

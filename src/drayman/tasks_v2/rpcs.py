@@ -127,5 +127,24 @@ MIXINS: tuple[Rpc, ...] = (
         timeout=None, service="google.cloud.location.Locations"),
 )  # fmt: skip
 
+# Calls that a server answers though Google's client has no method for them.
+OPERATIONS: tuple[Rpc, ...] = (
+    Rpc("ListOperations", "list_operations",
+        operations_pb2.ListOperationsRequest, operations_pb2.ListOperationsResponse,
+        "GET", f"{{name={_LOCATION}}}/operations", None, "name", (),
+        timeout=None, service="google.longrunning.Operations"),
+    Rpc("DeleteOperation", "delete_operation", operations_pb2.DeleteOperationRequest, _EMPTY,
+        "DELETE", f"{{name={_LOCATION}/operations/*}}", None, "name", (),
+        timeout=None, service="google.longrunning.Operations"),
+    Rpc("CancelOperation", "cancel_operation", operations_pb2.CancelOperationRequest, _EMPTY,
+        "POST", f"{{name={_LOCATION}/operations/*}}:cancel", "*", "name", (),
+        timeout=None, service="google.longrunning.Operations"),
+    Rpc("WaitOperation", "wait_operation",
+        operations_pb2.WaitOperationRequest, operations_pb2.Operation,
+        "POST", f"{{name={_LOCATION}/operations/*}}:wait", "*", "name", (),
+        timeout=None, service="google.longrunning.Operations"),
+)  # fmt: skip
+
+SERVED: tuple[Rpc, ...] = (*RPCS, *MIXINS, *OPERATIONS)
 BY_NAME = {rpc.name: rpc for rpc in (*RPCS, *MIXINS)}
 BY_METHOD = {rpc.method: rpc for rpc in (*RPCS, *MIXINS)}

@@ -8,18 +8,22 @@ from drayman.core import errors
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue, RetryConfig, rate_limits
 from drayman.tasks_v2 import types
-from drayman.wire import masks, retries, times
+from drayman.wire import masks, retries, targets, times
 
 Message = types.Queue.pb()
 
 OUTPUT_ONLY = ("name", "state", "purge_time", "rate_limits.max_burst_size")
+_EMPTY_IS_ABSENT = ("http_target", "app_engine_routing_override")
 _SETTINGS = ("app_engine_routing_override", "http_target", "stackdriver_logging_config")
 
 
 def accept(message: Any, name: str, limits: Limits) -> Queue:
-    """Return the queue that a message asks for, defaults filled in; InvalidArgument."""
+    """Return the queue that a message asks for, defaults filled in; InvalidArgument.
+
+    ``message`` is changed on the way.
+    """
     rates = message.rate_limits
-    _check_settings(message)
+    _accept_settings(message, name)
     return Queue(
         name=name,
         rate_limits=rate_limits(
@@ -33,11 +37,12 @@ def accept(message: Any, name: str, limits: Limits) -> Queue:
 def update(existing: Queue | None, message: Any, paths: Sequence[str], limits: Limits) -> Queue:
     """Return what UpdateQueue makes of a queue, None of an absent one.
 
-    No paths mean every field. Output-only fields are ignored wherever they are named.
+    No paths, or the path ``*``, mean every field. Output-only fields are ignored wherever they
+    are named.
     """
     if existing is None:
         return accept(message, message.name, limits)
-    if not paths:
+    if not paths or list(paths) == ["*"]:
         changed = accept(message, existing.name, limits)
     else:
         merged = show(existing)
@@ -61,9 +66,15 @@ def show(queue: Queue) -> Any:
     return message
 
 
-def _check_settings(message: Any) -> None:
+def _accept_settings(message: Any, name: str) -> None:
+    """Check the settings that only ``wire`` opens; drop those that say nothing."""
+    for field in _EMPTY_IS_ABSENT:
+        if not getattr(message, field).ByteSize():
+            message.ClearField(field)
     if message.HasField("http_target"):
-        raise errors.Unimplemented("Queue.httpTarget is not supported by this version of drayman.")
+        targets.accept_target(message.http_target)
+    if message.HasField("app_engine_routing_override"):
+        targets.accept_routing(message.app_engine_routing_override, name)
     ratio = message.stackdriver_logging_config.sampling_ratio
     if not 0.0 <= ratio <= 1.0:
         raise errors.InvalidArgument(

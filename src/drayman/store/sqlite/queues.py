@@ -43,6 +43,15 @@ def list_(connection: Connection, location: str, after: str, limit: int) -> list
     return [queue_of(QueueRow(*row)) for row in rows.fetchall()]
 
 
+def locations(connection: Connection, project: str) -> list[str]:
+    """Return the locations in which a project has queues."""
+    prefix = f"{project}/locations/"
+    rows = connection.execute(
+        _SQL["list_locations"], {"start": prefix, "end": f"{project}/locations0"}
+    )
+    return [name for (name,) in rows.fetchall()]
+
+
 def update(
     connection: Connection, name: str, change: Callable[[Queue | None], Queue], now: Micros
 ) -> Queue:

@@ -76,6 +76,7 @@ class SqliteStore:
         self._check = Verb[None](_each(_touch), 12)
         self._get_queue = Verb[Queue](_each(queues.get), 20, writes=False)
         self._list_queues = Verb[list[Queue]](_each(queues.list_), 20, writes=False)
+        self._list_locations = Verb[list[str]](_each(queues.locations), 20, writes=False)
         self._get_task = Verb[Task](_each(tasks.get), 20, writes=False)
         self._list_tasks = Verb[TaskPage](_each(tasks.list_), 20, writes=False)
         self._queue_stats = Verb[QueueStats](_each(queues.queue_stats), 20, writes=False)
@@ -114,6 +115,10 @@ class SqliteStore:
     async def list_queues(self, location: str, after: str, limit: int) -> list[Queue]:
         """Return the queues of a location past ``after``."""
         return await self._writer.call(self._list_queues, (location, after, limit))
+
+    async def list_locations(self, project: str) -> list[str]:
+        """Return the locations in which a project has queues."""
+        return await self._writer.call(self._list_locations, (project,))
 
     async def update_queue(
         self, name: str, change: Callable[[Queue | None], Queue], now: Micros

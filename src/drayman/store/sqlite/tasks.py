@@ -135,7 +135,8 @@ class _Mint:
         (self._last,) = self._first = connection.execute(_SQL["last_seq"]).fetchone()
 
     def next(self, now: Micros) -> int:
-        self._last = max(self._last + 1, now * SEQ_PER_MICRO)
+        # Not the even number: it is what people name tasks after who take the time for an id.
+        self._last = max(self._last + 1, now * SEQ_PER_MICRO + 1)
         return int(self._last)
 
     def note(self) -> None:

@@ -64,11 +64,12 @@ CREATE INDEX claim_forced ON claim (task) WHERE forced_at IS NOT NULL;
 
 -- The names of the recently gone.
 CREATE TABLE task_tombstone (
+  key INTEGER PRIMARY KEY, -- what a sweep finds the expired by
   queue INTEGER NOT NULL,
   id TEXT NOT NULL,
   expire_time INTEGER NOT NULL,
-  PRIMARY KEY (queue, id)
-) STRICT, WITHOUT ROWID;
+  UNIQUE (queue, id)
+) STRICT;
 CREATE INDEX task_tombstone_expire ON task_tombstone (expire_time);
 CREATE TABLE queue_tombstone (
   name TEXT PRIMARY KEY,

@@ -125,8 +125,8 @@ SELECT task.seq, queue.key FROM task JOIN queue USING (generation)
 WHERE task.seq < :seq ORDER BY task.seq LIMIT :limit
 
 -- name: sweep_task_tombstones
-DELETE FROM task_tombstone WHERE (queue, id) IN (
-  SELECT queue, id FROM task_tombstone WHERE expire_time <= :now LIMIT :limit
+DELETE FROM task_tombstone WHERE key IN (
+  SELECT key FROM task_tombstone WHERE expire_time <= :now LIMIT :limit
 )
 
 -- name: sweep_queue_tombstones

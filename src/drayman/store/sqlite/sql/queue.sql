@@ -4,6 +4,10 @@ SELECT $queue FROM queue WHERE name = :name
 -- name: list_queues
 SELECT $queue FROM queue WHERE name > :after AND name < :end ORDER BY name LIMIT :limit
 
+-- name: list_locations
+SELECT DISTINCT substr(name, 1, instr(name, '/queues/') - 1) AS location FROM queue
+WHERE name > :start AND name < :end ORDER BY location
+
 -- name: queue_tombstone
 SELECT 1 FROM queue_tombstone WHERE name = :name AND expire_time > :now
 

@@ -68,8 +68,22 @@ class Bulk:
         from google.api_core import exceptions
 
         answers = self._batch(tasks)
-        unknown = isinstance(answers[0].error, exceptions.MethodNotImplemented)
-        return None if unknown else answers
+        error = answers[0].error
+        if isinstance(error, exceptions.MethodNotImplemented | exceptions.MethodNotAllowed):
+            return None
+        if isinstance(error, exceptions.NotFound) and all(one.error is error for one in answers):
+            # Over REST a path that the server does not know looks like a queue that is not there.
+            return None if self._queue_exists() else answers
+        return answers
+
+    def _queue_exists(self) -> bool:
+        from google.api_core import exceptions
+
+        try:
+            self._client.get_queue(name=self._parent)
+        except exceptions.GoogleAPICallError:
+            return False
+        return True
 
     def _batch(self, tasks: Sequence[types.Task]) -> list[Creation]:
         """Create a batch."""

@@ -14,7 +14,7 @@ from drayman.tasks_v2.services.cloud_tasks.requests import is_default
 class _Stub:
     """A transport's attribute for one RPC: the callable that makes it, built on first use.
 
-    An instance may be given another callable in its place, as tests like to do.
+    A test may put another callable in its place, on the transport or on its class.
     """
 
     def __init__(self, rpc: rpcs.Rpc) -> None:
@@ -24,7 +24,16 @@ class _Stub:
     def __get__(self, transport: Any, owner: type | None = None) -> Any:
         if transport is None:
             return self
-        return transport.__dict__.setdefault(self.rpc.method, transport.make_stub(self.rpc))
+        stubs = transport.stubs
+        if self.rpc.method not in stubs:
+            stubs[self.rpc.method] = transport.make_stub(self.rpc)
+        return stubs[self.rpc.method]
+
+    def __set__(self, transport: Any, stub: Callable[..., Any]) -> None:
+        transport.stubs[self.rpc.method] = stub
+
+    def __delete__(self, transport: Any) -> None:
+        transport.stubs.pop(self.rpc.method, None)
 
 
 class CloudTasksTransport:
@@ -36,6 +45,7 @@ class CloudTasksTransport:
     Attributes:
         kind: ``grpc``, ``grpc_asyncio`` or ``rest``.
         host: Where it connects.
+        stubs: The callables made so far, by the method's name.
     """
 
     AUTH_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
@@ -46,6 +56,9 @@ class CloudTasksTransport:
 
         def __getattr__(self, name: str) -> Callable[..., Any]:
             """One callable per RPC."""
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """A callable in its place."""
 
     def __init__(
         self,
@@ -68,6 +81,7 @@ class CloudTasksTransport:
         if always_use_jwt_access:
             self._credentials = _with_own_jwt(self._credentials)
         self._headers = headers(default_client_info() if is_default(client_info) else client_info)
+        self.stubs: dict[str, Callable[..., Any]] = {}
         self._wrapped_methods: dict[Callable[..., Any], Callable[..., Any]] = {}
 
     def _find_credentials(

@@ -17,6 +17,8 @@ from drayman.tasks_v2.services.cloud_tasks.transports.base import CloudTasksTran
 from drayman.tasks_v2.services.cloud_tasks.transports.calls import Call
 
 VERSION = "v2"
+# How many threads can call at a time without waiting for one another's connections to open.
+CONNECTIONS = 64
 
 
 class CloudTasksRestInterceptor:
@@ -101,6 +103,7 @@ class CloudTasksRestTransport(CloudTasksTransport):
     ) -> None:
         from google.auth import credentials as auth
         from google.auth.transport import requests as auth_requests
+        from requests.adapters import HTTPAdapter
 
         has_scheme = host.startswith(("http://", "https://"))
         super().__init__(
@@ -121,6 +124,8 @@ class CloudTasksRestTransport(CloudTasksTransport):
             default_host=self.DEFAULT_HOST,
             **({"refresh_status_codes": ()} if anonymous else {}),
         )
+        for prefix in ("http://", "https://"):
+            self._session.mount(prefix, HTTPAdapter(pool_maxsize=CONNECTIONS))
         if client_cert_source_for_mtls:
             self._session.configure_mtls_channel(client_cert_source_for_mtls)
         self._interceptor = interceptor or CloudTasksRestInterceptor()

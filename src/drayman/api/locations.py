@@ -1,0 +1,42 @@
+"""The calls of google.cloud.location.Locations: where queues may be."""
+
+from typing import Any
+
+from google.cloud.location import locations_pb2
+
+from drayman.api.context import Context
+from drayman.core import errors, limits, names
+from drayman.wire import pages
+
+
+async def list_locations(context: Context, request: Any) -> Any:
+    """ListLocations: those that are allowed; where any is, those in which there are queues."""
+    project = names.project("name", request.name)
+    if request.filter:
+        raise errors.InvalidArgument("ListLocationsRequest.filter is not supported.")
+    now, size = context.clock.now(), pages.size(request.page_size, limits.LOCATIONS_PAGE)
+    scope = f"{project}/locations"
+    after = pages.cursor(scope, request.page_token, now)
+    found = await _all(context, project)
+    rest = [name for name in found if name > after]
+    response = locations_pb2.ListLocationsResponse(
+        locations=[_location(name) for name in rest[:size]]
+    )
+    if len(rest) > size:
+        response.next_page_token = pages.token(scope, rest[size - 1], now)
+    return response
+
+
+async def get_location(context: Context, request: Any) -> Any:  # noqa: ARG001 - of every call
+    """GetLocation: any name of an allowed location has one."""
+    return _location(names.location("name", request.name))
+
+
+async def _all(context: Context, project: str) -> list[str]:
+    if context.limits.locations:
+        return [f"{project}/locations/{each}" for each in context.limits.locations]
+    return await context.store.list_locations(project)
+
+
+def _location(name: str) -> Any:
+    return locations_pb2.Location(name=name, location_id=names.short_id(name))

@@ -1,0 +1,186 @@
+"""The REST door: a loop over the table of calls, as the gRPC door is.
+
+A route is a row's verb and path; the request is put together from body, query and path (in this
+order, so that the path wins), the answer is the response's JSON.
+"""
+
+import dataclasses
+import json
+import re
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+from drayman.api import calls
+from drayman.api.context import Context
+from drayman.core import errors, partial
+from drayman.core.errors import ServiceError
+from drayman.core.status import HTTP_STATUS
+from drayman.tasks_v2 import rpcs
+from drayman.wire import details, protojson
+
+VERSION = "/v2/"
+
+_SYSTEM = re.compile(
+    r"\$?(alt|callback|fields|key|prettyPrint|quotaUser|userProject|req)|\$\.xgafv|"
+    r"access_token|oauth_token|uploadType|upload_protocol|"
+    r"\$(apiKey|ct|httpMethod|httpHeaders|outputDefaults|unique)"
+)
+"""Query parameters of every call (discovery document), which are no fields of a request."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request.
+
+    Attributes:
+        verb: The HTTP method.
+        path: The path as it was sent, percent signs included.
+        query: The query as it was sent.
+        body: The body.
+        content_type: What the body is said to be.
+    """
+
+    verb: str
+    path: str
+    query: str
+    body: bytes
+    content_type: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to an HTTP request.
+
+    Attributes:
+        status: The HTTP status.
+        body: The body, JSON.
+    """
+
+    status: int
+    body: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Route:
+    rpc: rpcs.Rpc
+    pattern: re.Pattern[str]
+    field: str
+    request: Any
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Style:
+    """What the system parameters of a request ask of the answer."""
+
+    integers: bool = False
+    pretty: bool = True
+    fields: partial.Mask = dataclasses.field(default_factory=dict)
+
+
+def _route(rpc: rpcs.Rpc) -> _Route:
+    before, field, pattern, after = re.fullmatch(  # type: ignore[union-attr]
+        r"(.*)\{([\w.]+)=([^}]+)\}(.*)", rpc.path
+    ).groups()
+    segments = re.escape(pattern).replace(r"\*", "[^/]+")
+    regex = re.compile(f"{re.escape(before)}({segments}){re.escape(after)}")
+    return _Route(rpc, regex, field, calls.message_class(rpc.request))
+
+
+def _order(route: _Route) -> tuple[bool, int]:
+    # A path that ends in a verb (":pause") would also fit where a name stands at the end.
+    return (":" not in route.rpc.path, -len(route.rpc.path))
+
+
+_ROUTES = sorted((_route(rpc) for rpc in rpcs.SERVED if rpc.name in calls.HANDLERS), key=_order)
+
+
+async def answer(context: Context, request: Request) -> Answer:
+    """Answer a request below ``/v2/``."""
+    style = _Style()
+    try:
+        parameters = _parameters(request.query)
+        style = _style(parameters)
+        route, name = _find(request)
+        message = _message(route, name, parameters, request.body)
+        response = await calls.call(context, route.rpc, message)
+        value = protojson.render(response, integers=style.integers)
+        return Answer(200, _text(partial.apply(style.fields, value), style))
+    except ServiceError as error:
+        return refusal(error, pretty=style.pretty)
+
+
+def refusal(error: ServiceError, *, pretty: bool = True) -> Answer:
+    """Return the answer that an error makes."""
+    status = HTTP_STATUS[error.code]
+    content = {"code": status, "message": error.message, "status": error.code.name}
+    if error.details:
+        content["details"] = protojson.render(details.status(error))["details"]
+    return Answer(status, _text({"error": content}, _Style(pretty=pretty)))
+
+
+def _find(request: Request) -> tuple[_Route, str]:
+    path = request.path.removeprefix(VERSION)
+    for route in _ROUTES:
+        if route.rpc.verb == request.verb and (match := route.pattern.fullmatch(path)):
+            return route, _decoded(match[1])
+    raise errors.NotFound(f"No call has the method {request.verb} and the path {request.path}.")
+
+
+def _message(route: _Route, name: str, parameters: Mapping[str, list[str]], body: bytes) -> Any:
+    message, part = route.request(), route.rpc.body
+    if part is not None:
+        target = message if part == "*" else getattr(message, part)
+        value = protojson.decode(body)
+        if part != "*":
+            target.SetInParent()
+        protojson.parse(value, target, "" if part == "*" else part)
+    if parameters:
+        protojson.parse(protojson.query(parameters, message.DESCRIPTOR), message)
+    target = message
+    *parents, last = route.field.split(".")
+    for parent in parents:
+        target = getattr(target, parent)
+    setattr(target, last, name)
+    return message
+
+
+def _parameters(query: str) -> dict[str, list[str]]:
+    try:
+        pairs = urllib.parse.parse_qsl(
+            query, keep_blank_values=True, errors="strict", max_num_fields=1000
+        )
+    except ValueError:
+        raise errors.InvalidArgument("The query is malformed.") from None
+    parameters: dict[str, list[str]] = {}
+    for key, value in pairs:
+        parameters.setdefault(key, []).append(value)
+    return parameters
+
+
+def _style(parameters: dict[str, list[str]]) -> _Style:
+    """Return what the system parameters ask for, and take them out."""
+    system = {key: parameters.pop(key)[-1] for key in list(parameters) if _SYSTEM.fullmatch(key)}
+    alt, *options = (system.get("$alt") or system.get("alt") or "json").split(";")
+    if alt != "json":
+        raise errors.InvalidArgument(f'Unsupported "alt": "{alt[:100]}". Only json is supported.')
+    pretty = system.get("$prettyPrint", system.get("prettyPrint", "true"))
+    fields = system.get("$fields", system.get("fields", ""))
+    return _Style(
+        integers="enum-encoding=int" in options,
+        pretty=pretty.lower() not in {"false", "0"},
+        fields=partial.parse(fields) if fields else {},
+    )
+
+
+def _decoded(name: str) -> str:
+    try:
+        return urllib.parse.unquote(name, errors="strict")
+    except UnicodeDecodeError:
+        raise errors.InvalidArgument("The path is not UTF-8.") from None
+
+
+def _text(value: Any, style: _Style) -> bytes:
+    if style.pretty:
+        return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,98 @@
+"""What a task's request, or a queue's HTTP target, may ask for (API text; recorded errors).
+
+``field`` is the message's name in the words of the API: ``HttpRequest``, ``HttpTarget``.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from drayman.core import delivery, limits
+from drayman.core.delivery import Kind
+from drayman.core.errors import BadRequest, InvalidArgument
+
+METHODS_WITH_BODY = {Kind.HTTP: ("POST", "PUT", "PATCH"), Kind.APP_ENGINE: ("POST", "PUT")}
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[^\x00\r\n]*")
+_HOST = re.compile(r"[^\s/?#@\\]+")
+_PORTS = range(65536)
+
+
+def refusal(field: str, sentence: str) -> InvalidArgument:
+    """Return the error for a field: its name and a sentence about it."""
+    return InvalidArgument(f"{field} {sentence}", BadRequest([(field, f"{field} {sentence}")]))
+
+
+def check_url(url: str, *, token: bool, allow_http_tokens: bool) -> None:
+    """Check the URL of an HTTP task, which may carry a token."""
+    if not url:
+        raise refusal("HttpRequest.url", "is required.")
+    lowered = url[:8].lower()
+    if not lowered.startswith(("http://", "https://")):
+        raise refusal("HttpTarget.url", "must start with 'http://' or 'https://'.")  # sic
+    if len(delivery.encoded(url)) > limits.URL_LENGTH:
+        raise refusal("HttpRequest.url", f"must be at most {limits.URL_LENGTH} characters long.")
+    if token and not allow_http_tokens and not lowered.startswith("https://"):
+        raise refusal(
+            "HttpRequest.url",
+            "must start with 'https://' for request with HttpRequest.authorization_header",
+        )
+
+
+def check_relative_uri(uri: str) -> None:
+    """Check the path of an App Engine task."""
+    field = "AppEngineHttpRequest.relativeUri"
+    if not uri.startswith("/") or " " in uri:
+        raise refusal(field, "must start with '/' and contain no spaces.")
+    if len(uri) > limits.URL_LENGTH:
+        raise refusal(field, f"must be at most {limits.URL_LENGTH} characters long.")
+
+
+def check_body(field: str, kind: Kind, method: str) -> None:
+    """Check that a method may carry a body."""
+    allowed = METHODS_WITH_BODY[kind]
+    if method not in allowed:
+        raise refusal(
+            f"{field}.body",
+            f"is allowed only for the methods {', '.join(allowed)}, not for {method}.",
+        )
+
+
+def check_headers(field: str, headers: Iterable[tuple[str, str]], limit: int | None) -> None:
+    """Check names, values and total size of headers; no limit means that of the task alone."""
+    size = 0
+    for name, value in headers:
+        if not _HEADER_NAME.fullmatch(name):
+            raise InvalidArgument(f"{field} has the invalid name {name[:100]!r}.")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise InvalidArgument(f'{field}["{name}"] contains a line break or a null character.')
+        size += len(name.encode()) + len(value.encode())
+    if limit is not None and size >= limit:
+        raise refusal(field, f"must be less than {limit // 1024} KB in total.")
+
+
+def check_token(field: str, values: Mapping[str, str]) -> None:
+    """Check that a token has all that it needs: none of the given values may be empty."""
+    for name, value in values.items():
+        if not value:
+            raise refusal(f"{field}.{name}", "is required.")
+
+
+def check_override(host: str | None, port: int | None) -> None:
+    """Check what a queue puts in place of a URL's host and port; None leaves them alone."""
+    field = "HttpTarget.uriOverride"
+    if host is not None and not host:
+        raise refusal(f"{field}.host", "cannot be empty.")
+    if host is not None and not _HOST.fullmatch(host):
+        raise refusal(f"{field}.host", "must be a host name.")
+    if port is not None and port not in _PORTS:
+        raise refusal(f"{field}.port", "must be a port number, or 0 for none.")
+
+
+def app_engine_host(location: str, service: str, version: str, instance: str) -> str:
+    """Return the host of App Engine tasks of a location.
+
+    Seen on the real service: [service.]project.<region>.r.appspot.com, without a scheme.
+    """
+    _, project, _, region = location.split("/")
+    parts = filter(None, (instance, version, service, project, region))
+    return ".".join([*parts, "r.appspot.com"])

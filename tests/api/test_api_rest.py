@@ -1,0 +1,269 @@
+"""REST as it is on the wire: what Google's client does not send, and how answers look."""
+
+import base64
+import json
+import socket
+
+import pytest
+import requests
+
+from drayman.core.limits import REQUEST_SIZE
+
+
+@pytest.fixture(scope="module")
+def http(server):
+    with requests.Session() as session:
+
+        def call(verb, path, body=None, **options):
+            if isinstance(body, dict):
+                body = json.dumps(body)
+            return session.request(verb, f"{server.url}{path}", data=body, timeout=30, **options)
+
+        yield call
+
+
+@pytest.fixture
+def queue(http, location):
+    name = f"{location}/queues/q"
+    assert http("POST", f"/v2/{location}/queues", {"name": name}).status_code == 200
+    assert http("POST", f"/v2/{name}:pause", "").status_code == 200
+    return name
+
+
+def refusal(answer, status, code):
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert (error["code"], error["status"]) == (status, code)
+    assert answer.headers["content-type"] == "application/json; charset=UTF-8"
+    return error
+
+
+def test_a_queue_looks_as_in_googles_samples(http, queue):
+    answer = http("GET", f"/v2/{queue}")
+    assert answer.headers["content-type"] == "application/json; charset=UTF-8"
+    assert answer.json() == {
+        "name": queue,
+        "rateLimits": {
+            "maxDispatchesPerSecond": 500,
+            "maxBurstSize": 100,
+            "maxConcurrentDispatches": 1000,
+        },
+        "retryConfig": {
+            "maxAttempts": 100,
+            "minBackoff": "0.100s",
+            "maxBackoff": "3600s",
+            "maxDoublings": 16,
+        },
+        "state": "PAUSED",
+    }
+    assert '"maxDispatchesPerSecond": 500,' in answer.text  # not 500.0
+
+
+def test_an_empty_body_means_an_empty_message(http, queue):
+    for verb in ("resume", "pause", "purge"):
+        for body in (None, "", "{}", " \n"):
+            assert http("POST", f"/v2/{queue}:{verb}", body).status_code == 200
+
+
+def test_a_task_of_a_json_body(http, queue):
+    task = {
+        "httpRequest": {
+            "url": "https://example.com",
+            "httpMethod": "PUT",
+            "headers": {"A": "b"},
+            "body": base64.b64encode(b"hello?>").decode(),
+        },
+        "dispatchDeadline": "20.5s",
+    }
+    created = http("POST", f"/v2/{queue}/tasks", {"task": task, "responseView": "FULL"}).json()
+    assert created["httpRequest"] == task["httpRequest"] | {
+        "headers": {"A": "b", "User-Agent": "Google-Cloud-Tasks"}
+    }
+    assert created["dispatchDeadline"] == "20.500s"
+    assert created["view"] == "FULL"
+    assert created["createTime"].endswith("Z")
+    seen = http("GET", f"/v2/{created['name']}?responseView=FULL").json()
+    assert seen == created
+    assert "body" not in http("GET", f"/v2/{created['name']}").json()["httpRequest"]
+
+
+@pytest.mark.parametrize("parameter", ["alt", "$alt"])
+def test_enums_travel_as_names_or_numbers(http, queue, parameter):
+    task = {"httpRequest": {"url": "https://example.com", "httpMethod": 4}}
+    query = f"?{parameter}=json;enum-encoding=int"
+    created = http("POST", f"/v2/{queue}/tasks{query}", {"task": task, "responseView": 2}).json()
+    assert (created["httpRequest"]["httpMethod"], created["view"]) == (4, 2)
+    seen = http("GET", f"/v2/{created['name']}?responseView=2").json()
+    assert (seen["httpRequest"]["httpMethod"], seen["view"]) == ("PUT", "FULL")
+
+
+def test_both_spellings_of_a_field_are_taken(http, queue):
+    for task in ({"httpRequest": {"url": "http://a"}}, {"http_request": {"url": "http://a"}}):
+        assert http("POST", f"/v2/{queue}/tasks", {"task": task}).status_code == 200
+    for query in ("responseView=FULL&pageSize=1", "response_view=FULL&page_size=1"):
+        answer = http("GET", f"/v2/{queue}/tasks?{query}").json()
+        assert [task["view"] for task in answer["tasks"]] == ["FULL"]
+
+
+def test_fields_select_parts_of_the_answer(http, location, queue):
+    def selected(fields):
+        return http("GET", f"/v2/{location}/queues", params={"fields": fields}).json()
+
+    assert selected("queues/name") == {"queues": [{"name": queue}]}
+    assert selected("queues(name,rateLimits/maxBurstSize)") == {
+        "queues": [{"name": queue, "rateLimits": {"maxBurstSize": 100}}]
+    }
+    assert selected("queues(retryConfig(minBackoff),state),nextPageToken") == {
+        "queues": [{"retryConfig": {"minBackoff": "0.100s"}, "state": "PAUSED"}]
+    }
+    assert selected("*/name") == {"queues": [{"name": queue}]}
+    assert selected("nothing") == {}
+    for malformed in ("(", "a(", "a)", "a,,b", "a/", "/", "a(b", "é", "a(b)c", "(" * 100):
+        answer = http("GET", f"/v2/{location}/queues", params={"fields": malformed})
+        refusal(answer, 400, "INVALID_ARGUMENT")
+
+
+def test_pretty_print_can_be_switched_off(http, queue):
+    pretty = http("GET", f"/v2/{queue}").text
+    compact = http("GET", f"/v2/{queue}?prettyPrint=false").text
+    assert pretty.startswith('{\n  "name": ')
+    assert "\n" not in compact
+    assert json.loads(pretty) == json.loads(compact)
+
+
+def test_an_update_takes_its_mask_from_the_query(http, queue):
+    body = {"retryConfig": {"maxAttempts": 7, "maxDoublings": 2}, "rateLimits": {}}
+    for mask in ("retryConfig.maxAttempts", "retry_config.max_attempts"):
+        answer = http("PATCH", f"/v2/{queue}?updateMask={mask}", body)
+        assert answer.json()["retryConfig"]["maxAttempts"] == 7
+        assert answer.json()["retryConfig"]["maxDoublings"] == 16
+    answer = http("PATCH", f"/v2/{queue}?updateMask=retryConfig", "")
+    assert answer.json()["retryConfig"]["maxAttempts"] == 100
+    answer = http("PATCH", f"/v2/{queue}?updateMask=nothing", body)
+    error = refusal(answer, 400, "INVALID_ARGUMENT")
+    assert error["message"] == 'Invalid update_mask: "nothing" names no field.'
+
+
+def test_unknown_fields_are_named_with_their_place(http, queue):
+    body = {"task": {"httpRequest": {"uri": "x", "headrs": {}}}, "tsk": {}}
+    error = refusal(http("POST", f"/v2/{queue}/tasks", body), 400, "INVALID_ARGUMENT")
+    texts = [
+        "Unknown name \"uri\" at 'task.http_request': Cannot find field.",
+        "Unknown name \"headrs\" at 'task.http_request': Cannot find field.",
+        'Unknown name "tsk": Cannot find field.',
+    ]
+    assert error["message"] == "\n".join(f"Invalid JSON payload received. {t}" for t in texts)
+    (detail,) = error["details"]
+    assert detail["@type"] == "type.googleapis.com/google.rpc.BadRequest"
+    assert [violation["description"] for violation in detail["fieldViolations"]] == texts
+    error = refusal(http("GET", f"/v2/{queue}?nam=x"), 400, "INVALID_ARGUMENT")
+    assert 'Unknown name "nam": Cannot bind query parameter.' in error["message"]
+
+
+WRONG_BODIES = [
+    ("{", "Expecting property name"),
+    ("[]", "Invalid value (type.googleapis.com/google.cloud.tasks.v2.CreateTaskRequest), []"),
+    ("1", "CreateTaskRequest), 1"),
+    ("NaN", "NaN is not a JSON value"),
+    ("[" * 100_000, "recursion"),
+    ("\xff", ""),
+    ('{"task": 5}', "Invalid value at 'task' (type.googleapis.com/google.cloud.tasks.v2.Task), 5"),
+    ('{"task": {"httpRequest": {"body": "te xt"}}}',
+     "Invalid value at 'task.http_request.body' (TYPE_BYTES), Base64 decoding failed for"),
+    ('{"task": {"httpRequest": {"body": "A"}}}', "Base64 decoding failed"),
+    ('{"task": {"httpRequest": {"headers": {"a": 1}}}}',
+     "Invalid value at 'task.http_request.headers[\"a\"]' (TYPE_STRING), 1"),
+    ('{"task": {"httpRequest": {"headers": []}}}',
+     "Invalid value at 'task.http_request.headers' (Map), []"),
+    ('{"task": {"httpRequest": {"url": 1}}}',
+     "Invalid value at 'task.http_request.url' (TYPE_STRING), 1"),
+    ('{"task": {"httpRequest": {"url": "\\ud800"}}}', "surrogate"),
+    ('{"task": {"httpRequest": {"httpMethod": "FETCH"}}}', "Invalid enum value FETCH"),
+    ('{"task": {"scheduleTime": "soon"}}', "timestamp"),
+    ('{"task": {"scheduleTime": 5}}', "Timestamp JSON value not a string"),
+    ('{"task": {"dispatchDeadline": "5"}}', "Duration"),
+    ('{"task": {"dispatchCount": 1e99}}', "Value out of range"),
+    ('{"task": {"httpRequest": {}, "appEngineHttpRequest": {}}}', "oneof"),
+    ('{"responseView": 1e400}', "infinity"),
+    ('{"responseView": 9}', "response_view has the unknown value 9."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "words"), WRONG_BODIES, ids=lambda value: ascii(value)[:40])
+def test_a_body_that_is_wrong_is_refused_with_the_reason(http, queue, body, words):
+    error = refusal(
+        http("POST", f"/v2/{queue}/tasks", body.encode("latin-1")), 400, "INVALID_ARGUMENT"
+    )
+    assert words in error["message"]
+    assert "drayman" not in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        ("GET", "/"), ("GET", "/v2"), ("GET", "/v2/"), ("GET", "/v2/projects"), ("POST", "/v2/x"),
+        ("GET", "/v1/projects/p/locations/l/queues"), ("PUT", "/v2/projects/p/locations/l/queues"),
+        ("OPTIONS", "/v2/projects/p/locations/l/queues"),
+        ("POST", "/v2/projects/p/locations/l/queues/q:explode"),
+        ("GET", "/v2/projects//locations/l/queues/q"),
+    ],
+)  # fmt: skip
+def test_a_path_that_is_no_call_is_not_found(http, verb, path):
+    refusal(http(verb, path), 404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("name", ["q%20", "%ff", "q%2Fr", "q%00", "%C3%A9", "a_b", "q:pause"])
+def test_a_name_in_a_path_that_is_none(http, location, name):
+    refusal(http("GET", f"/v2/{location}/queues/{name}"), 400, "INVALID_ARGUMENT")
+
+
+@pytest.mark.parametrize(
+    "query", ["pageSize=x", "pageSize=99999999999", "alt=proto", "alt=media", "parent.x=1", "%ff=1",
+              "pageSize=1.5", "&".join(["a=1"] * 1_001)]
+)  # fmt: skip
+def test_a_query_that_is_wrong_is_refused(http, location, query):
+    refusal(http("GET", f"/v2/{location}/queues?{query}"), 400, "INVALID_ARGUMENT")
+
+
+def test_generic_parameters_are_no_fields(http, location):
+    query = "key=k&quotaUser=u&$.xgafv=2&access_token=t&oauth_token=t&uploadType=media&callback=f"
+    assert http("GET", f"/v2/{location}/queues?{query}").status_code == 200
+
+
+def test_errors_carry_the_recorded_details(http, location, queue):
+    error = refusal(http("POST", f"/v2/{location}/queues", {"name": "x"}), 400, "INVALID_ARGUMENT")
+    reference = "https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues"
+    assert error["details"] == [
+        {
+            "@type": "type.googleapis.com/google.rpc.Help",
+            "links": [
+                {
+                    "description": "Definition of queue name",
+                    "url": f"{reference}#Queue.FIELDS.name",
+                }
+            ],
+        }
+    ]
+    task = {"name": f"{queue}/tasks/a b", "httpRequest": {"url": "http://a"}}
+    error = refusal(http("POST", f"/v2/{queue}/tasks", {"task": task}), 400, "INVALID_ARGUMENT")
+    assert error["details"][0]["links"] == [
+        {"description": "Definition of task ID", "url": f"{reference}.tasks#Task.FIELDS.name"}
+    ]
+
+
+def test_a_body_beyond_the_bound_is_refused_before_it_is_read(server, queue):
+    with socket.create_connection(("127.0.0.1", server.server.http_port), 30) as connection:
+        connection.sendall(
+            f"POST /v2/{queue}/tasks HTTP/1.1\r\nHost: x\r\n"
+            f"Content-Length: {REQUEST_SIZE + 1}\r\n\r\n".encode()
+        )
+        answer = b""
+        while b"}" not in answer and (more := connection.recv(65536)):
+            answer += more
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert f"Request payload size exceeds the limit: {REQUEST_SIZE} bytes.".encode() in answer
+
+
+def test_a_body_in_chunks_is_read_and_bounded(http, queue):
+    small = json.dumps({"task": {"httpRequest": {"url": "http://a"}}}).encode()
+    assert http("POST", f"/v2/{queue}/tasks", iter([small[:9], small[9:]])).status_code == 200

@@ -1,0 +1,116 @@
+"""What the server's settings change of the API: raised limits, locations, tokens over http."""
+
+import pytest
+from google.cloud.location import locations_pb2
+
+from drayman.core.clock import DAY, SECOND
+from live import LiveServer
+
+URL = "http://example.com"
+
+
+@pytest.fixture(scope="module")
+def generous():
+    live = LiveServer(
+        max_dispatches_per_second="1e6",
+        max_concurrent_dispatches="100000",
+        task_size="4000000",
+        schedule_horizon="365d",
+        call_deadline="0",
+        location=["here", "there"],
+        allow_http_tokens="true",
+    )
+    yield live
+    live.stop()
+
+
+@pytest.fixture(scope="module", params=["grpc", "rest"])
+def client(request, generous):
+    with generous.client(request.param) as client:
+        yield client
+
+
+@pytest.fixture
+def queue(client, location):
+    name = f"{location.rpartition('/')[0]}/here/queues/q"
+    rates = {"max_dispatches_per_second": 1e6, "max_concurrent_dispatches": 100_000}
+    parent = name.partition("/queues/")[0]
+    client.create_queue(parent=parent, queue={"name": name, "rate_limits": rates})
+    client.pause_queue(name=name)
+    return name
+
+
+def test_limits_can_be_raised(client, queue, generous, refused):
+    shown = client.get_queue(name=queue, timeout=1_000).rate_limits
+    assert (shown.max_dispatches_per_second, shown.max_burst_size) == (1e6, 200_000)
+    late = {"seconds": (generous.clock.now() + 300 * DAY) // SECOND}
+    request = {"url": URL, "body": b"x" * 3_000_000}
+    client.create_task(parent=queue, task={"schedule_time": late, "http_request": request})
+    refused(
+        "INVALID_ARGUMENT",
+        "Task size too large",
+        client.create_task,
+        parent=queue,
+        task={"http_request": {"url": URL, "body": b"x" * 4_000_000}},
+    )
+    rates = {"max_dispatches_per_second": 1e6 + 1}
+    refused(
+        "INVALID_ARGUMENT",
+        "RateLimits.maxDispatchesPerSecond must be less than or equal to 1000000.",
+        client.update_queue,
+        queue={"name": queue, "rate_limits": rates},
+    )
+
+
+def test_tokens_to_http_can_be_allowed(client, queue):
+    token = {"service_account_email": "a@b"}
+    task = client.create_task(
+        parent=queue, task={"http_request": {"url": URL, "oidc_token": token}}
+    )
+    assert task.http_request.oidc_token.service_account_email == "a@b"
+
+
+def test_other_locations_are_refused_by_every_call(client, location, refused):
+    words = "Location 'l' is not a valid location. Use ListLocations to list valid locations."
+    name = f"{location}/queues/q"
+    for call, arguments in [
+        (client.create_queue, {"parent": location, "queue": {"name": name}}),
+        (client.update_queue, {"queue": {"name": name}}),
+        (client.list_queues, {"parent": location}),
+        (client.get_queue, {"name": name}),
+        (client.create_task, {"parent": name, "task": {"http_request": {"url": URL}}}),
+        (client.get_task, {"name": f"{name}/tasks/t"}),
+        (client.get_location, {"request": {"name": location}}),
+    ]:
+        refused("INVALID_ARGUMENT", words, call, **arguments)
+
+
+def test_the_allowed_locations_are_listed(client):
+    found = client.list_locations({"name": "projects/p"})
+    assert [each.name for each in found.locations] == [
+        "projects/p/locations/here",
+        "projects/p/locations/there",
+    ]
+    first = client.list_locations({"name": "projects/p", "page_size": 1})
+    second = client.list_locations(
+        {"name": "projects/p", "page_size": 1, "page_token": first.next_page_token}
+    )
+    assert [each.location_id for each in (*first.locations, *second.locations)] == ["here", "there"]
+    assert second.next_page_token == ""
+    assert client.get_location({"name": "projects/p/locations/here"}) == locations_pb2.Location(
+        name="projects/p/locations/here", location_id="here"
+    )
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_without_the_setting_those_in_use_are_listed(clients, transport, location):
+    client = clients[transport]
+    project = location.partition("/locations")[0]
+    assert not client.list_locations({"name": project}).locations
+    for place in ("b", "a"):
+        parent = f"{project}/locations/{place}"
+        for queue_id in ("x", "y"):
+            client.create_queue(parent=parent, queue={"name": f"{parent}/queues/{queue_id}"})
+    found = client.list_locations({"name": project}).locations
+    assert [each.location_id for each in found] == ["a", "b"]
+    assert client.get_location({"name": f"{project}/locations/any"}).location_id == "any"

@@ -1,0 +1,109 @@
+"""Our client against a real server, over each of its transports."""
+
+import inspect
+
+import processes
+import pytest
+from google.api_core import exceptions
+
+from drayman import tasks
+
+LOCATION = "projects/p/locations/l"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    with processes.serve(tmp_path_factory.mktemp("server"), store="memory") as served:
+        yield served
+
+
+class Either:
+    """A client of either form; what it gives is always awaited, and lists are lists."""
+
+    def __init__(self, client):
+        self._client = client
+
+    def __getattr__(self, name):
+        async def call(*arguments, **options):
+            result = getattr(self._client, name)(*arguments, **options)
+            if inspect.isawaitable(result):
+                result = await result
+            if hasattr(result, "__aiter__"):
+                return [item async for item in result]
+            return list(result) if hasattr(result, "pages") else result
+
+        return call
+
+
+@pytest.fixture(params=["grpc", "grpc_asyncio", "rest"])
+async def client(request, served, monkeypatch):
+    """A client whose server has one queue, paused."""
+    rest = request.param == "rest"
+    if rest and served.get(f"/v2/{LOCATION}/queues")[0] == 404:
+        pytest.skip("this server does not speak REST")
+    address = served.http_url.removeprefix("http://") if rest else served.grpc_address
+    monkeypatch.setenv("CLOUD_TASKS_EMULATOR_HOST", address)
+    if request.param == "grpc_asyncio":
+        async with tasks.CloudTasksAsyncClient() as one:
+            yield await prepared(Either(one))
+    else:
+        with tasks.CloudTasksClient(transport=request.param) as one:
+            yield await prepared(Either(one))
+
+
+queues = iter(range(1000))
+
+
+async def prepared(client):
+    client.queue = f"{LOCATION}/queues/q{next(queues)}"
+    await client.create_queue(parent=LOCATION, queue={"name": client.queue})
+    await client.pause_queue(name=client.queue)
+    return client
+
+
+async def test_a_queue_is_made_and_changed(client):
+    queue = await client.get_queue(name=client.queue)
+    assert queue.state == tasks.Queue.State.PAUSED
+    changed = await client.update_queue(
+        queue={"name": client.queue, "rate_limits": {"max_dispatches_per_second": 3.5}},
+        update_mask={"paths": ["rate_limits.max_dispatches_per_second"]},
+    )
+    assert changed.rate_limits.max_dispatches_per_second == 3.5
+    assert client.queue in [one.name for one in await client.list_queues(parent=LOCATION)]
+    assert (await client.resume_queue(name=client.queue)).state == tasks.Queue.State.RUNNING
+    assert await client.delete_queue(name=client.queue) is None
+    with pytest.raises(exceptions.NotFound):
+        await client.get_queue(name=client.queue)
+
+
+async def test_a_task_lives_and_is_deleted(client):
+    task = tasks.http_task("http://localhost:1/x", body="héllo", name=f"{client.queue}/tasks/t")
+    created = await client.create_task(parent=client.queue, task=task)
+    assert created.name == task.name
+    assert created.view == tasks.Task.View.BASIC
+    full = await client.get_task(name=task.name, response_view="FULL")
+    assert full.http_request.body == "héllo".encode()
+    with pytest.raises(exceptions.AlreadyExists):
+        await client.create_task(parent=client.queue, task=task)
+    assert await client.delete_task(name=task.name) is None
+    with pytest.raises(exceptions.NotFound):
+        await client.get_task(name=task.name)
+
+
+async def test_what_is_wrong_is_said_precisely(client):
+    with pytest.raises(exceptions.InvalidArgument):
+        await client.create_task(parent=client.queue, task={"http_request": {"url": "nonsense"}})
+    with pytest.raises(exceptions.NotFound):
+        await client.get_queue(name=f"{LOCATION}/queues/nobody")
+
+
+async def test_many_tasks_are_created_and_listed_page_by_page(client):
+    wanted = [tasks.http_task("http://localhost:1/x", json=n) for n in range(250)]
+    wanted[7] = tasks.http_task("nonsense")
+    results = await client.create_tasks(client.queue, wanted)
+    assert [index for index, one in enumerate(results) if one.error] == [7]
+    assert isinstance(results[7].error, exceptions.InvalidArgument)
+    listed = await client.list_tasks({"parent": client.queue, "page_size": 100})
+    assert {one.name for one in listed} == {one.task.name for one in results if one.task}
+    await client.purge_queue(name=client.queue)
+    assert await client.list_tasks(parent=client.queue) == []

@@ -1,0 +1,52 @@
+"""No statement scans a table that grows with the backlog."""
+
+import re
+
+import pytest
+
+from drayman.store.sqlite import database, rows
+
+FILES = ("queue.sql", "task.sql", "dispatch.sql")
+STATEMENTS = {name: text for file in FILES for name, text in rows.sql(file).items()}
+SMALL = {"json_each", "pair", "ended", "CONSTANT", "sqlite_sequence"}  # as small as the call
+
+SCANS = {
+    ("granted", "claim USING INDEX claim_granted"): "the index holds what waits to be taken",
+    ("stats", "claim"): "attempts in flight: as many as servers have slots",
+    ("claims_of", "claim"): "the same, once when a server stops",
+    ("all_claims", "claim"): "the same, once at start",
+    ("stats", "queue USING COVERING INDEX sqlite_autoindex_queue_2"): "queues are few",
+    ("oldest_retired", "retired"): "its first row",
+    ("sweep_queue_tombstones", "queue_tombstone"): "queues deleted within three days are few",
+}
+
+
+@pytest.fixture(scope="module")
+def connection():
+    opened = database.open_database(":memory:")
+    yield opened
+    opened.close()
+
+
+def scans(connection, text):
+    """Return what a statement reads from end to end."""
+    if text.endswith("VALUES"):
+        text += " (?, ?, ?, ?, ?, ?)"
+        given = (0,) * 6
+    else:
+        lists = {"numbers", "seqs", "pairs", "ended"}
+        words = re.findall(r":(\w+)", text)
+        given = {word: "[]" if word in lists else 0 for word in words}
+    steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", given)]
+    read = [step.removeprefix("SCAN ") for step in steps if step.startswith("SCAN ")]
+    return {table for table in read if table.split()[0] not in SMALL}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_scans_nothing_but_what_is_small(connection, name):
+    justified = {table for statement, table in SCANS if statement == name}
+    assert scans(connection, STATEMENTS[name]) == justified
+
+
+def test_names_of_statements_are_used_once():
+    assert len(STATEMENTS) == sum(len(rows.sql(file)) for file in FILES)
