@@ -225,4 +225,4 @@ def test_any_request_over_rest_ends_in_a_documented_status(
         error = json.loads(content)["error"]
         assert error["code"] == answer.status
         assert error["message"]
-        assert "drayman" not in error["message"]
+        assert "drayman.cloud" not in error["message"]
