@@ -20,6 +20,7 @@ SAMPLES = {
     "queue": (QUEUE, [QUEUE]),
     "queue-file": ("queues.yaml", "queues.yaml"),
     "app-engine-target": ("worker=http://localhost:1", [("worker", "http://localhost:1")]),
+    "ramp-up": ("on", "on"),
     "max-in-flight": ("7", 7),
     "task-tombstone": ("90m", 90 * MINUTE),
     "queue-tombstone": ("0s", 0),

@@ -178,6 +178,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("google-credentials", str, None, "FILE", "a credentials file of Google, or default",
            "Real tokens of Google by impersonation, with the credentials of a file or, with "
            "the word default, of the environment."),
+    Option("ramp-up", _one_of("on", "off"), "off", "on|off", "on or off",
+           "Whether new, idle and resumed queues begin slowly, at 10 attempts a second."),
     Option("max-in-flight", _count, "2000", "N", "a whole number from 1",
            "Attempts in flight on this server, over all queues."),
     Option("task-tombstone", _duration, "24h", "DURATION", _DURATION,
@@ -224,6 +226,7 @@ class Config:
     issuer: str | None
     signing_key: str | None
     google_credentials: str | None
+    ramp_up: str
     max_in_flight: int
     task_tombstone: Micros
     queue_tombstone: Micros
@@ -253,6 +256,7 @@ class Config:
             call_deadline=self.call_deadline,
             http_tokens=self.allow_http_tokens,
             locations=tuple(sorted(self.location)),
+            ramp_up=self.ramp_up == "on",
         )
 
 

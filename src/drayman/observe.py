@@ -5,7 +5,15 @@ import sys
 import traceback
 
 from drayman.core.clock import SECOND
-from drayman.core.events import AttemptCrashed, AttemptEnded, Crashed, Event, Stopping, StoreFailed
+from drayman.core.events import (
+    AttemptCrashed,
+    AttemptEnded,
+    Crashed,
+    Event,
+    RateChanged,
+    Stopping,
+    StoreFailed,
+)
 from drayman.core.lifecycle import Verdict
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -32,6 +40,9 @@ def log(event: Event) -> None:
             _log.critical("the server has to stop\n%s", _trace(error))
         case StoreFailed(verb, message):
             _log.error("store: %s failed, trying again: %s", verb, message)
+        case RateChanged(queue, level):
+            words = "slowed down by its targets" if level < 1 else "at its full rate again"
+            _log.warning("%s: %s, %.1f %% of its rate", queue, words, level * 100)
         case Stopping(in_flight):
             _log.info("stopping; %d attempts in flight", in_flight)
 

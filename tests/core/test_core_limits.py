@@ -14,6 +14,7 @@ def test_the_defaults_are_those_of_the_real_service():
         "schedule_horizon": 720 * HOUR,
         "retention": 31 * DAY,
         "task_tombstone": 24 * HOUR,
+        "ramp_up": False,
         "queue_tombstone": 3 * DAY,
         "call_deadline": 30 * SECOND,
         "http_tokens": False,

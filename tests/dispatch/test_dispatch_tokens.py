@@ -44,7 +44,7 @@ def as_pem(key):
 @pytest.fixture
 async def known(world, pem):
     """A store that has a key, so that no test waits for one to be generated."""
-    await world.store.put_key(tokens.load(pem, world.now))
+    await world.store.put_signing_key(tokens.load(pem, world.now))
     return world
 
 
@@ -166,7 +166,7 @@ async def test_a_key_is_generated_once_and_kept(world):
     for number in range(3):
         await world.task(queue, url=f"https://a.example/{number}", oidc_token=OIDC)
     await world.run()
-    (key,) = await world.store.list_keys()
+    (key,) = await world.store.signing_keys()
     world.start()
     await world.task(queue, url="https://a.example/9", oidc_token=OIDC)
     await world.run()

@@ -8,26 +8,26 @@ from drayman.core.keys import SigningKey
 
 
 async def test_there_are_none_at_first(store):
-    assert await store.list_keys() == []
+    assert await store.signing_keys() == []
 
 
 async def test_keys_are_kept_the_oldest_first(store):
     young, old = SigningKey("a", START + 1, b"young"), SigningKey("b", START, b"old")
-    await store.put_key(young)
-    await store.put_key(old)
-    assert await store.list_keys() == [old, young]
+    await store.put_signing_key(young)
+    await store.put_signing_key(old)
+    assert await store.signing_keys() == [old, young]
 
 
 async def test_a_key_of_the_same_id_is_replaced(store):
-    await store.put_key(SigningKey("a", START, b"pem"))
-    await store.put_key(SigningKey("a", START + 1, b"pem"))
-    assert await store.list_keys() == [SigningKey("a", START + 1, b"pem")]
+    await store.put_signing_key(SigningKey("a", START, b"pem"))
+    await store.put_signing_key(SigningKey("a", START + 1, b"pem"))
+    assert await store.signing_keys() == [SigningKey("a", START + 1, b"pem")]
 
 
 async def test_a_key_is_swept_when_its_last_token_is_long_expired(store):
-    await store.put_key(SigningKey("a", START, b"pem"))
+    await store.put_signing_key(SigningKey("a", START, b"pem"))
     end = START + keys.ROTATION + DAY
     await store.sweep(end - 1, 100)
-    assert len(await store.list_keys()) == 1
+    assert len(await store.signing_keys()) == 1
     await store.sweep(end, 100)
-    assert await store.list_keys() == []
+    assert await store.signing_keys() == []

@@ -18,7 +18,7 @@ async def find(context: Context, path: str) -> dict[str, Any] | None:
         return _discovery(issuer)
     if path not in {JWKS, CERTIFICATES}:
         return None
-    shown = keys.published(await context.store.list_keys(), context.clock.now())
+    shown = keys.published(await context.store.signing_keys(), context.clock.now())
     if path == JWKS:
         return {"keys": [tokens.jwk(key) for key in shown]}
     return {key.id: tokens.certificate(key, issuer) for key in shown}

@@ -14,9 +14,12 @@ from drayman.core import names
 from drayman.core.clock import SECOND, Micros
 from drayman.core.status import Code, of_answer
 from drayman.core.task import Task
+from drayman.core.throttle import Signal
 
 ANSWER_SIZE = 64 * 1024
 """So much of an answer is read; the rest is left where it is."""
+KEPT_SIZE = 1024
+"""So much of an answer is kept for the record."""
 
 
 class Kind(enum.Enum):
@@ -104,9 +107,13 @@ class Answer:
 
     Attributes:
         status: The HTTP status.
+        headers: Those of its headers that matter, their names in lower case.
+        body: The beginning of its body.
     """
 
     status: int
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    body: bytes = b""
 
 
 class Failure(enum.Enum):
@@ -140,6 +147,7 @@ class Outcome:
         responded: Whether there was an answer at all.
         executed: Whether the answer was not 5xx.
         previous_response: What the next attempt will tell the target of this one.
+        signal: What it says of the target.
     """
 
     success: bool
@@ -148,6 +156,7 @@ class Outcome:
     responded: bool
     executed: bool
     previous_response: int
+    signal: Signal = Signal.NONE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -158,6 +167,8 @@ class _Words:
     reason_after_silence: str
     response_after_timeout: int
     counts_server_errors: bool
+    pushing_back: tuple[int, ...]
+    errors_throttle: bool
 
 
 _WORDS = {
@@ -168,6 +179,8 @@ _WORDS = {
         reason_after_silence="",
         response_after_timeout=504,
         counts_server_errors=False,
+        pushing_back=(429, 503),
+        errors_throttle=True,
     ),
     Kind.APP_ENGINE: _Words(
         prefix="X-AppEngine-",
@@ -176,6 +189,8 @@ _WORDS = {
         reason_after_silence="Instance Unavailable",
         response_after_timeout=0,
         counts_server_errors=True,
+        pushing_back=(503,),
+        errors_throttle=False,
     ),
 }
 
@@ -254,6 +269,7 @@ def judge(kind: Kind, result: Answer | NoAnswer) -> Outcome:
             responded=True,
             executed=result.status < 500,  # noqa: PLR2004 - the 5xx range is HTTP's own
             previous_response=result.status,
+            signal=_signal(kind, result.status),
         )
     late = result.failure is Failure.DEADLINE
     code = Code.DEADLINE_EXCEEDED if late else Code.UNKNOWN
@@ -264,7 +280,18 @@ def judge(kind: Kind, result: Answer | NoAnswer) -> Outcome:
         responded=False,
         executed=False,
         previous_response=_WORDS[kind].response_after_timeout if late else 0,
+        signal=_signal(kind, None),
     )
+
+
+def _signal(kind: Kind, status: int | None) -> Signal:
+    """Return what a status, None for no answer, says of a target (API text, throttling)."""
+    words = _WORDS[kind]
+    if status in words.pushing_back:
+        return Signal.PUSHBACK
+    if status is None or status >= 500:  # noqa: PLR2004 - the 5xx range is HTTP's own
+        return Signal.ERROR if words.errors_throttle else Signal.NONE
+    return Signal.GOOD
 
 
 def _is_reserved(header: str) -> bool:

@@ -52,6 +52,19 @@ class StoreFailed:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class RateChanged:
+    """Back pressure has lowered the rate of a queue by a good deal, or let go of it.
+
+    Attributes:
+        queue: The queue's name.
+        level: The part of its rate that is left to it.
+    """
+
+    queue: str
+    level: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Stopping:
     """The server takes no new work.
 
@@ -73,5 +86,5 @@ class Crashed:
     error: BaseException
 
 
-Event = AttemptEnded | AttemptCrashed | StoreFailed | Stopping | Crashed
+Event = AttemptEnded | AttemptCrashed | StoreFailed | RateChanged | Stopping | Crashed
 Emit = Callable[[Event], None]

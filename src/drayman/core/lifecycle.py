@@ -30,8 +30,10 @@ from drayman.core import retry
 from drayman.core.clock import Micros
 from drayman.core.delivery import Outcome
 from drayman.core.queue import Queue, RetryConfig
+from drayman.core.say import Say
 from drayman.core.status import Code
 from drayman.core.task import Task
+from drayman.core.throttle import Signal
 
 
 class Verdict(enum.Enum):
@@ -74,6 +76,8 @@ class Settlement:
         responded: Whether there was an answer.
         executed: Whether the answer was not 5xx.
         previous_response: What the next attempt will tell the target.
+        signal: What the attempt says of the target.
+        hold: Until when the target asked to be left alone, 0 if it did not.
     """
 
     claim: int
@@ -86,13 +90,24 @@ class Settlement:
     responded: bool
     executed: bool
     previous_response: int
+    signal: Signal = Signal.NONE
+    hold: Micros = 0
+
+
+_NOTHING = Say()
 
 
 def settle(
-    claim: Claim, outcome: Outcome, retry_config: RetryConfig, *, retention: Micros, now: Micros
+    claim: Claim,
+    outcome: Outcome,
+    retry_config: RetryConfig,
+    *,
+    retention: Micros,
+    now: Micros,
+    said: Say = _NOTHING,
 ) -> Settlement:
-    """Return what an outcome makes of a task."""
-    verdict, schedule_time, reason = _verdict(claim, outcome, retry_config, retention, now)
+    """Return what an outcome, and what the handler said with it, make of a task."""
+    verdict, schedule_time, reason = _verdict(claim, outcome, retry_config, retention, now, said)
     return Settlement(
         claim=claim.number,
         verdict=verdict,
@@ -104,15 +119,19 @@ def settle(
         responded=outcome.responded,
         executed=outcome.executed,
         previous_response=outcome.previous_response,
+        signal=outcome.signal,
+        hold=said.not_before or 0,
     )
 
 
 def _verdict(
-    claim: Claim, outcome: Outcome, config: RetryConfig, retention: Micros, now: Micros
+    claim: Claim, outcome: Outcome, config: RetryConfig, retention: Micros, now: Micros, said: Say
 ) -> tuple[Verdict, Micros, str]:
     task = claim.task
     if outcome.success:
         return Verdict.COMPLETED, task.schedule_time, ""
+    if said.never:
+        return Verdict.FAILED, task.schedule_time, "its handler refused it"
     decision = retry.decide(
         config,
         attempts=task.dispatch_count,
@@ -122,6 +141,8 @@ def _verdict(
     )
     if isinstance(decision, retry.GiveUp):
         return Verdict.FAILED, task.schedule_time, decision.reason
-    if decision.time > task.create_time + retention:
+    time = decision.time if said.at is None else said.at
+    time = max(time, now, said.not_before or now)
+    if time > task.create_time + retention:
         return Verdict.FAILED, task.schedule_time, "it would outlive its retention"
-    return Verdict.RETRY, max(decision.time, now), ""
+    return Verdict.RETRY, time, ""

@@ -43,6 +43,7 @@ class Limits:
         call_deadline: How far ahead the deadline of a call over gRPC may lie; 0 is any.
         http_tokens: Whether tokens may be sent to ``http://`` targets.
         locations: The locations that queues may be in; none means any.
+        ramp_up: Whether new, idle and resumed queues begin slowly.
     """
 
     max_dispatches_per_second: float = 500.0
@@ -55,3 +56,4 @@ class Limits:
     call_deadline: Micros = 30 * SECOND
     http_tokens: bool = False
     locations: tuple[str, ...] = ()
+    ramp_up: bool = False

@@ -10,10 +10,17 @@ import collections
 import contextlib
 from collections.abc import Mapping
 
-from drayman.core import delivery, errors, lifecycle
+from drayman.core import delivery, errors, lifecycle, say
 from drayman.core.clock import SECOND, Clock, Micros
-from drayman.core.delivery import Answer, Failure, NoAnswer, Outcome, Request, Target
-from drayman.core.events import AttemptCrashed, AttemptEnded, Emit, Stopping, StoreFailed
+from drayman.core.delivery import Answer, Failure, Kind, NoAnswer, Request, Target
+from drayman.core.events import (
+    AttemptCrashed,
+    AttemptEnded,
+    Emit,
+    RateChanged,
+    Stopping,
+    StoreFailed,
+)
 from drayman.core.lifecycle import Claim, Settlement
 from drayman.core.limits import Limits
 from drayman.core.queue import RetryConfig
@@ -66,6 +73,7 @@ class Dispatcher:
         self._attempts: set[asyncio.Task[None]] = set()
         self._held: collections.Counter[str] = collections.Counter()
         self._bytes = 0
+        self._levels: dict[str, float] = {}
         store.on_change(self._wake.set)
 
     async def run(self) -> None:
@@ -95,6 +103,7 @@ class Dispatcher:
             return now + PAUSE
         for claim in found.claims:
             self._start(claim)
+        self._report(found.levels)
         return found.next_due
 
     async def drain(self) -> None:
@@ -120,6 +129,16 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - the next start does it
             self._emit(StoreFailed("release", errors.words(error)))
 
+    def _report(self, levels: Mapping[str, float]) -> None:
+        """Tell of queues whose rate was cut by half since last told, or is whole again."""
+        for queue, level in levels.items():
+            last = self._levels.get(queue, 1.0)
+            if level <= last / 2 or (level >= 1.0 > last):
+                self._levels[queue] = level
+                self._emit(RateChanged(queue, level))
+            if level >= 1.0:
+                self._levels.pop(queue, None)
+
     def _start(self, claim: Claim) -> None:
         queue, size = claim.queue.name, len(claim.task.request)
         self._held[queue] += 1
@@ -140,37 +159,43 @@ class Dispatcher:
     async def _attempt(self, claim: Claim) -> None:
         began = self._clock.now()
         try:
-            outcome, config = await self._deliver(claim)
+            result, kind, config = await self._deliver(claim)
+            outcome = delivery.judge(kind, result)
         except Exception as error:  # noqa: BLE001 - a claim must be settled, whatever happens
             self._emit(AttemptCrashed(claim, error))
-            failure = NoAnswer(Failure.CONNECTION, "internal error of the server; see its log")
-            outcome = delivery.judge(delivery.Kind.HTTP, failure)
+            result = NoAnswer(Failure.CONNECTION, "internal error of the server; see its log")
+            outcome = delivery.judge(Kind.HTTP, result)
             config = claim.queue.retry_config
         now = self._clock.now()
         settlement = lifecycle.settle(
-            claim, outcome, config, retention=self._limits.retention, now=now
+            claim,
+            outcome,
+            config,
+            retention=self._limits.retention,
+            now=now,
+            said=say.heard(result, now),
         )
         await self._settle(settlement)
         self._emit(AttemptEnded(claim, settlement, now - began))
 
-    async def _deliver(self, claim: Claim) -> tuple[Outcome, RetryConfig]:
+    async def _deliver(self, claim: Claim) -> tuple[Answer | NoAnswer, Kind, RetryConfig]:
         try:
             task = self._vault.opened(claim.task)
         except errors.FailedPrecondition as error:  # its key is gone
             silence = NoAnswer(Failure.CONNECTION, error.message)
-            return delivery.judge(delivery.Kind.HTTP, silence), claim.queue.retry_config
+            return silence, Kind.HTTP, claim.queue.retry_config
         opened = deliveries.open_(claim.queue, task)
         target = opened.target
         request = delivery.request(target, claim.task, self._app_engine)
         if isinstance(request, NoAnswer):
-            return delivery.judge(target.kind, request), opened.retry_config
+            return request, target.kind, opened.retry_config
         try:
             async with self._clock.timeout(self._clock.now() + target.deadline):
                 result = await self._send(request, target)
         except TimeoutError:
             seconds = target.deadline / SECOND
             result = NoAnswer(Failure.DEADLINE, f"no answer within the deadline of {seconds:g} s")
-        return delivery.judge(target.kind, result), opened.retry_config
+        return result, target.kind, opened.retry_config
 
     async def _send(self, request: Request, target: Target) -> Answer | NoAnswer:
         if target.token is not None:

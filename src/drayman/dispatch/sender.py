@@ -7,7 +7,8 @@ from typing import Protocol
 import aiohttp
 import yarl
 
-from drayman.core.delivery import ANSWER_SIZE, Answer, Failure, NoAnswer, Request
+from drayman.core.delivery import ANSWER_SIZE, KEPT_SIZE, Answer, Failure, NoAnswer, Request
+from drayman.core.say import HEARD
 
 
 class Sender(Protocol):
@@ -61,8 +62,11 @@ class AiohttpSender:
                 data=request.body or None,
                 allow_redirects=False,
             ) as response:
-                await _read(response)
-                return Answer(response.status)
+                body = await _read(response)
+                headers = {
+                    name: response.headers[name] for name in HEARD if name in response.headers
+                }
+                return Answer(response.status, headers, body)
         except (aiohttp.ClientError, OSError, ValueError, asyncio.IncompleteReadError) as error:
             return NoAnswer(Failure.CONNECTION, _in_words(error))
 
@@ -71,14 +75,19 @@ class AiohttpSender:
         await self._session.close()
 
 
-async def _read(response: aiohttp.ClientResponse) -> None:
-    """Read a body to its end, so that the connection can be kept, or to the limit."""
-    left = ANSWER_SIZE
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Read a body to its end, so that the connection can be kept, or to the limit.
+
+    Returns its beginning.
+    """
+    left, kept = ANSWER_SIZE, b""
     async for chunk in response.content.iter_any():
+        kept += chunk[: KEPT_SIZE - len(kept)]
         left -= len(chunk)
         if left <= 0:
             response.close()
-            return
+            break
+    return kept
 
 
 _Kinds = tuple[type[Exception], ...]

@@ -114,15 +114,15 @@ class Signer:
 
     async def _own(self) -> SigningKey:
         now = self._clock.now()
-        key = keys.signing(await self._store.list_keys(), now)
+        key = keys.signing(await self._store.signing_keys(), now)
         if key is None:
             key = await asyncio.to_thread(tokens.generate, now)
-            await self._store.put_key(key)
+            await self._store.put_signing_key(key)
         return key
 
     async def _renew(self, given: SigningKey) -> SigningKey:
         key = SigningKey(given.id, self._clock.now(), given.pem)
-        await self._store.put_key(key)
+        await self._store.put_signing_key(key)
         return key
 
 

@@ -41,10 +41,12 @@ class Claims:
         next_due: When there may be more, None for not before a change. Queues that were
             passed over because this server's share was full do not count: the end of any
             attempt is the time to ask again.
+        levels: The part of its rate that back pressure leaves to each queue it looked at.
     """
 
     claims: list[Claim]
     next_due: Micros | None
+    levels: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,6 +73,19 @@ class Stats:
 
     queues: int
     in_flight: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class QueueStats:
+    """What a store can say of a queue without a scan.
+
+    Attributes:
+        in_flight: How many attempts are in flight.
+        effective_rate: Attempts a second that back pressure leaves of its rate.
+    """
+
+    in_flight: int
+    effective_rate: float
 
 
 class Store(Protocol):
@@ -203,12 +218,13 @@ class Store(Protocol):
     ) -> Claims:
         """Claim attempts for ``server``: granted ones first, then due tasks.
 
-        At most ``limit`` in all. Of a queue at most what its state, token bucket and
-        concurrency allow, and no more than keeps this server's share fair: of its ``slots`` free
-        slots no queue may come to hold more than it leaves free for others, give or take the
-        last one. ``held`` says how many attempts of each queue this server has in flight.
-        Granted attempts heed neither slots nor shares. The queue that has been ready longest
-        comes first; within it, the task that has been due longest.
+        At most ``limit`` in all. Of a queue at most what its state, its token bucket under the
+        back pressure on it (``core.throttle``) and its concurrency allow, and no more than keeps
+        this server's share fair: of its ``slots`` free slots no queue may come to hold more
+        than it leaves free for others, give or take the last one. ``held`` says how many
+        attempts of each queue this server has in flight. Granted attempts heed neither slots
+        nor shares. The queue that has been ready longest comes first; within it, the task
+        that has been due longest.
         """
 
     async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[bool]:
@@ -229,10 +245,10 @@ class Store(Protocol):
 
     # -- keys -----------------------------------------------------------------------------
 
-    async def list_keys(self) -> list[SigningKey]:
+    async def signing_keys(self) -> list[SigningKey]:
         """Return the keys that sign tokens, the oldest first."""
 
-    async def put_key(self, key: SigningKey) -> None:
+    async def put_signing_key(self, key: SigningKey) -> None:
         """Keep a key; one of the same id is replaced. A promise."""
 
     # -- around ---------------------------------------------------------------------------
@@ -245,6 +261,9 @@ class Store(Protocol):
 
     async def stats(self) -> Stats:
         """Return counters, without a scan of tasks."""
+
+    async def queue_stats(self, name: str, now: Micros) -> QueueStats:
+        """Return the counters of a queue. NotFound."""
 
     async def close(self) -> None:
         """Finish what waits and let go of the database. Harmless when repeated."""

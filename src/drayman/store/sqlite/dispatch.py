@@ -5,12 +5,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from drayman.core import bucket
+from drayman.core import bucket, throttle
 from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
 from drayman.core.lifecycle import Claim, Settlement, Verdict
 from drayman.core.limits import Limits
 from drayman.core.queue import State
+from drayman.core.throttle import State as Pressure
+from drayman.core.throttle import Tally
 from drayman.store.contract import Claims
 from drayman.store.sqlite import batches, keys, tasks
 from drayman.store.sqlite.rows import Connection, QueueRow, TaskRow, queue_of, sql, task_of
@@ -37,13 +39,13 @@ class _Held(NamedTuple):
     forced_at: Micros | None
 
 
-def claim_due(connection: Connection, turn: Turn) -> Claims:
+def claim_due(connection: Connection, turn: Turn, limits: Limits) -> Claims:
     """Claim granted attempts, then due tasks of the queues that have waited longest."""
     claims = _take_grants(connection, turn)
     left, free = turn.limit - len(claims), turn.slots - len(claims)
     held = collections.Counter(turn.held)
     held.update(claim.queue.name for claim in claims)
-    looked_at = 0
+    looked_at, levels = 0, {}
     for queue in _ready_queues(connection, turn.now):
         if left <= 0 or free <= 0 or looked_at == _QUEUES_A_TURN:
             break
@@ -52,13 +54,15 @@ def claim_due(connection: Connection, turn: Turn) -> Claims:
         share = min(left, (free - held[queue.name] + 1) // 2)
         if share <= 0:
             continue  # passed over, and as ready as before
-        claimed = _claim(connection, queue, share, turn)
+        state = _pressure(connection, queue, turn.now, limits)
+        levels[queue.name] = throttle.level(state, turn.now)
+        claimed = _claim(connection, queue, share, turn, state)
         looked_at += 1
         claims += claimed
         left -= len(claimed)
         free -= len(claimed)
     more = free > 0 and (left <= 0 or looked_at == _QUEUES_A_TURN)
-    return Claims(claims, turn.now if more else _next_wake(connection, turn.now))
+    return Claims(claims, turn.now if more else _next_wake(connection, turn.now), levels)
 
 
 def settle(
@@ -86,7 +90,7 @@ def settle(
             gone[queue].append(task)
     for queue, seqs in gone.items():
         tasks.remove(connection, queue, seqs, now + limits.task_tombstone)
-    _free_slots(connection, [queue for _, queue in held.values()], now)
+    _end_attempts(connection, [(queue, ended[n]) for n, (_, queue) in held.items()], now)
     noted = {number: ended[number] for number in held}
     return [[noted.get(each.claim) is each for each in given] for given, _ in calls]
 
@@ -151,8 +155,11 @@ def _ready_queues(connection: Connection, now: Micros) -> Iterator[QueueRow]:
             return
 
 
-def _claim(connection: Connection, row: QueueRow, share: int, turn: Turn) -> list[Claim]:
-    rate, burst = row.max_dispatches_per_second, row.max_burst_size
+def _claim(
+    connection: Connection, row: QueueRow, share: int, turn: Turn, state: Pressure
+) -> list[Claim]:
+    most = row.max_dispatches_per_second
+    rate, burst = throttle.effective(state, most, row.max_burst_size, turn.now)
     tokens = bucket.refill(Bucket(row.tokens, row.tokens_time), rate, burst, turn.now)
     running = row.state == State.RUNNING
     open_slots = row.max_concurrent_dispatches - row.in_flight
@@ -161,7 +168,12 @@ def _claim(connection: Connection, row: QueueRow, share: int, turn: Turn) -> lis
     tokens = bucket.take(tokens, len(claims))
     wake_time = None
     if running and open_slots > len(claims):
-        wake_time = _wake_time(connection, row, tokens, share > len(claims), turn.now)
+        ready = turn.now
+        if share > len(claims):  # else it is this turn's limit, not the queue's
+            ready = bucket.ready_at(tokens, rate, burst)
+            if rate < most:
+                ready = min(ready, turn.now + throttle.LOOK)
+        wake_time = _wake_time(connection, row, ready)
     connection.execute(
         _SQL["after_claim"],
         {
@@ -189,17 +201,24 @@ def _claim_tasks(connection: Connection, row: QueueRow, count: int, turn: Turn) 
     return sorted(claims, key=lambda claim: claim.number)
 
 
-def _wake_time(
-    connection: Connection, row: QueueRow, tokens: Bucket, has_share: bool, now: Micros
-) -> Micros | None:
-    """Return when a running queue with open slots is worth another look."""
+def _wake_time(connection: Connection, row: QueueRow, ready: Micros) -> Micros | None:
+    """Return when a queue that may dispatch from ``ready`` on is worth another look."""
     found = connection.execute(_SQL["next_schedule"], {"generation": row.generation}).fetchone()
-    if found is None:
-        return None
-    if not has_share:  # this turn's limit, not the queue's: it stays ready, behind the others
-        return max(now, int(found[0]))
-    ready = bucket.ready_at(tokens, row.max_dispatches_per_second, row.max_burst_size)
-    return max(ready, int(found[0]))
+    return None if found is None else max(ready, int(found[0]))
+
+
+def _pressure(connection: Connection, row: QueueRow, now: Micros, limits: Limits) -> Pressure:
+    """Return the back pressure on a queue, and let a new or idle one ramp up if it must."""
+    state = throttle.loads(row.throttle)
+    idle = row.throttle is None or now - row.tokens_time > throttle.IDLE
+    if limits.ramp_up and idle and row.state == State.RUNNING:
+        state = throttle.ramp(row.max_dispatches_per_second, now)
+        _set_throttle(connection, row.key, state)
+    return state
+
+
+def _set_throttle(connection: Connection, key: int, state: Pressure) -> None:
+    connection.execute(_SQL["set_throttle"], {"key": key, "throttle": throttle.dumps(state)})
 
 
 def _next_wake(connection: Connection, now: Micros) -> Micros | None:
@@ -234,6 +253,22 @@ def _free_slots(connection: Connection, queues: Sequence[int], now: Micros, sign
     for key, count in collections.Counter(queues).items():
         given = {"key": key, "ended": sign * count, "time": now}
         connection.execute(_SQL["free_slots"], given)
+
+
+def _end_attempts(
+    connection: Connection, ended: Sequence[tuple[int, Settlement]], now: Micros
+) -> None:
+    """Free the slots of attempts that ended, and note what they say of their targets."""
+    counts = collections.Counter(queue for queue, _ in ended)
+    tallies: dict[int, Tally] = collections.defaultdict(Tally)
+    for queue, each in ended:
+        tallies[queue] = tallies[queue].plus(each.signal, each.hold)
+    for key, count in counts.items():
+        given = {"key": key, "ended": count, "time": now}
+        found = connection.execute(_SQL["end_attempts"], given).fetchone()
+        if found and tallies[key].answers:
+            state = throttle.note(throttle.loads(found[0]), tallies[key], now)
+            _set_throttle(connection, key, state)
 
 
 def _grant_again(connection: Connection, claim: _Held) -> None:

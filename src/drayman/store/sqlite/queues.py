@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from drayman.core import bucket, errors
+from drayman.core import bucket, errors, throttle
 from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue, State
-from drayman.store.contract import Stats
+from drayman.store.contract import QueueStats, Stats
 from drayman.store.sqlite.rows import (
     Connection,
     QueueRow,
@@ -88,9 +88,11 @@ def purge(connection: Connection, name: str, now: Micros) -> Queue:
     return get(connection, name)
 
 
-def set_state(connection: Connection, name: str, state: State) -> Queue:
-    """Pause or resume a queue."""
-    _existing(connection, name)
+def set_state(connection: Connection, name: str, state: State, limits: Limits) -> Queue:
+    """Pause or resume a queue; one that is resumed ramps up as a new one."""
+    row = _existing(connection, name)
+    if limits.ramp_up:
+        connection.execute(_SQL["forget_throttle"], {"key": row.key})
     connection.execute(_SQL["set_state"], {"name": name, "state": int(state)})
     return get(connection, name)
 
@@ -98,6 +100,13 @@ def set_state(connection: Connection, name: str, state: State) -> Queue:
 def stats(connection: Connection) -> Stats:
     """Return the counters."""
     return Stats(*connection.execute(_SQL["stats"]).fetchone())
+
+
+def queue_stats(connection: Connection, name: str, now: Micros) -> QueueStats:
+    """Return the counters of a queue."""
+    row = _existing(connection, name)
+    part = throttle.level(throttle.loads(row.throttle), now)
+    return QueueStats(row.in_flight, row.max_dispatches_per_second * part)
 
 
 def _existing(connection: Connection, name: str) -> QueueRow:

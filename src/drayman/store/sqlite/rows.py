@@ -33,6 +33,7 @@ class QueueRow(NamedTuple):
     tokens_time: int
     in_flight: int
     wake_time: int | None
+    throttle: str | None
 
 
 class TaskRow(NamedTuple):

@@ -12,7 +12,7 @@ from drayman.core.lifecycle import Settlement
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue, State
 from drayman.core.task import NewTask, Task
-from drayman.store.contract import Claims, Stats, StoreError, TaskPage
+from drayman.store.contract import Claims, QueueStats, Stats, StoreError, TaskPage
 from drayman.store.sqlite import access, batches, database, dispatch, keys, queues, tasks
 from drayman.store.sqlite.rows import Connection
 from drayman.store.sqlite.writer import Verb, Writer
@@ -66,7 +66,7 @@ class SqliteStore:
             _each(dispatch.release), 9, promise=False, wakes=True, bounded=False
         )
         self._claim_due = Verb[Claims](
-            lambda c, calls: [dispatch.claim_due(c, turn) for turn in calls],
+            lambda c, calls: [dispatch.claim_due(c, turn, limits) for turn in calls],
             10,
             promise=False,
             bounded=False,
@@ -91,6 +91,7 @@ class SqliteStore:
         self._get_key = Verb[str](_each(access.get_key), 20, writes=False)
         self._get_task = Verb[Task](_each(tasks.get), 20, writes=False)
         self._list_tasks = Verb[TaskPage](_each(tasks.list_), 20, writes=False)
+        self._queue_stats = Verb[QueueStats](_each(queues.queue_stats), 20, writes=False)
         self._stats = Verb[Stats](_each(queues.stats), 20, writes=False)
 
     @classmethod
@@ -147,7 +148,7 @@ class SqliteStore:
 
     async def set_state(self, name: str, state: State, now: Micros) -> Queue:  # noqa: ARG002 - of the contract
         """Pause or resume a queue."""
-        return await self._writer.call(self._set_state, (name, state))
+        return await self._writer.call(self._set_state, (name, state, self._limits))
 
     async def create_tasks(
         self, queue: str, tasks_: Sequence[NewTask], now: Micros
@@ -246,11 +247,11 @@ class SqliteStore:
         """Remove remains, up to ``limit``."""
         return await self._writer.call(self._sweep, (now, limit, self._limits))
 
-    async def list_keys(self) -> list[SigningKey]:
+    async def signing_keys(self) -> list[SigningKey]:
         """Return the keys that sign tokens."""
         return await self._writer.call(self._list_keys, ())
 
-    async def put_key(self, key: SigningKey) -> None:
+    async def put_signing_key(self, key: SigningKey) -> None:
         """Keep a key."""
         await self._writer.call(self._put_key, (key,))
 
@@ -265,6 +266,10 @@ class SqliteStore:
     async def stats(self) -> Stats:
         """Return counters."""
         return await self._writer.call(self._stats, ())
+
+    async def queue_stats(self, name: str, now: Micros) -> QueueStats:
+        """Return the counters of a queue."""
+        return await self._writer.call(self._queue_stats, (name, now))
 
     async def close(self) -> None:
         """Finish what waits and let go of the file."""

@@ -89,6 +89,16 @@ UPDATE queue SET
   wake_time = min(coalesce(wake_time, :time), :time)
 WHERE key = :key
 
+-- name: end_attempts
+UPDATE queue SET
+  in_flight = in_flight - :ended,
+  wake_time = min(coalesce(wake_time, :time), :time)
+WHERE key = :key
+RETURNING throttle
+
+-- name: set_throttle
+UPDATE queue SET throttle = :throttle WHERE key = :key
+
 -- name: claims_of
 SELECT number, task, queue, forced_at FROM claim WHERE server = :server
 

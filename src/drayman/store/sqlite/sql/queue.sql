@@ -40,6 +40,9 @@ WHERE name = :name
 -- name: set_state
 UPDATE queue SET state = :state, wake_time = 0 WHERE name = :name
 
+-- name: forget_throttle
+UPDATE queue SET throttle = NULL WHERE key = :key
+
 -- name: purge_queue
 UPDATE queue SET generation = :generation, purge_time = :now WHERE key = :key
 
