@@ -7,6 +7,7 @@ from google.iam.v1 import iam_policy_pb2, policy_pb2
 
 from drayman.api.context import Context
 from drayman.core import errors, names
+from drayman.wire import masks
 
 _PERMISSION = "cloudtasks."
 _VERSIONS = frozenset({0, 1, 3})
@@ -21,14 +22,16 @@ async def get_iam_policy(context: Context, request: Any) -> Any:
 
 
 async def set_iam_policy(context: Context, request: Any) -> Any:
-    """SetIamPolicy: replaces the policy that carries the same etag; any, without one."""
+    """SetIamPolicy: replaces the policy that carries the same etag; any, without one.
+
+    An update_mask replaces what it names alone.
+    """
     name = names.queue("resource", request.resource)
     wanted = policy_pb2.Policy()
     wanted.CopyFrom(request.policy)
-    etag = wanted.etag
+    etag, paths = wanted.etag, list(request.update_mask.paths)
+    masks.apply(paths, wanted, policy_pb2.Policy())  # refuses paths that lead nowhere
     _check(wanted)
-    wanted.ClearField("etag")
-    stored = bytes(wanted.SerializeToString(deterministic=True))
 
     def change(existing: bytes) -> bytes:
         if etag and etag != _etag(existing):
@@ -36,7 +39,10 @@ async def set_iam_policy(context: Context, request: Any) -> Any:
                 "There were concurrent policy changes. Please retry the whole "
                 "read-modify-write with exponential backoff."
             )
-        return stored
+        policy = policy_pb2.Policy.FromString(existing) if paths else wanted
+        masks.apply(paths, wanted, policy)
+        policy.ClearField("etag")
+        return bytes(policy.SerializeToString(deterministic=True))
 
     return _show(await context.store.update_policy(name, change))
 

@@ -29,7 +29,8 @@ def check_url(url: str, *, token: bool, allow_http_tokens: bool) -> None:
     lowered = url[:8].lower()
     if not lowered.startswith(("http://", "https://")):
         raise refusal("HttpTarget.url", "must start with 'http://' or 'https://'.")  # sic
-    if len(delivery.encoded(url)) > limits.URL_LENGTH:
+    # Encoding makes three characters of a byte at most: short URLs need not be encoded to know.
+    if 3 * len(url.encode()) > limits.URL_LENGTH < len(delivery.encoded(url)):
         raise refusal("HttpRequest.url", f"must be at most {limits.URL_LENGTH} characters long.")
     if token and not allow_http_tokens and not lowered.startswith("https://"):
         raise refusal(
