@@ -22,6 +22,7 @@ from drayman.api.encryption import Encryption
 from drayman.api.grpc import GrpcServer, PortError
 from drayman.api.http import HttpApp
 from drayman.config import Config
+from drayman.core import names
 from drayman.core.clock import Clock, SystemClock
 from drayman.core.errors import ServiceError
 from drayman.core.events import Crashed, Emit
@@ -135,8 +136,10 @@ class Server:
         path = self._config.queue_file
         try:
             for queue in configuration.load_queues(path, self._config.limits) if path else []:
+                names.check_location(queue.name, self._config.limits.locations)
                 await self.store.update_queue(queue.name, _settings_of(queue), now)
             for name in self._config.queue:
+                names.check_location(name, self._config.limits.locations)
                 await self.store.update_queue(name, _existing_or(Queue(name)), now)
         except ServiceError as error:
             raise StoreError(f"the queues given at start cannot be created: {error}") from None

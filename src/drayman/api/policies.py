@@ -10,6 +10,8 @@ from drayman.core import errors, names
 from drayman.wire import masks
 
 _PERMISSION = "cloudtasks."
+_NEVER_SET = b"\x00\x20\x01"
+"""The etag of a policy that was never set: "ACAB" in JSON, on every Google service."""
 _VERSIONS = frozenset({0, 1, 3})
 
 
@@ -88,4 +90,6 @@ def _show(stored: bytes) -> Any:
 
 
 def _etag(stored: bytes) -> bytes:
+    if not stored:
+        return _NEVER_SET
     return hashlib.sha256(stored).digest()[:8]
