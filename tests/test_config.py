@@ -23,6 +23,8 @@ SAMPLES = {
     "issuer": ("https://tasks.example", "https://tasks.example"),
     "signing-key": ("key.pem", "key.pem"),
     "google-credentials": ("default", "default"),
+    "dead-letters": ("1d", 1440 * MINUTE),
+    "activity-log": ("on", "on"),
     "ramp-up": ("on", "on"),
     "max-in-flight": ("7", 7),
     "task-tombstone": ("90m", 90 * MINUTE),

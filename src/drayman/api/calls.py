@@ -65,11 +65,20 @@ async def answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: byte
 
 async def call(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
     """Answer a request message; every failure is a ServiceError."""
+    return await guard(_call(context, rpc, request), rpc.name)
+
+
+async def _call(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
+    names.check_location(_routed(rpc, request), context.limits.locations)
+    return await HANDLERS[rpc.name](context, request)
+
+
+async def guard(answering: Awaitable[Any], name: str) -> Any:
+    """Await an answer; a fault of ours becomes an InternalError, its details go to the log."""
     try:
-        names.check_location(_routed(rpc, request), context.limits.locations)
-        return await HANDLERS[rpc.name](context, request)
+        return await answering
     except errors.ServiceError:
         raise
     except Exception:  # noqa: BLE001 - whatever it is, the caller gets a status
-        _log.exception("%s failed", rpc.name)
+        _log.exception("%s failed", name)
         raise InternalError("Internal error; the server's log has the details.") from None
