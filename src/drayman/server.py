@@ -15,14 +15,14 @@ from typing import Any
 
 import uvicorn
 
+from drayman import activity, observe
 from drayman import config as configuration
-from drayman import observe
 from drayman.api.context import Context
 from drayman.api.encryption import Encryption
 from drayman.api.grpc import GrpcServer, PortError
 from drayman.api.http import HttpApp
 from drayman.config import Config
-from drayman.core import names
+from drayman.core import events, names
 from drayman.core.clock import Clock, SystemClock
 from drayman.core.errors import ServiceError
 from drayman.core.events import Crashed, Emit
@@ -67,6 +67,8 @@ class Server:
         self._clock = clock or SystemClock()
         self._sender = sender
         self._emit = emit
+        if config.activity_log == "on":
+            self._emit = events.to_all(emit, activity.subscriber(sys.stdout.write))
         self._closers = contextlib.AsyncExitStack()
         self.host = config.host
         self.port = 0

@@ -17,7 +17,7 @@ async def test_a_fault_of_ours_is_told_to_the_log_alone(caplog):
         raise RuntimeError("the secret of the inside")
 
     with caplog.at_level(logging.ERROR), pytest.raises(calls.InternalError) as caught:
-        await calls.guarded("GetQueue", fail())
+        await calls.guard(fail(), "GetQueue")
     assert caught.value.code is Code.INTERNAL
     assert caught.value.message == "Internal error; the server's log has the details."
     assert caught.value.__cause__ is None
@@ -30,7 +30,7 @@ async def test_a_refusal_passes_as_it_is():
         raise NotFound("no")
 
     with pytest.raises(NotFound, match="no"):
-        await calls.guarded("GetQueue", refuse())
+        await calls.guard(refuse(), "GetQueue")
 
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])

@@ -54,7 +54,7 @@ def _routed(rpc: rpcs.Rpc, request: Any) -> str:
 
 async def answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes) -> bytes:
     """Answer a serialized request; every failure is a ServiceError."""
-    return await guarded(rpc.name, _answer(context, rpc, request_class, body))
+    return await guard(_answer(context, rpc, request_class, body), rpc.name)
 
 
 async def _answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes) -> bytes:
@@ -74,7 +74,7 @@ async def call(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
     return await HANDLERS[rpc.name](context, request)
 
 
-async def guarded(name: str, answering: Awaitable[_Answer]) -> _Answer:
+async def guard(answering: Awaitable[_Answer], name: str) -> _Answer:
     """Return what a coroutine returns; a fault of ours becomes a ServiceError."""
     try:
         return await answering

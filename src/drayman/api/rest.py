@@ -102,7 +102,7 @@ async def answer(context: Context, request: Request) -> Answer:
         parameters = _parameters(request.query)
         style = _style(parameters)
         name = f"{request.verb} {request.path}"
-        value = await calls.guarded(name, _answer(context, request, parameters, style))
+        value = await calls.guard(_answer(context, request, parameters, style), name)
         return Answer(200, _text(partial.apply(style.fields, value), style))
     except ServiceError as error:
         return refusal(error, pretty=style.pretty)
