@@ -20,6 +20,8 @@ SAMPLES = {
     "queue": (QUEUE, [QUEUE]),
     "queue-file": ("queues.yaml", "queues.yaml"),
     "app-engine-target": ("worker=http://localhost:1", [("worker", "http://localhost:1")]),
+    "dead-letters": ("1d", 1440 * MINUTE),
+    "activity-log": ("on", "on"),
     "ramp-up": ("on", "on"),
     "max-in-flight": ("7", 7),
     "task-tombstone": ("90m", 90 * MINUTE),

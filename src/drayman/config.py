@@ -178,6 +178,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("google-credentials", str, None, "FILE", "a credentials file of Google, or default",
            "Real tokens of Google by impersonation, with the credentials of a file or, with "
            "the word default, of the environment."),
+    Option("dead-letters", _duration, "31d", "DURATION", _DURATION,
+           "How long tasks that failed for good are kept to be looked at and replayed; 0 keeps "
+           "none."),
+    Option("activity-log", _one_of("on", "off"), "off", "on|off", "on or off",
+           "Whether attempts that a queue's sampling ratio picks are written to standard output, "
+           "one line of JSON each, in the shape of Google's TaskActivityLog."),
     Option("ramp-up", _one_of("on", "off"), "off", "on|off", "on or off",
            "Whether new, idle and resumed queues begin slowly, at 10 attempts a second."),
     Option("max-in-flight", _count, "4000", "N", "a whole number from 1",
@@ -227,6 +233,8 @@ class Config:
     issuer: str | None
     signing_key: str | None
     google_credentials: str | None
+    dead_letters: Micros
+    activity_log: str
     ramp_up: str
     max_in_flight: int
     task_tombstone: Micros
@@ -257,6 +265,7 @@ class Config:
             call_deadline=self.call_deadline,
             http_tokens=self.allow_http_tokens,
             locations=tuple(sorted(self.location)),
+            dead_letters=self.dead_letters,
             ramp_up=self.ramp_up == "on",
         )
 

@@ -15,13 +15,14 @@ from typing import Any
 
 import uvicorn
 
+from drayman import activity, observe
 from drayman import config as configuration
-from drayman import observe
 from drayman.api.context import Context
 from drayman.api.encryption import Encryption
 from drayman.api.grpc import GrpcServer, PortError
 from drayman.api.http import HttpApp
 from drayman.config import Config
+from drayman.core import events, names
 from drayman.core.clock import Clock, SystemClock
 from drayman.core.errors import ServiceError
 from drayman.core.events import Crashed, Emit
@@ -66,6 +67,8 @@ class Server:
         self._clock = clock or SystemClock()
         self._sender = sender
         self._emit = emit
+        if config.activity_log == "on":
+            self._emit = events.to_all(emit, activity.subscriber(sys.stdout.write))
         self._closers = contextlib.AsyncExitStack()
         self.host = config.host
         self.port = 0
@@ -137,10 +140,13 @@ class Server:
         """Return the queues that the settings ask for, and what is to become of each."""
         path = self._config.queue_file
         in_file = configuration.load_queues(path, self._config.limits) if path else []
-        return [
+        declared = [
             *((queue.name, _settings_of(queue)) for queue in in_file),
             *((name, _existing_or(Queue(name))) for name in self._config.queue),
         ]
+        for name, _ in declared:
+            names.check_location(name, self._config.limits.locations)
+        return declared
 
     async def _start_http(self, app: HttpApp, sock: socket.socket) -> None:
         server = _Uvicorn(app)

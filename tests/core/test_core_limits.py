@@ -15,6 +15,7 @@ def test_the_defaults_are_those_of_the_real_service():
         "retention": 31 * DAY,
         "task_tombstone": 24 * HOUR,
         "ramp_up": False,
+        "dead_letters": 31 * DAY,
         "queue_tombstone": 3 * DAY,
         "call_deadline": 30 * SECOND,
         "http_tokens": False,

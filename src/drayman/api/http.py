@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from drayman.api import rest, wellknown
+from drayman.api import ledger, rest, wellknown
 from drayman.api.context import Context
 from drayman.core import errors
 from drayman.core.errors import ServiceError
@@ -41,6 +41,8 @@ class HttpApp:
         path = scope["raw_path"].decode("latin-1").partition("?")[0]
         if path.startswith(rest.VERSION):
             return await self._rest(scope, path, receive)
+        if path.startswith(ledger.PREFIX):
+            return await self._ledger(scope, path, receive)
         if path == "/healthz":
             return _json(200, {"status": "alive"})
         if path == "/readyz":
@@ -62,6 +64,13 @@ class HttpApp:
             content_type=headers.get(b"content-type", b"").decode("latin-1"),
         )
         return await rest.answer(self._context, request)
+
+    async def _ledger(self, scope: Mapping[str, Any], path: str, receive: Receive) -> rest.Answer:
+        query, body = (
+            scope["query_string"].decode("latin-1"),
+            await _body(dict(scope["headers"]), receive),
+        )
+        return _json(200, await ledger.answer(self._context, scope["method"], path, query, body))
 
     async def _readiness(self) -> rest.Answer:
         if not self.ready:

@@ -88,3 +88,13 @@ class Crashed:
 
 Event = AttemptEnded | AttemptCrashed | StoreFailed | RateChanged | Stopping | Crashed
 Emit = Callable[[Event], None]
+
+
+def to_all(*subscribers: Emit) -> Emit:
+    """Return one subscriber that tells all of these."""
+
+    def emit(event: Event) -> None:
+        for subscriber in subscribers:
+            subscriber(event)
+
+    return emit

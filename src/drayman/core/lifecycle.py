@@ -30,6 +30,7 @@ from drayman.core import retry
 from drayman.core.clock import Micros
 from drayman.core.delivery import Outcome
 from drayman.core.queue import Queue, RetryConfig
+from drayman.core.record import AttemptRecord
 from drayman.core.say import Say
 from drayman.core.status import Code
 from drayman.core.task import Task
@@ -78,6 +79,7 @@ class Settlement:
         previous_response: What the next attempt will tell the target.
         signal: What the attempt says of the target.
         hold: Until when the target asked to be left alone, 0 if it did not.
+        record: The attempt in full, None for one that is not kept.
     """
 
     claim: int
@@ -92,6 +94,7 @@ class Settlement:
     previous_response: int
     signal: Signal = Signal.NONE
     hold: Micros = 0
+    record: AttemptRecord | None = None
 
 
 _NOTHING = Say()
@@ -122,6 +125,28 @@ def settle(
         signal=outcome.signal,
         hold=said.not_before or 0,
     )
+
+
+def with_record(settlement: Settlement, claim: Claim, target: str, answer: str) -> Settlement:
+    """Return a settlement with its attempt in full."""
+    task, again = claim.task, settlement.verdict is Verdict.RETRY
+    last = task.last_attempt
+    record = AttemptRecord(
+        task=task.name,
+        target=target,
+        number=task.dispatch_count,
+        responses=task.response_count + settlement.responded,
+        schedule_time=task.schedule_time if last is None else last.schedule_time,
+        dispatch_time=settlement.response_time if last is None else last.dispatch_time,
+        response_time=settlement.response_time,
+        code=settlement.code,
+        message=settlement.message,
+        verdict=settlement.verdict.value,
+        reason=settlement.reason,
+        retry_time=settlement.schedule_time if again else None,
+        answer=answer,
+    )
+    return dataclasses.replace(settlement, record=record)
 
 
 def _verdict(

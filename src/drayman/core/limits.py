@@ -40,10 +40,11 @@ class Limits:
         retention: How old a task may grow before it is dropped.
         task_tombstone: How long the name of a finished task stays taken.
         queue_tombstone: How long the name of a deleted queue stays taken.
+        dead_letters: How long dead letters are kept; 0 keeps none.
+        ramp_up: Whether new, idle and resumed queues begin slowly.
         call_deadline: How far ahead the deadline of a call over gRPC may lie; 0 is any.
         http_tokens: Whether tokens may be sent to ``http://`` targets.
         locations: The locations that queues may be in; none means any.
-        ramp_up: Whether new, idle and resumed queues begin slowly.
     """
 
     max_dispatches_per_second: float = 500.0
@@ -53,7 +54,8 @@ class Limits:
     retention: Micros = 31 * DAY
     task_tombstone: Micros = 24 * HOUR
     queue_tombstone: Micros = 3 * DAY
+    dead_letters: Micros = 31 * DAY
+    ramp_up: bool = False
     call_deadline: Micros = 30 * SECOND
     http_tokens: bool = False
     locations: tuple[str, ...] = ()
-    ramp_up: bool = False

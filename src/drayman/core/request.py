@@ -36,7 +36,8 @@ def check_url(url: str, *, token: bool, allow_http_tokens: bool) -> None:
     authority = _AUTHORITY.match(url)
     if not authority or int(authority["port"] or 0) not in _PORTS:
         raise refusal("HttpRequest.url", "has no valid host and port.")
-    if len(delivery.encoded(url)) > limits.URL_LENGTH:
+    # Encoding makes three characters of a byte at most: short URLs need not be encoded to know.
+    if 3 * len(url.encode()) > limits.URL_LENGTH < len(delivery.encoded(url)):
         raise refusal("HttpRequest.url", f"must be at most {limits.URL_LENGTH} characters long.")
     if token and not allow_http_tokens and not lowered.startswith("https://"):
         raise refusal(

@@ -9,10 +9,11 @@ import asyncio
 import collections
 import contextlib
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from drayman.core import delivery, errors, lifecycle, say
+from drayman.core import delivery, errors, lifecycle, record, say
 from drayman.core.clock import SECOND, Clock, Micros
-from drayman.core.delivery import Answer, Failure, Kind, NoAnswer, Request, Target
+from drayman.core.delivery import Answer, Failure, NoAnswer, Request, Target
 from drayman.core.events import (
     AttemptCrashed,
     AttemptEnded,
@@ -21,13 +22,13 @@ from drayman.core.events import (
     Stopping,
     StoreFailed,
 )
-from drayman.core.lifecycle import Claim, Settlement
+from drayman.core.lifecycle import Claim, Settlement, Verdict
 from drayman.core.limits import Limits
-from drayman.core.queue import RetryConfig
 from drayman.dispatch.sender import Sender
 from drayman.dispatch.tokens import TokenError, Tokens
 from drayman.store.contract import Store
 from drayman.wire import deliveries
+from drayman.wire.deliveries import Delivery
 from drayman.wire.vault import Vault
 
 POLL: Micros = 5 * SECOND
@@ -38,6 +39,13 @@ BATCH = 200
 """The most attempts of one claim."""
 BYTES = 128 << 20
 """No more is claimed while the requests in flight hold more than this."""
+
+
+class _Made(NamedTuple):
+    """What came of a request, and where it went."""
+
+    address: str
+    result: Answer | NoAnswer
 
 
 class Dispatcher:
@@ -159,43 +167,48 @@ class Dispatcher:
     async def _attempt(self, claim: Claim) -> None:
         began = self._clock.now()
         try:
-            result, kind, config = await self._deliver(claim)
-            outcome = delivery.judge(kind, result)
+            opened = deliveries.open_(claim.queue, self._vault.opened(claim.task))
+            made = await self._deliver(claim, opened.target)
+        except errors.FailedPrecondition as error:  # its key is gone
+            silence = NoAnswer(Failure.CONNECTION, error.message)
+            opened, made = deliveries.unopened(claim.queue), _Made("", silence)
         except Exception as error:  # noqa: BLE001 - a claim must be settled, whatever happens
             self._emit(AttemptCrashed(claim, error))
-            result = NoAnswer(Failure.CONNECTION, "internal error of the server; see its log")
-            outcome = delivery.judge(Kind.HTTP, result)
-            config = claim.queue.retry_config
-        now = self._clock.now()
+            failure = NoAnswer(Failure.CONNECTION, "internal error of the server; see its log")
+            opened, made = deliveries.unopened(claim.queue), _Made("", failure)
+        settlement = self._judge(claim, opened, made)
+        await self._settle(settlement)
+        self._emit(AttemptEnded(claim, settlement, settlement.response_time - began))
+
+    def _judge(self, claim: Claim, opened: Delivery, made: "_Made") -> Settlement:
+        now, result = self._clock.now(), made.result
         settlement = lifecycle.settle(
             claim,
-            outcome,
-            config,
+            delivery.judge(opened.target.kind, result),
+            opened.retry_config,
             retention=self._limits.retention,
             now=now,
             said=say.heard(result, now),
         )
-        await self._settle(settlement)
-        self._emit(AttemptEnded(claim, settlement, now - began))
+        failed = settlement.verdict is Verdict.FAILED
+        if record.is_kept(claim.number, final_failure=failed, ratio=opened.sampling_ratio):
+            answer = result.body if isinstance(result, Answer) else b""
+            text = answer.decode("utf-8", "replace")
+            return lifecycle.with_record(settlement, claim, made.address, text)
+        return settlement
 
-    async def _deliver(self, claim: Claim) -> tuple[Answer | NoAnswer, Kind, RetryConfig]:
-        try:
-            task = self._vault.opened(claim.task)
-        except errors.FailedPrecondition as error:  # its key is gone
-            silence = NoAnswer(Failure.CONNECTION, error.message)
-            return silence, Kind.HTTP, claim.queue.retry_config
-        opened = deliveries.open_(claim.queue, task)
-        target = opened.target
+    async def _deliver(self, claim: Claim, target: Target) -> "_Made":
         request = delivery.request(target, claim.task, self._app_engine)
         if isinstance(request, NoAnswer):
-            return request, target.kind, opened.retry_config
+            return _Made(f"{target.method} {target.url}", request)
+        result: Answer | NoAnswer
         try:
             async with self._clock.timeout(self._clock.now() + target.deadline):
                 result = await self._send(request, target)
         except TimeoutError:
             seconds = target.deadline / SECOND
             result = NoAnswer(Failure.DEADLINE, f"no answer within the deadline of {seconds:g} s")
-        return result, target.kind, opened.retry_config
+        return _Made(f"{request.method} {request.url}", result)
 
     async def _send(self, request: Request, target: Target) -> Answer | NoAnswer:
         if target.token is not None:

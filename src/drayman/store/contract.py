@@ -25,6 +25,8 @@ from drayman.core.errors import ServiceError
 from drayman.core.keys import SigningKey
 from drayman.core.lifecycle import Claim, Settlement
 from drayman.core.queue import Queue, State
+from drayman.core.record import AttemptRecord, DeadLetter
+from drayman.core.status import Code
 from drayman.core.task import NewTask, Task
 
 
@@ -248,6 +250,41 @@ class Store(Protocol):
 
         Returns how many were removed; fewer than ``limit`` means there is no more to do now.
         """
+
+    # -- the ledger -----------------------------------------------------------------------
+
+    async def list_attempts(
+        self, queue: str, task: str | None, before: int, limit: int
+    ) -> list[tuple[int, AttemptRecord]]:
+        """Return attempts of a queue that were kept, and their numbers, the latest first.
+
+        Those whose number is below ``before``, of one task (its id) or of all. ``settle`` keeps
+        an attempt whose settlement has a record; the store keeps ``ATTEMPTS_KEPT`` in all.
+        """
+
+    async def list_dead(
+        self, queue: str, code: Code | None, after: int, limit: int
+    ) -> list[DeadLetter]:
+        """Return dead letters of a queue past the number ``after``, the earliest first.
+
+        Of those whose last attempt ended with ``code``, or of all. ``settle`` and ``sweep`` make
+        a dead letter of each task that fails for good or grows too old; it outlives its queue, and
+        ``sweep`` removes it after ``limits.dead_letters`` and when there are more than
+        ``DEAD_KEPT``.
+        """
+
+    async def get_dead(self, name: str) -> DeadLetter:
+        """Return a dead letter by its task's name. NotFound ("entity")."""
+
+    async def replay_dead(self, names: Sequence[str], now: Micros) -> list[Task | ServiceError]:
+        """Make tasks of dead letters again, each on its own, due now, nothing counted.
+
+        The task has its old name, whatever tombstone that has; the dead letter is gone.
+        NotFound for the letter or the queue; AlreadyExists when the name has been used again.
+        """
+
+    async def delete_dead(self, names: Sequence[str]) -> list[ServiceError | None]:
+        """Delete dead letters, each on its own: None, or NotFound in its place."""
 
     # -- keys -----------------------------------------------------------------------------
 

@@ -25,16 +25,19 @@ class Delivery(NamedTuple):
     Attributes:
         target: Where and how it is delivered.
         retry_config: The policy that applies to it.
+        sampling_ratio: Which part of its queue's attempts is kept.
     """
 
     target: Target
     retry_config: RetryConfig
+    sampling_ratio: float
 
 
 class _Settings(NamedTuple):
     """What a queue's settings change of its tasks' deliveries."""
 
     http_target: HttpTarget | None
+    sampling_ratio: float
     service: str
     version: str
     instance: str
@@ -53,7 +56,13 @@ def open_(queue: Queue, task: Task) -> Delivery:
             target = routing.apply(settings.http_target, target)
     else:
         target = _app_engine(message, settings)
-    return Delivery(target, config)
+    return Delivery(target, config, settings.sampling_ratio)
+
+
+def unopened(queue: Queue) -> Delivery:
+    """Return what stands in for a task that cannot be opened."""
+    target = Target(Kind.HTTP, "", "", {}, b"", limits.HTTP_DEADLINE_DEFAULT)
+    return Delivery(target, queue.retry_config, 0.0)
 
 
 def url_of(queue: Queue) -> str:
@@ -106,7 +115,8 @@ def _settings(settings: bytes) -> _Settings:
     message = _Queue.FromString(settings)
     override = message.app_engine_routing_override
     target = _http_target(message.http_target) if message.HasField("http_target") else None
-    return _Settings(target, override.service, override.version, override.instance)
+    ratio = message.stackdriver_logging_config.sampling_ratio
+    return _Settings(target, ratio, override.service, override.version, override.instance)
 
 
 def _http_target(message: Any) -> HttpTarget:

@@ -37,3 +37,10 @@ def set_span(message: Duration, value: Micros) -> None:
     """Write a length, not negative, into a duration."""
     message.seconds, micros = divmod(value, SECOND)
     message.nanos = micros * _NANOS
+
+
+def text(value: Micros) -> str:
+    """Return a moment as the JSON of a timestamp."""
+    message = Timestamp()
+    set_moment(message, value)
+    return message.ToJsonString()

@@ -14,7 +14,7 @@ from drayman.core.queue import State
 from drayman.core.throttle import State as Pressure
 from drayman.core.throttle import Tally
 from drayman.store.contract import Claims
-from drayman.store.sqlite import batches, keys, tasks
+from drayman.store.sqlite import batches, keys, ledger, tasks
 from drayman.store.sqlite.rows import Connection, QueueRow, TaskRow, queue_of, sql, task_of
 
 _SQL = sql("dispatch.sql")
@@ -87,6 +87,9 @@ def settle(
         task, queue = held[number]
         if ended[number].verdict is Verdict.COMPLETED or task in deciding:
             gone[queue].append(task)
+    ledger.note_attempts(connection, [ended[number] for number in held])
+    dead = [(held[n][0], ended[n]) for n in finished if ended[n].verdict is Verdict.FAILED]
+    ledger.note_dead(connection, [each for each in dead if each[0] in deciding], limits, now)
     for queue, seqs in gone.items():
         tasks.remove(connection, queue, seqs, now + limits.task_tombstone)
     _end_attempts(connection, [(queue, ended[n]) for n, (_, queue) in held.items()], now)
@@ -117,7 +120,7 @@ def sweep(connection: Connection, now: Micros, limit: int, limits: Limits) -> in
     removed += batches.sweep(connection, now, limit - removed)
     connection.execute(_SQL["sweep_queue_tombstones"], {"now": now})
     keys.sweep(connection, now)
-    return removed
+    return removed + ledger.sweep(connection, now, max(0, limit - removed), limits)
 
 
 def _take_grants(connection: Connection, turn: Turn, most: int) -> list[Claim]:
@@ -302,5 +305,6 @@ def _sweep_old(connection: Connection, now: Micros, limit: int, limits: Limits) 
     for seq, queue in connection.execute(_SQL["old_tasks"], given).fetchall():
         by_queue[queue].append(seq)
     for queue, seqs in by_queue.items():
+        ledger.note_old(connection, seqs, limits, now)
         tasks.remove(connection, queue, seqs, now + limits.task_tombstone)
     return sum(map(len, by_queue.values()))

@@ -12,9 +12,20 @@ from drayman.core.keys import SigningKey
 from drayman.core.lifecycle import Settlement
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue, State
+from drayman.core.record import AttemptRecord, DeadLetter
+from drayman.core.status import Code
 from drayman.core.task import NewTask, Task
 from drayman.store.contract import Claims, QueueStats, Stats, StoreError, TaskPage
-from drayman.store.sqlite import access, batches, database, dispatch, keys, queues, tasks
+from drayman.store.sqlite import (
+    access,
+    batches,
+    database,
+    dispatch,
+    keys,
+    ledger,
+    queues,
+    tasks,
+)
 from drayman.store.sqlite.rows import Connection
 from drayman.store.sqlite.writer import Verb, Writer
 
@@ -74,6 +85,15 @@ class SqliteStore:
             bounded=False,
         )
         self._sweep = Verb[int](_each(dispatch.sweep), 11, promise=False, bounded=False)
+        self._replay_dead = Verb[list[Task | ServiceError]](
+            _each(ledger.replay_dead), 4, wakes=True
+        )
+        self._delete_dead = Verb[list[ServiceError | None]](_each(ledger.delete_dead), 5)
+        self._get_dead = Verb[DeadLetter](_each(ledger.get_dead), 20, writes=False)
+        self._list_dead = Verb[list[DeadLetter]](_each(ledger.list_dead), 20, writes=False)
+        self._list_attempts = Verb[list[tuple[int, AttemptRecord]]](
+            _each(ledger.list_attempts), 20, writes=False
+        )
         self._put_key = Verb[None](_each(keys.put), 12)
         self._list_keys = Verb[list[SigningKey]](_each(keys.list_), 20, writes=False)
         self._check = Verb[None](_each(_touch), 12)
@@ -253,6 +273,30 @@ class SqliteStore:
     async def sweep(self, now: Micros, limit: int) -> int:
         """Remove remains, up to ``limit``."""
         return await self._writer.call(self._sweep, (now, limit, self._limits))
+
+    async def list_attempts(
+        self, queue: str, task: str | None, before: int, limit: int
+    ) -> list[tuple[int, AttemptRecord]]:
+        """Return attempts of a queue that were kept."""
+        return await self._writer.call(self._list_attempts, (queue, task, before, limit))
+
+    async def list_dead(
+        self, queue: str, code: Code | None, after: int, limit: int
+    ) -> list[DeadLetter]:
+        """Return dead letters of a queue."""
+        return await self._writer.call(self._list_dead, (queue, code, after, limit))
+
+    async def get_dead(self, name: str) -> DeadLetter:
+        """Return a dead letter."""
+        return await self._writer.call(self._get_dead, (name,))
+
+    async def replay_dead(self, names: Sequence[str], now: Micros) -> list[Task | ServiceError]:
+        """Make tasks of dead letters again."""
+        return await self._writer.call(self._replay_dead, (names, now, self._limits))
+
+    async def delete_dead(self, names: Sequence[str]) -> list[ServiceError | None]:
+        """Delete dead letters."""
+        return await self._writer.call(self._delete_dead, (names,))
 
     async def signing_keys(self) -> list[SigningKey]:
         """Return the keys that sign tokens."""

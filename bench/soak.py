@@ -1,0 +1,153 @@
+"""Lateness of each queue while others fail: the good queue alone, then among bad neighbours.
+
+    python bench/soak.py [SECONDS]
+
+Five queues with a steady stream of tasks each: one whose target answers at once, one whose target
+takes two seconds, one that flaps (half of its answers are 503, in turns of five seconds), one
+whose target refuses connections, and one whose target accepts them and never answers. Lateness is
+the time from a first attempt's due time to its arrival at the target; what a target asks for by
+pushing back, or by taking all of a queue's slots, is its own affair.
+"""
+
+import asyncio
+import collections
+import contextlib
+import multiprocessing
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import uvloop
+
+from drayman.core.clock import MILLISECOND, SECOND, SystemClock
+from drayman.core.limits import Limits
+from drayman.core.queue import Queue, RateLimits, RetryConfig
+from drayman.core.task import NewTask
+from drayman.store.sqlite.store import SqliteStore
+from drayman.tasks_v2 import types
+from drayman.wire import tasks
+from server import LOCATION, cpu_seconds, pin, resident, serve
+
+RATES = {"good": 100, "slow": 50, "flapping": 100, "dead": 100, "hanging": 200}
+LEAD = 4 * SECOND
+LATE = {name: multiprocessing.Array("d", 1_000_000) for name in RATES}
+COUNT = {name: multiprocessing.Value("q", 0) for name in RATES}
+
+
+def main() -> None:
+    """Run alone, then mixed, and compare."""
+    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    print(
+        f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, {sys.platform}, {seconds} s each"
+    )
+    alone = measure(["good"], seconds)["good"]
+    mixed = measure(list(RATES), seconds)["good"]
+    print(f"p99 of the good queue: {mixed / alone:.2f} times its value alone")
+
+
+def measure(names: list[str], seconds: int) -> dict[str, float]:
+    """Serve some queues together; return the p99 lateness of each, in ms."""
+    for name in names:
+        COUNT[name].value = 0
+    with tempfile.TemporaryDirectory(prefix="drayman-soak-") as folder, target() as port:
+        path = Path(folder) / "soak.db"
+        expected = asyncio.run(fill(path, names, port, seconds))
+        with serve(path, "--max-in-flight", "2000") as (_, pid):
+            asyncio.run(wait(seconds, expected["good"]))
+            used, memory = cpu_seconds(pid), resident(pid)
+    found = {}
+    for name in names:
+        late = sorted(LATE[name][: COUNT[name].value])
+        if late:
+            found[name] = late[int(len(late) * 0.99)]
+            print(f"  {name:9} {len(late):6} of {expected[name]:6} arrived, late "
+                  f"{late[len(late) // 2]:8.1f} ms p50, {found[name]:8.1f} ms p99")  # fmt: skip
+        else:
+            print(f"  {name:9}        of {expected[name]:6}: nothing arrives there")
+    print(f"  the server used {used:.1f} s of its core and {memory:.0f} MB")
+    return found
+
+
+async def wait(seconds: int, expected: int) -> None:
+    """Wait until all that is good has come, or it is long overdue."""
+    clock = SystemClock()
+    end = clock.now() + LEAD + (seconds + 30) * SECOND
+    while COUNT["good"].value < expected and clock.now() < end:
+        await clock.wait(asyncio.Event(), clock.now() + SECOND // 10)
+
+
+async def fill(path: Path, names: list[str], port: int, seconds: int) -> dict[str, int]:
+    """Put a steady stream of tasks into a store that no server has open."""
+    clock = SystemClock()
+    store = await SqliteStore.open(str(path), Limits(), clock.now(), safe=False)
+    start, expected = clock.now() + LEAD, {}
+    for name in names:
+        queue = f"{LOCATION}/queues/{name}"
+        retry = RetryConfig(max_backoff=10 * SECOND)
+        await store.create_queue(
+            Queue(queue, rate_limits=RateLimits(), retry_config=retry), clock.now()
+        )
+        url = f"http://127.0.0.1:{1 if name == 'dead' else port}/{name}"
+        message = types.Task.pb()(http_request={"url": url, "body": b"x" * 200})
+        request = tasks.accept(queue, message, clock.now(), Limits()).request
+        gap = SECOND // RATES[name]
+        new = [NewTask(None, start + n * gap, request) for n in range(RATES[name] * seconds)]
+        for first in range(0, len(new), 1_000):
+            await store.create_tasks(queue, new[first : first + 1_000], clock.now())
+        expected[name] = len(new)
+    await store.close()
+    return expected
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer the requests of a connection as the queue's name asks."""
+    clock = SystemClock()
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+            await reader.readexactly(int(fields["Content-Length"]))
+            name, now = head.split(" ")[1].removeprefix("/"), clock.now()
+            if fields["X-CloudTasks-TaskRetryCount"] == "0":
+                late = now - float(fields["X-CloudTasks-TaskETA"]) * SECOND
+                LATE[name][COUNT[name].value] = late / MILLISECOND
+                COUNT[name].value += 1
+            status = 200
+            if name == "slow":
+                await clock.wait(asyncio.Event(), now + 2 * SECOND)
+            elif name == "hanging":
+                await asyncio.Event().wait()
+            elif name == "flapping" and now // (5 * SECOND) % 2:
+                status = 503
+            writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode())
+    writer.close()
+
+
+def run_target(port: "multiprocessing.Queue[int]") -> None:
+    """Run all targets in a process of its own."""
+    pin(1)
+
+    async def run() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=2048)
+        port.put(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    uvloop.run(run())
+
+
+@contextlib.contextmanager
+def target() -> collections.abc.Iterator[int]:
+    """Yield the port of the targets."""
+    port: multiprocessing.Queue[int] = multiprocessing.Queue()
+    process = multiprocessing.Process(target=run_target, args=(port,), daemon=True)
+    process.start()
+    try:
+        yield port.get(timeout=30)
+    finally:
+        process.terminate()
+        process.join()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""What became of attempts and tasks, over HTTP: ``/drayman/v1/`` of the HTTP port.
+
+    method and path below a queue's name            what it does
+    --------------------------------------------    ------------------------------------------
+    GET    …/stats                                  attempts in flight, effective rate
+    GET    …/attempts?task=ID                       attempts that were kept, the latest first
+    GET    …/deadLetters?code=NOT_FOUND             tasks that failed for good, the earliest first
+    GET    …/deadLetters/ID                         one, with its task in full
+    DELETE …/deadLetters/ID                         forget one
+    POST   …/deadLetters:replay                     make tasks of them again
+    POST   …/deadLetters:delete                     forget many
+
+The two last take ``{"tasks": [ID, …]}``, ``{"code": "NOT_FOUND"}`` or ``{"all": true}``, at most
+a thousand at a time; ``"more": true`` in the answer says that there are others. Lists take
+``pageSize`` and ``pageToken``.
+"""
+
+import re
+import urllib.parse
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from drayman.api import calls
+from drayman.api.context import Context
+from drayman.core import errors, names
+from drayman.core.errors import ServiceError
+from drayman.core.record import AttemptRecord, DeadLetter
+from drayman.core.status import Code
+from drayman.wire import pages, protojson, tasks, times
+
+PREFIX = "/drayman/v1/"
+PAGE = 1000
+_NEWEST = 1 << 62
+
+Query = Mapping[str, str]
+_Route = Callable[[Context, str, str, Query, Any], Awaitable[Any]]
+
+
+async def answer(context: Context, verb: str, path: str, query: str, body: bytes) -> Any:
+    """Answer a request with a JSON value; every failure is a ServiceError."""
+    rest = urllib.parse.unquote(path.removeprefix(PREFIX))
+    given = dict(urllib.parse.parse_qsl(query))
+    for method, pattern, call in _ROUTES:
+        if method == verb and (match := pattern.fullmatch(rest)):
+            queue, *task = match.groups()
+            names.queue("name", queue)
+            return await calls.guard(
+                call(context, queue, "".join(task), given, protojson.decode(body)), path
+            )
+    raise errors.NotFound(f"No call has the method {verb} and the path {path}.")
+
+
+async def _stats(context: Context, queue: str, _task: str, _query: Query, _body: Any) -> Any:
+    stats = await context.store.queue_stats(queue, context.clock.now())
+    return {"inFlight": stats.in_flight, "effectiveExecutionRate": stats.effective_rate}
+
+
+async def _attempts(context: Context, queue: str, _task: str, query: Query, _body: Any) -> Any:
+    scope, now, size = f"{queue}/attempts", context.clock.now(), _size(query)
+    before = pages.number(scope, query.get("pageToken", ""), now) or _NEWEST
+    found = await context.store.list_attempts(queue, query.get("task"), before, size)
+    shown: dict[str, Any] = {"attempts": [_show_attempt(each) for _, each in found]}
+    if len(found) == size:
+        shown["nextPageToken"] = pages.token(scope, str(found[-1][0]), now)
+    return shown
+
+
+async def _letters(context: Context, queue: str, _task: str, query: Query, _body: Any) -> Any:
+    scope, now, size = f"{queue}/deadLetters", context.clock.now(), _size(query)
+    after = pages.number(scope, query.get("pageToken", ""), now)
+    found = await context.store.list_dead(queue, _code(query.get("code")), after, size)
+    shown: dict[str, Any] = {"deadLetters": [_show(context, each, tasks.BASIC) for each in found]}
+    if len(found) == size:
+        shown["nextPageToken"] = pages.token(scope, str(found[-1].number), now)
+    return shown
+
+
+async def _letter(context: Context, queue: str, task: str, _query: Query, _body: Any) -> Any:
+    return _show(context, await context.store.get_dead(_task_name(queue, task)), tasks.FULL)
+
+
+async def _forget(context: Context, queue: str, task: str, _query: Query, _body: Any) -> Any:
+    (refused,) = await context.store.delete_dead([_task_name(queue, task)])
+    if refused:
+        raise refused
+    return {}
+
+
+async def _replay(context: Context, queue: str, _task: str, _query: Query, body: Any) -> Any:
+    chosen = await _chosen(context, queue, body)
+    done = await context.store.replay_dead(chosen, context.clock.now())
+    return _outcome(chosen, done)
+
+
+async def _delete(context: Context, queue: str, _task: str, _query: Query, body: Any) -> Any:
+    chosen = await _chosen(context, queue, body)
+    return _outcome(chosen, await context.store.delete_dead(chosen))
+
+
+_QUEUE = r"(projects/[^/]+/locations/[^/]+/queues/[^/:]+)"
+_ROUTES: tuple[tuple[str, re.Pattern[str], _Route], ...] = (
+    ("GET", re.compile(_QUEUE + "/stats"), _stats),
+    ("GET", re.compile(_QUEUE + "/attempts"), _attempts),
+    ("GET", re.compile(_QUEUE + "/deadLetters"), _letters),
+    ("GET", re.compile(_QUEUE + "/deadLetters/([^/:]+)"), _letter),
+    ("DELETE", re.compile(_QUEUE + "/deadLetters/([^/:]+)"), _forget),
+    ("POST", re.compile(_QUEUE + "/deadLetters:replay"), _replay),
+    ("POST", re.compile(_QUEUE + "/deadLetters:delete"), _delete),
+)
+
+
+async def _chosen(context: Context, queue: str, body: Any) -> list[str]:
+    """Return the names of the tasks that a request is about."""
+    match body:
+        case {"tasks": [*ids], **rest} if not rest and len(ids) <= PAGE:
+            return [_task_name(queue, str(each)) for each in ids]
+        case {"code": str(code), **rest} if not rest:
+            found = await context.store.list_dead(queue, _code(code), 0, PAGE)
+        case {"all": True, **rest} if not rest:
+            found = await context.store.list_dead(queue, None, 0, PAGE)
+        case _:
+            raise errors.InvalidArgument(
+                f'The body must be {{"tasks": [ID, ...]}} with at most {PAGE} ids, '
+                '{"code": "NOT_FOUND"} or {"all": true}.'
+            )
+    return [each.task.name for each in found]
+
+
+def _outcome(chosen: Sequence[str], results: Sequence[Any]) -> dict[str, Any]:
+    failed = {
+        names.short_id(name): {"code": each.code.name, "message": each.message}
+        for name, each in zip(chosen, results, strict=True)
+        if isinstance(each, ServiceError)
+    }
+    return {"count": len(chosen) - len(failed), "failed": failed, "more": len(chosen) == PAGE}
+
+
+def _task_name(queue: str, task_id: str) -> str:
+    name = names.join_task(queue, task_id)
+    names.task("name", name)
+    return name
+
+
+def _size(query: Query) -> int:
+    text = query.get("pageSize", "0")
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise errors.InvalidArgument("pageSize must be a whole number.")
+    return pages.size(int(text), PAGE)
+
+
+def _code(text: str | None) -> Code | None:
+    if text is None:
+        return None
+    if text not in Code.__members__:
+        known = ", ".join(Code.__members__)
+        raise errors.InvalidArgument(f"code must be one of {known}.")
+    return Code[text]
+
+
+def _show(context: Context, letter: DeadLetter, view: int) -> dict[str, Any]:
+    task = context.encryption.opened(letter.task, view)
+    return {
+        "task": protojson.render(tasks.show(task, view)),
+        "time": times.text(letter.time),
+        "reason": letter.reason,
+        "answer": letter.answer,
+    }
+
+
+def _show_attempt(kept: AttemptRecord) -> dict[str, Any]:
+    shown = {
+        "task": kept.task,
+        "target": kept.target,
+        "attempt": kept.number,
+        "scheduleTime": times.text(kept.schedule_time),
+        "dispatchTime": times.text(kept.dispatch_time),
+        "responseTime": times.text(kept.response_time),
+        "status": {"code": kept.code.name, "message": kept.message},
+        "outcome": kept.verdict,
+        "answer": kept.answer,
+    }
+    if kept.reason:
+        shown["reason"] = kept.reason
+    if kept.retry_time is not None:
+        shown["retryTime"] = times.text(kept.retry_time)
+    return shown

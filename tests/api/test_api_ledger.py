@@ -1,0 +1,126 @@
+"""Attempts and dead letters over HTTP."""
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+from drayman.core.clock import ManualClock
+from drayman.core.queue import Queue, RetryConfig
+from drayman.tasks_v2 import types
+from drayman.wire import tasks
+from live import LiveServer
+
+QUEUE = "projects/p/locations/l/queues/{}"
+
+
+@pytest.fixture(scope="module")
+def server():
+    live = LiveServer(ManualClock())
+    yield live
+    live.stop()
+
+
+def call(server, path, verb="GET", body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{server.url}/drayman/v1/{path}", data, method=verb)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)["error"]["message"]
+
+
+@pytest.fixture
+def queue(server, request):
+    """A queue with three dead letters."""
+    name = QUEUE.format(request.node.name.replace("_", "-")[:90].strip("-"))
+    store, now = server.server.store, server.clock.now()
+    server.run(store.create_queue(Queue(name, retry_config=RetryConfig(max_attempts=1)), now))
+    for task_id in "abc":
+        message = types.Task.pb()(
+            name=f"{name}/tasks/{task_id}",
+            http_request={"url": f"http://127.0.0.1:1/{task_id}", "body": b"x"},
+        )
+        new = tasks.accept(name, message, now, server.server._config.limits)
+        server.run(store.create_tasks(name, [new], now))
+    while len(server.run(store.list_dead(name, None, 0, 10))) < 3:
+        server.events.get(timeout=10)
+    return name
+
+
+def ids(found):
+    return [each["task"]["name"][-1] for each in found["deadLetters"]]
+
+
+def test_dead_letters_are_listed_read_and_deleted(server, queue):
+    status, found = call(server, f"{queue}/deadLetters")
+    assert status == 200
+    assert sorted(ids(found)) == ["a", "b", "c"]
+    assert "body" not in found["deadLetters"][0]["task"]["httpRequest"]
+    status, letter = call(server, f"{queue}/deadLetters/a")
+    assert letter["reason"] == "all 1 attempts failed"
+    assert letter["task"]["httpRequest"]["body"] == "eA=="
+    assert letter["task"]["lastAttempt"]["responseStatus"]["code"] == 2
+    assert call(server, f"{queue}/deadLetters/a", "DELETE") == (200, {})
+    assert call(server, f"{queue}/deadLetters/a")[0] == 404
+    assert call(server, f"{queue}/deadLetters/a", "DELETE")[0] == 404
+
+
+def test_lists_have_pages(server, queue):
+    _, first = call(server, f"{queue}/deadLetters?pageSize=2")
+    _, rest = call(server, f"{queue}/deadLetters?pageToken={first['nextPageToken']}")
+    assert sorted(ids(first) + ids(rest)) == ["a", "b", "c"]
+    _, first = call(server, f"{queue}/attempts?pageSize=2")
+    _, rest = call(server, f"{queue}/attempts?pageToken={first['nextPageToken']}")
+    assert len(first["attempts"] + rest["attempts"]) == 3
+    assert first["attempts"][0]["outcome"] == "failed"
+    assert "no connection" in first["attempts"][0]["status"]["message"]
+    _, of_one = call(server, f"{queue}/attempts?task=b")
+    assert [each["target"] for each in of_one["attempts"]] == ["POST http://127.0.0.1:1/b"]
+
+
+def test_dead_letters_are_replayed_by_name_code_or_all_together(server, queue):
+    store = server.server.store
+    server.run(store.set_state(queue, 2, server.clock.now()))
+    status, done = call(server, f"{queue}/deadLetters:replay", "POST", {"tasks": ["a", "z"]})
+    assert (status, done["count"]) == (200, 1)
+    assert done["failed"]["z"]["code"] == "NOT_FOUND"
+    for code, count in (("NOT_FOUND", 0), ("UNKNOWN", 2)):
+        _, done = call(server, f"{queue}/deadLetters:replay", "POST", {"code": code})
+        assert done["count"] == count
+    page = server.run(store.list_tasks(queue, 0, 10, 1 << 20))
+    assert len(page.tasks) == 3
+
+
+def test_dead_letters_are_deleted_all_together(server, queue):
+    status, done = call(server, f"{queue}/deadLetters:delete", "POST", {"all": True})
+    assert (status, done) == (200, {"count": 3, "failed": {}, "more": False})
+
+
+def test_stats(server, queue):
+    status, stats = call(server, f"{queue}/stats")
+    assert (status, stats["inFlight"]) == (200, 0)
+    assert stats["effectiveExecutionRate"] <= 500
+
+
+@pytest.mark.parametrize(
+    ("path", "verb", "body", "status"),
+    [
+        ("nonsense", "GET", None, 404),
+        ("projects/p/locations/l/queues/none/stats", "GET", None, 404),
+        ("projects/p/locations/l/queues/q/deadLetters?code=BANANA", "GET", None, 400),
+        ("projects/p/locations/l/queues/q/deadLetters?pageSize=x", "GET", None, 400),
+        ("projects/p/locations/l/queues/q/deadLetters?pageToken=x", "GET", None, 400),
+        ("projects/p/locations/l/queues/q/deadLetters:replay", "POST", {}, 400),
+        ("projects/p/locations/l/queues/q/deadLetters:replay", "POST", {"all": False}, 400),
+        ("projects/p/locations/l/queues/q/deadLetters:replay", "POST", {"tasks": ["a b"]}, 400),
+        ("projects/p/locations/l/queues/q/deadLetters", "POST", {}, 404),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(server, path, verb, body, status):
+    code, message = call(server, path, verb, body)
+    assert code == status
+    assert isinstance(message, str)

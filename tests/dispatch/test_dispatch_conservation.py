@@ -1,0 +1,119 @@
+"""Over random faults every task ends as exactly one of delivered, deleted, purged, dead."""
+
+import asyncio
+import contextlib
+import random
+
+import pytest
+from dispatch_world import HANG
+
+from drayman.core import errors
+from drayman.core.clock import MINUTE, SECOND
+from drayman.core.delivery import Answer, Failure, NoAnswer
+
+ANSWERS = [
+    200, 200, 200, 404, 429, 500, 503, HANG, NoAnswer(Failure.CONNECTION, "reset"),
+    Answer(400, {"drayman-retry": "never"}), Answer(503, {"retry-after": "5"}),
+    Answer(500, {"drayman-retry": "after; 3"}), ZeroDivisionError("a fault of ours"),
+]  # fmt: skip
+
+
+class Chaos:
+    """Random targets, a store that fails now and then, and a person who deletes and purges."""
+
+    def __init__(self, world, seed):
+        self.world = world
+        self.random = random.Random(seed)
+        self.created, self.deleted, self.purged, self.answered = set(), set(), {}, set()
+        self.calm = False
+        self.settle = world.store.settle
+        self.claim_due = world.store.claim_due
+        world.store.settle = self.failing(self.settle)
+        world.store.claim_due = self.failing(self.claim_due)
+        world.targets.send = self.send
+
+    def failing(self, verb):
+        async def call(*given):
+            if not self.calm and self.random.random() < 0.2:
+                # Before or after its effect: a caller cannot tell.
+                if self.random.random() < 0.5 and verb is self.settle:
+                    await verb(*given)
+                raise errors.Unavailable("now and then")
+            return await verb(*given)
+
+        return call
+
+    async def send(self, request):
+        answer = 200 if self.calm else self.random.choice(ANSWERS)
+        if answer is HANG:
+            await asyncio.Event().wait()
+        if isinstance(answer, Exception):
+            raise answer
+        if answer == 200:
+            self.answered.add(request.headers["X-CloudTasks-TaskName"])
+        return answer if not isinstance(answer, int) else Answer(answer)
+
+    async def turn(self, queue):
+        world, pick = self.world, self.random.random()
+        alive = await self.alive(queue)
+        if pick < 0.3:
+            names = await world.tasks(queue, self.random.randint(1, 5))
+            self.created.update(names)
+        elif pick < 0.4 and alive:
+            name = self.random.choice(sorted(alive))
+            (refused,) = await world.store.delete_tasks([name], world.now)
+            self.deleted |= set() if refused else {name}
+        elif pick < 0.45 and alive:
+            name = self.random.choice(sorted(alive))
+            with contextlib.suppress(errors.NotFound):
+                await world.store.run_task(name, world.now)
+        elif pick < 0.48:
+            before = await self.alive(queue)
+            await world.store.purge_queue(queue, world.now)
+            self.purged |= dict.fromkeys(before, world.now)
+        elif pick < 0.51:
+            stopping = asyncio.create_task(world.dispatcher.stop(0))
+            while not stopping.done():
+                await world.store.stats()
+                world.clock.advance(SECOND)
+            await stopping
+            world.start(server=f"s{self.random.random()}")
+        elif pick < 0.55:
+            await world.store.sweep(world.now, 3)
+        elif pick < 0.8:
+            world.clock.advance(self.random.choice([SECOND // 10, SECOND, MINUTE]))
+        await world.dispatcher.step()
+        await world.store.stats()
+
+    async def settle_down(self, queue):
+        """Let everything come to its end."""
+        self.calm = True
+        while await self.alive(queue) or self.world.dispatcher._attempts:
+            await self.world.dispatcher.step()
+            await self.world.store.stats()
+            self.world.clock.advance(MINUTE)
+
+    async def alive(self, queue):
+        page = await self.world.store.list_tasks(queue, 0, 1000, 1 << 24)
+        return {task.name for task in page.tasks}
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_nothing_is_lost_and_nothing_ends_twice(world, seed):
+    chaos = Chaos(world, seed)
+    world.start()
+    queue = await world.queue(max_attempts=3, min_backoff=SECOND, max_backoff=10 * SECOND)
+    for _ in range(120):
+        await chaos.turn(queue)
+    await chaos.settle_down(queue)
+    letters = await world.store.list_dead(queue, None, 0, 1000)
+    dead = {letter.task.name: letter.time for letter in letters}
+    delivered = {f"{queue}/tasks/{task_id}" for task_id in chaos.answered}
+    assert not dead.keys() & chaos.deleted
+    for name in dead.keys() & chaos.purged.keys():
+        assert dead[name] <= chaos.purged[name]
+    rest = chaos.created - chaos.deleted - chaos.purged.keys() - dead.keys()
+    assert rest <= delivered
+    assert dead.keys() | chaos.deleted | chaos.purged.keys() | rest == chaos.created
+    assert (await world.store.stats()).in_flight == 0
+    assert (await world.store.queue_stats(queue, world.now)).in_flight == 0

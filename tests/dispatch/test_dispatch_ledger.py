@@ -1,0 +1,108 @@
+"""Which attempts are kept, and what of them; dead letters; Google's log lines."""
+
+import json
+
+import pytest
+
+from drayman import activity
+from drayman.core.clock import SECOND
+from drayman.core.delivery import Answer
+from drayman.core.status import Code
+from drayman.tasks_v2 import types
+
+Queue = types.Queue.pb()
+
+
+def sampling(ratio):
+    return Queue(stackdriver_logging_config={"sampling_ratio": ratio}).SerializeToString()
+
+
+async def kept(world, queue):
+    return [each for _, each in await world.store.list_attempts(queue, None, 1 << 62, 1000)]
+
+
+async def test_an_attempt_is_kept_with_its_answer(world):
+    queue = await world.queue(settings=sampling(1.0), min_backoff=7 * SECOND)
+    name = await world.task(queue, url="https://a.example/x?y", http_method="PUT")
+    world.targets.will(Answer(500, {}, b"stack trace \xff"))
+    await world.run()
+    (attempt,) = await kept(world, queue)
+    assert attempt.task == name
+    assert attempt.target == "PUT https://a.example/x?y"
+    assert (attempt.number, attempt.responses, attempt.code) == (1, 1, Code.INTERNAL)
+    assert attempt.answer == "stack trace \ufffd"
+    assert (attempt.verdict, attempt.retry_time) == ("retry", world.now + 7 * SECOND)
+
+
+@pytest.mark.parametrize(("ratio", "least", "most"), [(0.0, 0, 0), (0.5, 60, 140), (1.0, 200, 200)])
+async def test_the_sampling_ratio_picks_attempts(world, ratio, least, most):
+    queue = await world.queue(settings=sampling(ratio), burst=200)
+    await world.tasks(queue, 200)
+    await world.run()
+    assert least <= len(await kept(world, queue)) <= most
+
+
+async def test_the_failure_that_ends_a_task_is_always_kept(world):
+    queue = await world.queue(max_attempts=2, min_backoff=0)
+    name = await world.task(queue, body=b"precious")
+    world.targets.will(500, Answer(404, {}, b"no such thing"))
+    await world.run()
+    await world.run()
+    (attempt,) = await kept(world, queue)
+    assert (attempt.number, attempt.verdict) == (2, "failed")
+    letter = await world.store.get_dead(name)
+    assert letter.reason == "all 2 attempts failed"
+    assert letter.answer == "no such thing"
+    assert letter.task.last_attempt.code is Code.NOT_FOUND
+    assert letter.task.dispatch_count == 2
+    world.targets.otherwise = 200
+    await world.store.replay_dead([name], world.now)
+    await world.run()
+    assert world.requests[-1].body == b"precious"
+    assert world.requests[-1].headers["X-CloudTasks-TaskRetryCount"] == "0"
+    assert await world.gone(name)
+
+
+async def test_a_task_its_handler_refused_is_a_dead_letter(world):
+    name = await world.task(await world.queue())
+    world.targets.will(Answer(400, {"drayman-retry": "never"}))
+    await world.run()
+    assert (await world.store.get_dead(name)).reason == "its handler refused it"
+
+
+async def test_lines_have_the_shape_of_the_real_log(world):
+    lines = []
+    queue = await world.queue("mail", settings=sampling(1.0), min_backoff=60 * SECOND)
+    await world.task(queue, url="https://a.example/", of_task={"name": f"{queue}/tasks/t"})
+    world.targets.will(500)
+    await world.run()
+    write = activity.subscriber(lines.append)
+    for event in world.events:
+        write(event)
+    dispatch, response = map(json.loads, lines)
+    began = dispatch["jsonPayload"]["attemptDispatchLog"]
+    assert began["targetAddress"] == "POST https://a.example/"
+    assert response == {
+        "severity": "ERROR",
+        "timestamp": "2023-11-14T22:13:20Z",
+        "logName": "projects/p/logs/cloudtasks.googleapis.com%2Ftask_operations_log",
+        "resource": {
+            "type": "cloud_tasks_queue",
+            "labels": {"project_id": "p", "location": "l", "queue_id": "mail"},
+        },
+        "jsonPayload": {
+            "@type": "type.googleapis.com/google.cloud.tasks.logging.v1.TaskActivityLog",
+            "task": f"{queue}/tasks/t",
+            "attemptResponseLog": {
+                "attemptDuration": "0.000000s",
+                "dispatchCount": "1",
+                "maxAttempts": 100,
+                "responseCount": "1",
+                "retryTime": "2023-11-14T22:14:20Z",
+                "scheduleTime": "2023-11-14T22:13:20Z",
+                "status": "INTERNAL",
+                "targetAddress": "POST https://a.example/",
+                "targetType": "HTTP",
+            },
+        },
+    }
