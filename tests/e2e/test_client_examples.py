@@ -42,9 +42,6 @@ def test_bulk_tasks(worker):
 def test_rest_tasks(served, worker, capsys):
     import rest_tasks  # noqa: PLC0415 - the same
 
-    status, _ = served.get(f"/v2/{QUEUE}")
-    if status == 404:
-        pytest.skip("this server does not speak REST")
     assert rest_tasks.main(served.http_url, worker.url).name.endswith("/tasks/invoice-2030-01")
     assert "and only once" in capsys.readouterr().out
 
