@@ -23,8 +23,8 @@ OPERATIONS_PAGE = 1000
 BATCH_CREATE = 100
 BATCH_DELETE = 1000
 TASKS_PAGE = 1000
-TASKS_PAGE_BYTES = 3 << 20
-"""A page of tasks ends here, so that it passes through any client's default of 4 MB."""
+PAGE_BYTES = 3 << 20
+"""A page of a list ends here, so that it passes through any client's default of 4 MB."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
