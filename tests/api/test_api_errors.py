@@ -159,6 +159,7 @@ TASKS = [
      'HttpRequest.headers["a"] contains a line break or another control character.'),
     (http(url="example.com"), "HttpTarget.url must start with 'http://' or 'https://'."),
     (http(url=URL + "/" + "x" * 2083), "HttpRequest.url must be at most 2083 characters long."),
+    (http(url=URL + "/" + "é" * 350), "HttpRequest.url must be at most 2083 characters long."),
     (http(http_method="GET", body=b"x"),
      "HttpRequest.body is allowed only for the methods POST, PUT, PATCH, not for GET."),
     (http(headers={"a": "x" * 80 * 1024}), "HttpRequest.headers must be less than 80 KB in total."),

@@ -49,15 +49,27 @@ def test_an_unknown_service_is_not_found(channel):
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-def test_a_watch_is_told_of_the_end():
+def test_a_watch_is_told_of_the_end_and_holds_nothing_up():
     live = LiveServer()
     with grpc.insecure_channel(live.address) as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert next(watch).status == SERVING
+        unknown = health_pb2_grpc.HealthStub(channel).Watch(
+            health_pb2.HealthCheckRequest(service="x")
+        )
+        assert next(unknown).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
         stopping = live.begin(live.server.stop())
-        assert next(watch).status == NOT_SERVING
-        watch.cancel()
+        assert [each.status for each in watch] == [NOT_SERVING]
         stopping.result(30)
+    live.stop()
+
+
+def test_a_server_whose_store_cannot_be_written_does_not_serve():
+    live = LiveServer()
+    with grpc.insecure_channel(live.address) as channel:
+        live.run(live.server.store.close())
+        request = health_pb2.HealthCheckRequest()
+        assert health_pb2_grpc.HealthStub(channel).Check(request, timeout=20).status == NOT_SERVING
     live.stop()
 
 

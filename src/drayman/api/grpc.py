@@ -55,7 +55,7 @@ class GrpcServer:
 
     async def stop(self, grace: float) -> None:
         """Take no new calls; those in progress get ``grace`` seconds."""
-        await self._health.enter_graceful_shutdown()
+        self._health.end()
         await self._server.stop(grace)
 
 

@@ -1,5 +1,6 @@
 """The standard gRPC services beside ours: health, and reflection under Google's names."""
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -14,30 +15,47 @@ from drayman.wire import published
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 OURS = sorted({rpc.service for rpc in rpcs.SERVED})
 _HEALTH, _REFLECTION = health.SERVICE_NAME, reflection.SERVICE_NAME
+_WATCHED = frozenset({"", *OURS})
 _NEWER_REFLECTION = "grpc.reflection.v1.ServerReflection"
 
 published.add(health_pb2.DESCRIPTOR)
 published.add(reflection_pb2.DESCRIPTOR)
 
 
-class Health(health.aio.HealthServicer):  # type: ignore[misc] # it carries no types
+class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # it carries no types
     """Says that the server serves while it does, and its store can be written."""
 
     def __init__(self, context: Context) -> None:
-        super().__init__()
         self._context = context
-        self._server_status.update(dict.fromkeys(OURS, SERVING))
+        self._ended = asyncio.Event()
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's name
-        """Answer for now; a watch is told of the end of the server alone."""
-        answer = await super().Check(request, context)
+        """Answer for now."""
+        if request.service not in _WATCHED:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "There is no such service.")
         try:
             await self._context.store.check()
         except ServiceError:
-            return health_pb2.HealthCheckResponse(status=NOT_SERVING)
-        return answer
+            return _status(NOT_SERVING)
+        return _status(NOT_SERVING if self._ended.is_set() else SERVING)
+
+    async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802 - the service's name
+        """Tell of the end of the server, and end with it."""
+        known = request.service in _WATCHED
+        await context.write(_status(SERVING if known else SERVICE_UNKNOWN))
+        await self._ended.wait()
+        await context.write(_status(NOT_SERVING if known else SERVICE_UNKNOWN))
+
+    def end(self) -> None:
+        """Serve no more."""
+        self._ended.set()
+
+
+def _status(status: int) -> Any:
+    return health_pb2.HealthCheckResponse(status=status)
 
 
 def add(server: grpc.aio.Server, context: Context) -> Health:

@@ -13,6 +13,7 @@ from drayman.core import errors
 from drayman.wire import published
 
 _PREFIX = "Invalid JSON payload received."
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _CLOSED = ("google.protobuf.", "google.rpc.")
 """Packages whose messages have JSON forms of their own, which the library knows."""
@@ -23,9 +24,12 @@ def decode(body: bytes) -> Any:
     if not body.strip():
         return {}
     try:
-        return json.loads(body, parse_constant=_no_constant)
+        value = json.loads(body.decode(), parse_constant=_no_constant)
+        if _SURROGATE.search(body):
+            json.dumps(value, ensure_ascii=False).encode()  # ValueError for half a character
     except (ValueError, RecursionError) as error:
         raise errors.InvalidArgument(f"{_PREFIX} {error}.") from None
+    return value
 
 
 def parse(value: Any, message: Any, where: str = "") -> None:
