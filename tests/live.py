@@ -45,9 +45,13 @@ class LiveServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.http_port}"
 
+    def begin(self, coroutine: Any) -> "concurrent.futures.Future[Any]":
+        """Run a coroutine in the server's loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
     def run(self, coroutine: Any) -> Any:
         """Run a coroutine in the server's loop and return its result."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE)
+        return self.begin(coroutine).result(PATIENCE)
 
     def call(self, function: Callable[[], Any]) -> Any:
         """Call a function in the server's loop and return its result."""

@@ -5,6 +5,7 @@ What is given on the command line wins over the environment, the environment ove
 them) and ``http-port`` in the file.
 """
 
+import base64
 import dataclasses
 import math
 import re
@@ -68,6 +69,7 @@ class Option:
         return self.name.replace("-", "_")
 
 
+_KEY_SIZES = frozenset({16, 24, 32})
 _UNITS = {"ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 
 
@@ -204,6 +206,8 @@ OPTIONS: tuple[Option, ...] = (
            "How far ahead the deadline of a gRPC call may lie; Google refuses more than 30s."),
     Option("location", _location, None, "ID", "letters, digits and hyphens",
            "Location that queues may be in; without one, any is valid.", repeatable=True),
+    Option("key-file", str, None, "FILE", "a YAML file",
+           "YAML file with encryption keys: names of KMS keys, each with its key in base64."),
     Option("allow-http-tokens", _boolean, "false", "BOOLEAN", "true or false",
            "Accept tasks that carry a token to an http:// URL, for local use.", switch=True),
     Option("grace", _duration, "30s", "DURATION", _DURATION,
@@ -241,6 +245,7 @@ class Config:
     retention: Micros
     call_deadline: Micros
     location: Sequence[str]
+    key_file: str | None
     allow_http_tokens: bool
     grace: Micros
     log_level: str
@@ -283,14 +288,38 @@ def load(
     return Config(**values)
 
 
+def load_keys(path: str) -> dict[str, bytes]:
+    """Return the encryption keys of a key file; ConfigError says which entry is wrong and why."""
+    content = _read_yaml("--key-file", path)
+    if not isinstance(content, dict):
+        raise ConfigError(f"--key-file: {path} must contain names of keys, each with its key")
+    return {str(name): _key_entry(path, str(name), text) for name, text in content.items()}
+
+
+def _key_entry(path: str, name: str, text: Any) -> bytes:
+    if not names.is_key(name):
+        raise ConfigError(f'--key-file: {path}: "{name}" is not of the form {names.KEY_FORM}')
+    try:
+        key = base64.b64decode(str(text), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) not in _KEY_SIZES:
+        raise ConfigError(f"--key-file: {path}: {name} must be 16, 24 or 32 bytes in base64")
+    return key
+
+
+def _read_yaml(option: str, path: str) -> Any:
+    try:
+        return yaml.safe_load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{option}: {path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{option}: {path} is not YAML: {_one_line(error)}") from None
+
+
 def load_queues(path: str, limits: Limits) -> list[Queue]:
     """Return the queues of a queue file; ConfigError says which entry is wrong and why."""
-    try:
-        content = yaml.safe_load(Path(path).read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--queue-file: {path} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--queue-file: {path} is not YAML: {_one_line(error)}") from None
+    content = _read_yaml("--queue-file", path)
     entries = content.get("queues") if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise ConfigError(f'--queue-file: {path} must contain a list named "queues"')

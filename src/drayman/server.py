@@ -18,6 +18,7 @@ import uvicorn
 from drayman import activity, observe
 from drayman import config as configuration
 from drayman.api.context import Context
+from drayman.api.encryption import Encryption
 from drayman.api.grpc import GrpcServer, PortError
 from drayman.api.http import HttpApp
 from drayman.config import Config
@@ -33,6 +34,7 @@ from drayman.dispatch.tokens import CachedTokens, Make, Signer
 from drayman.store.contract import Store, StoreError
 from drayman.store.sqlite.store import SqliteStore
 from drayman.wire import tokens
+from drayman.wire.vault import Vault
 
 SWITCH_INTERVAL = 0.0005
 """Seconds the event loop may keep the interpreter from the store's thread: a tenth of Python's
@@ -113,7 +115,10 @@ class Server:
         sock = _listen(config.host, config.http_port)
         self.http_port = sock.getsockname()[1]
         issuer = config.issuer or f"http://{self._shown_host}:{self.http_port}"
-        context = Context(self.store, clock, limits, issuer)
+        keys = configuration.load_keys(config.key_file) if config.key_file else {}
+        self._vault = Vault(keys)
+        encryption = Encryption(self.store, clock, self._vault)
+        context = Context(self.store, clock, limits, encryption, issuer)
         app = HttpApp(context)
         await self._start_http(app, sock)
         grpc = GrpcServer(context, config.host, config.port)
@@ -183,6 +188,7 @@ class Server:
             slots=self._config.max_in_flight,
             limits=self._config.limits,
             app_engine=dict(self._config.app_engine_target),
+            vault=self._vault,
             emit=self._emit,
         )
         janitor = Janitor(self.store, self._clock, self._emit)

@@ -3,6 +3,7 @@
 import datetime
 
 import pytest
+from google.protobuf import json_format
 
 MISSING_QUEUE = (
     "Queue does not exist. If you just created the queue, wait at least a minute for the "
@@ -11,6 +12,7 @@ MISSING_QUEUE = (
 MISSING = "Requested entity was not found."
 FORM = "projects/<PROJECT_ID>/locations/<LOCATION_ID>/queues/<QUEUE_ID>"
 URL = "http://example.com"
+REFERENCE = "https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues"
 
 
 def spelled(field, form, name):
@@ -205,3 +207,40 @@ def test_task_name_in_another_queue(client, queue, refused):
         parent=queue,
         task={"name": f"{queue}2/tasks/t", "http_request": {"url": URL}},
     )
+
+
+def detail(error):
+    """Return the first detail as JSON, which is what Google's client keeps of it over REST."""
+    first = error.details[0]
+    return first if isinstance(first, dict) else json_format.MessageToDict(first)
+
+
+def test_refusals_carry_the_recorded_help(client, location, queue, refused):
+    bad = {"name": f"{location}/queues/a_b"}
+    error = refused("INVALID_ARGUMENT", None, client.create_queue, parent=location, queue=bad)
+    assert detail(error)["links"] == [
+        {"description": "Definition of queue name", "url": f"{REFERENCE}#Queue.FIELDS.name"}
+    ]
+    bad = {"name": f"{queue}/tasks/a b", "http_request": {"url": URL}}
+    error = refused("INVALID_ARGUMENT", None, client.create_task, parent=queue, task=bad)
+    assert detail(error)["links"] == [
+        {"description": "Definition of task ID", "url": f"{REFERENCE}.tasks#Task.FIELDS.name"}
+    ]
+
+
+def test_a_wrong_field_is_named_in_the_details(client, queue, refused):
+    task = {"http_request": {"url": "x"}}
+    error = refused("INVALID_ARGUMENT", None, client.create_task, parent=queue, task=task)
+    (violation,) = detail(error)["fieldViolations"]
+    assert violation["field"] == "HttpTarget.url"
+
+
+def test_a_parent_that_is_no_location(client, refused):
+    words = "Permission denied on resource project é."
+    parent = "projects/é/locations/l"
+    error = refused(
+        "PERMISSION_DENIED", words, client.create_queue, parent=parent, queue={"name": "x"}
+    )
+    assert error.reason == "CONSUMER_INVALID"
+    assert error.domain == "googleapis.com"
+    assert error.metadata["consumer"] == "projects/é"

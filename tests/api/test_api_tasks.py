@@ -6,6 +6,7 @@ import pytest
 from google.cloud import tasks_v2
 
 from drayman.core.clock import DAY, HOUR, SECOND
+from drayman.wire import pages
 
 URL = "http://example.com/x"
 FULL, BASIC = tasks_v2.Task.View.FULL, tasks_v2.Task.View.BASIC
@@ -222,3 +223,14 @@ def test_tasks_of_a_running_queue_are_delivered(client, location, worker, server
     create(client, queue, http_request={"url": f"{worker.url}/go", "http_method": "PUT"})
     assert worker.next()[:2] == ("PUT", "/go")
     server.events.get(timeout=30)
+
+
+def test_a_page_token_of_another_kind_is_refused(client, queue, server, refused):
+    for position in ("x", "-1", "9" * 30, "", "\u0661"):
+        token = pages.token(queue, position, server.clock.now())
+        request = {"parent": queue, "page_token": token}
+        if position:
+            words = "Invalid page_token: it is malformed, or was issued for another request."
+            refused("INVALID_ARGUMENT", words, client.list_tasks, request)
+        else:
+            assert list(client.list_tasks(request)) == []

@@ -14,6 +14,7 @@ from google.oauth2 import id_token
 
 from drayman.api import wellknown
 from drayman.api.context import Context
+from drayman.api.encryption import Encryption
 from drayman.core import keys
 from drayman.core.clock import DAY, HOUR, MINUTE, SECOND
 from drayman.core.delivery import OAuthToken, OidcToken
@@ -21,6 +22,7 @@ from drayman.dispatch.google import Impersonator
 from drayman.dispatch.tokens import CachedTokens, Made, Signer, TokenError
 from drayman.tasks_v2 import types
 from drayman.wire import tokens
+from drayman.wire.vault import Vault
 
 EMAIL = "worker@p.iam.gserviceaccount.com"
 OIDC = {"service_account_email": EMAIL}
@@ -47,7 +49,9 @@ async def known(world, pem):
 
 
 async def document(world, path):
-    return await wellknown.find(Context(world.store, world.clock, world.limits, ISSUER), path)
+    encryption = Encryption(world.store, world.clock, Vault({}))
+    context = Context(world.store, world.clock, world.limits, encryption, ISSUER)
+    return await wellknown.find(context, path)
 
 
 def bearer(request):

@@ -35,6 +35,7 @@ class Worker(http.server.ThreadingHTTPServer):
     """Remembers what it is sent; paths starting with /hold wait until ``let_go`` is set."""
 
     daemon_threads = True
+    request_queue_size = 1024  # the default of 5 leaves a burst of connections hanging
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)

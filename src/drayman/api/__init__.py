@@ -1,5 +1,6 @@
 """Who asks: a coroutine for each call, and the doors through which calls come.
 
-``queues`` and ``tasks`` hold the coroutines, ``calls`` finds the one of a row of the table,
-``grpc`` and ``http`` (with ``rest``) are the doors.
+``queues``, ``tasks``, ``batches``, ``operations``, ``policies``, ``keys`` and ``locations`` hold
+the coroutines, ``calls`` finds the one of a row of the table, ``grpc`` and ``http`` (with ``rest``)
+are the doors.
 """

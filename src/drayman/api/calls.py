@@ -6,13 +6,13 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from drayman.api import locations, queues, tasks
+from drayman.api import batches, cmek, locations, operations, policies, queues, tasks
 from drayman.api.context import Context
 from drayman.core import errors, names
 from drayman.core.status import Code
 from drayman.tasks_v2 import rpcs
 
-_MODULES = (queues, tasks, locations)
+_MODULES = (queues, tasks, batches, operations, policies, cmek, locations)
 
 Call = Callable[[Context, Any], Awaitable[Any]]
 
@@ -65,16 +65,12 @@ async def answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: byte
 
 async def call(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
     """Answer a request message; every failure is a ServiceError."""
-    return await guard(_call(context, rpc, request), rpc.name)
-
-
-async def _call(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
     names.check_location(_routed(rpc, request), context.limits.locations)
-    return await HANDLERS[rpc.name](context, request)
+    return await guarded(rpc.name, HANDLERS[rpc.name](context, request))
 
 
-async def guard(answering: Awaitable[Any], name: str) -> Any:
-    """Await an answer; a fault of ours becomes an InternalError, its details go to the log."""
+async def guarded(name: str, answering: Awaitable[Any]) -> Any:
+    """Return what a call's coroutine returns; a fault of ours becomes a ServiceError."""
     try:
         return await answering
     except errors.ServiceError:

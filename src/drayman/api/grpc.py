@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from drayman.api import calls
+from drayman.api import calls, introspection
 from drayman.api.context import Context
 from drayman.core.clock import SECOND
 from drayman.core.errors import InvalidArgument, ServiceError
@@ -35,6 +35,7 @@ class GrpcServer:
     def __init__(self, context: Context, host: str, port: int) -> None:
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS)
         self._server.add_generic_rpc_handlers((_Handlers(context),))
+        self._health = introspection.add(self._server, context)
         address = f"[{host}]" if ":" in host else host
         try:
             self.port = self._server.add_insecure_port(f"{address}:{port}")
@@ -49,6 +50,7 @@ class GrpcServer:
 
     async def stop(self, grace: float) -> None:
         """Take no new calls; those in progress get ``grace`` seconds."""
+        await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
 
 

@@ -48,9 +48,9 @@ class HttpApp:
         if path == "/readyz":
             return await self._readiness()
         document = await wellknown.find(self._context, path)
-        if document is None:
-            raise errors.NotFound(f"No such path: {path}")
-        return _json(200, document)
+        if document is not None:
+            return _json(200, document)
+        raise errors.NotFound(f"No such path: {path}")
 
     async def _rest(self, scope: Mapping[str, Any], path: str, receive: Receive) -> rest.Answer:
         if not self.ready:

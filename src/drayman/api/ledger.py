@@ -44,8 +44,8 @@ async def answer(context: Context, verb: str, path: str, query: str, body: bytes
         if method == verb and (match := pattern.fullmatch(rest)):
             queue, *task = match.groups()
             names.queue("name", queue)
-            return await calls.guard(
-                call(context, queue, "".join(task), given, protojson.decode(body)), path
+            return await calls.guarded(
+                path, call(context, queue, "".join(task), given, protojson.decode(body))
             )
     raise errors.NotFound(f"No call has the method {verb} and the path {path}.")
 
@@ -69,14 +69,14 @@ async def _letters(context: Context, queue: str, _task: str, query: Query, _body
     scope, now, size = f"{queue}/deadLetters", context.clock.now(), _size(query)
     after = int(pages.cursor(scope, query.get("pageToken", ""), now) or 0)
     found = await context.store.list_dead(queue, _code(query.get("code")), after, size)
-    shown: dict[str, Any] = {"deadLetters": [_show(each, tasks.BASIC) for each in found]}
+    shown: dict[str, Any] = {"deadLetters": [_show(context, each, tasks.BASIC) for each in found]}
     if len(found) == size:
         shown["nextPageToken"] = pages.token(scope, str(found[-1].number), now)
     return shown
 
 
 async def _letter(context: Context, queue: str, task: str, _query: Query, _body: Any) -> Any:
-    return _show(await context.store.get_dead(_task_name(queue, task)), tasks.FULL)
+    return _show(context, await context.store.get_dead(_task_name(queue, task)), tasks.FULL)
 
 
 async def _forget(context: Context, queue: str, task: str, _query: Query, _body: Any) -> Any:
@@ -157,9 +157,10 @@ def _code(text: str | None) -> Code | None:
     return Code[text]
 
 
-def _show(letter: DeadLetter, view: int) -> dict[str, Any]:
+def _show(context: Context, letter: DeadLetter, view: int) -> dict[str, Any]:
+    task = context.encryption.opened(letter.task, view)
     return {
-        "task": protojson.render(tasks.show(letter.task, view)),
+        "task": protojson.render(tasks.show(task, view)),
         "time": times.text(letter.time),
         "reason": letter.reason,
         "answer": letter.answer,

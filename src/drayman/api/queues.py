@@ -11,6 +11,8 @@ from drayman.core.queue import Queue, State
 from drayman.tasks_v2 import types
 from drayman.wire import filters, pages, queues
 
+_CHUNK = 500
+"""So many queues are read at a time where a filter may want few of them."""
 _ListResponse = types.ListQueuesResponse.pb()
 
 
@@ -22,7 +24,8 @@ async def list_queues(context: Context, request: Any) -> Any:
     scope = f"{parent}\n{request.filter}"
     after = pages.cursor(scope, request.page_token, now)
     response = _ListResponse()
-    async for queue in _past(context, parent, after, size):
+    chunk = max(size + 1, _CHUNK) if request.filter else size + 1
+    async for queue in _past(context, parent, after, chunk):
         if request.filter and not filters.wants(wanted, queue):
             continue
         if len(response.queues) == size:
@@ -32,13 +35,13 @@ async def list_queues(context: Context, request: Any) -> Any:
     return response
 
 
-async def _past(context: Context, parent: str, after: str, size: int) -> AsyncIterator[Queue]:
-    """Yield the queues of a location past a name, a page of the store's at a time."""
+async def _past(context: Context, parent: str, after: str, chunk: int) -> AsyncIterator[Queue]:
+    """Yield the queues of a location past a name, some at a time."""
     while True:
-        found = await context.store.list_queues(parent, after, size + 1)
+        found = await context.store.list_queues(parent, after, chunk)
         for queue in found:
             yield queue
-        if len(found) <= size:
+        if len(found) < chunk:
             return
         after = found[-1].name
 

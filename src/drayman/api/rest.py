@@ -11,7 +11,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from drayman.api import calls
+from drayman.api import buffer, calls
 from drayman.api.context import Context
 from drayman.core import errors, partial
 from drayman.core.errors import ServiceError
@@ -101,6 +101,9 @@ async def answer(context: Context, request: Request) -> Answer:
     try:
         parameters = _parameters(request.query)
         style = _style(parameters)
+        if match := buffer.PATH.fullmatch(request.path.removeprefix(VERSION)):
+            value = await _buffer(context, match, request, style)
+            return Answer(200, _text(partial.apply(style.fields, value), style))
         route, name = _find(request)
         message = _message(route, name, parameters, request.body)
         response = await calls.call(context, route.rpc, message)
@@ -108,6 +111,17 @@ async def answer(context: Context, request: Request) -> Answer:
         return Answer(200, _text(partial.apply(style.fields, value), style))
     except ServiceError as error:
         return refusal(error, pretty=style.pretty)
+
+
+async def _buffer(
+    context: Context, match: re.Match[str], request: Request, style: _Style
+) -> dict[str, Any]:
+    queue, task_id = _decoded(match[1]), _decoded(match[2] or "")
+    task = await calls.guarded(
+        "BufferTask",
+        buffer.buffer_task(context, queue, task_id, request.body, request.content_type),
+    )
+    return {"task": protojson.render(task, integers=style.integers)}
 
 
 def refusal(error: ServiceError, *, pretty: bool = True) -> Answer:

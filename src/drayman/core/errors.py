@@ -171,6 +171,11 @@ def entity_missing() -> NotFound:
     return NotFound("Requested entity was not found.")
 
 
+def request_id_taken() -> InvalidArgument:
+    """A batch call repeats the request_id of another one (AIP-155)."""
+    return InvalidArgument("The request_id was used before, for another request.")
+
+
 def task_exists() -> AlreadyExists:
     """CreateTask met a live task of that name."""
     return AlreadyExists("Requested entity already exists")

@@ -15,9 +15,13 @@ _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
 
 LOCATION_FORM = "projects/<PROJECT_ID>/locations/<LOCATION_ID>"
 QUEUE_FORM = f"{LOCATION_FORM}/queues/<QUEUE_ID>"
+KEY_FORM = f"{LOCATION_FORM}/keyRings/<KEY_RING>/cryptoKeys/<KEY>"
+OPERATION_FORM = f"{LOCATION_FORM}/operations/<OPERATION_ID>"
 TASK_FORM = f"{QUEUE_FORM}/tasks/<TASK_ID>"
 
 
+_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}")
 _LOCATION_OF = re.compile(r"projects/[^/]+/locations/([^/]+)")
 _PROJECT_NAME = re.compile(rf"projects/{_PROJECT}")
 
@@ -54,6 +58,44 @@ def task(field: str, name: str) -> TaskName:
     if not separator or not _QUEUE_NAME.fullmatch(queue_name) or not _TASK_ID.fullmatch(task_id):
         raise _malformed(field, name, TASK_FORM)
     return TaskName(queue_name, task_id)
+
+
+def operation(field: str, name: str) -> str:
+    """Return ``name``, the name of an operation; InvalidArgument otherwise."""
+    parent, separator, operation_id = name.rpartition("/operations/")
+    if not separator or not _LOCATION_NAME.fullmatch(parent) or not _ID.fullmatch(operation_id):
+        raise _malformed(field, name, OPERATION_FORM)
+    return name
+
+
+def request_id(text: str) -> str:
+    """Return the id of a request, which may be empty; InvalidArgument when it is none."""
+    if text and not _ID.fullmatch(text):
+        raise errors.InvalidArgument(
+            "request_id can contain only letters, numbers, hyphens or underscores, 100 at most."
+        )
+    return text
+
+
+def cmek_config(field: str, name: str) -> str:
+    """Return the location whose encryption ``name`` names; InvalidArgument otherwise."""
+    parent = name.removesuffix("/cmekConfig")
+    if parent == name or not _LOCATION_NAME.fullmatch(parent):
+        raise _malformed(field, name, f"{LOCATION_FORM}/cmekConfig")
+    return parent
+
+
+def key(field: str, name: str) -> str:
+    """Return ``name``, the name of an encryption key; InvalidArgument otherwise."""
+    if not is_key(name):
+        raise _malformed(field, name, KEY_FORM)
+    return name
+
+
+def is_key(text: str) -> bool:
+    """Tell whether a text can be the name of an encryption key."""
+    parent, _, rest = text.partition("/keyRings/")
+    return bool(_LOCATION_NAME.fullmatch(parent) and _KEY.fullmatch(rest))
 
 
 def project(field: str, name: str) -> str:

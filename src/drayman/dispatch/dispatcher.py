@@ -29,6 +29,7 @@ from drayman.dispatch.tokens import TokenError, Tokens
 from drayman.store.contract import Store
 from drayman.wire import deliveries
 from drayman.wire.deliveries import Delivery
+from drayman.wire.vault import Vault
 
 POLL: Micros = 5 * SECOND
 """The longest time between two looks: what a lost hint costs at most."""
@@ -62,6 +63,7 @@ class Dispatcher:
         limits: Limits,
         app_engine: Mapping[str, str],
         emit: Emit,
+        vault: Vault | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -72,6 +74,7 @@ class Dispatcher:
         self._limits = limits
         self._app_engine = app_engine
         self._emit = emit
+        self._vault = vault or Vault({})
         self._wake = asyncio.Event()
         self._stepping = asyncio.Lock()
         self._stopping = False
@@ -164,8 +167,11 @@ class Dispatcher:
     async def _attempt(self, claim: Claim) -> None:
         began = self._clock.now()
         try:
-            opened = deliveries.open_(claim.queue, claim.task)
+            opened = deliveries.open_(claim.queue, self._vault.opened(claim.task))
             made = await self._deliver(claim, opened.target)
+        except errors.FailedPrecondition as error:  # its key is gone
+            silence = NoAnswer(Failure.CONNECTION, error.message)
+            opened, made = deliveries.unopened(claim.queue), _Made("", silence)
         except Exception as error:  # noqa: BLE001 - a claim must be settled, whatever happens
             self._emit(AttemptCrashed(claim, error))
             failure = NoAnswer(Failure.CONNECTION, "internal error of the server; see its log")

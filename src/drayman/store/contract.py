@@ -19,6 +19,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from drayman.core.batch import Batch
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.keys import SigningKey
@@ -130,6 +131,21 @@ class Store(Protocol):
     async def set_state(self, name: str, state: State, now: Micros) -> Queue:
         """Pause or resume a queue. NotFound."""
 
+    async def get_policy(self, name: str) -> bytes:
+        """Return the access policy of a queue, empty when none was set. NotFound."""
+
+    async def update_policy(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
+        """Put what ``change`` makes of a queue's policy in its place. NotFound.
+
+        ``change`` is used as in ``update_queue``. A policy is gone with its queue.
+        """
+
+    async def get_key(self, location: str) -> str:
+        """Return the name of the key that encrypts new tasks of a location, "" for none."""
+
+    async def set_key(self, location: str, key: str) -> None:
+        """Set the name of the key that encrypts new tasks of a location, "" for none."""
+
     # -- tasks ----------------------------------------------------------------------------
 
     async def create_tasks(
@@ -140,6 +156,41 @@ class Store(Protocol):
         A generated id is a decimal number; in one store they grow with time and are never
         used twice.
         """
+
+    async def create_batch(
+        self,
+        batch: Batch,
+        queue: str,
+        tasks: Sequence[NewTask],
+        describe: Callable[[list[Task | ServiceError]], bytes],
+        now: Micros,
+    ) -> bytes:
+        """Create tasks as ``create_tasks`` does, and keep what ``describe`` makes of the results.
+
+        All in one transaction: a batch whose operation is there already creates nothing, its
+        description is returned. ``describe`` is a pure function. NotFound for the queue;
+        InvalidArgument when the operation is that of another request.
+        """
+
+    async def delete_batch(
+        self,
+        batch: Batch,
+        names: Sequence[str],
+        describe: Callable[[list[ServiceError | None]], bytes],
+        now: Micros,
+    ) -> bytes:
+        """Delete tasks as ``delete_tasks`` does; the rest is as in ``create_batch``."""
+
+    async def get_operation(self, name: str, now: Micros) -> bytes:
+        """Return the description of a batch. NotFound."""
+
+    async def list_operations(
+        self, location: str, after: str, limit: int, now: Micros
+    ) -> list[tuple[str, bytes]]:
+        """Return names and descriptions of a location's batches, by name, past ``after``."""
+
+    async def delete_operation(self, name: str, now: Micros) -> None:
+        """Forget a batch. NotFound."""
 
     async def get_task(self, name: str, now: Micros) -> Task:
         """Return a task. NotFound, with different words for one that is recently gone."""
@@ -174,8 +225,8 @@ class Store(Protocol):
         this server's share fair: of its ``slots`` free slots no queue may come to hold more
         than it leaves free for others, give or take the last one. ``held`` says how many
         attempts of each queue this server has in flight. Granted attempts heed neither slots
-        nor shares. The queue that has been ready longest comes first; within it, the task that
-        has been due longest.
+        nor shares. The queue that has been ready longest comes first; within it, the task
+        that has been due longest.
         """
 
     async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[bool]:

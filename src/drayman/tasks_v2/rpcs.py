@@ -146,5 +146,5 @@ OPERATIONS: tuple[Rpc, ...] = (
 )  # fmt: skip
 
 SERVED: tuple[Rpc, ...] = (*RPCS, *MIXINS, *OPERATIONS)
-BY_NAME = {rpc.name: rpc for rpc in (*RPCS, *MIXINS)}
-BY_METHOD = {rpc.method: rpc for rpc in (*RPCS, *MIXINS)}
+BY_NAME = {rpc.name: rpc for rpc in SERVED}
+BY_METHOD = {rpc.method: rpc for rpc in SERVED}

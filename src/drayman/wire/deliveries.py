@@ -65,6 +65,12 @@ def unopened(queue: Queue) -> Delivery:
     return Delivery(target, queue.retry_config, 0.0)
 
 
+def url_of(queue: Queue) -> str:
+    """Return the URL that a queue gives to tasks that have none, "" if it has no host for them."""
+    target = _settings(queue.settings).http_target
+    return routing.url(target.uri, "") if target and target.uri.host else ""
+
+
 def _http(message: Any) -> Target:
     request = message.http_request
     return Target(

@@ -3,12 +3,15 @@
 import base64
 import hashlib
 import hmac
+import re
 
 from drayman.core import errors
 from drayman.core.clock import HOUR, SECOND, Micros
 
 LIFETIME: Micros = 2 * HOUR
 _DIGEST = 12
+_NUMBER = re.compile(r"[0-9]{1,19}")
+_LARGEST = (1 << 63) - 1
 
 
 def token(scope: str, cursor: str, now: Micros) -> str:
@@ -33,12 +36,18 @@ def cursor(scope: str, page_token: str, now: Micros) -> str:
     except ValueError:  # of which wrong base64, wrong UTF-8 and wrong numbers are kinds
         valid = expired = False
     if not valid:
-        raise errors.InvalidArgument(
-            "Invalid page_token: it is malformed, or was issued for another request."
-        )
+        raise _foreign()
     if expired:
         raise errors.InvalidArgument("Invalid page_token: it has expired.")
     return position
+
+
+def number(scope: str, page_token: str, now: Micros) -> int:
+    """Return where a token continues a list whose positions are numbers, 0 for the first page."""
+    position = cursor(scope, page_token, now) or "0"
+    if not _NUMBER.fullmatch(position) or int(position) > _LARGEST:
+        raise _foreign()
+    return int(position)
 
 
 def size(page_size: int, limit: int) -> int:
@@ -46,6 +55,12 @@ def size(page_size: int, limit: int) -> int:
     if page_size < 0:
         raise errors.InvalidArgument("page_size cannot be negative.")
     return min(page_size or limit, limit)
+
+
+def _foreign() -> errors.InvalidArgument:
+    return errors.InvalidArgument(
+        "Invalid page_token: it is malformed, or was issued for another request."
+    )
 
 
 def _digest(scope: str, content: bytes) -> bytes:

@@ -154,14 +154,15 @@ def _check_field(field: Any, value: Any, path: str, found: list[tuple[str, str]]
 def _check_one(field: Any, value: Any, path: str, found: list[tuple[str, str]]) -> None:
     if field.message_type is not None:
         _check(field.message_type, value, path, found)
-    elif field.type == FieldDescriptor.TYPE_BYTES and not _is_base64(value):
+    elif field.type == FieldDescriptor.TYPE_BYTES and not is_base64(value):
         text = f"Invalid value at '{path}' (TYPE_BYTES), Base64 decoding failed for {_shown(value)}"
         found.append((path, text))
     elif field.type == FieldDescriptor.TYPE_STRING and not isinstance(value, str):
         found.append((path, f"Invalid value at '{path}' (TYPE_STRING), {_shown(value)}"))
 
 
-def _is_base64(value: Any) -> bool:
+def is_base64(value: Any) -> bool:
+    """Tell whether a JSON value can be the content of a bytes field."""
     if not isinstance(value, str) or not _BASE64.fullmatch(value):
         return False
     text = value.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})

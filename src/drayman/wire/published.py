@@ -36,32 +36,35 @@ def _plain(message: Any) -> Any:
     return message.pb() if hasattr(message, "pb") else message
 
 
-def _pool() -> Any:
-    pool = descriptor_pool.DescriptorPool()
-    added: set[str] = set()
-    for name in types.__all__:
-        kind = getattr(types, name)
-        if hasattr(kind, "pb"):
-            _add(pool, kind.pb().DESCRIPTOR.file, added)
-    _add(pool, error_details_pb2.DESCRIPTOR, added)
-    for rpc in rpcs.SERVED:
-        for message in (rpc.request, rpc.response):
-            _add(pool, _plain(message).DESCRIPTOR.file, added)
-    pool.Add(_service_file())
-    return pool
+POOL = descriptor_pool.DescriptorPool()
+"""Everything that this server speaks, under Google's names."""
+_added: set[str] = set()
 
 
-def _add(pool: Any, file: Any, added: set[str]) -> None:
-    if file.name in added:
+def add(file: Any) -> None:
+    """Add a file of descriptors to the pool, after those it needs."""
+    if file.name in _added:
         return
-    added.add(file.name)
+    _added.add(file.name)
     for dependency in file.dependencies:
-        _add(pool, dependency, added)
+        add(dependency)
     text = descriptor_pb2.FileDescriptorProto()
     file.CopyToProto(text)
     if text.package == _OURS:
         _rename(text)
-    pool.Add(text)
+    POOL.Add(text)
+
+
+def _add_all() -> None:
+    for name in types.__all__:
+        kind = getattr(types, name)
+        if hasattr(kind, "pb"):
+            add(kind.pb().DESCRIPTOR.file)
+    add(error_details_pb2.DESCRIPTOR)
+    for rpc in rpcs.SERVED:
+        for message in (rpc.request, rpc.response):
+            add(_plain(message).DESCRIPTOR.file)
+    POOL.Add(_service_file())
 
 
 def _rename(file: Any) -> None:
@@ -98,5 +101,4 @@ def _service_file() -> Any:
     )  # fmt: skip
 
 
-POOL = _pool()
-"""Everything that this server speaks, under Google's names."""
+_add_all()

@@ -19,11 +19,6 @@ def accept_http(message: Any, allowed: Limits) -> None:
     """Check the HttpRequest of a task and fill in its defaults; InvalidArgument."""
     token = _check_token("HttpRequest", message, both=False)
     request.check_url(message.url, token=token, allow_http_tokens=allowed.http_tokens)
-    accept_request(message)
-
-
-def accept_request(message: Any) -> None:
-    """Check an HttpRequest but for its URL, which BufferTask leaves to the queue."""
     _accept_method("HttpRequest", Kind.HTTP, message)
     request.check_headers("HttpRequest.headers", message.headers.items(), limits.HEADERS_SIZE)
     _set_header(message.headers, "User-Agent", delivery.user_agent(Kind.HTTP))

@@ -17,6 +17,8 @@ from drayman.wire import retries, targets, times
 Message = types.Task.pb()
 
 BASIC, FULL = int(types.Task.View.BASIC), int(types.Task.View.FULL)
+_View: Any = types.Task.View
+_VIEWS = frozenset(map(int, _View))
 _GENERATED_ID = "0" * 19
 
 
@@ -43,6 +45,14 @@ def accept(parent: str, message: Any, now: Micros, allowed: Limits) -> NewTask:
     return NewTask(task_id, schedule_time, request)
 
 
+def view(request: Any) -> int:
+    """Return the view that a request asks for; InvalidArgument when there is no such view."""
+    wanted = int(request.response_view)
+    if wanted not in _VIEWS:
+        raise errors.InvalidArgument(f"response_view has the unknown value {wanted}.")
+    return wanted
+
+
 def show(task: Task, view: int) -> Any:
     """Return the message of a task; any view but FULL comes without the body."""
     message = Message.FromString(task.request)
@@ -66,6 +76,14 @@ def payload(message: Any) -> Any:
     if message.HasField("http_request"):
         return message.http_request
     return message.app_engine_http_request
+
+
+def payload_like(message: Any, other: Any) -> Any:
+    """Return the request of another Task message, of the kind that this one's is."""
+    kind = "http_request" if message.HasField("http_request") else "app_engine_http_request"
+    found = getattr(other, kind)
+    found.SetInParent()
+    return found
 
 
 def _accept_request(message: Any, stored: Any, parent: str, allowed: Limits) -> None:

@@ -14,7 +14,7 @@ from drayman.core.queue import State
 from drayman.core.throttle import State as Pressure
 from drayman.core.throttle import Tally
 from drayman.store.contract import Claims
-from drayman.store.sqlite import keys, ledger, tasks
+from drayman.store.sqlite import batches, keys, ledger, tasks
 from drayman.store.sqlite.rows import Connection, QueueRow, TaskRow, queue_of, sql, task_of
 
 _SQL = sql("dispatch.sql")
@@ -118,6 +118,7 @@ def sweep(connection: Connection, now: Micros, limit: int, limits: Limits) -> in
     removed += _sweep_old(connection, now, limit - removed, limits)
     given = {"now": now, "limit": limit - removed}
     removed += connection.execute(_SQL["sweep_task_tombstones"], given).rowcount
+    removed += batches.sweep(connection, now, limit - removed)
     connection.execute(_SQL["sweep_queue_tombstones"], {"now": now})
     keys.sweep(connection, now)
     return removed + ledger.sweep(connection, now, max(0, limit - removed), limits)

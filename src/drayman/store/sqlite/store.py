@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from drayman.core.batch import Batch
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.keys import SigningKey
@@ -14,7 +15,7 @@ from drayman.core.record import AttemptRecord, DeadLetter
 from drayman.core.status import Code
 from drayman.core.task import NewTask, Task
 from drayman.store.contract import Claims, QueueStats, Stats, StoreError, TaskPage
-from drayman.store.sqlite import database, dispatch, keys, ledger, queues, tasks
+from drayman.store.sqlite import access, batches, database, dispatch, keys, ledger, queues, tasks
 from drayman.store.sqlite.rows import Connection
 from drayman.store.sqlite.writer import Verb, Writer
 
@@ -88,6 +89,17 @@ class SqliteStore:
         self._get_queue = Verb[Queue](_each(queues.get), 20, writes=False)
         self._list_queues = Verb[list[Queue]](_each(queues.list_), 20, writes=False)
         self._list_locations = Verb[list[str]](_each(queues.locations), 20, writes=False)
+        self._create_batch = Verb[bytes](_each(batches.create), 3, wakes=True)
+        self._delete_batch = Verb[bytes](_each(batches.delete), 5)
+        self._delete_operation = Verb[None](_each(batches.forget), 7)
+        self._get_operation = Verb[bytes](_each(batches.get), 20, writes=False)
+        self._list_operations = Verb[list[tuple[str, bytes]]](
+            _each(batches.list_), 20, writes=False
+        )
+        self._update_policy = Verb[bytes](_each(access.update_policy), 2)
+        self._set_key = Verb[None](_each(access.set_key), 2)
+        self._get_policy = Verb[bytes](_each(access.get_policy), 20, writes=False)
+        self._get_key = Verb[str](_each(access.get_key), 20, writes=False)
         self._get_task = Verb[Task](_each(tasks.get), 20, writes=False)
         self._list_tasks = Verb[TaskPage](_each(tasks.list_), 20, writes=False)
         self._queue_stats = Verb[QueueStats](_each(queues.queue_stats), 20, writes=False)
@@ -156,6 +168,60 @@ class SqliteStore:
         size = sum(len(task.request) for task in tasks_)
         creation = tasks.Creation(queue, tasks_, now)
         return await self._writer.call(self._create_tasks, creation, size)
+
+    async def create_batch(
+        self,
+        batch: Batch,
+        queue: str,
+        tasks_: Sequence[NewTask],
+        describe: Callable[[list[Task | ServiceError]], bytes],
+        now: Micros,
+    ) -> bytes:
+        """Create the tasks of a batch, once."""
+        size = sum(len(task.request) for task in tasks_)
+        arguments = (batch, queue, tasks_, describe, now, self._limits)
+        return await self._writer.call(self._create_batch, arguments, size)
+
+    async def delete_batch(
+        self,
+        batch: Batch,
+        names: Sequence[str],
+        describe: Callable[[list[ServiceError | None]], bytes],
+        now: Micros,
+    ) -> bytes:
+        """Delete the tasks of a batch, once."""
+        arguments = (batch, names, describe, now, self._limits)
+        return await self._writer.call(self._delete_batch, arguments)
+
+    async def get_operation(self, name: str, now: Micros) -> bytes:
+        """Return what a batch came to."""
+        return await self._writer.call(self._get_operation, (name, now))
+
+    async def list_operations(
+        self, location: str, after: str, limit: int, now: Micros
+    ) -> list[tuple[str, bytes]]:
+        """Return what the batches of a location came to."""
+        return await self._writer.call(self._list_operations, (location, after, limit, now))
+
+    async def delete_operation(self, name: str, now: Micros) -> None:
+        """Forget what a batch came to."""
+        await self._writer.call(self._delete_operation, (name, now))
+
+    async def get_policy(self, name: str) -> bytes:
+        """Return the access policy of a queue."""
+        return await self._writer.call(self._get_policy, (name,))
+
+    async def update_policy(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
+        """Put what ``change`` makes of a queue's policy in its place."""
+        return await self._writer.call(self._update_policy, (name, change))
+
+    async def get_key(self, location: str) -> str:
+        """Return the name of the key of a location."""
+        return await self._writer.call(self._get_key, (location,))
+
+    async def set_key(self, location: str, key: str) -> None:
+        """Set the name of the key of a location."""
+        await self._writer.call(self._set_key, (location, key))
 
     async def get_task(self, name: str, now: Micros) -> Task:
         """Return a task."""

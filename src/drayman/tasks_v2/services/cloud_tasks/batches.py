@@ -13,7 +13,7 @@ MOST_TASKS = 100
 # Kept below the 4 MiB that gRPC servers take unless told otherwise.
 MOST_BYTES = 3 * 1024 * 1024
 # Seconds that a batch may take.
-TIMEOUT = 60.0
+TIMEOUT = 25.0
 
 TaskLike = types.Task | Mapping[str, Any]
 

@@ -1,0 +1,66 @@
+"""BufferTask: a task out of nothing but a body, in a queue that has a target of its own.
+
+Over REST alone, with any HTTP method, as on the real service. The body of the request is the
+body of the task, its Content-Type the task's; only a JSON object ``{"body": {"contentType": …,
+"data": …}}`` (google.api.HttpBody, as the discovery document has it) is opened.
+"""
+
+import base64
+import re
+from typing import Any
+
+from drayman.api.context import Context
+from drayman.core import errors, names
+from drayman.core.errors import ServiceError
+from drayman.tasks_v2 import types
+from drayman.wire import deliveries, protojson, tasks
+
+PATH = re.compile(r"(projects/[^/]+/locations/[^/]+/queues/[^/]+)/tasks(?:/([^/]+))?:buffer")
+_HTTP_BODY = frozenset({"contentType", "content_type", "data", "extensions"})
+_Task = types.Task.pb()
+
+
+async def buffer_task(
+    context: Context, queue: str, task_id: str, body: bytes, content_type: str
+) -> Any:
+    """Create the task; its message."""
+    names.queue("queue", queue)
+    names.check_location(queue, context.limits.locations)
+    target = deliveries.url_of(await context.store.get_queue(queue))
+    if not target:
+        raise errors.FailedPrecondition(
+            "The queue has no target of its own: BufferTask needs httpTarget.uriOverride.host."
+        )
+    content, kind = _opened(body, content_type)
+    message = _Task(name=names.join_task(queue, task_id) if task_id else "")
+    message.http_request.url = target
+    message.http_request.body = content
+    if kind:
+        message.http_request.headers["Content-Type"] = kind
+    now = context.clock.now()
+    new = await context.encryption.seal(queue, [tasks.accept(queue, message, now, context.limits)])
+    (created,) = await context.store.create_tasks(queue, new, now)
+    if isinstance(created, ServiceError):
+        raise created
+    return tasks.show(context.encryption.opened(created, tasks.BASIC), tasks.BASIC)
+
+
+def _opened(body: bytes, content_type: str) -> tuple[bytes, str]:
+    """Return the content of a body and its type."""
+    if content_type.partition(";")[0].strip().lower() == "application/json":
+        try:
+            value = protojson.decode(body)
+        except errors.InvalidArgument:
+            return body, content_type
+        wrapped = value.get("body") if isinstance(value, dict) and len(value) == 1 else None
+        if isinstance(wrapped, dict) and wrapped and set(wrapped) <= _HTTP_BODY:
+            data = wrapped.get("data", "")
+            if protojson.is_base64(data):
+                kind = wrapped.get("contentType", wrapped.get("content_type", ""))
+                return base64.urlsafe_b64decode(_padded(data)), str(kind)
+    return body, content_type
+
+
+def _padded(text: str) -> str:
+    text = text.rstrip("=").replace("+", "-").replace("/", "_")
+    return text + "=" * (-len(text) % 4)

@@ -1,0 +1,61 @@
+"""Encryption of tasks as the calls see it: which key a location has, and what may be shown."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from drayman.core import names
+from drayman.core.clock import SECOND, Clock, Micros
+from drayman.core.errors import FailedPrecondition
+from drayman.core.task import NewTask, Task
+from drayman.store.contract import Store
+from drayman.wire import tasks, vault
+from drayman.wire.vault import Vault
+
+FRESH: Micros = 5 * SECOND
+"""A key that another server has set is in use here after so long at most."""
+
+
+class Encryption:
+    """The keys of locations, and the vault that holds their material."""
+
+    def __init__(self, store: Store, clock: Clock, keys: Vault) -> None:
+        self._store = store
+        self._clock = clock
+        self._vault = keys
+        self._known: dict[str, tuple[str, Micros]] = {}
+
+    async def key_of(self, location: str) -> str:
+        """Return the name of the key of a location, "" for none."""
+        now = self._clock.now()
+        key, until = self._known.get(location, ("", 0))
+        if now >= until:
+            key = await self._store.get_key(location)
+            self._known[location] = key, now + FRESH
+        return key
+
+    async def set_key(self, location: str, key: str) -> None:
+        """Encrypt the tasks of a location from now on. FailedPrecondition for an unknown key."""
+        if key and key not in self._vault:
+            raise FailedPrecondition(
+                f"The key {key} is not available; it must be in the file given by --key-file."
+            )
+        await self._store.set_key(location, key)
+        self._known[location] = key, self._clock.now() + FRESH
+
+    async def seal(self, queue: str, new: Sequence[NewTask]) -> list[NewTask]:
+        """Return tasks as they are to be stored. FailedPrecondition."""
+        key = await self.key_of(names.location_of(queue))
+        if not key:
+            return list(new)
+        return [
+            dataclasses.replace(task, request=self._vault.seal(key, task.request)) for task in new
+        ]
+
+    def opened(self, task: Task, view: int) -> Task:
+        """Return a task as it may be shown: a body that nobody asked for needs no key."""
+        try:
+            return self._vault.opened(task)
+        except FailedPrecondition:
+            if view == tasks.FULL:
+                raise
+            return vault.without_secret(task)

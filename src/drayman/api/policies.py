@@ -1,0 +1,85 @@
+"""The calls of access policies. They are kept, not yet enforced: there is no authentication."""
+
+import hashlib
+from typing import Any
+
+from google.iam.v1 import iam_policy_pb2, policy_pb2
+
+from drayman.api.context import Context
+from drayman.core import errors, names
+
+_PERMISSION = "cloudtasks."
+_VERSIONS = frozenset({0, 1, 3})
+
+
+async def get_iam_policy(context: Context, request: Any) -> Any:
+    """GetIamPolicy: an empty policy where none was set."""
+    name = names.queue("resource", request.resource)
+    if request.options.requested_policy_version not in _VERSIONS:
+        raise errors.InvalidArgument("options.requestedPolicyVersion must be 0, 1 or 3.")
+    return _show(await context.store.get_policy(name))
+
+
+async def set_iam_policy(context: Context, request: Any) -> Any:
+    """SetIamPolicy: replaces the policy that carries the same etag; any, without one."""
+    name = names.queue("resource", request.resource)
+    wanted = policy_pb2.Policy()
+    wanted.CopyFrom(request.policy)
+    etag = wanted.etag
+    _check(wanted)
+    wanted.ClearField("etag")
+    stored = bytes(wanted.SerializeToString(deterministic=True))
+
+    def change(existing: bytes) -> bytes:
+        if etag and etag != _etag(existing):
+            raise errors.Aborted(
+                "There were concurrent policy changes. Please retry the whole "
+                "read-modify-write with exponential backoff."
+            )
+        return stored
+
+    return _show(await context.store.update_policy(name, change))
+
+
+async def test_iam_permissions(context: Context, request: Any) -> Any:
+    """TestIamPermissions: all of them, as nothing is enforced; none on a queue that is missing."""
+    name = names.queue("resource", request.resource)
+    for permission in request.permissions:
+        if not permission.startswith(_PERMISSION) or "*" in permission:
+            raise errors.InvalidArgument(f"Permission {permission[:100]} is not valid.")
+    response = iam_policy_pb2.TestIamPermissionsResponse()
+    try:
+        await context.store.get_policy(name)
+    except errors.NotFound:
+        return response
+    response.permissions.extend(dict.fromkeys(request.permissions))
+    return response
+
+
+def _check(policy: Any) -> None:
+    if policy.version not in _VERSIONS:
+        raise errors.InvalidArgument("policy.version must be 0, 1 or 3.")
+    for index, binding in enumerate(policy.bindings):
+        if not binding.role:
+            raise errors.InvalidArgument(f"policy.bindings[{index}].role is required.")
+        if binding.HasField("condition") and policy.version != max(_VERSIONS):
+            raise errors.InvalidArgument("A policy with conditions must have version 3.")
+        for member in binding.members:
+            kind, _, value = member.partition(":")
+            if member not in _EVERYONE and not (kind and value):
+                raise errors.InvalidArgument(
+                    f'policy.bindings[{index}].members has the invalid member "{member[:100]}".'
+                )
+
+
+_EVERYONE = frozenset({"allUsers", "allAuthenticatedUsers"})
+
+
+def _show(stored: bytes) -> Any:
+    policy = policy_pb2.Policy.FromString(stored)
+    policy.etag = _etag(stored)
+    return policy
+
+
+def _etag(stored: bytes) -> bytes:
+    return hashlib.sha256(stored).digest()[:8]

@@ -1,0 +1,93 @@
+"""BufferTask: a raw body over REST becomes a task of a queue with a target of its own."""
+
+import base64
+import json
+
+import pytest
+import requests
+
+
+@pytest.fixture
+def buffer(server):
+    def call(path, body=b"", verb="POST", **headers):
+        return requests.request(
+            verb, f"{server.url}/v2/{path}", data=body, headers=headers, timeout=30
+        )
+
+    return call
+
+
+@pytest.fixture
+def queue(clients, location, worker):
+    client, name = clients["grpc"], f"{location}/queues/q"
+    host, port = worker.url.removeprefix("http://").split(":")
+    override = {
+        "scheme": "HTTP",
+        "host": host,
+        "port": int(port),
+        "path_override": {"path": "/buffered"},
+        "query_override": {"query_params": "a=1"},
+    }
+    client.create_queue(
+        parent=location, queue={"name": name, "http_target": {"uri_override": override}}
+    )
+    return name
+
+
+def deliver(server, worker):
+    delivery = worker.next()
+    server.events.get(timeout=30)
+    return delivery
+
+
+@pytest.mark.parametrize("verb", ["POST", "GET", "PUT", "DELETE", "PATCH"])
+def test_the_body_is_delivered_to_the_queues_target(buffer, queue, server, worker, verb):
+    answer = buffer(f"{queue}/tasks:buffer", b'{"raw": 1}', verb, **{"Content-Type": "text/x"})
+    assert answer.status_code == 200, answer.text
+    task = answer.json()["task"]
+    assert task["name"].startswith(f"{queue}/tasks/")
+    assert task["httpRequest"]["url"] == f"{worker.url}/buffered?a=1"
+    assert task["view"] == "BASIC"
+    assert "body" not in task["httpRequest"]
+    delivery = deliver(server, worker)
+    assert (delivery.method, delivery.path, delivery.body) == (
+        "POST", "/buffered?a=1", b'{"raw": 1}',
+    )  # fmt: skip
+    assert delivery.headers["Content-Type"] == "text/x"
+
+
+def test_a_task_may_have_an_id(buffer, queue, server, worker):
+    answer = buffer(f"{queue}/tasks/mine:buffer")
+    assert answer.json()["task"]["name"] == f"{queue}/tasks/mine"
+    deliver(server, worker)
+    error = buffer(f"{queue}/tasks/mine:buffer").json()["error"]
+    assert error["status"] == "ALREADY_EXISTS"
+    error = buffer(f"{queue}/tasks/a.b:buffer").json()["error"]
+    assert error["message"].startswith('Task ID "a.b" can contain only letters')
+
+
+def test_a_body_in_its_wrapping_is_opened(buffer, queue, server, worker):
+    wrapped = {"body": {"contentType": "text/y", "data": base64.b64encode(b"in?>").decode()}}
+    buffer(f"{queue}/tasks:buffer", json.dumps(wrapped), **{"Content-Type": "application/json"})
+    delivery = deliver(server, worker)
+    assert (delivery.body, delivery.headers["Content-Type"]) == (b"in?>", "text/y")
+    for raw in (
+        '{"body": {"other": 1}}',
+        '{"body": 1}',
+        '{"a": 1}',
+        "{",
+        '{"body": {"data": "!"}}',
+    ):
+        buffer(f"{queue}/tasks:buffer", raw, **{"Content-Type": "application/json"})
+        assert deliver(server, worker).body == raw.encode()
+
+
+def test_a_queue_without_a_target_has_no_place_for_it(buffer, clients, location):
+    name = f"{location}/queues/bare"
+    clients["grpc"].create_queue(parent=location, queue={"name": name})
+    error = buffer(f"{name}/tasks:buffer").json()["error"]
+    assert error["status"] == "FAILED_PRECONDITION"
+    error = buffer(f"{location}/queues/none/tasks:buffer").json()["error"]
+    assert error["status"] == "NOT_FOUND"
+    error = buffer(f"{location}/queues/a_b/tasks:buffer").json()["error"]
+    assert error["status"] == "INVALID_ARGUMENT"

@@ -1,0 +1,187 @@
+"""Encryption of tasks at rest: what is on the disk, and what happens without the key."""
+
+import base64
+import sqlite3
+
+import pytest
+from google.cloud import tasks_v2
+
+from drayman import config
+from drayman.core.clock import MINUTE
+from drayman.core.errors import FailedPrecondition
+from drayman.core.task import Task
+from drayman.wire import tasks
+from drayman.wire.vault import Vault
+from live import LiveServer, Worker
+
+LOCATION = "projects/p/locations/l"
+KEY = f"{LOCATION}/keyRings/r/cryptoKeys/k"
+QUEUE = f"{LOCATION}/queues/q"
+SECRET = b"the secret of the body"
+FULL = tasks_v2.Task.View.FULL
+
+
+@pytest.fixture
+def keys(tmp_path):
+    path = tmp_path / "keys.yaml"
+    path.write_text(f"{KEY}: {base64.b64encode(bytes(range(32))).decode()}\n")
+    return str(path)
+
+
+@pytest.fixture(params=["grpc", "rest"])
+def start(request, tmp_path):
+    running = []
+
+    def begin(**settings):
+        stop()
+        live = LiveServer(store=f"sqlite:{tmp_path}/d.db", **settings)
+        client = live.client(request.param)
+        running.append((live, client))
+        return live, client
+
+    def stop():
+        while running:
+            live, client = running.pop()
+            client.transport.close()
+            live.stop()
+
+    yield begin
+    stop()
+
+
+def set_key(client, key):
+    name = f"{LOCATION}/cmekConfig"
+    return client.update_cmek_config(cmek_config={"name": name, "kms_key": key})
+
+
+def prepare(client):
+    client.create_queue(parent=LOCATION, queue={"name": QUEUE})
+    client.pause_queue(name=QUEUE)
+
+
+def create(client, url="http://example.com/", task_id="t"):
+    request = {"url": url, "body": SECRET, "headers": {"X-Secret": "of the header"}}
+    task = {"name": f"{QUEUE}/tasks/{task_id}", "http_request": request}
+    return client.create_task(request={"parent": QUEUE, "task": task, "response_view": FULL})
+
+
+def stored(live):
+    path = live.server.store.url.removeprefix("sqlite:")
+    live.run(live.server.stop())
+    connection = sqlite3.connect(path)
+    requests = [row[0] for row in connection.execute("SELECT request FROM task ORDER BY seq")]
+    connection.close()
+    return requests
+
+
+def test_a_location_has_no_key_until_one_is_set(start, keys, refused):
+    _, client = start(key_file=keys)
+    name = f"{LOCATION}/cmekConfig"
+    assert client.get_cmek_config(name=name) == tasks_v2.CmekConfig(name=name)
+    assert set_key(client, KEY) == tasks_v2.CmekConfig(name=name, kms_key=KEY)
+    assert client.get_cmek_config(name=name).kms_key == KEY
+    assert set_key(client, "").kms_key == ""
+    other = f"{LOCATION}/keyRings/r/cryptoKeys/other"
+    words = f"The key {other} is not available; it must be in the file given by --key-file."
+    refused("FAILED_PRECONDITION", words, set_key, client, other)
+    refused("INVALID_ARGUMENT", None, set_key, client, "k")
+
+
+def test_body_and_headers_are_unreadable_on_the_disk_and_readable_by_the_api(start, keys):
+    live, client = start(key_file=keys)
+    prepare(client)
+    create(client, task_id="before")
+    set_key(client, KEY)
+    task = create(client)
+    assert task.http_request.body == SECRET
+    assert task.http_request.headers["X-Secret"] == "of the header"
+    assert client.get_task(request={"name": task.name, "response_view": FULL}) == task
+    batch = client.batch_create_tasks(
+        parent=QUEUE,
+        requests=[{"task": {"http_request": {"url": "http://a", "body": SECRET}}}],
+    )
+    assert len(batch.result().tasks) == 1
+    before, after, of_batch = stored(live)
+    assert SECRET in before
+    for sealed in (after, of_batch):
+        assert SECRET not in sealed
+        assert b"of the header" not in sealed
+    assert b"http://example.com/" in after
+
+
+def test_tasks_are_delivered_decrypted_and_not_at_all_without_the_key(start, keys):
+    worker = Worker()
+    live, client = start(key_file=keys)
+    prepare(client)
+    set_key(client, KEY)
+    create(client, worker.url, "first")
+    create(client, worker.url, "second")
+    client.run_task(name=f"{QUEUE}/tasks/first")
+    delivery = worker.next()
+    assert delivery.body == SECRET
+    assert delivery.headers["X-Secret"] == "of the header"
+
+    live, client = start()
+    name = f"{QUEUE}/tasks/second"
+    client.run_task(name=name)
+    live.events.get(timeout=30)
+    attempt = client.get_task(name=name).last_attempt
+    reason = f"The key {KEY} is not available; it must be in the file given by --key-file."
+    assert attempt.response_status.message == f"UNKNOWN(2): {reason}"
+    assert worker.deliveries.empty()
+
+    live, client = start(key_file=keys)
+    live.advance(MINUTE)
+    client.run_task(name=name)
+    assert worker.next().body == SECRET
+    worker.stop()
+
+
+def test_without_the_key_bodies_are_refused_and_the_rest_is_shown(start, keys, refused):
+    _, client = start(key_file=keys)
+    prepare(client)
+    set_key(client, KEY)
+    name = create(client).name
+    _, client = start()
+    assert client.get_task(name=name).http_request.url == "http://example.com/"
+    assert [task.name for task in client.list_tasks(parent=QUEUE)] == [name]
+    reason = f"The key {KEY} is not available; it must be in the file given by --key-file."
+    full = {"name": name, "response_view": FULL}
+    refused("FAILED_PRECONDITION", reason, client.get_task, full)
+    refused("FAILED_PRECONDITION", reason, create, client, task_id="new")
+    set_key(client, "")
+    create(client, task_id="new")
+
+
+def test_what_is_sealed_cannot_be_changed_or_opened_with_other_material():
+    request = tasks_v2.Task.pb(tasks_v2.Task(app_engine_http_request={"body": b"x"}))
+    vault = Vault({KEY: bytes(32)})
+    sealed = vault.seal(KEY, request.SerializeToString())
+    assert tasks.Message.FromString(vault.open(sealed)).app_engine_http_request.body == b"x"
+    with pytest.raises(FailedPrecondition, match="other material"):
+        Vault({KEY: bytes(16)}).open(sealed)
+    for index in (len(sealed) - 1, len(KEY) + 5, len(KEY) + 25):
+        changed = bytearray(sealed)
+        changed[index] ^= 1
+        with pytest.raises(FailedPrecondition):
+            vault.open(bytes(changed))
+    plain = Task("n", 0, 0, request.SerializeToString())
+    assert vault.opened(plain) is plain
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[]", "must contain names of keys"),
+        ("k: AAAA", '"k" is not of the form'),
+        (f"{KEY}: AAAA", "must be 16, 24 or 32 bytes in base64"),
+        (f"{KEY}: '!'", "must be 16, 24 or 32 bytes in base64"),
+        ("{", "is not YAML"),
+    ],
+)
+def test_a_key_file_that_is_wrong_says_where(tmp_path, text, reason):
+    path = tmp_path / "keys.yaml"
+    path.write_text(text)
+    with pytest.raises(config.ConfigError, match=r"^--key-file: ") as caught:
+        config.load_keys(str(path))
+    assert reason in str(caught.value)

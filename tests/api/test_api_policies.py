@@ -1,0 +1,79 @@
+"""Access policies, through Google's own client."""
+
+import pytest
+from google.iam.v1 import policy_pb2
+
+ROLE = "roles/cloudtasks.enqueuer"
+
+
+def policy(*members, **fields):
+    binding = policy_pb2.Binding(role=ROLE, members=members)
+    return policy_pb2.Policy(bindings=[binding], **fields)
+
+
+def put(client, queue, wanted):
+    return client.set_iam_policy(request={"resource": queue, "policy": wanted})
+
+
+def test_a_queue_has_an_empty_policy_until_one_is_set(client, queue):
+    empty = client.get_iam_policy(request={"resource": queue})
+    assert not empty.bindings
+    assert empty.etag
+    stored = put(client, queue, policy("user:a@b"))
+    assert stored.bindings == policy("user:a@b").bindings
+    assert stored.etag != empty.etag
+    assert client.get_iam_policy(resource=queue) == stored
+
+
+def test_a_policy_that_changed_meanwhile_is_not_overwritten(client, queue, refused):
+    read = client.get_iam_policy(resource=queue)
+    put(client, queue, policy("user:a@b", etag=read.etag))
+    words = (
+        "There were concurrent policy changes. Please retry the whole read-modify-write with "
+        "exponential backoff."
+    )
+    refused("ABORTED", words, put, client, queue, policy("user:c@d", etag=read.etag))
+    again = client.get_iam_policy(resource=queue)
+    assert put(client, queue, policy("user:c@d", etag=again.etag)).bindings[0].members == [
+        "user:c@d"
+    ]
+    assert put(client, queue, policy("allUsers")).bindings[0].members == ["allUsers"]
+
+
+def test_permissions_are_granted_while_nothing_is_enforced(client, queue, refused):
+    asked = ["cloudtasks.tasks.create", "cloudtasks.queues.get"]
+    granted = client.test_iam_permissions(resource=queue, permissions=asked)
+    assert list(granted.permissions) == asked
+    missing = client.test_iam_permissions(resource=f"{queue}2", permissions=asked)
+    assert list(missing.permissions) == []
+    for wrong in ("storage.objects.get", "cloudtasks.*", ""):
+        refused(
+            "INVALID_ARGUMENT",
+            f"Permission {wrong} is not valid.",
+            client.test_iam_permissions,
+            resource=queue,
+            permissions=[wrong],
+        )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        policy("nobody"),
+        policy("user:"),
+        policy_pb2.Policy(bindings=[policy_pb2.Binding(members=["user:a@b"])]),
+        policy("user:a@b", version=2),
+        policy_pb2.Policy(
+            version=1,
+            bindings=[{"role": ROLE, "members": ["user:a"], "condition": {"expression": "true"}}],
+        ),
+    ],
+)
+def test_a_policy_that_is_none_is_refused(client, queue, wrong, refused):
+    refused("INVALID_ARGUMENT", None, put, client, queue, wrong)
+
+
+def test_a_policy_needs_its_queue(client, location, refused):
+    name = f"{location}/queues/none"
+    refused("NOT_FOUND", None, client.get_iam_policy, resource=name)
+    refused("NOT_FOUND", None, put, client, name, policy("user:a@b"))
