@@ -35,7 +35,7 @@ from server import LOCATION, cpu_seconds, pin, resident, serve
 
 RATES = {"good": 100, "slow": 50, "flapping": 100, "dead": 100, "hanging": 200}
 CROWD = 20
-LEAD = 4 * SECOND
+LEAD = 10 * SECOND
 LATE = {name: multiprocessing.Array("d", 1_000_000) for name in RATES}
 COUNT = {name: multiprocessing.Value("q", 0) for name in RATES}
 
