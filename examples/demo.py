@@ -27,12 +27,12 @@ PATIENCE = 20
 
 
 class Worker(http.server.ThreadingHTTPServer):
-    """A real HTTP worker: prints each delivery, answers 200 and remembers the task's id."""
+    """A real HTTP worker: answers 200 and hands on what it was sent."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
-        self.delivered: queue.Queue[str] = queue.Queue()
+        self.delivered: queue.Queue[tuple[str, str]] = queue.Queue()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -41,10 +41,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         task_id = self.headers.get("X-CloudTasks-TaskName") or self.headers["X-AppEngine-TaskName"]
-        say(f"    >>> delivered: POST {self.path} {body.decode()!r} (task {task_id})")
         self.send_response(200)
         self.end_headers()
-        self.server.delivered.put(task_id)
+        self.server.delivered.put((task_id, f"POST {self.path} {body.decode()!r}"))
 
     def log_message(self, *_: object) -> None:
         """Be quiet: the demo prints its own lines."""
@@ -56,9 +55,10 @@ def say(line: str) -> None:
 
 def await_delivery(worker: Worker, task_id: str) -> None:
     try:
-        arrived = worker.delivered.get(timeout=PATIENCE)
+        arrived, what = worker.delivered.get(timeout=PATIENCE)
     except queue.Empty:
         raise SystemExit(f"FAILED: task {task_id} was not delivered in {PATIENCE} s") from None
+    say(f"    >>> delivered: {what} (task {arrived})")
     if arrived != task_id:
         raise SystemExit(f"FAILED: task {arrived} arrived where {task_id} was expected")
 
@@ -120,7 +120,7 @@ def run_examples(worker: Worker) -> None:
     await_delivery(worker, "my-task")
 
     if not worker.delivered.empty():
-        raise SystemExit(f"FAILED: task {worker.delivered.get()} should not have been delivered")
+        raise SystemExit(f"FAILED: {worker.delivered.get()} should not have been delivered")
 
 
 def main() -> None:

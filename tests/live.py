@@ -35,7 +35,11 @@ class LiveServer:
         self._thread.start()
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.server = Server(config.load(given, {}), clock=self.clock, emit=self.events.put)
-        self.run(self.server.start())
+        try:
+            self.run(self.server.start())
+        except BaseException:
+            self._end()
+            raise
 
     @property
     def address(self) -> str:
@@ -78,6 +82,9 @@ class LiveServer:
 
     def stop(self) -> None:
         self.run(self.server.stop())
+        self._end()
+
+    def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE)
         self._loop.close()

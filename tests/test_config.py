@@ -107,6 +107,8 @@ def test_durations(text, length):
         ("port", "-1"),
         ("port", "65536"),
         ("port", "8123.0"),
+        ("port", ""),
+        ("store", ""),
         ("store", "sqlite:"),
         ("store", "sqlite"),
         ("store", "postgres://x"),
@@ -131,6 +133,7 @@ def test_a_wrong_value_names_option_value_and_what_is_allowed(name, text):
     ("content", "sentence"),
     [
         ("port = ", "is not TOML"),
+        ("port = [1, 2]", "port in {file}: a list is not allowed"),
         ("prot = 1", 'has the unknown key "prot"; allowed: host, port, '),
         ('port = "x"', 'port in {file}: "x" is not allowed; allowed: a port number, 0 to 65535'),
     ],
@@ -157,6 +160,7 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path):
         ("- x", 'must contain a list named "queues"'),
         ("queues: 3", 'must contain a list named "queues"'),
         ("queues: [3]", "queue 1: "),
+        (f"queues: [{{name: {QUEUE}}}, {{name: {QUEUE}}}]", "queue 2: "),
         ("queues: [{name: q}]", 'queue 1: Invalid resource field value in the request. "name"'),
         (
             f"queues: [{{name: {QUEUE}}}, {{name: {QUEUE}, rateLimits: {{{RATE}: 501}}}}]",

@@ -109,7 +109,7 @@ def bounds() -> Iterable[tuple[str, ...]]:
         f"{low // clock.SECOND} s to {high // clock.SECOND} s",
     )
     yield "queues in a page", f"{limits.QUEUES_PAGE:,}"
-    yield "tasks in a page", f"{limits.TASKS_PAGE:,}, {limits.TASKS_PAGE_BYTES >> 20} MB"
+    yield "tasks in a page", f"{limits.TASKS_PAGE:,}, {limits.PAGE_BYTES >> 20} MB"
 
 
 def codes() -> Iterable[tuple[str, ...]]:

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import sys
-from typing import Any
-
-import click
+from typing import TYPE_CHECKING, Any
 
 import drayman
+
+if TYPE_CHECKING:
+    import click
 
 _EXTRA = 'the server is not installed; run: pip install "drayman[server]"'
 
@@ -41,7 +42,9 @@ def _complain(message: str, status: int) -> int:
     return status
 
 
-def _command() -> click.Group:
+def _command() -> "click.Group":
+    import click  # noqa: PLC0415 - the client alone does not bring it
+
     from drayman.config import OPTIONS  # noqa: PLC0415
 
     group = click.Group("drayman", help="Google Cloud Tasks that anyone can run.")
@@ -76,7 +79,8 @@ def main() -> None:
     # What gRPC's core writes by itself is no use to a person; failures come back as errors.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
-        command = _command()
+        _command()()
     except ModuleNotFoundError as error:
+        if (error.name or "").startswith("drayman"):
+            raise
         raise SystemExit(_complain(f"{_EXTRA} ({error})", 1)) from None
-    command()

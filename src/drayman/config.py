@@ -187,8 +187,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("ramp-up", _boolean, "false", "BOOLEAN", "true or false",
            "Whether new, idle and resumed queues begin slowly, at 10 attempts a second.",
            switch=True),
-    Option("max-in-flight", _count, "2000", "N", "a whole number from 1",
-           "Attempts in flight on this server, over all queues."),
+    Option("max-in-flight", _count, "4000", "N", "a whole number from 1",
+           "Attempts in flight on this server, over all queues; one queue gets less than half."),
     Option("task-tombstone", _duration, "24h", "DURATION", _DURATION,
            "How long the name of a finished task stays taken."),
     Option("queue-tombstone", _duration, "3d", "DURATION", _DURATION,
@@ -212,7 +212,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("allow-http-tokens", _boolean, "false", "BOOLEAN", "true or false",
            "Accept tasks that carry a token to an http:// URL, for local use.", switch=True),
     Option("grace", _duration, "30s", "DURATION", _DURATION,
-           "How long attempts in flight may go on when the server is told to stop."),
+           "How long attempts in flight may go on when the server is told to stop; a second "
+           "signal ends it at once."),
     Option("log-level", _one_of(*observe.LEVELS), "info", "LEVEL", ", ".join(observe.LEVELS),
            "Least severity of the log lines on standard error."),
 )  # fmt: skip
@@ -324,7 +325,13 @@ def load_queues(path: str, limits: Limits) -> list[Queue]:
     entries = content.get("queues") if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise ConfigError(f'--queue-file: {path} must contain a list named "queues"')
-    return [_queue_entry(path, number, entry, limits) for number, entry in enumerate(entries, 1)]
+    queues_ = [_queue_entry(path, number, entry, limits) for number, entry in enumerate(entries, 1)]
+    for number, queue in enumerate(queues_, 1):
+        if queue.name in {other.name for other in queues_[: number - 1]}:
+            raise ConfigError(
+                f"--queue-file: {path}, queue {number}: {queue.name} stands there twice"
+            )
+    return queues_
 
 
 def _queue_entry(path: str, number: int, entry: Any, limits: Limits) -> Queue:
@@ -347,13 +354,16 @@ def _find(
     path: str | None,
 ) -> tuple[list[str], str]:
     """Return the texts of an option and where they come from."""
-    if value := given.get(option.key):
+    value = given.get(option.key)
+    if value is not None and value != ():
         return ([value] if isinstance(value, str) else list(value)), option.flag
     if text := environment.get(option.variable):
         return (text.split(",") if option.repeatable else [text]), option.variable
     if option.key in in_file:
         value = in_file[option.key]
         many = value if isinstance(value, list) else [value]
+        if isinstance(value, list) and not option.repeatable:
+            raise ConfigError(f"{option.name} in {path}: a list is not allowed; allowed: one value")
         return [str(each) for each in many], f"{option.name} in {path}"
     return ([] if option.default is None else [option.default]), option.flag
 

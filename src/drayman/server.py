@@ -22,7 +22,7 @@ from drayman.api.encryption import Encryption
 from drayman.api.grpc import GrpcServer, PortError
 from drayman.api.http import HttpApp
 from drayman.config import Config
-from drayman.core import events
+from drayman.core import events, names
 from drayman.core.clock import Clock, SystemClock
 from drayman.core.errors import ServiceError
 from drayman.core.events import Crashed, Emit
@@ -94,7 +94,7 @@ class Server:
         """Start, and return when calls can be taken. StartError."""
         try:
             await self._start()
-        except (StoreError, PortError) as error:
+        except (StoreError, PortError, ServiceError) as error:
             await self._closers.aclose()
             raise StartError(str(error)) from None
         except BaseException:
@@ -107,11 +107,14 @@ class Server:
 
     async def _start(self) -> None:
         config, clock, limits = self._config, self._clock, self._config.limits
+        declared = self._declared_queues()
         path = ":memory:" if config.store == "memory" else config.store.partition(":")[2]
         safe = config.durability == "safe"
         self.store = await SqliteStore.open(path, limits, clock.now(), safe=safe)
         self._closers.push_async_callback(self.store.close)
-        await self._create_queues()
+        for name, change in declared:
+            # Whoever starts the server wants this queue, even if a call has deleted it since.
+            await self.store.update_queue(name, change, clock.now(), exhume=True)
         sock = _listen(config.host, config.http_port)
         self.http_port = sock.getsockname()[1]
         issuer = config.issuer or f"http://{self._shown_host}:{self.http_port}"
@@ -133,27 +136,32 @@ class Server:
 
         self._closers.push_async_callback(stop_work)
 
-    async def _create_queues(self) -> None:
-        now = self._clock.now()
+    def _declared_queues(self) -> list[tuple[str, Callable[[Queue | None], Queue]]]:
+        """Return the queues that the settings ask for, and what is to become of each."""
         path = self._config.queue_file
-        try:
-            for queue in configuration.load_queues(path, self._config.limits) if path else []:
-                await self.store.update_queue(queue.name, _settings_of(queue), now)
-            for name in self._config.queue:
-                await self.store.update_queue(name, _existing_or(Queue(name)), now)
-        except ServiceError as error:
-            raise StoreError(f"the queues given at start cannot be created: {error}") from None
+        in_file = configuration.load_queues(path, self._config.limits) if path else []
+        declared = [
+            *((queue.name, _settings_of(queue)) for queue in in_file),
+            *((name, _existing_or(Queue(name))) for name in self._config.queue),
+        ]
+        for name, _ in declared:
+            names.check_location(name, self._config.limits.locations)
+        return declared
 
     async def _start_http(self, app: HttpApp, sock: socket.socket) -> None:
         server = _Uvicorn(app)
         serving = asyncio.create_task(server.serve(sockets=[sock]))
+        serving.add_done_callback(self._watch)
+        serving.add_done_callback(lambda _: server.up.set())
 
         async def close() -> None:
             server.should_exit = True
-            await serving
+            await asyncio.gather(serving, return_exceptions=True)
 
         self._closers.push_async_callback(close)
         await server.up.wait()
+        if serving.done():
+            raise StoreError(f"the HTTP server cannot start: {serving.exception()}")
 
     def _token_maker(self, issuer: str) -> Make:
         source, path = self._config.google_credentials, self._config.signing_key

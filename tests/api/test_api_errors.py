@@ -58,7 +58,7 @@ QUEUE_SETTINGS = [
     ({"http_target": {"header_overrides": [{"header": {"key": "", "value": "x"}}]}},
      "HttpTarget.headerOverrides has the invalid name ''."),
     ({"http_target": {"header_overrides": [{"header": {"key": "a", "value": "x\n"}}]}},
-     'HttpTarget.headerOverrides["a"] contains a line break or a null character.'),
+     'HttpTarget.headerOverrides["a"] contains a line break or another control character.'),
     ({"http_target": {"header_overrides": [{"header": {"key": "a", "value": "x" * 81920}}]}},
      "HttpTarget.headerOverrides must be less than 80 KB in total."),
     ({"http_target": {"oidc_token": {"service_account_email": "a@b"}}},
@@ -150,6 +150,13 @@ TASKS = [
     (http(url=""), "HttpRequest.url is required."),
     (http(url="ftp://example.com"),
      "HttpTarget.url must start with 'http://' or 'https://'."),
+    *(
+        (http(url=url), "HttpRequest.url has no valid host and port.")
+        for url in ("http://", "https:///x", "http://:80/", "http://a:99999/", "http://[::1",
+                    "http://a b/", "http://a:b/")
+    ),
+    (http(headers={"a": "\x01"}),
+     'HttpRequest.headers["a"] contains a line break or another control character.'),
     (http(url="example.com"), "HttpTarget.url must start with 'http://' or 'https://'."),
     (http(url=URL + "/" + "x" * 2083), "HttpRequest.url must be at most 2083 characters long."),
     (http(http_method="GET", body=b"x"),
@@ -157,7 +164,7 @@ TASKS = [
     (http(headers={"a": "x" * 80 * 1024}), "HttpRequest.headers must be less than 80 KB in total."),
     (http(headers={"a b": "x"}), "HttpRequest.headers has the invalid name 'a b'."),
     (http(headers={"a": "x\ny"}),
-     'HttpRequest.headers["a"] contains a line break or a null character.'),
+     'HttpRequest.headers["a"] contains a line break or another control character.'),
     (http(oidc_token={"service_account_email": "a@b"}), HTTPS),
     (http(oauth_token={"service_account_email": "a@b"}), HTTPS),
     (http(url="https://example.com", oidc_token={"audience": "x"}),

@@ -8,6 +8,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from drayman.api import calls
+from drayman.core import errors
 from drayman.tasks_v2 import rpcs, types
 
 
@@ -116,3 +117,21 @@ def test_a_deadline_of_more_than_thirty_seconds_is_refused(channel, queue_name):
 @pytest.fixture
 def queue_name(location):
     return f"{location}/queues/none"
+
+
+@pytest.mark.parametrize("name", ["x" * 20_000, "\u4e16" * 20_000], ids=["ascii", "wide"])
+def test_long_nonsense_is_named_but_not_repeated_at_length(channel, location, name):
+    request = types.CreateTaskRequest.pb()(parent=f"{location}/queues/q")
+    request.task.name = f"{location}/queues/q/tasks/{name}"
+    request.task.http_request.url = "https://example.com"
+    code, details = refusal(channel, f"/{rpcs.SERVICE}/CreateTask", request.SerializeToString())
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert name[:100] in details
+    assert len(details.encode()) <= errors.MESSAGE_SIZE
+
+
+def test_a_burst_of_calls_waits_its_turn(channel, location):
+    request = types.ListQueuesRequest.pb()(parent=location).SerializeToString()
+    call = channel.unary_unary(f"/{rpcs.SERVICE}/ListQueues")
+    burst = [call.future(request, timeout=25) for _ in range(3_000)]
+    assert {each.code() for each in burst} == {grpc.StatusCode.OK}

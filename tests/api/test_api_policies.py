@@ -18,7 +18,7 @@ def put(client, queue, wanted):
 def test_a_queue_has_an_empty_policy_until_one_is_set(client, queue):
     empty = client.get_iam_policy(request={"resource": queue})
     assert not empty.bindings
-    assert empty.etag
+    assert empty.etag == b"\x00\x20\x01"  # as JSON: "ACAB"
     stored = put(client, queue, policy("user:a@b"))
     assert stored.bindings == policy("user:a@b").bindings
     assert stored.etag != empty.etag
@@ -77,3 +77,17 @@ def test_a_policy_needs_its_queue(client, location, refused):
     name = f"{location}/queues/none"
     refused("NOT_FOUND", None, client.get_iam_policy, resource=name)
     refused("NOT_FOUND", None, put, client, name, policy("user:a@b"))
+
+
+def test_a_mask_replaces_what_it_names_alone(client, queue, refused):
+    put(client, queue, policy("user:a@b", version=1))
+    request = {
+        "resource": queue,
+        "policy": policy("user:c@d", version=3),
+        "update_mask": {"paths": ["version"]},
+    }
+    stored = client.set_iam_policy(request=request)
+    assert (stored.version, stored.bindings[0].members) == (3, ["user:a@b"])
+    request["update_mask"] = {"paths": ["nothing"]}
+    words = 'Invalid update_mask: "nothing" names no field.'
+    refused("INVALID_ARGUMENT", words, client.set_iam_policy, request=request)

@@ -1,9 +1,13 @@
 """What the server's settings change of the API: raised limits, locations, tokens over http."""
 
+import re
+
 import pytest
 from google.cloud.location import locations_pb2
 
+from drayman import cli
 from drayman.core.clock import DAY, SECOND
+from drayman.server import StartError
 from live import LiveServer
 
 URL = "http://example.com"
@@ -114,3 +118,16 @@ def test_without_the_setting_those_in_use_are_listed(clients, transport, locatio
     found = client.list_locations({"name": project}).locations
     assert [each.location_id for each in found] == ["a", "b"]
     assert client.get_location({"name": f"{project}/locations/any"}).location_id == "any"
+
+
+def test_queues_given_at_start_must_lie_in_the_locations():
+    words = "Location 'l' is not a valid location."
+    with pytest.raises(StartError, match=re.escape(words)):
+        LiveServer(location=["here"], queue=["projects/p/locations/l/queues/q"])
+
+
+def test_a_switch_takes_no_value_on_the_command_line():
+    serve = cli._command().commands["serve"]
+    given = serve.make_context("serve", ["--allow-http-tokens", "--location", "here"]).params
+    assert (given["allow_http_tokens"], given["location"]) == ("true", ("here",))
+    assert serve.make_context("serve", []).params["allow_http_tokens"] is None

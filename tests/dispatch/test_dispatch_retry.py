@@ -84,6 +84,14 @@ async def test_unlimited_attempts_end_with_the_retention(world):
     assert world.last_end.reason == "it would outlive its retention"
 
 
+async def test_a_task_policy_that_no_longer_fits_its_queue_is_cut_not_refused(world):
+    queue = await world.queue(max_backoff=10 * SECOND)
+    name = await world.task(queue, of_task={"retry_config": {"min_backoff": {"seconds": 100}}})
+    world.targets.otherwise = 500
+    assert await world.run() == 1
+    assert await world.when_due(name) == 10 * SECOND
+
+
 async def test_a_task_policy_wins_over_the_queue(world):
     queue = await world.queue(max_attempts=100, min_backoff=SECOND)
     name = await world.task(

@@ -183,6 +183,22 @@ async def test_reset(sender):
         assert "connection to the target broke" in await failure(sender, peer.url)
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "GET", "DELETE"])
+async def test_a_kept_connection_that_dies_is_no_reason_to_send_twice(sender, method):
+    class Once(Peer):
+        async def serve(self, reader, writer):
+            await self.read(reader)
+            writer.write(OK)
+            await writer.drain()
+            await self.read(reader)
+
+    async with Once() as peer:
+        request = Request(method, peer.url, {}, b"")
+        assert (await sender.send(request)).status == 200
+        assert isinstance(await sender.send(request), NoAnswer)
+        assert len(peer.requests) == 2
+
+
 async def test_closed_without_an_answer(sender):
     async with answering(b"") as peer:
         assert "closed the connection without an answer" in await failure(sender, peer.url)
@@ -302,6 +318,12 @@ async def test_what_trickles_or_hangs_ends_with_the_deadline(sender, start):
 )  # fmt: skip
 async def test_urls_that_cannot_be_used(sender, url):
     assert await failure(sender, url)
+
+
+def test_a_host_name_in_another_alphabet_becomes_the_one_that_the_dns_knows():
+    url = "https://b\u00fccher.example:8443/\u00fc?q=\u00fc"
+    assert delivery.encoded(url) == "https://xn--bcher-kva.example:8443/%C3%BC?q=%C3%BC"
+    assert delivery.encoded("http://\u00fc" + "x" * 70 + ".example/").startswith("http://%C3%BC")
 
 
 @pytest.mark.parametrize(

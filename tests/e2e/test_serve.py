@@ -117,6 +117,23 @@ def test_a_wrong_queue_file_is_one_line_and_status_two(tmp_path):
     assert '"retries"' in ended.stderr
 
 
+def test_a_wrong_queue_file_leaves_no_store_behind(tmp_path):
+    file = tmp_path / "queues.yaml"
+    file.write_text("queues: 3")
+    store = tmp_path / "tasks.db"
+    ended = run_to_end("--queue-file", str(file), "--store", f"sqlite:{store}")
+    assert ended.returncode == 2
+    assert not store.exists()
+
+
+def test_without_the_servers_libraries_the_command_says_what_to_install(tmp_path):
+    (tmp_path / "click.py").write_text("raise ModuleNotFoundError(name='click')")
+    ended = run_to_end(PYTHONPATH=str(tmp_path))
+    assert ended.returncode == 1
+    assert 'run: pip install "drayman[server]"' in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
 def test_a_port_in_use_is_one_line_and_status_one():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -174,3 +191,19 @@ def test_stop_returns_what_outlasts_the_grace_to_its_queue(tmp_path, worker):
         again = worker.await_delivery()
         assert created.name.endswith(again.task_id)
         assert again.headers["X-CloudTasks-TaskRetryCount"] == "1"
+
+
+def test_a_queue_that_was_deleted_is_there_again_for_whoever_starts_the_server_with_it(tmp_path):
+    with serve(tmp_path, "--queue", QUEUE) as server, server.client() as client:
+        client.delete_queue(name=QUEUE)
+        server.stop()
+    with serve(tmp_path, "--queue", QUEUE) as server, server.client() as client:
+        assert client.get_queue(name=QUEUE).state.name == "RUNNING"
+
+
+def test_a_store_that_was_deleted_under_the_server_is_told(tmp_path):
+    with serve(tmp_path) as server:
+        (tmp_path / "tasks.db").unlink()
+        status, told = server.get("/readyz")
+        assert status == 503
+        assert "was moved, replaced or deleted" in told["reason"]

@@ -5,6 +5,7 @@ import collections
 from hypothesis import strategies as st
 from world import full, search
 
+from drayman.core import fairness
 from drayman.core.clock import SECOND
 
 
@@ -31,6 +32,20 @@ async def test_what_a_queue_holds_already_counts(world):
     assert await claimed(world, slots=10, held={full("a"): 10}) == {}
 
 
+async def test_however_many_queues_hang_one_that_holds_nothing_gets_a_slot(world):
+    slots, held = 100, {}
+    for number in range(12):  # one after the other they take all that they are given, and keep it
+        await fill(world, **{f"q{number}": 60})
+        world.advance(SECOND)
+        free = slots - sum(held.values())
+        taken = await claimed(world, slots=free, held={full(q): n for q, n in held.items()})
+        for queue_id, count in taken.items():
+            held[queue_id] = held.get(queue_id, 0) + count
+    assert 0 not in held.values()
+    assert len(held) == 12
+    assert sum(held.values()) < slots
+
+
 async def test_a_last_free_slot_may_be_taken(world):
     await fill(world, a=50)
     assert await claimed(world, slots=1) == {"a": 1}
@@ -45,7 +60,7 @@ async def test_without_a_free_slot_nothing_is_claimed_but_nothing_forgotten(worl
 
 async def test_queues_share_the_slots_in_one_turn(world):
     await fill(world, a=50, b=50, c=2)
-    assert await claimed(world, slots=16) == {"a": 8, "b": 4, "c": 2}
+    assert await claimed(world, slots=16) == {"a": 7, "b": 4, "c": 2}
 
 
 async def test_a_queue_passed_over_is_no_reason_to_ask_again_before_an_attempt_ends(world):
@@ -99,7 +114,10 @@ async def test_the_share_rule_holds_for_any_mixture(world):
         assert free >= 0
         assert len(claims) <= limit
         if len(claims) < limit:
-            assert all(held[name] >= free for name, left in waiting.items() if left)
+            reserve = (slots + sum(holds for holds, _ in queues)) // fairness.RESERVED
+            hungry = [held[name] for name, left in waiting.items() if left]
+            assert all(holds >= free - reserve for holds in hungry)
+            assert free == 0 or 0 not in hungry
 
     mixture = st.lists(st.tuples(st.integers(0, 10), st.integers(0, 10)), max_size=5)
     await search(world, turn, st.integers(0, 20), st.integers(1, 20), mixture)

@@ -55,7 +55,18 @@ async def test_a_granted_attempt_heeds_neither_slots_nor_shares(world):
     await world.queue()
     await world.run(await world.create_one("t"))
     await world.create("u")
-    assert ids_of(await world.claim(slots=0, held={full("q"): 50})) == ["t"]
+    assert ids_of(await world.claim(slots=4, held={full("q"): 50})) == ["t"]
+
+
+async def test_granted_attempts_leave_some_slots_to_others(world):
+    await world.queue()
+    for name in await world.create(*[None] * 40):
+        await world.run(name)
+    await world.queue("other")
+    await world.create("t", queue_id="other")
+    claims = await world.claim(slots=32)
+    assert sum(claim.forced_at is not None for claim in claims) == 30
+    assert claims[-1].queue.name == full("other")
 
 
 async def test_granted_attempts_come_first_in_the_order_of_their_grants(world):
@@ -157,12 +168,20 @@ async def test_a_success_beside_a_granted_attempt_in_flight_leaves_it_nothing_to
         await world.run(name)
 
 
-async def test_a_task_may_be_run_twice(world):
+async def test_asking_twice_for_an_attempt_that_has_not_begun_makes_one(world):
+    await world.queue()
+    name = await world.create_one("t")
+    assert await world.run(name) == await world.run(name)
+    assert len(await world.claim()) == 1
+
+
+async def test_a_task_may_be_run_again_while_it_runs(world):
     await world.queue()
     name = await world.create_one("t")
     await world.run(name)
+    first = await world.claim_one()
     assert (await world.run(name)).dispatch_count == 2
-    first, second = await world.claim()
+    second = await world.claim_one()
     await world.settle(first, Verdict.RETRY, schedule_time=world.now)
     assert await world.claim() == []
     await world.settle(second, Verdict.RETRY, schedule_time=world.now)

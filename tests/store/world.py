@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from drayman.core.clock import SECOND
 from drayman.core.errors import ServiceError
 from drayman.core.lifecycle import Settlement, Verdict
-from drayman.core.limits import TASKS_PAGE_BYTES, Limits
+from drayman.core.limits import PAGE_BYTES, Limits
 from drayman.core.queue import Queue, RateLimits
 from drayman.core.status import Code
 from drayman.core.task import NewTask
@@ -112,7 +112,7 @@ class World:
     async def in_flight(self):
         return (await self.store.stats()).in_flight
 
-    async def listed(self, queue_id="q", page=100, size=TASKS_PAGE_BYTES):
+    async def listed(self, queue_id="q", page=100, size=PAGE_BYTES):
         """Return the names of all tasks of a queue, page by page."""
         names, after = [], 0
         while True:

@@ -91,13 +91,14 @@ def _check_count(field: str, count: int, limit: int) -> None:
 
 
 def _about(parent: str, request: Any, now: Micros) -> Batch:
-    operation_id = names.request_id(request.request_id) or str(uuid.uuid4())
-    content = type(request)()
-    content.CopyFrom(request)
-    content.request_id = ""
-    text = content.DESCRIPTOR.name.encode() + content.SerializeToString(deterministic=True)
+    given = names.request_id(request.request_id)
     return Batch(
-        operation=f"{names.location_of(parent)}/operations/{operation_id}",
-        fingerprint=hashlib.sha256(text).digest(),
+        operation=f"{names.location_of(parent)}/operations/{given or uuid.uuid4()}",
+        fingerprint=_fingerprint(request) if given else b"",  # nobody can repeat what has no id
         expire_time=now + batch.RETENTION,
     )
+
+
+def _fingerprint(request: Any) -> bytes:
+    text = request.SerializeToString(deterministic=True)
+    return hashlib.sha256(request.DESCRIPTOR.name.encode() + text).digest()

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
 
@@ -14,6 +14,7 @@ from drayman.tasks_v2 import rpcs
 
 _MODULES = (queues, tasks, batches, operations, policies, cmek, locations)
 
+_Answer = TypeVar("_Answer")
 Call = Callable[[Context, Any], Awaitable[Any]]
 
 _log = logging.getLogger(__name__)
@@ -53,6 +54,10 @@ def _routed(rpc: rpcs.Rpc, request: Any) -> str:
 
 async def answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes) -> bytes:
     """Answer a serialized request; every failure is a ServiceError."""
+    return await guard(_answer(context, rpc, request_class, body), rpc.name)
+
+
+async def _answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes) -> bytes:
     try:
         request = request_class.FromString(body)
     except DecodeError:
@@ -64,13 +69,13 @@ async def answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: byte
 
 
 async def call(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
-    """Answer a request message; every failure is a ServiceError."""
+    """Answer a request message; what fails by a fault of ours raises as it is."""
     names.check_location(_routed(rpc, request), context.limits.locations)
-    return await guarded(rpc.name, HANDLERS[rpc.name](context, request))
+    return await HANDLERS[rpc.name](context, request)
 
 
-async def guarded(name: str, answering: Awaitable[Any]) -> Any:
-    """Return what a call's coroutine returns; a fault of ours becomes a ServiceError."""
+async def guard(answering: Awaitable[_Answer], name: str) -> _Answer:
+    """Return what a coroutine returns; a fault of ours becomes a ServiceError."""
     try:
         return await answering
     except errors.ServiceError:

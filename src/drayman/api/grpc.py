@@ -16,13 +16,18 @@ from drayman.tasks_v2 import rpcs
 from drayman.wire import details
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+CONCURRENT_CALLS = 10_000
+"""The most calls in progress; more are answered RESOURCE_EXHAUSTED."""
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a port in use is an error, not a second server on it
+    # Calls that have come but wait for their turn; beyond gRPC's own default of some hundred
+    # it drops them without a word.
+    ("grpc.server.max_pending_requests", CONCURRENT_CALLS),
+    ("grpc.server.max_pending_requests_hard_limit", 2 * CONCURRENT_CALLS),
     ("grpc.max_receive_message_length", REQUEST_SIZE),
     ("grpc.max_send_message_length", -1),
 )
 _YEAR_9999 = 253_000_000_000
-CONCURRENT_CALLS = 10_000
 
 
 class PortError(Exception):

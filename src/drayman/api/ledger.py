@@ -44,8 +44,8 @@ async def answer(context: Context, verb: str, path: str, query: str, body: bytes
         if method == verb and (match := pattern.fullmatch(rest)):
             queue, *task = match.groups()
             names.queue("name", queue)
-            return await calls.guarded(
-                path, call(context, queue, "".join(task), given, protojson.decode(body))
+            return await calls.guard(
+                call(context, queue, "".join(task), given, protojson.decode(body)), path
             )
     raise errors.NotFound(f"No call has the method {verb} and the path {path}.")
 
@@ -57,7 +57,7 @@ async def _stats(context: Context, queue: str, _task: str, _query: Query, _body:
 
 async def _attempts(context: Context, queue: str, _task: str, query: Query, _body: Any) -> Any:
     scope, now, size = f"{queue}/attempts", context.clock.now(), _size(query)
-    before = int(pages.cursor(scope, query.get("pageToken", ""), now) or _NEWEST)
+    before = pages.number(scope, query.get("pageToken", ""), now) or _NEWEST
     found = await context.store.list_attempts(queue, query.get("task"), before, size)
     shown: dict[str, Any] = {"attempts": [_show_attempt(each) for _, each in found]}
     if len(found) == size:
@@ -67,7 +67,7 @@ async def _attempts(context: Context, queue: str, _task: str, query: Query, _bod
 
 async def _letters(context: Context, queue: str, _task: str, query: Query, _body: Any) -> Any:
     scope, now, size = f"{queue}/deadLetters", context.clock.now(), _size(query)
-    after = int(pages.cursor(scope, query.get("pageToken", ""), now) or 0)
+    after = pages.number(scope, query.get("pageToken", ""), now)
     found = await context.store.list_dead(queue, _code(query.get("code")), after, size)
     shown: dict[str, Any] = {"deadLetters": [_show(context, each, tasks.BASIC) for each in found]}
     if len(found) == size:
@@ -143,7 +143,7 @@ def _task_name(queue: str, task_id: str) -> str:
 
 def _size(query: Query) -> int:
     text = query.get("pageSize", "0")
-    if not text.isascii() or not text.isdigit():
+    if not re.fullmatch("[0-9]{1,9}", text):
         raise errors.InvalidArgument("pageSize must be a whole number.")
     return pages.size(int(text), PAGE)
 

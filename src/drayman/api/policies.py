@@ -7,8 +7,11 @@ from google.iam.v1 import iam_policy_pb2, policy_pb2
 
 from drayman.api.context import Context
 from drayman.core import errors, names
+from drayman.wire import masks
 
 _PERMISSION = "cloudtasks."
+_NEVER_SET = b"\x00\x20\x01"
+"""The etag of a policy that was never set: "ACAB" in JSON, on every Google service."""
 _VERSIONS = frozenset({0, 1, 3})
 
 
@@ -21,14 +24,16 @@ async def get_iam_policy(context: Context, request: Any) -> Any:
 
 
 async def set_iam_policy(context: Context, request: Any) -> Any:
-    """SetIamPolicy: replaces the policy that carries the same etag; any, without one."""
+    """SetIamPolicy: replaces the policy that carries the same etag; any, without one.
+
+    An update_mask replaces what it names alone.
+    """
     name = names.queue("resource", request.resource)
     wanted = policy_pb2.Policy()
     wanted.CopyFrom(request.policy)
-    etag = wanted.etag
+    etag, paths = wanted.etag, list(request.update_mask.paths)
+    masks.apply(paths, wanted, policy_pb2.Policy())  # refuses paths that lead nowhere
     _check(wanted)
-    wanted.ClearField("etag")
-    stored = bytes(wanted.SerializeToString(deterministic=True))
 
     def change(existing: bytes) -> bytes:
         if etag and etag != _etag(existing):
@@ -36,7 +41,10 @@ async def set_iam_policy(context: Context, request: Any) -> Any:
                 "There were concurrent policy changes. Please retry the whole "
                 "read-modify-write with exponential backoff."
             )
-        return stored
+        policy = policy_pb2.Policy.FromString(existing) if paths else wanted
+        masks.apply(paths, wanted, policy)
+        policy.ClearField("etag")
+        return bytes(policy.SerializeToString(deterministic=True))
 
     return _show(await context.store.update_policy(name, change))
 
@@ -82,4 +90,6 @@ def _show(stored: bytes) -> Any:
 
 
 def _etag(stored: bytes) -> bytes:
+    if not stored:
+        return _NEVER_SET
     return hashlib.sha256(stored).digest()[:8]

@@ -12,7 +12,9 @@ from drayman.tasks_v2 import types
 from drayman.wire import filters, pages, queues
 
 _CHUNK = 500
-"""So many queues are read at a time where a filter may want few of them."""
+"""So many queues are read at a time."""
+_WEIGHT = 512
+"""Bytes of a queue besides its settings, its longest name included."""
 _ListResponse = types.ListQueuesResponse.pb()
 
 
@@ -24,11 +26,13 @@ async def list_queues(context: Context, request: Any) -> Any:
     scope = f"{parent}\n{request.filter}"
     after = pages.cursor(scope, request.page_token, now)
     response = _ListResponse()
-    chunk = max(size + 1, _CHUNK) if request.filter else size + 1
+    chunk = _CHUNK if request.filter else min(size + 1, _CHUNK)
+    weight = 0
     async for queue in _past(context, parent, after, chunk):
         if request.filter and not filters.wants(wanted, queue):
             continue
-        if len(response.queues) == size:
+        weight += len(queue.settings) + _WEIGHT
+        if len(response.queues) == size or (response.queues and weight > limits.PAGE_BYTES):
             response.next_page_token = pages.token(scope, response.queues[-1].name, now)
             break
         response.queues.append(queues.show(queue))

@@ -101,26 +101,29 @@ async def answer(context: Context, request: Request) -> Answer:
     try:
         parameters = _parameters(request.query)
         style = _style(parameters)
-        if match := buffer.PATH.fullmatch(request.path.removeprefix(VERSION)):
-            value = await _buffer(context, match, request, style)
-            return Answer(200, _text(partial.apply(style.fields, value), style))
-        route, name = _find(request)
-        message = _message(route, name, parameters, request.body)
-        response = await calls.call(context, route.rpc, message)
-        value = protojson.render(response, integers=style.integers)
+        name = f"{request.verb} {request.path}"
+        value = await calls.guard(_answer(context, request, parameters, style), name)
         return Answer(200, _text(partial.apply(style.fields, value), style))
     except ServiceError as error:
         return refusal(error, pretty=style.pretty)
+
+
+async def _answer(
+    context: Context, request: Request, parameters: Mapping[str, list[str]], style: _Style
+) -> Any:
+    if match := buffer.PATH.fullmatch(request.path.removeprefix(VERSION)):
+        return await _buffer(context, match, request, style)
+    route, name = _find(request)
+    message = _message(route, name, parameters, request.body)
+    response = await calls.call(context, route.rpc, message)
+    return protojson.render(response, integers=style.integers)
 
 
 async def _buffer(
     context: Context, match: re.Match[str], request: Request, style: _Style
 ) -> dict[str, Any]:
     queue, task_id = _decoded(match[1]), _decoded(match[2] or "")
-    task = await calls.guarded(
-        "BufferTask",
-        buffer.buffer_task(context, queue, task_id, request.body, request.content_type),
-    )
+    task = await buffer.buffer_task(context, queue, task_id, request.body, request.content_type)
     return {"task": protojson.render(task, integers=style.integers)}
 
 

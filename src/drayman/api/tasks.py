@@ -40,7 +40,7 @@ async def list_tasks(context: Context, request: Any) -> Any:
     parent, view = names.queue("parent", request.parent), tasks.view(request)
     now, size = context.clock.now(), pages.size(request.page_size, limits.TASKS_PAGE)
     after = pages.number(parent, request.page_token, now)
-    page = await context.store.list_tasks(parent, after, size, limits.TASKS_PAGE_BYTES)
+    page = await context.store.list_tasks(parent, after, size, limits.PAGE_BYTES)
     response = _ListResponse(tasks=[_show(context, task, view) for task in page.tasks])
     if page.cursor is not None:
         response.next_page_token = pages.token(parent, str(page.cursor), now)

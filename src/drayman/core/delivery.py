@@ -7,6 +7,7 @@ service).
 
 import dataclasses
 import enum
+import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
 
@@ -194,6 +195,7 @@ _WORDS = {
     ),
 }
 
+_AUTHORITY = re.compile(r"(?<=://)[^/?#]+")
 _RESERVED = ("host", "content-length", "user-agent", "connection", "transfer-encoding")
 _RESERVED_PREFIXES = ("x-cloudtasks-", "x-appengine-", "x-google-")
 
@@ -231,9 +233,19 @@ def authorized(sent: Request, bearer: str) -> Request:
 def encoded(url: str) -> str:
     """Return a URL with what may not stand in one percent-encoded; escapes stay, broken ones too.
 
-    The real service encodes "some characters" and accepts ``%zz`` (recorded).
+    The real service encodes "some characters" and accepts ``%zz`` (recorded). A host name in
+    another alphabet becomes the name that the DNS knows it by.
     """
+    if not url.isascii():
+        url = _AUTHORITY.sub(_in_dns, url, count=1)
     return urllib.parse.quote(url, safe="%:/?#[]@!$&'()*+,;=")
+
+
+def _in_dns(authority: re.Match[str]) -> str:
+    try:
+        return authority[0].encode("idna").decode()
+    except UnicodeError:  # no host name at all: the attempt will say so
+        return authority[0]
 
 
 def headers(target: Target, task: Task) -> dict[str, str]:

@@ -55,12 +55,19 @@ class BadRequest:
 Detail = Help | ErrorInfo | LocalizedMessage | BadRequest
 
 
+MESSAGE_SIZE = 1_500
+"""The most bytes of a message to a caller."""
+
+
 class ServiceError(Exception):
     """A call that ends in a status code and a sentence for the caller, details if need be."""
 
     code = Code.UNKNOWN
 
     def __init__(self, message: str, *details: Detail) -> None:
+        # What a caller sent may be repeated to it, but not without end: gRPC carries messages in
+        # headers, and drops the whole answer when they grow past 8 KB.
+        message = message.encode()[:MESSAGE_SIZE].decode(errors="ignore")
         super().__init__(message)
         self.message = message
         self.details = details

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from drayman.core import errors
 
-_PROJECT = r"[A-Za-z0-9:.-]+"
-_LOCATION = r"[A-Za-z0-9-]+"
+# Google gives no bound for the first two; without one, a name could fill a whole answer.
+_PROJECT = r"[A-Za-z0-9:.-]{1,128}"
+_LOCATION = r"[A-Za-z0-9-]{1,64}"
 _QUEUE_ID = r"[A-Za-z0-9-]{1,100}"
 _LOCATION_NAME = re.compile(rf"projects/{_PROJECT}/locations/{_LOCATION}")
 _QUEUE_NAME = re.compile(rf"projects/{_PROJECT}/locations/{_LOCATION}/queues/{_QUEUE_ID}")

@@ -12,9 +12,13 @@ from drayman.core.errors import BadRequest, InvalidArgument
 
 METHODS_WITH_BODY = {Kind.HTTP: ("POST", "PUT", "PATCH"), Kind.APP_ENGINE: ("POST", "PUT")}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[^\x00\r\n]*")
+_HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _HOST = re.compile(r"[^\s/?#@\\]+")
 _PORTS = range(65536)
+_AUTHORITY = re.compile(
+    r"https?://(?:[^/?#@]*@)?(?:\[[0-9a-f:.]+\]|[^\s/?#@\[\]\\:]+)(?::(?P<port>\d{0,9}))?(?=[/?#]|$)",
+    re.IGNORECASE,
+)
 
 
 def refusal(field: str, sentence: str) -> InvalidArgument:
@@ -29,7 +33,11 @@ def check_url(url: str, *, token: bool, allow_http_tokens: bool) -> None:
     lowered = url[:8].lower()
     if not lowered.startswith(("http://", "https://")):
         raise refusal("HttpTarget.url", "must start with 'http://' or 'https://'.")  # sic
-    if len(delivery.encoded(url)) > limits.URL_LENGTH:
+    authority = _AUTHORITY.match(url)
+    if not authority or int(authority["port"] or 0) not in _PORTS:
+        raise refusal("HttpRequest.url", "has no valid host and port.")
+    # Encoding makes three characters of a byte at most: short URLs need not be encoded to know.
+    if 3 * len(url.encode()) > limits.URL_LENGTH < len(delivery.encoded(url)):
         raise refusal("HttpRequest.url", f"must be at most {limits.URL_LENGTH} characters long.")
     if token and not allow_http_tokens and not lowered.startswith("https://"):
         raise refusal(
@@ -64,7 +72,9 @@ def check_headers(field: str, headers: Iterable[tuple[str, str]], limit: int | N
         if not _HEADER_NAME.fullmatch(name):
             raise InvalidArgument(f"{field} has the invalid name {name[:100]!r}.")
         if not _HEADER_VALUE.fullmatch(value):
-            raise InvalidArgument(f'{field}["{name}"] contains a line break or a null character.')
+            raise InvalidArgument(
+                f'{field}["{name}"] contains a line break or another control character.'
+            )
         size += len(name.encode()) + len(value.encode())
     if limit is not None and size >= limit:
         raise refusal(field, f"must be less than {limit // 1024} KB in total.")

@@ -112,14 +112,20 @@ class Store(Protocol):
         """Return the names of the locations in which a project has queues, in order."""
 
     async def update_queue(
-        self, name: str, change: Callable[[Queue | None], Queue], now: Micros
+        self,
+        name: str,
+        change: Callable[[Queue | None], Queue],
+        now: Micros,
+        *,
+        exhume: bool = False,
     ) -> Queue:
         """Put what ``change`` makes of a queue in its place; it gets None for an absent one.
 
         Of a present queue the settings change; its name, state and purge time stay. Returned
         is the queue as it is kept.
         ``change`` is a pure function, called inside the transaction; what it raises is raised
-        here and nothing changes. FailedPrecondition while the name has a tombstone.
+        here and nothing changes. FailedPrecondition while the name has a tombstone, unless the
+        queue is to be exhumed: its operator wants it, whoever deleted it.
         """
 
     async def delete_queue(self, name: str, now: Micros) -> None:
@@ -208,9 +214,10 @@ class Store(Protocol):
     async def run_task(self, name: str, now: Micros) -> Task:
         """Grant a task one attempt now, whatever its queue's state, tokens and slots.
 
-        It takes the place of the scheduled attempt. An attempt in flight goes on: if it
-        succeeds the task is done, if it fails the granted one decides. Returns the task with
-        the attempt counted. NotFound.
+        It takes the place of the scheduled attempt, and of one that is granted already and has
+        not begun: asking twice for what is about to happen makes it happen once. An attempt in
+        flight goes on: if it succeeds the task is done, if it fails the granted one decides.
+        Returns the task with the attempt counted. NotFound.
         """
 
     # -- dispatch -------------------------------------------------------------------------
@@ -221,12 +228,11 @@ class Store(Protocol):
         """Claim attempts for ``server``: granted ones first, then due tasks.
 
         At most ``limit`` in all. Of a queue at most what its state, its token bucket under the
-        back pressure on it (``core.throttle``) and its concurrency allow, and no more than keeps
-        this server's share fair: of its ``slots`` free slots no queue may come to hold more
-        than it leaves free for others, give or take the last one. ``held`` says how many
-        attempts of each queue this server has in flight. Granted attempts heed neither slots
-        nor shares. The queue that has been ready longest comes first; within it, the task
-        that has been due longest.
+        back pressure on it (``core.throttle``) and its concurrency allow, and no more than leaves
+        this server's slots fairly shared (``core.fairness``): ``slots`` of them are free, and
+        ``held`` says how many attempts of each queue are in flight on it. Granted attempts heed
+        none of this, but leave others some slots. The queue that has been ready longest comes
+        first; within it, the task that has been due longest.
         """
 
     async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[bool]:

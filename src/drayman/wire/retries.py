@@ -1,5 +1,6 @@
 """RetryConfig, of a queue and of a task."""
 
+import dataclasses
 from typing import Any
 
 from drayman.core.clock import SECOND
@@ -8,7 +9,21 @@ from drayman.wire import times
 
 
 def accept(message: Any, default: RetryConfig) -> RetryConfig:
-    """Return the checked configuration of a RetryConfig message.
+    """Return the checked configuration of a RetryConfig message; see ``_merged``."""
+    return check_retry_config(_merged(message, default))
+
+
+def override(message: Any, of_queue: RetryConfig) -> RetryConfig:
+    """Return the configuration of a task, which was checked when it was created, over its queue's.
+
+    The queue may have changed since: a first delay that is longer than the longest one is cut.
+    """
+    merged = _merged(message, of_queue)
+    return dataclasses.replace(merged, min_backoff=min(merged.min_backoff, merged.max_backoff))
+
+
+def _merged(message: Any, default: RetryConfig) -> RetryConfig:
+    """Return the configuration of a message.
 
     What it leaves out comes from ``default``: Google's defaults for a queue, the queue's for a
     task. Zero attempts or doublings count as left out where proto3 cannot tell them apart.
@@ -20,15 +35,13 @@ def accept(message: Any, default: RetryConfig) -> RetryConfig:
         return times.span(f"RetryConfig.{json_name}", getattr(message, field))
 
     duration = span("max_retry_duration", "maxRetryDuration", default.max_retry_duration)
-    return check_retry_config(
-        RetryConfig(
-            max_attempts=message.max_attempts or default.max_attempts,
-            # Truncated to seconds (API text), towards zero as all truncation here.
-            max_retry_duration=int(duration / SECOND) * SECOND,
-            min_backoff=span("min_backoff", "minBackoff", default.min_backoff),
-            max_backoff=span("max_backoff", "maxBackoff", default.max_backoff),
-            max_doublings=message.max_doublings or default.max_doublings,
-        )
+    return RetryConfig(
+        max_attempts=message.max_attempts or default.max_attempts,
+        # Truncated to seconds (API text), towards zero as all truncation here.
+        max_retry_duration=int(duration / SECOND) * SECOND,
+        min_backoff=span("min_backoff", "minBackoff", default.min_backoff),
+        max_backoff=span("max_backoff", "maxBackoff", default.max_backoff),
+        max_doublings=message.max_doublings or default.max_doublings,
     )
 
 

@@ -83,6 +83,15 @@ def _statements(script: str) -> list[str]:
     return statements
 
 
+def identity(path: str) -> tuple[int, int] | None:
+    """Return what tells a file from another of its name, None when there is none."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def rollback(connection: sqlite3.Connection) -> None:
     """Undo what a failed transaction has done; SQLite may have undone it by itself."""
     with contextlib.suppress(sqlite3.Error):

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from drayman.core import bucket, throttle
+from drayman.core import bucket, fairness, throttle
 from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
 from drayman.core.lifecycle import Claim, Settlement, Verdict
@@ -41,7 +41,8 @@ class _Held(NamedTuple):
 
 def claim_due(connection: Connection, turn: Turn, limits: Limits) -> Claims:
     """Claim granted attempts, then due tasks of the queues that have waited longest."""
-    claims = _take_grants(connection, turn)
+    slots = turn.slots + sum(turn.held.values())
+    claims = _take_grants(connection, turn, fairness.granted(turn.slots, slots))
     left, free = turn.limit - len(claims), turn.slots - len(claims)
     held = collections.Counter(turn.held)
     held.update(claim.queue.name for claim in claims)
@@ -49,9 +50,7 @@ def claim_due(connection: Connection, turn: Turn, limits: Limits) -> Claims:
     for queue in _ready_queues(connection, turn.now):
         if left <= 0 or free <= 0 or looked_at == _QUEUES_A_TURN:
             break
-        # No queue may come to hold more of this server's slots than it leaves free (one more,
-        # so that the last slot is of use).
-        share = min(left, (free - held[queue.name] + 1) // 2)
+        share = min(left, fairness.share(free, held[queue.name], slots))
         if share <= 0:
             continue  # passed over, and as ready as before
         state = _pressure(connection, queue, turn.now, limits)
@@ -124,10 +123,11 @@ def sweep(connection: Connection, now: Micros, limit: int, limits: Limits) -> in
     return removed + ledger.sweep(connection, now, max(0, limit - removed), limits)
 
 
-def _take_grants(connection: Connection, turn: Turn) -> list[Claim]:
+def _take_grants(connection: Connection, turn: Turn, most: int) -> list[Claim]:
     claims: list[Claim] = []
-    while len(claims) < turn.limit:
-        given = {"limit": turn.limit - len(claims)}
+    limit = min(turn.limit, most)
+    while len(claims) < limit:
+        given = {"limit": limit - len(claims)}
         rows = connection.execute(_SQL["granted"], given).fetchall()
         if not rows:
             break

@@ -53,12 +53,18 @@ def locations(connection: Connection, project: str) -> list[str]:
 
 
 def update(
-    connection: Connection, name: str, change: Callable[[Queue | None], Queue], now: Micros
+    connection: Connection,
+    name: str,
+    change: Callable[[Queue | None], Queue],
+    now: Micros,
+    exhume: bool,
 ) -> Queue:
     """Replace a queue by what ``change`` makes of it, or create it."""
     row = find_queue(connection, name)
     queue = change(None if row is None else queue_of(row))
     if row is None:
+        if exhume:
+            connection.execute(_SQL["exhume_queue"], {"name": name})
         return _insert(connection, queue, now)
     old = Bucket(row.tokens, row.tokens_time)  # what passed until now passed at the old rate
     earned = bucket.refill(old, row.max_dispatches_per_second, row.max_burst_size, now)

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from drayman.core import errors
 from drayman.core.batch import Batch
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
@@ -41,6 +42,7 @@ class SqliteStore:
     def __init__(self, connection: Connection, path: str, limits: Limits, *, safe: bool) -> None:
         self._connection = connection
         self._path = path
+        self._identity = database.identity(path)
         self._limits = limits
         self._writer = Writer(connection, safe=safe)
         self._closed = False
@@ -144,10 +146,15 @@ class SqliteStore:
         return await self._writer.call(self._list_locations, (project,))
 
     async def update_queue(
-        self, name: str, change: Callable[[Queue | None], Queue], now: Micros
+        self,
+        name: str,
+        change: Callable[[Queue | None], Queue],
+        now: Micros,
+        *,
+        exhume: bool = False,
     ) -> Queue:
         """Put what ``change`` makes of a queue in its place."""
-        return await self._writer.call(self._update_queue, (name, change, now))
+        return await self._writer.call(self._update_queue, (name, change, now, exhume))
 
     async def delete_queue(self, name: str, now: Micros) -> None:
         """Delete a queue with its tasks."""
@@ -295,7 +302,11 @@ class SqliteStore:
         self._writer.on_change(hint)
 
     async def check(self) -> None:
-        """Return if the store can be written at present."""
+        """Return if the store can be written at present, and still is the file of its name."""
+        if self._path != database.MEMORY and database.identity(self._path) != self._identity:
+            raise errors.Unavailable(
+                f"The store's file {self._path} was moved, replaced or deleted under the server."
+            )
         await self._writer.call(self._check, ())
 
     async def stats(self) -> Stats:

@@ -110,6 +110,8 @@ def delete(
 def run(connection: Connection, name: str, now: Micros, limits: Limits) -> Task:
     """Grant a task one attempt."""
     queue, task = _find(connection, name, now, limits)
+    if connection.execute(_SQL["open_grant"], {"seq": task.seq}).fetchone():
+        return task_of(queue.name, task)
     (number,) = connection.execute(
         _SQL["grant"], {"seq": task.seq, "queue": queue.key, "now": now}
     ).fetchone()

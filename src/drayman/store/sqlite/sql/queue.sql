@@ -8,6 +8,9 @@ SELECT $queue FROM queue WHERE name > :after AND name < :end ORDER BY name LIMIT
 SELECT DISTINCT substr(name, 1, instr(name, '/queues/') - 1) AS location FROM queue
 WHERE name > :start AND name < :end ORDER BY location
 
+-- name: exhume_queue
+DELETE FROM queue_tombstone WHERE name = :name
+
 -- name: queue_tombstone
 SELECT 1 FROM queue_tombstone WHERE name = :name AND expire_time > :now
 

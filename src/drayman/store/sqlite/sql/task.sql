@@ -39,6 +39,9 @@ WHERE server IS NULL AND task IN (SELECT value FROM json_each(:seqs)) AND forced
 -- name: delete_tasks
 DELETE FROM task WHERE seq IN (SELECT value FROM json_each(:seqs))
 
+-- name: open_grant
+SELECT 1 FROM claim WHERE task = :seq AND forced_at IS NOT NULL AND server IS NULL
+
 -- name: grant
 INSERT INTO claim (task, queue, forced_at) VALUES (:seq, :queue, :now) RETURNING number
 
