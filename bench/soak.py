@@ -2,6 +2,9 @@
 
     python bench/soak.py [SECONDS]
 
+In a third part the good queue stands among twenty queues whose targets never answer: ten thousand
+connections that hang.
+
 Five queues with a steady stream of tasks each: one whose target answers at once, one whose target
 takes two seconds, one that flaps (half of its answers are 503, in turns of five seconds), one
 whose target refuses connections, and one whose target accepts them and never answers. Lateness is
@@ -14,6 +17,7 @@ import collections
 import contextlib
 import multiprocessing
 import os
+import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -30,7 +34,8 @@ from drayman.wire import tasks
 from server import LOCATION, cpu_seconds, pin, resident, serve
 
 RATES = {"good": 100, "slow": 50, "flapping": 100, "dead": 100, "hanging": 200}
-LEAD = 4 * SECOND
+CROWD = 20
+LEAD = 10 * SECOND
 LATE = {name: multiprocessing.Array("d", 1_000_000) for name in RATES}
 COUNT = {name: multiprocessing.Value("q", 0) for name in RATES}
 
@@ -44,29 +49,36 @@ def main() -> None:
     alone = measure(["good"], seconds)["good"]
     mixed = measure(list(RATES), seconds)["good"]
     print(f"p99 of the good queue: {mixed / alone:.2f} times its value alone")
+    crowd = measure(["good", *(f"hanging-{number}" for number in range(CROWD))], seconds)["good"]
+    print(f"p99 of the good queue: {crowd / alone:.2f} times its value alone")
 
 
 def measure(names: list[str], seconds: int) -> dict[str, float]:
     """Serve some queues together; return the p99 lateness of each, in ms."""
     for name in names:
-        COUNT[name].value = 0
+        COUNT[kind(name)].value = 0
     with tempfile.TemporaryDirectory(prefix="drayman-soak-") as folder, target() as port:
         path = Path(folder) / "soak.db"
         expected = asyncio.run(fill(path, names, port, seconds))
-        with serve(path, "--max-in-flight", "2000") as (_, pid):
+        with serve(path, "--max-in-flight", "12000") as (_, pid):
             asyncio.run(wait(seconds, expected["good"]))
             used, memory = cpu_seconds(pid), resident(pid)
     found = {}
-    for name in names:
+    for name in dict.fromkeys(map(kind, names)):
         late = sorted(LATE[name][: COUNT[name].value])
         if late:
             found[name] = late[int(len(late) * 0.99)]
-            print(f"  {name:9} {len(late):6} of {expected[name]:6} arrived, late "
+            print(f"  {name:9} {len(late):6} of {expected.get(name, 0):6} arrived, late "
                   f"{late[len(late) // 2]:8.1f} ms p50, {found[name]:8.1f} ms p99")  # fmt: skip
         else:
-            print(f"  {name:9}        of {expected[name]:6}: nothing arrives there")
+            print(f"  {name:9}        of {expected.get(name, 0):6}: nothing arrives there")
     print(f"  the server used {used:.1f} s of its core and {memory:.0f} MB")
     return found
+
+
+def kind(name: str) -> str:
+    """Return what kind of target a queue has."""
+    return name.partition("-")[0]
 
 
 async def wait(seconds: int, expected: int) -> None:
@@ -91,11 +103,11 @@ async def fill(path: Path, names: list[str], port: int, seconds: int) -> dict[st
         url = f"http://127.0.0.1:{1 if name == 'dead' else port}/{name}"
         message = types.Task.pb()(http_request={"url": url, "body": b"x" * 200})
         request = tasks.accept(queue, message, clock.now(), Limits()).request
-        gap = SECOND // RATES[name]
-        new = [NewTask(None, start + n * gap, request) for n in range(RATES[name] * seconds)]
+        rate = RATES.get(name, 10_000 // CROWD // (seconds // 2))
+        new = [NewTask(None, start + n * SECOND // rate, request) for n in range(rate * seconds)]
         for first in range(0, len(new), 1_000):
             await store.create_tasks(queue, new[first : first + 1_000], clock.now())
-        expected[name] = len(new)
+        expected[kind(name)] = expected.get(kind(name), 0) + len(new)
     await store.close()
     return expected
 
@@ -108,7 +120,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
             await reader.readexactly(int(fields["Content-Length"]))
-            name, now = head.split(" ")[1].removeprefix("/"), clock.now()
+            name, now = kind(head.split(" ")[1].removeprefix("/")), clock.now()
             if fields["X-CloudTasks-TaskRetryCount"] == "0":
                 late = now - float(fields["X-CloudTasks-TaskETA"]) * SECOND
                 LATE[name][COUNT[name].value] = late / MILLISECOND
@@ -127,6 +139,8 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 def run_target(port: "multiprocessing.Queue[int]") -> None:
     """Run all targets in a process of its own."""
     pin(1)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
     async def run() -> None:
         server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=2048)

@@ -181,11 +181,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("dead-letters", _duration, "31d", "DURATION", _DURATION,
            "How long tasks that failed for good are kept to be looked at and replayed; 0 keeps "
            "none."),
-    Option("activity-log", _one_of("on", "off"), "off", "on|off", "on or off",
+    Option("activity-log", _boolean, "false", "BOOLEAN", "true or false",
            "Whether attempts that a queue's sampling ratio picks are written to standard output, "
-           "one line of JSON each, in the shape of Google's TaskActivityLog."),
-    Option("ramp-up", _one_of("on", "off"), "off", "on|off", "on or off",
-           "Whether new, idle and resumed queues begin slowly, at 10 attempts a second."),
+           "as lines of JSON in the shape of Google's TaskActivityLog.", switch=True),
+    Option("ramp-up", _boolean, "false", "BOOLEAN", "true or false",
+           "Whether new, idle and resumed queues begin slowly, at 10 attempts a second.",
+           switch=True),
     Option("max-in-flight", _count, "4000", "N", "a whole number from 1",
            "Attempts in flight on this server, over all queues; one queue gets less than half."),
     Option("task-tombstone", _duration, "24h", "DURATION", _DURATION,
@@ -234,8 +235,8 @@ class Config:
     signing_key: str | None
     google_credentials: str | None
     dead_letters: Micros
-    activity_log: str
-    ramp_up: str
+    activity_log: bool
+    ramp_up: bool
     max_in_flight: int
     task_tombstone: Micros
     queue_tombstone: Micros
@@ -266,7 +267,7 @@ class Config:
             http_tokens=self.allow_http_tokens,
             locations=tuple(sorted(self.location)),
             dead_letters=self.dead_letters,
-            ramp_up=self.ramp_up == "on",
+            ramp_up=self.ramp_up,
         )
 
 

@@ -67,7 +67,7 @@ class Server:
         self._clock = clock or SystemClock()
         self._sender = sender
         self._emit = emit
-        if config.activity_log == "on":
+        if config.activity_log:
             self._emit = events.to_all(emit, activity.subscriber(sys.stdout.write))
         self._closers = contextlib.AsyncExitStack()
         self.host = config.host

@@ -1,5 +1,6 @@
 """Which attempts are kept, and what of them; dead letters; Google's log lines."""
 
+import dataclasses
 import json
 
 import pytest
@@ -9,6 +10,8 @@ from drayman.core.clock import SECOND
 from drayman.core.delivery import Answer
 from drayman.core.status import Code
 from drayman.tasks_v2 import types
+from drayman.wire import tasks
+from drayman.wire.vault import Vault
 
 Queue = types.Queue.pb()
 
@@ -106,3 +109,31 @@ async def test_lines_have_the_shape_of_the_real_log(world):
             },
         },
     }
+
+
+async def test_an_encrypted_task_is_replayed_as_it_was(world):
+    vault = Vault({"key": b"k" * 32})
+    world.start(vault=vault)
+    queue = await world.queue(max_attempts=1)
+    message = types.Task.pb()(http_request={"url": "https://a.example/", "body": b"secret"})
+    new = tasks.accept(queue, message, world.now, world.limits)
+    sealed = dataclasses.replace(new, request=vault.seal("key", new.request))
+    (created,) = await world.store.create_tasks(queue, [sealed], world.now)
+    world.targets.will(500)
+    await world.run()
+    assert b"secret" not in (await world.store.get_dead(created.name)).task.request
+    await world.store.replay_dead([created.name], world.now)
+    await world.run()
+    assert [request.body for request in world.requests] == [b"secret", b"secret"]
+
+
+async def test_a_task_whose_key_is_gone_is_a_failed_attempt(world):
+    vault = Vault({"key": b"k" * 32})
+    queue = await world.queue()
+    message = types.Task.pb()(http_request={"url": "https://a.example/", "body": b"secret"})
+    new = tasks.accept(queue, message, world.now, world.limits)
+    sealed = dataclasses.replace(new, request=vault.seal("key", new.request))
+    (created,) = await world.store.create_tasks(queue, [sealed], world.now)
+    await world.run()
+    assert world.requests == []
+    assert "key" in (await world.get(created.name)).last_attempt.message

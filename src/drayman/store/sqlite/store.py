@@ -16,16 +16,7 @@ from drayman.core.record import AttemptRecord, DeadLetter
 from drayman.core.status import Code
 from drayman.core.task import NewTask, Task
 from drayman.store.contract import Claims, QueueStats, Stats, StoreError, TaskPage
-from drayman.store.sqlite import (
-    access,
-    batches,
-    database,
-    dispatch,
-    keys,
-    ledger,
-    queues,
-    tasks,
-)
+from drayman.store.sqlite import access, batches, database, dispatch, keys, ledger, queues, tasks
 from drayman.store.sqlite.rows import Connection
 from drayman.store.sqlite.writer import Verb, Writer
 
