@@ -19,7 +19,7 @@ from drayman import activity, observe
 from drayman import config as configuration
 from drayman.api.context import Context
 from drayman.api.encryption import Encryption
-from drayman.api.grpc import GrpcServer, PortError
+from drayman.api.grpc import GrpcServer, PortError, why
 from drayman.api.http import HttpApp
 from drayman.config import Config
 from drayman.core import events, names
@@ -284,8 +284,7 @@ def _listen(host: str, port: int) -> socket.socket:
         # Inherited by every connection; asyncio sees to it by itself only for sockets of its own.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise PortError(f"cannot listen on {host}:{port} (--http-port): {reason}") from None
+        raise PortError(f"cannot listen on {host}:{port} (--http-port): {why(error)}") from None
     return sock
 
 

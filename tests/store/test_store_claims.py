@@ -7,6 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from world import LIMITS, PLENTY, full, ids_of, names_of, queue, search
 
+from drayman.core import bucket
 from drayman.core.clock import DAY, HOUR, SECOND
 from drayman.core.lifecycle import Verdict
 from drayman.core.queue import RetryConfig, State
@@ -210,8 +211,10 @@ async def test_rate_burst_and_concurrency_hold_exactly(world):
             waiting += created
             claims = await world.claim(limit)
             allowed = min(limit, waiting, concurrency - len(running), int(tokens + 1e-5))
-            assert allowed - 1 <= len(claims) <= allowed
-            assert len(claims) == allowed or abs(tokens - round(tokens)) < 1e-4
+            assert len(claims) <= allowed
+            gathering = tokens < min(rate * bucket.QUANTUM / SECOND, burst)  # for a batch
+            rounding = len(claims) == allowed - 1 and abs(tokens - round(tokens)) < 1e-4
+            assert len(claims) == allowed or rounding or (gathering and not claims)
             tokens -= len(claims)
             waiting -= len(claims)
             running += claims

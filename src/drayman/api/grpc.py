@@ -1,6 +1,8 @@
 """The gRPC door: a loop over the table of calls."""
 
 import datetime
+import os
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +36,22 @@ class PortError(Exception):
     """An address that cannot be listened on; the message is for the person who starts it."""
 
 
+def why(error: OSError) -> str:
+    """Return what the system says of an address, without the address."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
+
+
+def _reason(host: str, port: int) -> str:
+    """Ask the system what gRPC does not tell: why an address cannot be listened on."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.bind(address)
+    except OSError as error:
+        return why(error)
+    return "the address cannot be used"
+
+
 class GrpcServer:
     """The service ``google.cloud.tasks.v2.CloudTasks`` on a port."""
 
@@ -47,7 +65,7 @@ class GrpcServer:
         except RuntimeError:
             self.port = 0
         if not self.port:
-            raise PortError(f"cannot listen on {address}:{port} (--port): is it in use?")
+            raise PortError(f"cannot listen on {address}:{port} (--port): {_reason(host, port)}")
 
     async def start(self) -> None:
         """Begin to take calls."""
@@ -80,7 +98,7 @@ def _handler(context: Context, rpc: rpcs.Rpc) -> Callable[[bytes, Any], Any]:
             return await calls.answer(context, rpc, request_class, body)
         except ServiceError as error:
             await call.abort(_CODES[error.code], error.message, _trailer(error))
-            raise  # abort has raised; this line is for the reader of types
+            raise AssertionError("abort raises") from None
 
     return handle
 

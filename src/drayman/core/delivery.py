@@ -196,7 +196,11 @@ _WORDS = {
 }
 
 _AUTHORITY = re.compile(r"(?<=://)[^/?#]+")
-_RESERVED = ("host", "content-length", "user-agent", "connection", "transfer-encoding")
+# Google names Host, Content-Length and User-Agent; the rest belongs to the connection (RFC 9110).
+_RESERVED = {
+    "host", "content-length", "user-agent", "connection", "transfer-encoding", "expect",
+    "keep-alive", "proxy-connection", "te", "trailer", "upgrade",
+}  # fmt: skip
 _RESERVED_PREFIXES = ("x-cloudtasks-", "x-appengine-", "x-google-")
 
 

@@ -7,7 +7,7 @@ import pytest
 from world import LIMITS, START, World
 
 from drayman.store.sqlite.store import SqliteStore
-from drayman.store.sqlite.writer import Verb
+from drayman.store.sqlite.writer import Rank, Verb
 
 
 @pytest.fixture
@@ -38,9 +38,7 @@ def together(file_world):
             busy.set()
             return [gate.wait()]
 
-        holder = asyncio.create_task(
-            file_world.store._writer.call(Verb(hold, rank=0, writes=False), None)
-        )
+        holder = asyncio.create_task(file_world.store._writer.call(Verb(hold, Rank.READS), None))
         await asyncio.to_thread(busy.wait)
         waiting = [asyncio.create_task(call) for call in calls]
         asyncio.get_running_loop().call_soon(gate.set)

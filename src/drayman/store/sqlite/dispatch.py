@@ -118,7 +118,7 @@ def sweep(connection: Connection, now: Micros, limit: int, limits: Limits) -> in
     given = {"now": now, "limit": limit - removed}
     removed += connection.execute(_SQL["sweep_task_tombstones"], given).rowcount
     removed += batches.sweep(connection, now, limit - removed)
-    connection.execute(_SQL["sweep_queue_tombstones"], {"now": now})
+    connection.execute(_SQL["sweep_queue_tombstones"], {"now": now, "limit": limit})
     keys.sweep(connection, now)
     return removed + ledger.sweep(connection, now, max(0, limit - removed), limits)
 
@@ -284,7 +284,9 @@ def _grant_again(connection: Connection, claim: _Held) -> None:
 
 def _sweep_retired(connection: Connection, limit: int, limits: Limits) -> int:
     removed = 0
-    while removed < limit:
+    for _ in range(limit):
+        if removed >= limit:
+            break
         retired = connection.execute(_SQL["oldest_retired"]).fetchone()
         if retired is None:
             break

@@ -18,7 +18,7 @@ from drayman.core.task import NewTask, Task
 from drayman.store.contract import Claims, QueueStats, Stats, StoreError, TaskPage
 from drayman.store.sqlite import access, batches, database, dispatch, keys, ledger, queues, tasks
 from drayman.store.sqlite.rows import Connection
-from drayman.store.sqlite.writer import Verb, Writer
+from drayman.store.sqlite.writer import Rank, Verb, Writer
 
 
 def _each(verb: Callable[..., Any]) -> Callable[[Connection, Sequence[Any]], list[Any]]:
@@ -46,66 +46,65 @@ class SqliteStore:
         self._limits = limits
         self._writer = Writer(connection, safe=safe)
         self._closed = False
-        # The order is that of a group: what makes work due comes before what looks for it.
-        self._create_queue = Verb[Queue](_each(queues.create), 0)
-        self._update_queue = Verb[Queue](_each(queues.update), 1, wakes=True)
-        self._set_state = Verb[Queue](_each(queues.set_state), 2, wakes=True)
+        self._create_queue = Verb[Queue](_each(queues.create), Rank.QUEUES)
+        self._update_queue = Verb[Queue](_each(queues.update), Rank.QUEUES, wakes=True)
+        self._set_state = Verb[Queue](_each(queues.set_state), Rank.QUEUES, wakes=True)
         self._create_tasks = Verb[list[Task | ServiceError]](
-            lambda c, calls: tasks.create(c, calls, limits), 3, wakes=True
+            lambda c, calls: tasks.create(c, calls, limits), Rank.TASKS, wakes=True
         )
-        self._run_task = Verb[Task](_each(tasks.run), 4, wakes=True)
+        self._run_task = Verb[Task](_each(tasks.run), Rank.TASKS, wakes=True)
         self._delete_tasks = Verb[list[ServiceError | None]](
-            lambda c, calls: tasks.delete(c, calls, limits), 5
+            lambda c, calls: tasks.delete(c, calls, limits), Rank.DELETIONS
         )
-        self._purge_queue = Verb[Queue](_each(queues.purge), 6)
-        self._delete_queue = Verb[None](_each(queues.delete), 7)
+        self._purge_queue = Verb[Queue](_each(queues.purge), Rank.DELETIONS)
+        self._delete_queue = Verb[None](_each(queues.delete), Rank.DELETIONS)
         self._settle = Verb[list[bool]](
             lambda c, calls: dispatch.settle(c, calls, limits),
-            8,
+            Rank.OUTCOMES,
             promise=False,
             wakes=True,
             bounded=False,
         )
         self._release = Verb[int](
-            _each(dispatch.release), 9, promise=False, wakes=True, bounded=False
+            _each(dispatch.release), Rank.OUTCOMES, promise=False, wakes=True, bounded=False
         )
         self._claim_due = Verb[Claims](
             lambda c, calls: [dispatch.claim_due(c, turn, limits) for turn in calls],
-            10,
+            Rank.CLAIMS,
             promise=False,
             bounded=False,
         )
-        self._sweep = Verb[int](_each(dispatch.sweep), 11, promise=False, bounded=False)
+        self._sweep = Verb[int](_each(dispatch.sweep), Rank.UPKEEP, promise=False, bounded=False)
         self._replay_dead = Verb[list[Task | ServiceError]](
-            _each(ledger.replay_dead), 4, wakes=True
+            _each(ledger.replay_dead), Rank.TASKS, wakes=True
         )
-        self._delete_dead = Verb[list[ServiceError | None]](_each(ledger.delete_dead), 5)
-        self._get_dead = Verb[DeadLetter](_each(ledger.get_dead), 20, writes=False)
-        self._list_dead = Verb[list[DeadLetter]](_each(ledger.list_dead), 20, writes=False)
+        self._delete_dead = Verb[list[ServiceError | None]](
+            _each(ledger.delete_dead), Rank.DELETIONS
+        )
+        self._get_dead = Verb[DeadLetter](_each(ledger.get_dead), Rank.READS)
+        self._list_dead = Verb[list[DeadLetter]](_each(ledger.list_dead), Rank.READS)
         self._list_attempts = Verb[list[tuple[int, AttemptRecord]]](
-            _each(ledger.list_attempts), 20, writes=False
+            _each(ledger.list_attempts), Rank.READS
         )
-        self._put_key = Verb[None](_each(keys.put), 12)
-        self._list_keys = Verb[list[SigningKey]](_each(keys.list_), 20, writes=False)
-        self._check = Verb[None](_each(_touch), 12)
-        self._get_queue = Verb[Queue](_each(queues.get), 20, writes=False)
-        self._list_queues = Verb[list[Queue]](_each(queues.list_), 20, writes=False)
-        self._list_locations = Verb[list[str]](_each(queues.locations), 20, writes=False)
-        self._create_batch = Verb[bytes](_each(batches.create), 3, wakes=True)
-        self._delete_batch = Verb[bytes](_each(batches.delete), 5)
-        self._delete_operation = Verb[None](_each(batches.forget), 7)
-        self._get_operation = Verb[bytes](_each(batches.get), 20, writes=False)
-        self._list_operations = Verb[list[tuple[str, bytes]]](
-            _each(batches.list_), 20, writes=False
-        )
-        self._update_policy = Verb[bytes](_each(access.update_policy), 2)
-        self._set_key = Verb[None](_each(access.set_key), 2)
-        self._get_policy = Verb[bytes](_each(access.get_policy), 20, writes=False)
-        self._get_key = Verb[str](_each(access.get_key), 20, writes=False)
-        self._get_task = Verb[Task](_each(tasks.get), 20, writes=False)
-        self._list_tasks = Verb[TaskPage](_each(tasks.list_), 20, writes=False)
-        self._queue_stats = Verb[QueueStats](_each(queues.queue_stats), 20, writes=False)
-        self._stats = Verb[Stats](_each(queues.stats), 20, writes=False)
+        self._put_key = Verb[None](_each(keys.put), Rank.UPKEEP)
+        self._list_keys = Verb[list[SigningKey]](_each(keys.list_), Rank.READS)
+        self._check = Verb[None](_each(_touch), Rank.UPKEEP)
+        self._get_queue = Verb[Queue](_each(queues.get), Rank.READS)
+        self._list_queues = Verb[list[Queue]](_each(queues.list_), Rank.READS)
+        self._list_locations = Verb[list[str]](_each(queues.locations), Rank.READS)
+        self._create_batch = Verb[bytes](_each(batches.create), Rank.TASKS, wakes=True)
+        self._delete_batch = Verb[bytes](_each(batches.delete), Rank.DELETIONS)
+        self._delete_operation = Verb[None](_each(batches.forget), Rank.DELETIONS)
+        self._get_operation = Verb[bytes](_each(batches.get), Rank.READS)
+        self._list_operations = Verb[list[tuple[str, bytes]]](_each(batches.list_), Rank.READS)
+        self._update_policy = Verb[bytes](_each(access.update_policy), Rank.QUEUES)
+        self._set_key = Verb[None](_each(access.set_key), Rank.QUEUES)
+        self._get_policy = Verb[bytes](_each(access.get_policy), Rank.READS)
+        self._get_key = Verb[str](_each(access.get_key), Rank.READS)
+        self._get_task = Verb[Task](_each(tasks.get), Rank.READS)
+        self._list_tasks = Verb[TaskPage](_each(tasks.list_), Rank.READS)
+        self._queue_stats = Verb[QueueStats](_each(queues.queue_stats), Rank.READS)
+        self._stats = Verb[Stats](_each(queues.stats), Rank.READS)
 
     @classmethod
     async def open(cls, path: str, limits: Limits, now: Micros, *, safe: bool = True) -> Self:

@@ -12,6 +12,7 @@ once. Reads come last, after the commit.
 import asyncio
 import collections
 import dataclasses
+import enum
 import logging
 import queue
 import sqlite3
@@ -34,6 +35,18 @@ _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
+class Rank(enum.IntEnum):
+    """The turns of a group: what makes work due comes before what looks for it."""
+
+    QUEUES = 0
+    TASKS = 1
+    DELETIONS = 2
+    OUTCOMES = 3
+    CLAIMS = 4
+    UPKEEP = 5
+    READS = 6
+
+
 @dataclasses.dataclass(frozen=True)
 class Verb(Generic[_Result]):
     """A verb of the store as the writer runs it.
@@ -41,8 +54,7 @@ class Verb(Generic[_Result]):
     Attributes:
         run: Takes the connection and the arguments of its calls; returns a result for each, an
             exception in the place of one that failed.
-        rank: Its turn within a group.
-        writes: Whether it needs a transaction.
+        rank: Its turn within a group; reads need no transaction.
         promise: Whether its effect must be on disk before it returns.
         wakes: Whether work may have become due by it.
         bounded: Whether it is refused when too much waits (the outcomes of attempts are not:
@@ -50,8 +62,7 @@ class Verb(Generic[_Result]):
     """
 
     run: Callable[[Connection, Sequence[Any]], Sequence[Any]]
-    rank: int
-    writes: bool = True
+    rank: Rank
     promise: bool = True
     wakes: bool = False
     bounded: bool = True
@@ -130,8 +141,8 @@ class Writer:
         return group, False
 
     def _run(self, group: list[_Call]) -> None:
-        writes = [call for call in group if call.verb.writes]
-        reads = [call for call in group if not call.verb.writes]
+        writes = [call for call in group if call.verb.rank is not Rank.READS]
+        reads = [call for call in group if call.verb.rank is Rank.READS]
         if writes:
             self._transact(writes)
         for call in reads:

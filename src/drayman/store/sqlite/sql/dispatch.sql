@@ -130,4 +130,6 @@ DELETE FROM task_tombstone WHERE key IN (
 )
 
 -- name: sweep_queue_tombstones
-DELETE FROM queue_tombstone WHERE expire_time <= :now
+DELETE FROM queue_tombstone WHERE name IN (
+  SELECT name FROM queue_tombstone WHERE expire_time <= :now LIMIT :limit
+)
