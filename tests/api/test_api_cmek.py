@@ -127,7 +127,7 @@ def test_tasks_are_delivered_decrypted_and_not_at_all_without_the_key(start, key
     live.events.get(timeout=30)
     attempt = client.get_task(name=name).last_attempt
     reason = f"The key {KEY} is not available; it must be in the file given by --key-file."
-    assert attempt.response_status.message == f"UNKNOWN(2): {reason}"
+    assert attempt.response_status.message == f"FAILED_PRECONDITION(9): {reason}"
     assert worker.deliveries.empty()
 
     live, client = start(key_file=keys)

@@ -133,3 +133,9 @@ def test_any_text_is_a_filter_or_an_invalid_argument(text):
     except errors.InvalidArgument:
         return
     assert predicate({"state": "PAUSED", "name": "n"}) in {True, False}
+
+
+def test_a_filter_is_no_longer_than_everybody_can_wait_for(client, location, refused):
+    text = " OR ".join(["name:x"] * 1_000)
+    reason = "Invalid filter: it has more than 2000 characters."
+    refused("INVALID_ARGUMENT", reason, client.list_queues, {"parent": location, "filter": text})

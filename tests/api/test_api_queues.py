@@ -168,6 +168,21 @@ def test_a_deleted_queue_is_gone_and_its_name_taken_for_three_days(
     assert create(client, location).name == name
 
 
+def test_update_of_an_absent_queue_heeds_its_mask(client, location, refused):
+    queue = {
+        "name": f"{location}/queues/absent",
+        "rate_limits": {"max_dispatches_per_second": 7},
+        "retry_config": {"max_attempts": 4},
+    }
+    request = {"queue": queue, "update_mask": {"paths": ["rate_limits"]}}
+    made = client.update_queue(request=request)
+    assert made.rate_limits.max_dispatches_per_second == 7
+    assert made.retry_config.max_attempts == 100
+    request["update_mask"] = {"paths": ["bogus.path"]}
+    request["queue"] = {"name": f"{location}/queues/other"}
+    refused("INVALID_ARGUMENT", None, client.update_queue, request=request)
+
+
 def test_update_creates_an_absent_queue(client, location):
     name = f"{location}/queues/new"
     queue = update(client, {"name": name, "rate_limits": {"max_dispatches_per_second": 7}})

@@ -9,6 +9,7 @@ from drayman.core.clock import SECOND
 from drayman.core.delivery import Answer, Failure, Kind, NoAnswer, Target
 from drayman.core.status import Code
 from drayman.core.task import Task
+from drayman.core.throttle import Signal
 
 DUE = 1_700_000_000 * SECOND
 QUEUE = "projects/p/locations/l/queues/mail"
@@ -171,9 +172,30 @@ def test_an_app_engine_task_without_a_home_is_an_attempt_that_failed(service, sh
     target = dataclasses.replace(APP_ENGINE, bases=(service or "default", ""))
     result = delivery.request(target, TASK, {"elsewhere": "http://e:1"})
     assert isinstance(result, NoAnswer)
-    assert result.failure is Failure.CONNECTION
+    assert result.failure is Failure.PRECONDITION
     assert shown in result.reason
     assert "--app-engine-target" in result.reason
+    outcome = delivery.judge(target.kind, result)
+    assert outcome.code is Code.FAILED_PRECONDITION
+    assert outcome.signal is Signal.NONE  # no fault of the target
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed", "sent"),
+    [
+        ("https://worker.example/", False, True),
+        ("HTTPS://worker.example/", False, True),
+        ("http://worker.example/", False, False),
+        ("http://worker.example/", True, True),
+    ],
+)
+def test_a_token_goes_to_https_alone_wherever_it_came_from(url, allowed, sent):
+    target = dataclasses.replace(HTTP, url=url, token=delivery.OidcToken("a@b.example", ""))
+    result = delivery.request(target, TASK, {}, http_tokens=allowed)
+    assert isinstance(result, delivery.Request) is sent
+    if not sent:
+        assert result.failure is Failure.PRECONDITION
+        assert "--allow-http-tokens" in result.reason
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])

@@ -10,7 +10,10 @@ from drayman.core.clock import MINUTE, SECOND
 from drayman.core.delivery import Answer
 from drayman.core.events import AttemptCrashed, AttemptEnded, Stopping, StoreFailed
 from drayman.core.status import Code
+from drayman.core.task import NewTask
 from drayman.dispatch import dispatcher
+from drayman.tasks_v2 import types
+from drayman.wire.vault import Vault
 
 
 class Failing:
@@ -179,3 +182,18 @@ async def test_a_claim_on_its_way_when_the_server_stops_is_returned_too(world):
     assert (await world.store.stats()).in_flight == 0
     world.start()
     assert await world.step() == 1
+
+
+async def test_a_task_whose_key_is_missing_waits_for_it_whatever_its_policy(world):
+    queue = await world.queue(max_attempts=1)
+    sealed = Vault({"projects/p/locations/l/keyRings/r/cryptoKeys/k": bytes(32)}).seal(
+        "projects/p/locations/l/keyRings/r/cryptoKeys/k", types.Task.serialize(types.Task())
+    )
+    new = NewTask(None, world.now, sealed)
+    (created,) = await world.store.create_tasks(queue, [new], world.now)
+    for _ in range(3):
+        assert await world.run() == 1
+        kept = await world.get(created.name)
+        assert kept.last_attempt.code is Code.FAILED_PRECONDITION
+        world.clock.advance(kept.schedule_time - world.now)
+    assert world.requests == []

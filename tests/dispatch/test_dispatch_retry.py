@@ -92,6 +92,14 @@ async def test_a_task_policy_that_no_longer_fits_its_queue_is_cut_not_refused(wo
     assert await world.when_due(name) == 10 * SECOND
 
 
+async def test_a_task_policy_may_go_as_far_as_its_queue_does(world):
+    queue = await world.queue(max_backoff=36_000 * SECOND)
+    name = await world.task(queue, of_task={"retry_config": {"min_backoff": {"seconds": 7_200}}})
+    world.targets.otherwise = 500
+    await world.run()
+    assert await world.when_due(name) == 7_200 * SECOND
+
+
 async def test_a_task_policy_wins_over_the_queue(world):
     queue = await world.queue(max_attempts=100, min_backoff=SECOND)
     name = await world.task(

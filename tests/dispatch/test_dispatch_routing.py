@@ -3,6 +3,7 @@
 import dataclasses
 
 from drayman.core.clock import SECOND
+from drayman.core.status import Code
 from drayman.tasks_v2 import types
 
 Queue = types.Queue.pb()
@@ -104,3 +105,14 @@ async def test_a_queue_routes_app_engine_tasks(world):
     assert [request.url for request in world.requests] == [
         "http://default.example/1", "http://worker.example/2", "http://v2.example/3",
     ]  # fmt: skip
+
+
+async def test_a_queue_cannot_send_a_token_to_an_unprotected_url(world):
+    queue = await world.queue(max_attempts=-1)
+    name = await world.task(
+        queue, url="https://worker.example/", oidc_token={"service_account_email": "a@b.example"}
+    )
+    await change(world, queue, http_target={"uri_override": {"scheme": "HTTP"}})
+    await world.run()
+    assert world.requests == []
+    assert (await world.get(name)).last_attempt.code is Code.FAILED_PRECONDITION

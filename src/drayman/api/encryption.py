@@ -15,6 +15,10 @@ FRESH: Micros = 5 * SECOND
 """A key that another server has set is in use here after so long at most."""
 
 
+LOCATIONS = 1_000
+"""So many locations' keys are known without asking the store."""
+
+
 class Encryption:
     """The keys of locations, and the vault that holds their material."""
 
@@ -23,14 +27,17 @@ class Encryption:
         self._clock = clock
         self._vault = keys
         self._known: dict[str, tuple[str, Micros]] = {}
+        self._changes = 0
 
     async def key_of(self, location: str) -> str:
         """Return the name of the key of a location, "" for none."""
         now = self._clock.now()
         key, until = self._known.get(location, ("", 0))
         if now >= until:
+            changes = self._changes
             key = await self._store.get_key(location)
-            self._known[location] = key, now + FRESH
+            if changes == self._changes:  # what was read is not older than what was set meanwhile
+                self._note(location, key, now)
         return key
 
     async def set_key(self, location: str, key: str) -> None:
@@ -39,8 +46,16 @@ class Encryption:
             raise FailedPrecondition(
                 f"The key {key} is not available; it must be in the file given by --key-file."
             )
-        await self._store.set_key(location, key)
-        self._known[location] = key, self._clock.now() + FRESH
+        try:
+            await self._store.set_key(location, key)
+        finally:
+            self._changes += 1
+            self._known.pop(location, None)
+
+    def _note(self, location: str, key: str, now: Micros) -> None:
+        if len(self._known) >= LOCATIONS:
+            self._known.clear()
+        self._known[location] = key, now + FRESH
 
     async def seal(self, queue: str, new: Sequence[NewTask]) -> list[NewTask]:
         """Return tasks as they are to be stored. FailedPrecondition."""

@@ -122,6 +122,8 @@ class Failure(enum.Enum):
 
     DEADLINE = "deadline"
     CONNECTION = "connection"
+    PRECONDITION = "precondition"
+    """The request was not sent at all, for a reason that lies with this server."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -209,23 +211,36 @@ def user_agent(kind: Kind) -> str:
     return _WORDS[kind].user_agent
 
 
-def request(target: Target, task: Task, app_engine: Mapping[str, str]) -> Request | NoAnswer:
+def request(
+    target: Target, task: Task, app_engine: Mapping[str, str], *, http_tokens: bool = False
+) -> Request | NoAnswer:
     """Return the request of an attempt whose dispatch is counted in ``task`` already.
 
     ``app_engine`` says where App Engine services live: a base URL by name, for all others under
-    the empty name. Without one for the task's service there is nothing to send.
+    the empty name. Without one for the task's service there is nothing to send; nor is a token to
+    an ``http://`` URL unless ``http_tokens`` allows it.
     """
     url = target.url
+    if target.token is not None and not http_tokens and not _is_https(target.url):
+        return NoAnswer(
+            Failure.PRECONDITION,
+            "a token is not sent to an http:// URL, which the queue's target has made of it; use "
+            "https://, or start the server with --allow-http-tokens",
+        )
     if target.kind is Kind.APP_ENGINE:
         base = next((app_engine[name] for name in target.bases if name in app_engine), None)
         if base is None:
             return NoAnswer(
-                Failure.CONNECTION,
+                Failure.PRECONDITION,
                 f'no App Engine target is known for "{target.bases[0]}"; give one with '
                 "--app-engine-target",
             )
         url = base.rstrip("/") + target.url
     return Request(target.method, encoded(url), headers(target, task), target.body)
+
+
+def _is_https(url: str) -> bool:
+    return url[:8].lower() == "https://"
 
 
 def authorized(sent: Request, bearer: str) -> Request:
@@ -274,6 +289,13 @@ def headers(target: Target, task: Task) -> dict[str, str]:
     return built
 
 
+_CODE_OF_FAILURE = {
+    Failure.DEADLINE: Code.DEADLINE_EXCEEDED,
+    Failure.CONNECTION: Code.UNKNOWN,  # recorded: connection refused
+    Failure.PRECONDITION: Code.FAILED_PRECONDITION,
+}
+
+
 def judge(kind: Kind, result: Answer | NoAnswer) -> Outcome:
     """Return how an attempt ended: any 2xx is success, all else is failure."""
     if isinstance(result, Answer):
@@ -288,7 +310,7 @@ def judge(kind: Kind, result: Answer | NoAnswer) -> Outcome:
             signal=_signal(kind, result.status),
         )
     late = result.failure is Failure.DEADLINE
-    code = Code.DEADLINE_EXCEEDED if late else Code.UNKNOWN
+    code = _CODE_OF_FAILURE[result.failure]
     return Outcome(
         success=False,
         code=code,
@@ -296,7 +318,7 @@ def judge(kind: Kind, result: Answer | NoAnswer) -> Outcome:
         responded=False,
         executed=False,
         previous_response=_WORDS[kind].response_after_timeout if late else 0,
-        signal=_signal(kind, None),
+        signal=Signal.NONE if result.failure is Failure.PRECONDITION else _signal(kind, None),
     )
 
 

@@ -32,6 +32,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _DEPTH = 64
+LENGTH = 2_000
+"""The most characters of a filter: it is tried on every queue, while everybody else waits."""
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     ":": operator.eq,
@@ -63,6 +65,8 @@ class Field:
 
 def parse(text: str, fields: Mapping[str, Field]) -> Predicate:
     """Return what a filter over fields means; InvalidArgument says where it is wrong."""
+    if len(text) > LENGTH:
+        raise InvalidArgument(f"Invalid filter: it has more than {LENGTH} characters.")
     parser = _Parser(text, fields)
     if parser.kind == "end":
         return lambda _: True

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from drayman.core import delivery, errors, lifecycle, record, say
-from drayman.core.clock import SECOND, Clock, Micros
+from drayman.core.clock import HOUR, SECOND, Clock, Micros
 from drayman.core.delivery import Answer, Failure, NoAnswer, Request, Target
 from drayman.core.events import (
     AttemptCrashed,
@@ -24,6 +24,7 @@ from drayman.core.events import (
 )
 from drayman.core.lifecycle import Claim, Settlement, Verdict
 from drayman.core.limits import Limits
+from drayman.core.queue import RetryConfig
 from drayman.dispatch.sender import Sender
 from drayman.dispatch.tokens import TokenError, Tokens
 from drayman.store.contract import Store
@@ -46,6 +47,11 @@ class _Made(NamedTuple):
 
     address: str
     result: Answer | NoAnswer
+
+
+UNTIL_THE_KEY_IS_BACK = RetryConfig(max_attempts=-1, min_backoff=30 * SECOND, max_backoff=HOUR)
+"""The policy of a task whose encryption key this server does not have: a start without the key
+file must not be the end of it."""
 
 
 class Dispatcher:
@@ -170,8 +176,11 @@ class Dispatcher:
             opened = deliveries.open_(claim.queue, self._vault.opened(claim.task))
             made = await self._deliver(claim, opened.target)
         except errors.FailedPrecondition as error:  # its key is gone
-            silence = NoAnswer(Failure.CONNECTION, error.message)
-            opened, made = deliveries.unopened(claim.queue), _Made("", silence)
+            silence = NoAnswer(Failure.PRECONDITION, error.message)
+            opened, made = (
+                deliveries.unopened(claim.queue, UNTIL_THE_KEY_IS_BACK),
+                _Made("", silence),
+            )
         except Exception as error:  # noqa: BLE001 - a claim must be settled, whatever happens
             self._emit(AttemptCrashed(claim, error))
             failure = NoAnswer(Failure.CONNECTION, "internal error of the server; see its log")
@@ -198,7 +207,9 @@ class Dispatcher:
         return settlement
 
     async def _deliver(self, claim: Claim, target: Target) -> "_Made":
-        request = delivery.request(target, claim.task, self._app_engine)
+        request = delivery.request(
+            target, claim.task, self._app_engine, http_tokens=self._limits.http_tokens
+        )
         if isinstance(request, NoAnswer):
             return _Made(f"{target.method} {target.url}", request)
         result: Answer | NoAnswer

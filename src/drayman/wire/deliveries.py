@@ -59,10 +59,10 @@ def open_(queue: Queue, task: Task) -> Delivery:
     return Delivery(target, config, settings.sampling_ratio)
 
 
-def unopened(queue: Queue) -> Delivery:
+def unopened(queue: Queue, retry_config: RetryConfig | None = None) -> Delivery:
     """Return what stands in for a task that cannot be opened."""
     target = Target(Kind.HTTP, "", "", {}, b"", limits.HTTP_DEADLINE_DEFAULT)
-    return Delivery(target, queue.retry_config, 0.0)
+    return Delivery(target, retry_config or queue.retry_config, 0.0)
 
 
 def url_of(queue: Queue) -> str:

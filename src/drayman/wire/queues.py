@@ -40,14 +40,14 @@ def update(existing: Queue | None, message: Any, paths: Sequence[str], limits: L
     No paths, or the path ``*``, mean every field. Output-only fields are ignored wherever they
     are named.
     """
-    if existing is None:
-        return accept(message, message.name, limits)
-    if not paths or list(paths) == ["*"]:
-        changed = accept(message, existing.name, limits)
-    else:
-        merged = show(existing)
+    name = message.name
+    if paths and list(paths) != ["*"]:
+        merged = Message() if existing is None else show(existing)
         masks.apply([path for path in paths if path not in OUTPUT_ONLY], message, merged)
-        changed = accept(merged, existing.name, limits)
+        message = merged
+    changed = accept(message, name, limits)
+    if existing is None:
+        return changed
     return dataclasses.replace(changed, state=existing.state, purge_time=existing.purge_time)
 
 

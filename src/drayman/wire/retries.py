@@ -3,14 +3,21 @@
 import dataclasses
 from typing import Any
 
-from drayman.core.clock import SECOND
+from drayman.core.clock import SECOND, Micros
 from drayman.core.queue import RetryConfig, check_retry_config
 from drayman.wire import times
+
+FOREVER: Micros = 10**18
 
 
 def accept(message: Any, default: RetryConfig) -> RetryConfig:
     """Return the checked configuration of a RetryConfig message; see ``_merged``."""
     return check_retry_config(_merged(message, default))
+
+
+def check(message: Any) -> None:
+    """Check the configuration of a task by itself; what it leaves out, its queue will decide."""
+    check_retry_config(_merged(message, RetryConfig(min_backoff=0, max_backoff=FOREVER)))
 
 
 def override(message: Any, of_queue: RetryConfig) -> RetryConfig:

@@ -9,7 +9,6 @@ from typing import Any
 from drayman.core import errors, limits, names
 from drayman.core.clock import SECOND, Micros
 from drayman.core.limits import Limits
-from drayman.core.queue import RetryConfig
 from drayman.core.task import Attempt, NewTask, Task, check_deadline, check_schedule_time
 from drayman.tasks_v2 import types
 from drayman.wire import retries, targets, times
@@ -38,7 +37,7 @@ def accept(parent: str, message: Any, now: Micros, allowed: Limits) -> NewTask:
     _accept_request(message, stored, parent, allowed)
     _accept_deadline(message, stored)
     if message.HasField("retry_config"):
-        retries.accept(message.retry_config, RetryConfig())
+        retries.check(message.retry_config)
         stored.retry_config.CopyFrom(message.retry_config)
     request = stored.SerializeToString()
     _check_size(stored, len(request), parent, task_id, allowed.task_size)
