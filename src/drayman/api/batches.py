@@ -28,7 +28,7 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
         else:
             accepted.append(task)
 
-    accepted = await context.encryption.seal(parent, accepted)
+    accepted, keep = await context.encryption.seal_batch(parent, accepted)
 
     def describe(results: list[Task | ServiceError]) -> bytes:
         rest = iter(results)
@@ -36,9 +36,10 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
             _opened(context, refused.get(index) or next(rest), view)
             for index, view in enumerate(views)
         ]
-        return operations.created(about.operation, whole, views, now)
+        return keep(operations.created(about.operation, whole, views, now))
 
-    return operations.show(await context.store.create_batch(about, parent, accepted, describe, now))
+    stored = await context.store.create_batch(about, parent, accepted, describe, now)
+    return operations.show(context.encryption.operation(stored))
 
 
 async def batch_delete_tasks(context: Context, request: Any) -> Any:
