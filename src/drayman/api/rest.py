@@ -11,6 +11,8 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
+from google.protobuf import empty_pb2
+
 from drayman.api import buffer, calls
 from drayman.api.context import Context
 from drayman.core import errors, partial
@@ -111,7 +113,9 @@ async def answer(context: Context, request: Request) -> Answer:
 async def _answer(
     context: Context, request: Request, parameters: Mapping[str, list[str]], style: _Style
 ) -> Any:
-    if match := buffer.PATH.fullmatch(request.path.removeprefix(VERSION)):
+    match = buffer.PATH.fullmatch(request.path.removeprefix(VERSION))
+    if match and request.verb in buffer.VERBS:
+        protojson.query(parameters, empty_pb2.Empty.DESCRIPTOR)  # it has none of its own
         return await _buffer(context, match, request, style)
     route, name = _find(request)
     message = _message(route, name, parameters, request.body)
