@@ -243,6 +243,40 @@ def test_a_wrong_field_is_named_in_the_details(client, queue, refused):
     assert violation["field"] == "HttpTarget.url"
 
 
+OWN = [
+    ("update_mask", "update_queue", lambda queue: {
+        "queue": {"name": queue}, "update_mask": {"paths": ["\U0001f600" * 3_000]}}),
+    ("response_view", "get_task", lambda queue: {"name": f"{queue}/tasks/t", "response_view": 9}),
+    ("page_token", "list_tasks", lambda queue: {"parent": queue, "page_token": "x"}),
+    ("page_size", "list_tasks", lambda queue: {"parent": queue, "page_size": -1}),
+    ("requests", "batch_create_tasks", lambda queue: {"parent": queue}),
+    ("names[0]", "batch_delete_tasks", lambda queue: {
+        "parent": queue, "names": [f"{queue}2/tasks/t"]}),
+    ("request_id", "batch_delete_tasks", lambda queue: {
+        "parent": queue, "names": [f"{queue}/tasks/t"], "request_id": "a b"}),
+    ("policy.version", "set_iam_policy", lambda queue: {
+        "resource": queue, "policy": {"version": 2}}),
+    ("RetryConfig.maxBackoff", "update_queue", lambda queue: {
+        "queue": {"name": queue, "retry_config": {"max_backoff": {"seconds": -1}}}}),
+    ('HttpRequest.headers["a"]', "create_task", lambda queue: {
+        "parent": queue, "task": {"http_request": {"url": URL, "headers": {"a": "\n"}}}}),
+    ("Task.scheduleTime", "create_task", lambda queue: {
+        "parent": queue, "task": {"schedule_time": {"nanos": -1}}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "call", "content"), OWN, ids=[row[0] for row in OWN])
+def test_refusals_in_words_of_our_own_name_the_field(
+    client, clients, queue, refused, field, call, content
+):
+    if field in {"response_view", "Task.scheduleTime"}:  # REST has no words for what is none
+        client = clients["grpc"]
+    error = refused("INVALID_ARGUMENT", None, getattr(client, call), content(queue))
+    (violation,) = detail(error)["fieldViolations"]
+    assert violation["field"] == field
+    assert error.message.endswith(violation["description"]) or field == "update_mask"
+
+
 def test_a_parent_that_is_no_location(client, refused):
     words = "Permission denied on resource project é."
     parent = "projects/é/locations/l"

@@ -12,7 +12,6 @@ from typing import Any
 from drayman.api.context import Context
 from drayman.core import errors, names
 from drayman.core.errors import ServiceError
-from drayman.core.request import refusal
 from drayman.tasks_v2 import types
 from drayman.wire import deliveries, protojson, tasks
 
@@ -63,6 +62,6 @@ def _opened(body: bytes, content_type: str) -> tuple[bytes, str]:
         ):
             data = wrapped.get("data", "")
             if not protojson.is_base64(data):
-                raise refusal("body.data", "must be a text of base64.")
+                raise errors.refusal("body.data", "must be a text of base64.")
             return protojson.from_base64(data), kind
     return body, content_type

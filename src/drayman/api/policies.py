@@ -19,7 +19,7 @@ async def get_iam_policy(context: Context, request: Any) -> Any:
     """GetIamPolicy: an empty policy where none was set."""
     name = names.queue("resource", request.resource)
     if request.options.requested_policy_version not in _VERSIONS:
-        raise errors.InvalidArgument("options.requestedPolicyVersion must be 0, 1 or 3.")
+        raise errors.refusal("options.requestedPolicyVersion", "must be 0, 1 or 3.")
     return _show(await context.store.get_policy(name))
 
 
@@ -54,7 +54,7 @@ async def test_iam_permissions(context: Context, request: Any) -> Any:
     name = names.queue("resource", request.resource)
     for permission in request.permissions:
         if not permission.startswith(_PERMISSION) or "*" in permission:
-            raise errors.InvalidArgument(f"Permission {permission[:100]} is not valid.")
+            raise errors.wrong("permissions", f"Permission {permission[:100]} is not valid.")
     response = iam_policy_pb2.TestIamPermissionsResponse()
     try:
         await context.store.get_policy(name)
@@ -66,17 +66,18 @@ async def test_iam_permissions(context: Context, request: Any) -> Any:
 
 def _check(policy: Any) -> None:
     if policy.version not in _VERSIONS:
-        raise errors.InvalidArgument("policy.version must be 0, 1 or 3.")
+        raise errors.refusal("policy.version", "must be 0, 1 or 3.")
     for index, binding in enumerate(policy.bindings):
         if not binding.role:
-            raise errors.InvalidArgument(f"policy.bindings[{index}].role is required.")
+            raise errors.refusal(f"policy.bindings[{index}].role", "is required.")
         if binding.HasField("condition") and policy.version != max(_VERSIONS):
-            raise errors.InvalidArgument("A policy with conditions must have version 3.")
+            raise errors.wrong("policy.version", "A policy with conditions must have version 3.")
         for member in binding.members:
             kind, _, value = member.partition(":")
             if member not in _EVERYONE and not (kind and value):
-                raise errors.InvalidArgument(
-                    f'policy.bindings[{index}].members has the invalid member "{member[:100]}".'
+                raise errors.refusal(
+                    f"policy.bindings[{index}].members",
+                    f'has the invalid member "{member[:100]}".',
                 )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from drayman.core import delivery, limits
 from drayman.core.delivery import Kind
-from drayman.core.errors import BadRequest, InvalidArgument
+from drayman.core.errors import refusal
 
 METHODS_WITH_BODY = {Kind.HTTP: ("POST", "PUT", "PATCH"), Kind.APP_ENGINE: ("POST", "PUT")}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -19,11 +19,6 @@ _AUTHORITY = re.compile(
     r"https?://(?:[^/?#@]*@)?(?:\[[0-9a-f:.]+\]|[^\s/?#@\[\]\\:]+)(?::(?P<port>\d{0,9}))?(?=[/?#]|$)",
     re.IGNORECASE,
 )
-
-
-def refusal(field: str, sentence: str) -> InvalidArgument:
-    """Return the error for a field: its name and a sentence about it."""
-    return InvalidArgument(f"{field} {sentence}", BadRequest([(field, f"{field} {sentence}")]))
 
 
 def check_url(url: str, *, token: bool, allow_http_tokens: bool) -> None:
@@ -70,10 +65,10 @@ def check_headers(field: str, headers: Iterable[tuple[str, str]], limit: int | N
     size = 0
     for name, value in headers:
         if not _HEADER_NAME.fullmatch(name):
-            raise InvalidArgument(f"{field} has the invalid name {name[:100]!r}.")
+            raise refusal(field, f"has the invalid name {name[:100]!r}.")
         if not _HEADER_VALUE.fullmatch(value):
-            raise InvalidArgument(
-                f'{field}["{name}"] contains a line break or another control character.'
+            raise refusal(
+                f'{field}["{name[:100]}"]', "contains a line break or another control character."
             )
         size += len(name.encode()) + len(value.encode())
     if limit is not None and size >= limit:

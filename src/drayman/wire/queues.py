@@ -77,8 +77,8 @@ def _accept_settings(message: Any, name: str) -> None:
         targets.accept_routing(message.app_engine_routing_override, name)
     ratio = message.stackdriver_logging_config.sampling_ratio
     if not 0.0 <= ratio <= 1.0:
-        raise errors.InvalidArgument(
-            "StackdriverLoggingConfig.samplingRatio must be between 0.0 and 1.0."
+        raise errors.refusal(
+            "StackdriverLoggingConfig.samplingRatio", "must be between 0.0 and 1.0."
         )
 
 

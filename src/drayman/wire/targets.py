@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drayman.core import delivery, limits, names, request
+from drayman.core import delivery, errors, limits, names, request
 from drayman.core.delivery import Kind
 from drayman.core.limits import Limits
 from drayman.tasks_v2 import types
@@ -70,7 +70,7 @@ def _accept_method(field: str, kind: Kind, message: Any) -> None:
 
 def _check_enum(field: str, value: int, known: Any) -> None:
     if value not in known:
-        raise request.refusal(field, f"has the unknown value {value}.")
+        raise errors.refusal(field, f"has the unknown value {value}.")
 
 
 def _check_token(field: str, message: Any, *, both: bool) -> bool:
