@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from drayman.core import errors
-from drayman.core.limits import Limits
+from drayman.core.limits import SETTINGS_SIZE, Limits
 from drayman.core.queue import Queue, RetryConfig, rate_limits
 from drayman.tasks_v2 import types
 from drayman.wire import masks, retries, targets, times
@@ -85,4 +85,9 @@ def _accept_settings(message: Any, name: str) -> None:
 def _settings(message: Any) -> bytes:
     kept = Message()
     masks.apply(_SETTINGS, message, kept)
-    return bytes(kept.SerializeToString())
+    settings = bytes(kept.SerializeToString())
+    if len(settings) > SETTINGS_SIZE:
+        raise errors.wrong(
+            "queue", f"The settings of a queue must be at most {SETTINGS_SIZE // 1024} KB in total."
+        )
+    return settings
