@@ -287,13 +287,21 @@ def test_of_many_wrong_fields_some_are_named(http, queue, body):
         ("OPTIONS", "/v2/projects/p/locations/l/queues"),
         ("POST", "/v2/projects/p/locations/l/queues/q:explode"),
         ("GET", "/v2/projects//locations/l/queues/q"),
+        ("GET", "/v2/projects/p/locations/l/queues/q:pause"),
+        ("POST", "/v2/projects/p/locations/l/queues/q:a:pause"),
     ],
 )  # fmt: skip
 def test_a_path_that_is_no_call_is_not_found(http, verb, path):
     refusal(http(verb, path), 404, "NOT_FOUND")
 
 
-@pytest.mark.parametrize("name", ["q%20", "%ff", "q%2Fr", "q%00", "%C3%A9", "a_b", "q:pause"])
+def test_another_version_is_said_not_to_be_served(http):
+    answer = http("GET", "/v2beta3/projects/p/locations/l/queues")
+    error = refusal(answer, 404, "NOT_FOUND")
+    assert error["message"] == "v2beta3 is not served, v2 is: paths begin with /v2/."
+
+
+@pytest.mark.parametrize("name", ["q%20", "%ff", "q%2Fr", "q%00", "%C3%A9", "a_b", "q%3Apause"])
 def test_a_name_in_a_path_that_is_none(http, location, name):
     refusal(http("GET", f"/v2/{location}/queues/{name}"), 400, "INVALID_ARGUMENT")
 

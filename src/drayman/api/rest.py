@@ -84,17 +84,15 @@ def _route(rpc: rpcs.Rpc) -> _Route:
     before, field, pattern, after = re.fullmatch(  # type: ignore[union-attr]
         r"(.*)\{([\w.]+)=([^}]+)\}(.*)", rpc.path
     ).groups()
-    segments = re.escape(pattern).replace(r"\*", "[^/]+")
+    *parents, last = (re.escape(part).replace(r"\*", "[^/]+") for part in pattern.split("/"))
+    if not after.startswith("/"):  # the path ends here, or with a verb (":pause")
+        last = last.replace("[^/]+", "[^/:]+")
+    segments = "/".join([*parents, last])
     regex = re.compile(f"{re.escape(before)}({segments}){re.escape(after)}")
     return _Route(rpc, regex, field, calls.message_class(rpc.request))
 
 
-def _order(route: _Route) -> tuple[bool, int]:
-    # A path that ends in a verb (":pause") would also fit where a name stands at the end.
-    return (":" not in route.rpc.path, -len(route.rpc.path))
-
-
-_ROUTES = sorted((_route(rpc) for rpc in rpcs.SERVED if rpc.name in calls.HANDLERS), key=_order)
+_ROUTES = [_route(rpc) for rpc in rpcs.SERVED if rpc.name in calls.HANDLERS]
 
 
 async def answer(context: Context, request: Request) -> Answer:

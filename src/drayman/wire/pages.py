@@ -1,4 +1,8 @@
-"""Page tokens: opaque to clients, bound to the list they continue, good for two hours."""
+"""Page tokens: opaque to clients, bound to the list they continue, good for two hours.
+
+Their digest finds tokens that were changed or mixed up. It is no signature: who makes a token of
+their own reads no more than the list shows anyway.
+"""
 
 import base64
 import hashlib
