@@ -156,6 +156,24 @@ def test_an_operation_can_be_asked_for_until_it_expires(client, queue, server, r
     refused("NOT_FOUND", missing, client.get_operation, {"name": f"{name}x"})
 
 
+def test_a_list_of_operations_ends_before_it_is_too_large(clients, location, operations):
+    client, queue = clients["grpc"], f"{location}/queues/q"
+    client.create_queue(parent=location, queue={"name": queue})
+    client.pause_queue(name=queue)
+    large = {"http_request": {"url": URL, "body": b"x" * 1_000_000}}
+    requests = [{"task": large, "response_view": "FULL"}] * 2
+    for _ in range(3):
+        client.batch_create_tasks(parent=queue, requests=requests)
+    request = operations_pb2.ListOperationsRequest(name=location)
+    found = []
+    for left in (2, 1, 0):
+        page = operations("ListOperations", request, operations_pb2.ListOperationsResponse)
+        found += [each.name for each in page.operations]
+        request.page_token = page.next_page_token
+        assert (len(page.operations), bool(page.next_page_token)) == (1, left > 0)
+    assert len(set(found)) == 3
+
+
 class Operations:
     """The calls of google.longrunning.Operations, as its stub would make them."""
 

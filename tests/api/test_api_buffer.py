@@ -40,7 +40,7 @@ def deliver(server, worker):
     return delivery
 
 
-@pytest.mark.parametrize("verb", ["POST", "GET", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("verb", ["POST", "GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_the_body_is_delivered_to_the_queues_target(buffer, queue, server, worker, verb):
     answer = buffer(f"{queue}/tasks:buffer", b'{"raw": 1}', verb, **{"Content-Type": "text/x"})
     assert answer.status_code == 200, answer.text
@@ -76,10 +76,36 @@ def test_a_body_in_its_wrapping_is_opened(buffer, queue, server, worker):
         '{"body": 1}',
         '{"a": 1}',
         "{",
-        '{"body": {"data": "!"}}',
+        '{"body": {"data": "aGk="}}',
+        '{"body": {"contentType": 1, "data": "aGk="}}',
+        '{"body": {"contentType": "text/y", "data": "aGk=", "mine": 1}}',
+        '{"body": {"contentType": "text/y", "data": "aGk="}, "mine": 1}',
     ):
         buffer(f"{queue}/tasks:buffer", raw, **{"Content-Type": "application/json"})
         assert deliver(server, worker).body == raw.encode()
+
+
+@pytest.mark.parametrize("data", ['"!"', "1", "null", "{}"])
+def test_a_wrapping_with_wrong_content_is_refused(buffer, queue, data):
+    wrapped = f'{{"body": {{"contentType": "text/y", "data": {data}}}}}'
+    answer = buffer(f"{queue}/tasks:buffer", wrapped, **{"Content-Type": "application/json"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["message"]) == (400, "body.data must be a text of base64.")
+    assert error["details"][0]["fieldViolations"][0]["field"] == "body.data"
+
+
+@pytest.mark.parametrize("verb", ["HEAD", "TRACE"])
+def test_a_method_that_only_asks_creates_nothing(buffer, queue, clients, verb):
+    clients["grpc"].pause_queue(name=queue)
+    assert buffer(f"{queue}/tasks:buffer", b"", verb).status_code == 404
+    assert list(clients["grpc"].list_tasks(parent=queue)) == []
+
+
+def test_unknown_parameters_are_refused_as_of_other_calls(buffer, queue, clients):
+    clients["grpc"].pause_queue(name=queue)
+    error = buffer(f"{queue}/tasks:buffer?a=1").json()["error"]
+    assert 'Unknown name "a": Cannot bind query parameter.' in error["message"]
+    assert buffer(f"{queue}/tasks:buffer?key=1&prettyPrint=false").status_code == 200
 
 
 def test_a_queue_without_a_target_has_no_place_for_it(buffer, clients, location):

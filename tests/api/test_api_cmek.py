@@ -4,6 +4,7 @@ import base64
 import sqlite3
 
 import pytest
+import requests
 from google.cloud import tasks_v2
 
 from drayman import config
@@ -107,6 +108,42 @@ def test_body_and_headers_are_unreadable_on_the_disk_and_readable_by_the_api(sta
         assert SECRET not in sealed
         assert b"of the header" not in sealed
     assert b"http://example.com/" in after
+
+
+def test_what_a_batch_came_to_is_unreadable_on_the_disk_too(start, keys, tmp_path, refused):
+    live, client = start(key_file=keys)
+    prepare(client)
+    set_key(client, KEY)
+    request = {"url": "http://a", "body": SECRET, "headers": {"X-Secret": "of the header"}}
+    refused_task = {"http_request": request | {"headers": {"X secret name": ""}}}
+    batch = {
+        "parent": QUEUE,
+        "request_id": "once",
+        "requests": [
+            {"task": {"http_request": request}, "response_view": FULL},
+            {"task": {"http_request": request}},
+            {"task": refused_task},
+        ],
+    }
+    first = client.batch_create_tasks(request=batch)
+    assert client.batch_create_tasks(request=batch).operation == first.operation
+    full, basic = first.result().tasks
+    assert (full.http_request.body, basic.http_request.body) == (SECRET, b"")
+    assert basic.http_request.headers["X-Secret"] == "of the header"
+    name = first.operation.name
+    assert client.get_operation({"name": name}) == first.operation
+    files = [tmp_path / "d.db", tmp_path / "d.db-wal"]
+    live.run(live.server.store.check())
+    on_disk = b"".join(path.read_bytes() for path in files if path.exists())
+    assert b"operations/once" in on_disk
+    for secret in (SECRET, b"of the header", b"X secret name"):
+        assert secret not in on_disk
+
+    live, client = start()  # without the key
+    words = f"The key {KEY} is not available; it must be in the file given by --key-file."
+    refused("FAILED_PRECONDITION", words, client.get_operation, {"name": name})
+    answer = requests.get(f"{live.url}/v2/{LOCATION}/operations", timeout=30).json()
+    assert answer == {"operations": [{"name": name, "done": True}]}
 
 
 def test_tasks_are_delivered_decrypted_and_not_at_all_without_the_key(start, keys):

@@ -67,6 +67,33 @@ QUEUE_SETTINGS = [
      "HttpTarget.oidcToken.serviceAccountEmail is required."),
     ({"http_target": {"oauth_token": {"service_account_email": "a@b"}}},
      "HttpTarget.oauthToken.scope is required."),
+    *(
+        ({"http_target": {
+            kind: {"service_account_email": "a@b", other: "x"} | {field: "x" * size}}},
+         f"HttpTarget.{named} must be at most {size - 1} characters long.")
+        for kind, other, field, size, named in (
+            ("oidc_token", "audience", "service_account_email", 321,
+             "oidcToken.serviceAccountEmail"),
+            ("oidc_token", "audience", "audience", 2084, "oidcToken.audience"),
+            ("oauth_token", "scope", "service_account_email", 321,
+             "oauthToken.serviceAccountEmail"),
+            ("oauth_token", "scope", "scope", 2084, "oauthToken.scope"),
+        )
+    ),
+    *(
+        ({"http_target": {"uri_override": {"host": host}}},
+         "HttpTarget.uriOverride.host must be a host name.")
+        for host in ("a:80", "a b", "a\x01", "[::1", "[x]", "a\n", "a" * 2084)
+    ),
+    ({"http_target": {"uri_override": {"path_override": {"path": "x" * 2084}}}},
+     "HttpTarget.uriOverride.pathOverride.path must be at most 2083 characters long."),
+    ({"http_target": {"uri_override": {"query_override": {"query_params": "x" * 2084}}}},
+     "HttpTarget.uriOverride.queryOverride.queryParams must be at most 2083 characters long."),
+    *(
+        ({"app_engine_routing_override": {field: wrong}},
+         f"AppEngineRouting.{field} can contain only letters, numbers or hyphens, 100 at most.")
+        for field in ("service", "version", "instance") for wrong in ("a.b", "é", "a" * 101)
+    ),
     ({"stackdriver_logging_config": {"sampling_ratio": 1.5}},
      "StackdriverLoggingConfig.samplingRatio must be between 0.0 and 1.0."),
 ]  # fmt: skip
@@ -153,7 +180,7 @@ TASKS = [
     *(
         (http(url=url), "HttpRequest.url has no valid host and port.")
         for url in ("http://", "https:///x", "http://:80/", "http://a:99999/", "http://[::1",
-                    "http://a b/", "http://a:b/")
+                    "http://a b/", "http://a:b/", "http://a\n", "http://a\x01/", "http://a:\u0661/")
     ),
     (http(headers={"a": "\x01"}),
      'HttpRequest.headers["a"] contains a line break or another control character.'),
@@ -176,6 +203,10 @@ TASKS = [
      "RetryConfig.maxAttempts must be greater or equal to -1."),
     ({"app_engine_http_request": {}, "dispatch_deadline": seconds(14)}, APP_ENGINE_DEADLINE),
     ({"app_engine_http_request": {}, "dispatch_deadline": seconds(86_416)}, APP_ENGINE_DEADLINE),
+    ({"app_engine_http_request": {"app_engine_routing": {"service": "a/b"}}},
+     "AppEngineRouting.service can contain only letters, numbers or hyphens, 100 at most."),
+    (http(url="https://a", oidc_token={"service_account_email": "a@b", "audience": "x" * 2084}),
+     "HttpRequest.oidcToken.audience must be at most 2083 characters long."),
     ({"app_engine_http_request": {"relative_uri": "x"}},
      "AppEngineHttpRequest.relativeUri must start with '/' and contain no spaces."),
     ({"app_engine_http_request": {"relative_uri": "/a b"}},
@@ -241,6 +272,40 @@ def test_a_wrong_field_is_named_in_the_details(client, queue, refused):
     error = refused("INVALID_ARGUMENT", None, client.create_task, parent=queue, task=task)
     (violation,) = detail(error)["fieldViolations"]
     assert violation["field"] == "HttpTarget.url"
+
+
+OWN = [
+    ("update_mask", "update_queue", lambda queue: {
+        "queue": {"name": queue}, "update_mask": {"paths": ["\U0001f600" * 3_000]}}),
+    ("response_view", "get_task", lambda queue: {"name": f"{queue}/tasks/t", "response_view": 9}),
+    ("page_token", "list_tasks", lambda queue: {"parent": queue, "page_token": "x"}),
+    ("page_size", "list_tasks", lambda queue: {"parent": queue, "page_size": -1}),
+    ("requests", "batch_create_tasks", lambda queue: {"parent": queue}),
+    ("names[0]", "batch_delete_tasks", lambda queue: {
+        "parent": queue, "names": [f"{queue}2/tasks/t"]}),
+    ("request_id", "batch_delete_tasks", lambda queue: {
+        "parent": queue, "names": [f"{queue}/tasks/t"], "request_id": "a b"}),
+    ("policy.version", "set_iam_policy", lambda queue: {
+        "resource": queue, "policy": {"version": 2}}),
+    ("RetryConfig.maxBackoff", "update_queue", lambda queue: {
+        "queue": {"name": queue, "retry_config": {"max_backoff": {"seconds": -1}}}}),
+    ('HttpRequest.headers["a"]', "create_task", lambda queue: {
+        "parent": queue, "task": {"http_request": {"url": URL, "headers": {"a": "\n"}}}}),
+    ("Task.scheduleTime", "create_task", lambda queue: {
+        "parent": queue, "task": {"schedule_time": {"nanos": -1}}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "call", "content"), OWN, ids=[row[0] for row in OWN])
+def test_refusals_in_words_of_our_own_name_the_field(
+    client, clients, queue, refused, field, call, content
+):
+    if field in {"response_view", "Task.scheduleTime"}:  # REST has no words for what is none
+        client = clients["grpc"]
+    error = refused("INVALID_ARGUMENT", None, getattr(client, call), content(queue))
+    (violation,) = detail(error)["fieldViolations"]
+    assert violation["field"] == field
+    assert error.message.endswith(violation["description"]) or field == "update_mask"
 
 
 def test_a_parent_that_is_no_location(client, refused):

@@ -46,6 +46,19 @@ def test_an_unknown_method_is_unimplemented(channel, method):
     assert refusal(channel, method, b"")[0] is grpc.StatusCode.UNIMPLEMENTED
 
 
+def test_fields_that_nobody_knows_do_not_fill_the_store(channel, location):
+    target = types.HttpTarget.pb()(http_method=1)
+    unknown = b"\xfa\x7f\x80\x80\x08" + bytes(1 << 17)  # field 2047, 128 KB
+    target.MergeFromString(unknown)
+    queue = types.Queue.pb()(name=f"{location}/queues/q", http_target=target)
+    request = types.CreateQueueRequest.pb()(parent=location, queue=queue)
+    code, details = refusal(
+        channel, rpcs.BY_NAME["CreateQueue"].full_name, request.SerializeToString()
+    )
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert details == "The settings of a queue must be at most 128 KB in total."
+
+
 def repr_of(value):
     return getattr(value, "name", None) or ascii(value)[:12]
 

@@ -43,6 +43,14 @@ def test_a_server_that_serves_says_so(channel, service):
     assert stub.Check(request, timeout=20).status == SERVING
 
 
+def test_all_services_are_listed_with_their_health(channel):
+    answer = health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest(), timeout=20)
+    assert {name: each.status for name, each in answer.statuses.items()} == dict.fromkeys(
+        ["", rpcs.SERVICE, "google.longrunning.Operations", "google.cloud.location.Locations"],
+        SERVING,
+    )
+
+
 def test_an_unknown_service_is_not_found(channel):
     with pytest.raises(grpc.RpcError) as caught:
         health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="x"))

@@ -64,6 +64,9 @@ def test_permissions_are_granted_while_nothing_is_enforced(client, queue, refuse
         policy_pb2.Policy(bindings=[policy_pb2.Binding(members=["user:a@b"])]),
         policy("user:a@b", version=2),
         policy_pb2.Policy(
+            audit_configs=[{"service": "s", "audit_log_configs": [{"log_type": 9}]}],
+        ),
+        policy_pb2.Policy(
             version=1,
             bindings=[{"role": ROLE, "members": ["user:a"], "condition": {"expression": "true"}}],
         ),
@@ -71,6 +74,33 @@ def test_permissions_are_granted_while_nothing_is_enforced(client, queue, refuse
 )
 def test_a_policy_that_is_none_is_refused(client, queue, wrong, refused):
     refused("INVALID_ARGUMENT", None, put, client, queue, wrong)
+
+
+def test_a_policy_is_bounded(client, queue, refused):
+    put(client, queue, policy(*(f"user:{number:05}@example.com" for number in range(2_500))))
+    many = policy(*(f"user:{number:05}@example.com" for number in range(3_500)))
+    refused("INVALID_ARGUMENT", "policy must be at most 64 KB.", put, client, queue, many)
+
+
+def test_conditions_are_shown_to_those_who_ask_for_version_3(client, queue):
+    condition = {"expression": "true", "title": "t"}
+    wanted = policy_pb2.Policy(
+        version=3,
+        bindings=[
+            {"role": ROLE, "members": ["user:a@b"], "condition": condition},
+            {"role": ROLE, "members": ["user:c@d"]},
+        ],
+    )
+    stored = put(client, queue, wanted)
+    for version in (0, 1):
+        options = {"requested_policy_version": version}
+        shown = client.get_iam_policy(request={"resource": queue, "options": options})
+        assert (shown.version, shown.etag) == (1, stored.etag)
+        assert shown.bindings[0].role.startswith(f"{ROLE}_withcond_")
+        assert not any(each.HasField("condition") for each in shown.bindings)
+        assert shown.bindings[1] == wanted.bindings[1]
+    options = {"requested_policy_version": 3}
+    assert client.get_iam_policy(request={"resource": queue, "options": options}) == stored
 
 
 def test_a_policy_needs_its_queue(client, location, refused):

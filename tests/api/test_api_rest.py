@@ -161,12 +161,13 @@ def test_unknown_fields_are_named_with_their_place(http, queue):
 
 
 WRONG_BODIES = [
-    ("{", "Expecting property name"),
+    ("{", "Invalid JSON payload received. Syntax error at line 1, column 2."),
     ("[]", "Invalid value (type.googleapis.com/google.cloud.tasks.v2.CreateTaskRequest), []"),
     ("1", "CreateTaskRequest), 1"),
     ("NaN", "NaN is not a JSON value"),
-    ("[" * 100_000, "recursion"),
-    ("\xff", ""),
+    ("[" * 100_000, "It is nested too deeply."),
+    ("1" * 5_000, "It contains a number of too many digits."),
+    ("\xff", "Invalid JSON payload received. It is not UTF-8."),
     ('{"task": 5}', "Invalid value at 'task' (type.googleapis.com/google.cloud.tasks.v2.Task), 5"),
     ('{"task": {"httpRequest": {"body": "te xt"}}}',
      "Invalid value at 'task.http_request.body' (TYPE_BYTES), Base64 decoding failed for"),
@@ -177,18 +178,45 @@ WRONG_BODIES = [
      "Invalid value at 'task.http_request.headers' (Map), []"),
     ('{"task": {"httpRequest": {"url": 1}}}',
      "Invalid value at 'task.http_request.url' (TYPE_STRING), 1"),
-    ('{"task": {"httpRequest": {"url": "\\ud800"}}}', "surrogate"),
-    ('{"\\ud800": 1}', "surrogates not allowed"),
-    ('{"task": {"\\uDC00": 1}}', "surrogates not allowed"),
-    ('{"a": 1}'.encode("utf-16").decode("latin-1"), "utf-8"),
+    ('{"task": {"httpRequest": {"url": "\\ud800"}}}', "It contains half of a surrogate pair."),
+    ('{"\\ud800": 1}', "It contains half of a surrogate pair."),
+    ('{"task": {"\\uDC00": 1}}', "It contains half of a surrogate pair."),
+    ('{"a": 1}'.encode("utf-16").decode("latin-1"), "It is not UTF-8."),
     ('{"\\ud83d\\ude00": 1}', 'Unknown name "\U0001f600"'),
-    ('{"task": {"httpRequest": {"httpMethod": "FETCH"}}}', "Invalid enum value FETCH"),
-    ('{"task": {"scheduleTime": "soon"}}', "timestamp"),
-    ('{"task": {"scheduleTime": 5}}', "Timestamp JSON value not a string"),
-    ('{"task": {"dispatchDeadline": "5"}}', "Duration"),
-    ('{"task": {"dispatchCount": 1e99}}', "Value out of range"),
+    ('{"task": {"httpRequest": {"httpMethod": "FETCH"}}}',
+     '(type.googleapis.com/google.cloud.tasks.v2.HttpMethod), "FETCH"'),
+    ('{"task": {"scheduleTime": "soon"}}',
+     ("Invalid value at 'task.schedule_time' (type.googleapis.com/google.protobuf.Timestamp), "
+     '"soon"')),
+    ('{"task": {"scheduleTime": 5}}', "google.protobuf.Timestamp), 5"),
+    ('{"task": {"scheduleTime": "2026-02-30T00:00:00Z"}}', "google.protobuf.Timestamp), "),
+    ('{"task": {"scheduleTime": "0001-01-01T00:00:00+23:59"}}', "google.protobuf.Timestamp), "),
+    *(
+        (f'{{"task": {{"dispatchDeadline": {each}}}}}',
+         ("Invalid value at 'task.dispatch_deadline' "
+          f"(type.googleapis.com/google.protobuf.Duration), {each}"))
+        for each in ('"5"', '" 20s"', '"+20s"', '"20s "', '"1e1s"', '"999999999999s"', "20", "[]")
+    ),
+    ('{"task": {"dispatchCount": 1e99}}', "Invalid value at 'task.dispatch_count' (TYPE_INT32), 1"),
+    *(
+        (f'{{"task": {{"httpRequest": {{"httpMethod": {each}}}}}}}',
+         ("Invalid value at 'task.http_request.http_method' "
+         f"(type.googleapis.com/google.cloud.tasks.v2.HttpMethod), {each}"))
+        for each in ("1.5", "true", "1099511627776", "[]", "{}", '" 1"')
+    ),
+    ('{"task": {"httpRequest": {"url": "http://a", "httpMethod": 99}}}',
+     "HttpRequest.httpMethod has the unknown value 99."),
+    ('{"task": {"retryConfig": {"maxAttempts": true}}}', "(TYPE_INT32), true"),
+    ('{"task": {}, "task": {}}', 'Duplicate name "task".'),
+    ('{"task": {"httpRequest": {}, "http_request": {}}}',
+     "Duplicate name \"http_request\" at 'task'."),
+    ('{"task": {"httpRequest": {"headers": {"a": null}}}}', "(TYPE_STRING), null"),
+    ('{"task": {"lastAttempt": {"responseStatus": {"details": [{"@type": "x"}]}}}}',
+     ("Invalid value at 'task.last_attempt.response_status.details[0]' "
+     "(type.googleapis.com/google.protobuf.Any), ")),
+    ('{"task": {"retryConfig": {"maxAttempts": [[[[1]]]]}}}', "(TYPE_INT32), [[[[1]]]]"),
     ('{"task": {"httpRequest": {}, "appEngineHttpRequest": {}}}', "oneof"),
-    ('{"responseView": 1e400}', "infinity"),
+    ('{"responseView": 1e400}', "google.cloud.tasks.v2.Task.View), Infinity"),
     ('{"responseView": 9}', "response_view has the unknown value 9."),
 ]  # fmt: skip
 
@@ -202,6 +230,55 @@ def test_a_body_that_is_wrong_is_refused_with_the_reason(http, queue, body, word
     assert "drayman" not in error["message"]
 
 
+def test_a_wrong_value_is_named_in_the_details(http, location, queue):
+    answers = {
+        ("page_size", "(TYPE_INT32)"): http("GET", f"/v2/{location}/queues?pageSize=x"),
+        ("queue.rate_limits.max_dispatches_per_second", "(TYPE_DOUBLE)"): http(
+            "PATCH", f"/v2/{queue}", {"rateLimits": {"maxDispatchesPerSecond": "x"}}
+        ),
+        ("update_mask", "(type.googleapis.com/google.protobuf.FieldMask)"): http(
+            "POST", f"/v2/{queue}:setIamPolicy", {"updateMask": ["x"]}
+        ),
+    }
+    for (field, kind), answer in answers.items():
+        error = refusal(answer, 400, "INVALID_ARGUMENT")
+        shown = '["x"]' if field == "update_mask" else '"x"'
+        assert error["message"] == f"Invalid value at '{field}' {kind}, {shown}"
+        assert error["details"][0]["fieldViolations"] == [
+            {"field": field, "description": error["message"]}
+        ]
+
+
+@pytest.mark.parametrize("rate", ["true", '" 1"', "[1]", "1e400", '"1e400"', '"0x1"', '"1_0"'])
+def test_a_rate_that_is_no_number_is_refused(http, queue, rate):
+    body = f'{{"rateLimits": {{"maxDispatchesPerSecond": {rate}}}}}'
+    error = refusal(http("PATCH", f"/v2/{queue}", body), 400, "INVALID_ARGUMENT")
+    assert "Invalid value at 'queue.rate_limits.max_dispatches_per_second'" in error["message"]
+
+
+@pytest.mark.parametrize("rate", ["2.5", '"2.5"', "25e-1", '"25e-1"'])
+def test_numbers_may_be_texts(http, queue, rate):
+    body = f'{{"rateLimits": {{"maxDispatchesPerSecond": {rate}, "maxConcurrentDispatches": "7"}}}}'
+    limits = http("PATCH", f"/v2/{queue}", body).json()["rateLimits"]
+    assert (limits["maxDispatchesPerSecond"], limits["maxConcurrentDispatches"]) == (2.5, 7)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {str(number): 0 for number in range(100_000)},
+        {"task": {"httpRequest": {"headers": {str(number): 0 for number in range(100_000)}}}},
+        {"task": {"lastAttempt": {"responseStatus": {"details": [0] * 100_000}}}},
+    ],
+    ids=["names", "headers", "items"],
+)
+def test_of_many_wrong_fields_some_are_named(http, queue, body):
+    answer = http("POST", f"/v2/{queue}/tasks", body)
+    error = refusal(answer, 400, "INVALID_ARGUMENT")
+    assert len(error["details"][0]["fieldViolations"]) == 20
+    assert len(answer.content) < 10_000
+
+
 @pytest.mark.parametrize(
     ("verb", "path"),
     [
@@ -210,20 +287,28 @@ def test_a_body_that_is_wrong_is_refused_with_the_reason(http, queue, body, word
         ("OPTIONS", "/v2/projects/p/locations/l/queues"),
         ("POST", "/v2/projects/p/locations/l/queues/q:explode"),
         ("GET", "/v2/projects//locations/l/queues/q"),
+        ("GET", "/v2/projects/p/locations/l/queues/q:pause"),
+        ("POST", "/v2/projects/p/locations/l/queues/q:a:pause"),
     ],
 )  # fmt: skip
 def test_a_path_that_is_no_call_is_not_found(http, verb, path):
     refusal(http(verb, path), 404, "NOT_FOUND")
 
 
-@pytest.mark.parametrize("name", ["q%20", "%ff", "q%2Fr", "q%00", "%C3%A9", "a_b", "q:pause"])
+def test_another_version_is_said_not_to_be_served(http):
+    answer = http("GET", "/v2beta3/projects/p/locations/l/queues")
+    error = refusal(answer, 404, "NOT_FOUND")
+    assert error["message"] == "v2beta3 is not served, v2 is: paths begin with /v2/."
+
+
+@pytest.mark.parametrize("name", ["q%20", "%ff", "q%2Fr", "q%00", "%C3%A9", "a_b", "q%3Apause"])
 def test_a_name_in_a_path_that_is_none(http, location, name):
     refusal(http("GET", f"/v2/{location}/queues/{name}"), 400, "INVALID_ARGUMENT")
 
 
 @pytest.mark.parametrize(
     "query", ["pageSize=x", "pageSize=99999999999", "alt=proto", "alt=media", "parent.x=1", "%ff=1",
-              "pageSize=1.5", "&".join(["a=1"] * 1_001)]
+              "pageSize=1.5", "pageSize=1&pageSize.x=1", "&".join(["a=1"] * 1_001)]
 )  # fmt: skip
 def test_a_query_that_is_wrong_is_refused(http, location, query):
     refusal(http("GET", f"/v2/{location}/queues?{query}"), 400, "INVALID_ARGUMENT")

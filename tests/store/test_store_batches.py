@@ -9,6 +9,9 @@ from drayman.core import errors
 from drayman.core.batch import Batch
 from drayman.core.clock import DAY
 from drayman.core.task import NewTask
+from drayman.store.contract import OperationPage
+
+SIZE = 1 << 20
 
 
 def batch(world, name="b", fingerprint=b"f"):
@@ -83,15 +86,24 @@ async def test_tasks_of_a_batch_are_claimed_like_others(world):
 async def test_operations_are_listed_by_name_and_forgotten(world):
     await world.queue()
     for name in ("c", "a", "b"):
-        await create(world, name=name)
-    found = await world.store.list_operations(LOCATION, "", 2, world.now)
-    assert [name[-1] for name, _ in found] == ["a", "b"]
-    after = found[-1][0]
-    assert len(await world.store.list_operations(LOCATION, after, 9, world.now)) == 1
+        await create(world, name, name=name)
+    page = await world.store.list_operations(LOCATION, "", 2, SIZE, world.now)
+    assert len(page.operations) == 2
+    after = page.cursor
+    assert after == f"{LOCATION}/operations/b"
+    last = await world.store.list_operations(LOCATION, after, 9, SIZE, world.now)
+    assert (len(last.operations), last.cursor) == (1, "")
+    large = len(last.operations[0])
+    for size, count in ((1, 1), (large, 1), (2 * large, 2)):
+        page = await world.store.list_operations(LOCATION, "", 9, size, world.now)
+        assert len(page.operations) == count
+        assert page.cursor
     await world.store.delete_operation(after, world.now)
     with pytest.raises(errors.NotFound):
         await world.store.delete_operation(after, world.now)
-    assert await world.store.list_operations("projects/p/locations/m", "", 9, world.now) == []
+    assert await world.store.list_operations(
+        "projects/p/locations/m", "", 9, SIZE, world.now
+    ) == OperationPage([], "")
 
 
 async def test_an_operation_is_gone_after_its_time_and_swept(world):
@@ -103,7 +115,9 @@ async def test_an_operation_is_gone_after_its_time_and_swept(world):
         await world.store.get_operation(name, world.now)
     with pytest.raises(errors.NotFound):
         await world.store.delete_operation(name, world.now)
-    assert await world.store.list_operations(LOCATION, "", 9, world.now) == []
+    assert await world.store.list_operations(LOCATION, "", 9, SIZE, world.now) == OperationPage(
+        [], ""
+    )
     assert await world.store.sweep(world.now, 10) == 1
     assert await world.store.sweep(world.now, 10) == 0
 

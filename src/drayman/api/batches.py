@@ -8,7 +8,7 @@ from drayman.api.context import Context
 from drayman.core import batch, errors, limits, names
 from drayman.core.batch import Batch
 from drayman.core.clock import Micros
-from drayman.core.errors import InvalidArgument, ServiceError
+from drayman.core.errors import ServiceError
 from drayman.core.task import NewTask, Task
 from drayman.wire import operations, tasks
 
@@ -28,7 +28,7 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
         else:
             accepted.append(task)
 
-    accepted = await context.encryption.seal(parent, accepted)
+    accepted, keep = await context.encryption.seal_batch(parent, accepted)
 
     def describe(results: list[Task | ServiceError]) -> bytes:
         rest = iter(results)
@@ -36,9 +36,10 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
             _opened(context, refused.get(index) or next(rest), view)
             for index, view in enumerate(views)
         ]
-        return operations.created(about.operation, whole, views, now)
+        return keep(operations.created(about.operation, whole, views, now))
 
-    return operations.show(await context.store.create_batch(about, parent, accepted, describe, now))
+    stored = await context.store.create_batch(about, parent, accepted, describe, now)
+    return operations.show(context.encryption.operation(stored))
 
 
 async def batch_delete_tasks(context: Context, request: Any) -> Any:
@@ -47,7 +48,7 @@ async def batch_delete_tasks(context: Context, request: Any) -> Any:
     _check_count("names", len(request.names), limits.BATCH_DELETE)
     for index, name in enumerate(request.names):
         if names.task(f"names[{index}]", name).queue != parent:
-            raise errors.InvalidArgument(f"names[{index}] must be the name of a task in {parent}.")
+            raise errors.refusal(f"names[{index}]", f"must be the name of a task in {parent}.")
     now = context.clock.now()
     about = _about(parent, request, now)
     return operations.show(
@@ -63,16 +64,16 @@ async def batch_delete_tasks(context: Context, request: Any) -> Any:
 def _check(parent: str, index: int, request: Any) -> int:
     """Check what concerns the batch as a whole; return the view that an item asks for."""
     if request.parent not in {"", parent}:
-        raise InvalidArgument(
-            f"requests[{index}].parent must be the parent of the batch ('{parent}'), "
-            f"not '{request.parent[:200]}'."
+        raise errors.refusal(
+            f"requests[{index}].parent",
+            f"must be the parent of the batch ('{parent}'), not '{request.parent[:200]}'.",
         )
     return tasks.view(request)
 
 
 def _accept(context: Context, parent: str, request: Any, now: Micros) -> NewTask | ServiceError:
     if not request.HasField("task"):
-        return InvalidArgument("CreateTaskRequest.task is required.")
+        return errors.refusal("CreateTaskRequest.task", "is required.")
     try:
         return tasks.accept(parent, request.task, now, context.limits)
     except ServiceError as error:
@@ -85,9 +86,9 @@ def _opened(context: Context, result: Task | ServiceError, view: int) -> Task | 
 
 def _check_count(field: str, count: int, limit: int) -> None:
     if not count:
-        raise InvalidArgument(f"{field} is required.")
+        raise errors.refusal(field, "is required.")
     if count > limit:
-        raise InvalidArgument(f"{field} has {count} items; at most {limit} are allowed.")
+        raise errors.refusal(field, f"has {count} items; at most {limit} are allowed.")
 
 
 def _about(parent: str, request: Any, now: Micros) -> Batch:

@@ -1,11 +1,11 @@
 """BufferTask: a task out of nothing but a body, in a queue that has a target of its own.
 
-Over REST alone, with any HTTP method, as on the real service. The body of the request is the
+Over REST alone, with any HTTP method that may change something. The body of the request is the
 body of the task, its Content-Type the task's; only a JSON object ``{"body": {"contentType": …,
-"data": …}}`` (google.api.HttpBody, as the discovery document has it) is opened.
+"data": …}}`` (google.api.HttpBody, as the discovery document has it) is opened. ``contentType`` and
+nothing beside ``data`` tell it from a body of the caller's own.
 """
 
-import base64
 import re
 from typing import Any
 
@@ -16,7 +16,9 @@ from drayman.tasks_v2 import types
 from drayman.wire import deliveries, protojson, tasks
 
 PATH = re.compile(r"(projects/[^/]+/locations/[^/]+/queues/[^/]+)/tasks(?:/([^/]+))?:buffer")
-_HTTP_BODY = frozenset({"contentType", "content_type", "data", "extensions"})
+VERBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""HEAD, whose answer has no body, and TRACE only ask (RFC 9110)."""
+_HTTP_BODY = frozenset({"contentType", "data"})
 _Task = types.Task.pb()
 
 
@@ -53,14 +55,13 @@ def _opened(body: bytes, content_type: str) -> tuple[bytes, str]:
         except errors.InvalidArgument:
             return body, content_type
         wrapped = value.get("body") if isinstance(value, dict) and len(value) == 1 else None
-        if isinstance(wrapped, dict) and wrapped and set(wrapped) <= _HTTP_BODY:
+        if (
+            isinstance(wrapped, dict)
+            and isinstance(kind := wrapped.get("contentType"), str)
+            and set(wrapped) <= _HTTP_BODY
+        ):
             data = wrapped.get("data", "")
-            if protojson.is_base64(data):
-                kind = wrapped.get("contentType", wrapped.get("content_type", ""))
-                return base64.urlsafe_b64decode(_padded(data)), str(kind)
+            if not protojson.is_base64(data):
+                raise errors.refusal("body.data", "must be a text of base64.")
+            return protojson.from_base64(data), kind
     return body, content_type
-
-
-def _padded(text: str) -> str:
-    text = text.rstrip("=").replace("+", "-").replace("/", "_")
-    return text + "=" * (-len(text) % 4)

@@ -1,7 +1,7 @@
 """Encryption of tasks as the calls see it: which key a location has, and what may be shown."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from drayman.core import names
 from drayman.core.clock import SECOND, Clock, Micros
@@ -59,7 +59,23 @@ class Encryption:
 
     async def seal(self, queue: str, new: Sequence[NewTask]) -> list[NewTask]:
         """Return tasks as they are to be stored. FailedPrecondition."""
+        return self._seal(await self.key_of(names.location_of(queue)), new)
+
+    async def seal_batch(
+        self, queue: str, new: Sequence[NewTask]
+    ) -> tuple[list[NewTask], Callable[[bytes], bytes]]:
+        """Return tasks as they are to be stored, and what makes their operation so.
+
+        Both under one key: what is secret of the tasks is so of the operation that shows them.
+        """
         key = await self.key_of(names.location_of(queue))
+
+        def keep(operation: bytes) -> bytes:
+            return self._vault.seal_operation(key, operation) if key else operation
+
+        return self._seal(key, new), keep
+
+    def _seal(self, key: str, new: Sequence[NewTask]) -> list[NewTask]:
         if not key:
             return list(new)
         return [
@@ -73,4 +89,15 @@ class Encryption:
         except FailedPrecondition:
             if view == tasks.FULL:
                 raise
-            return vault.without_secret(task)
+            return dataclasses.replace(task, request=vault.without_secret(task.request))
+
+    def operation(self, stored: bytes) -> bytes:
+        """Return a stored operation, open. FailedPrecondition."""
+        return self._vault.open(stored)
+
+    def operation_in_list(self, stored: bytes) -> bytes:
+        """Return a stored operation as a list shows it: by its name alone without its key."""
+        try:
+            return self._vault.open(stored)
+        except FailedPrecondition:
+            return vault.without_secret(stored)

@@ -1,6 +1,7 @@
 """The HTTP door: health, and REST below ``/v2/``. A plain ASGI application."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ from drayman.core.limits import REQUEST_SIZE
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+_OTHER_VERSION = re.compile(r"/(v2beta[23])/")
 
 
 class HttpApp:
@@ -50,6 +54,10 @@ class HttpApp:
         document = await wellknown.find(self._context, path)
         if document is not None:
             return _json(200, document)
+        if match := _OTHER_VERSION.match(path):
+            raise errors.NotFound(
+                f"{match[1]} is not served, v2 is: paths begin with {rest.VERSION}."
+            )
         raise errors.NotFound(f"No such path: {path}")
 
     async def _rest(self, scope: Mapping[str, Any], path: str, receive: Receive) -> rest.Answer:

@@ -36,11 +36,19 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # it carries
         """Answer for now."""
         if request.service not in _WATCHED:
             await context.abort(grpc.StatusCode.NOT_FOUND, "There is no such service.")
+        return _status(await self._now())
+
+    async def List(self, _request: Any, _context: Any) -> Any:  # noqa: N802 - the service's name
+        """Answer for all services."""
+        now = _status(await self._now())
+        return health_pb2.HealthListResponse(statuses=dict.fromkeys(_WATCHED, now))
+
+    async def _now(self) -> Any:
         try:
             await self._context.store.check()
         except ServiceError:
-            return _status(NOT_SERVING)
-        return _status(NOT_SERVING if self._ended.is_set() else SERVING)
+            return NOT_SERVING
+        return NOT_SERVING if self._ended.is_set() else SERVING
 
     async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802 - the service's name
         """Tell of the end of the server, and end with it."""

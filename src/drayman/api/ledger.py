@@ -144,7 +144,7 @@ def _task_name(queue: str, task_id: str) -> str:
 def _size(query: Query) -> int:
     text = query.get("pageSize", "0")
     if not re.fullmatch("[0-9]{1,9}", text):
-        raise errors.InvalidArgument("pageSize must be a whole number.")
+        raise errors.refusal("pageSize", "must be a whole number.")
     return pages.size(int(text), PAGE)
 
 
@@ -153,7 +153,7 @@ def _code(text: str | None) -> Code | None:
         return None
     if text not in Code.__members__:
         known = ", ".join(Code.__members__)
-        raise errors.InvalidArgument(f"code must be one of {known}.")
+        raise errors.refusal("code", f"must be one of {known}.")
     return Code[text]
 
 

@@ -13,23 +13,27 @@ from drayman.wire import operations, pages
 async def get_operation(context: Context, request: Any) -> Any:
     """GetOperation."""
     name = names.operation("name", request.name)
-    return operations.show(await context.store.get_operation(name, context.clock.now()))
+    stored = await context.store.get_operation(name, context.clock.now())
+    return operations.show(context.encryption.operation(stored))
 
 
 async def list_operations(context: Context, request: Any) -> Any:
     """ListOperations of a location, by name."""
     parent = names.location("name", request.name)
     if request.filter:
-        raise errors.InvalidArgument("ListOperationsRequest.filter is not supported.")
+        raise errors.refusal("ListOperationsRequest.filter", "is not supported.")
     now, size = context.clock.now(), pages.size(request.page_size, limits.OPERATIONS_PAGE)
     scope = f"{parent}/operations"
     after = pages.cursor(scope, request.page_token, now)
-    found = await context.store.list_operations(parent, after, size + 1, now)
+    page = await context.store.list_operations(parent, after, size, limits.PAGE_BYTES, now)
     response = operations_pb2.ListOperationsResponse(
-        operations=[operations.show(stored) for _, stored in found[:size]]
+        operations=[
+            operations.show(context.encryption.operation_in_list(stored))
+            for stored in page.operations
+        ]
     )
-    if len(found) > size:
-        response.next_page_token = pages.token(scope, found[size - 1][0], now)
+    if page.cursor:
+        response.next_page_token = pages.token(scope, page.cursor, now)
     return response
 
 
@@ -40,7 +44,7 @@ async def wait_operation(context: Context, request: Any) -> Any:
 
 async def cancel_operation(context: Context, request: Any) -> Any:
     """CancelOperation: too late for all, which is no error."""
-    await get_operation(context, request)
+    await context.store.get_operation(names.operation("name", request.name), context.clock.now())
     return empty_pb2.Empty()
 
 

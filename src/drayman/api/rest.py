@@ -11,6 +11,8 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
+from google.protobuf import empty_pb2
+
 from drayman.api import buffer, calls
 from drayman.api.context import Context
 from drayman.core import errors, partial
@@ -82,17 +84,15 @@ def _route(rpc: rpcs.Rpc) -> _Route:
     before, field, pattern, after = re.fullmatch(  # type: ignore[union-attr]
         r"(.*)\{([\w.]+)=([^}]+)\}(.*)", rpc.path
     ).groups()
-    segments = re.escape(pattern).replace(r"\*", "[^/]+")
+    *parents, last = (re.escape(part).replace(r"\*", "[^/]+") for part in pattern.split("/"))
+    if not after.startswith("/"):  # the path ends here, or with a verb (":pause")
+        last = last.replace("[^/]+", "[^/:]+")
+    segments = "/".join([*parents, last])
     regex = re.compile(f"{re.escape(before)}({segments}){re.escape(after)}")
     return _Route(rpc, regex, field, calls.message_class(rpc.request))
 
 
-def _order(route: _Route) -> tuple[bool, int]:
-    # A path that ends in a verb (":pause") would also fit where a name stands at the end.
-    return (":" not in route.rpc.path, -len(route.rpc.path))
-
-
-_ROUTES = sorted((_route(rpc) for rpc in rpcs.SERVED if rpc.name in calls.HANDLERS), key=_order)
+_ROUTES = [_route(rpc) for rpc in rpcs.SERVED if rpc.name in calls.HANDLERS]
 
 
 async def answer(context: Context, request: Request) -> Answer:
@@ -111,7 +111,9 @@ async def answer(context: Context, request: Request) -> Answer:
 async def _answer(
     context: Context, request: Request, parameters: Mapping[str, list[str]], style: _Style
 ) -> Any:
-    if match := buffer.PATH.fullmatch(request.path.removeprefix(VERSION)):
+    match = buffer.PATH.fullmatch(request.path.removeprefix(VERSION))
+    if match and request.verb in buffer.VERBS:
+        protojson.query(parameters, empty_pb2.Empty.DESCRIPTOR)  # it has none of its own
         return await _buffer(context, match, request, style)
     route, name = _find(request)
     message = _message(route, name, parameters, request.body)
@@ -180,7 +182,7 @@ def _style(parameters: dict[str, list[str]]) -> _Style:
     system = {key: parameters.pop(key)[-1] for key in list(parameters) if _SYSTEM.fullmatch(key)}
     alt, *options = (system.get("$alt") or system.get("alt") or "json").split(";")
     if alt != "json":
-        raise errors.InvalidArgument(f'Unsupported "alt": "{alt[:100]}". Only json is supported.')
+        raise errors.wrong("alt", f'Unsupported "alt": "{alt[:100]}". Only json is supported.')
     pretty = system.get("$prettyPrint", system.get("prettyPrint", "true"))
     fields = system.get("$fields", system.get("fields", ""))
     return _Style(

@@ -59,6 +59,10 @@ MESSAGE_SIZE = 1_500
 """The most bytes of a message to a caller."""
 
 
+def _cut(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore")
+
+
 class ServiceError(Exception):
     """A call that ends in a status code and a sentence for the caller, details if need be."""
 
@@ -67,7 +71,7 @@ class ServiceError(Exception):
     def __init__(self, message: str, *details: Detail) -> None:
         # What a caller sent may be repeated to it, but not without end: gRPC carries messages in
         # headers, and drops the whole answer when they grow past 8 KB.
-        message = message.encode()[:MESSAGE_SIZE].decode(errors="ignore")
+        message = _cut(message, MESSAGE_SIZE)
         super().__init__(message)
         self.message = message
         self.details = details
@@ -127,6 +131,16 @@ class Unimplemented(ServiceError):
     code = Code.UNIMPLEMENTED
 
 
+def wrong(field: str, text: str) -> InvalidArgument:
+    """Return the error for a field that is wrong, which programs find in the details."""
+    return InvalidArgument(text, BadRequest([(_cut(field, 200), _cut(text, 500))]))
+
+
+def refusal(field: str, sentence: str) -> InvalidArgument:
+    """Return the error for a field: its name and a sentence about it."""
+    return wrong(field, f"{field} {sentence}")
+
+
 def words(error: Exception) -> str:
     """Return what a log says of an error: a fault of our own shows its type."""
     return error.message if isinstance(error, ServiceError) else f"internal error: {error!r}"
@@ -180,7 +194,7 @@ def entity_missing() -> NotFound:
 
 def request_id_taken() -> InvalidArgument:
     """A batch call repeats the request_id of another one (AIP-155)."""
-    return InvalidArgument("The request_id was used before, for another request.")
+    return wrong("request_id", "The request_id was used before, for another request.")
 
 
 def task_exists() -> AlreadyExists:

@@ -15,6 +15,10 @@ APP_ENGINE_DEADLINE_RANGE: tuple[Micros, Micros] = (15 * SECOND, 24 * HOUR + 15 
 
 URL_LENGTH = 2083
 HEADERS_SIZE = 80 * 1024
+EMAIL_LENGTH = 320
+SETTINGS_SIZE = 128 * 1024
+"""The most bytes of a queue's target, routing and logging, serialized."""
+POLICY_SIZE = 64 * 1024
 REQUEST_SIZE = 16 << 20
 """The most bytes of a call's request, over either door."""
 QUEUES_PAGE = 9800

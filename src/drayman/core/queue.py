@@ -89,13 +89,15 @@ def check_retry_config(config: RetryConfig) -> RetryConfig:
     """Return ``config`` if it can work; InvalidArgument names the field otherwise."""
     if config.max_attempts < -1:
         raise errors.InvalidArgument("RetryConfig.maxAttempts must be greater or equal to -1.")
+    _at_least_zero("RetryConfig.minBackoff", config.min_backoff)
+    _at_least_zero("RetryConfig.maxDoublings", config.max_doublings)
+    # Those above are recorded, without details; these are ours.
     for field, value in (
-        ("maxRetryDuration", config.max_retry_duration),
-        ("minBackoff", config.min_backoff),
-        ("maxBackoff", config.max_backoff),
-        ("maxDoublings", config.max_doublings),
+        ("RetryConfig.maxRetryDuration", config.max_retry_duration),
+        ("RetryConfig.maxBackoff", config.max_backoff),
     ):
-        _at_least_zero(f"RetryConfig.{field}", value)
+        if value < 0:
+            raise errors.refusal(field, "cannot be negative.")
     if config.min_backoff > config.max_backoff:
         raise errors.InvalidArgument(
             "RetryConfig.minBackoff must be less than or equal to RetryConfig.maxBackoff."

@@ -8,22 +8,18 @@ from collections.abc import Iterable, Mapping
 
 from drayman.core import delivery, limits
 from drayman.core.delivery import Kind
-from drayman.core.errors import BadRequest, InvalidArgument
+from drayman.core.errors import refusal
 
 METHODS_WITH_BODY = {Kind.HTTP: ("POST", "PUT", "PATCH"), Kind.APP_ENGINE: ("POST", "PUT")}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
-_HOST = re.compile(r"[^\s/?#@\\]+")
+_HOST_FORM = r"(?:\[[0-9A-Fa-f:.]+\]|[^\s\x00-\x20\x7f/?#@\[\]\\:]+)"
+_HOST = re.compile(_HOST_FORM)
 _PORTS = range(65536)
 _AUTHORITY = re.compile(
-    r"https?://(?:[^/?#@]*@)?(?:\[[0-9a-f:.]+\]|[^\s/?#@\[\]\\:]+)(?::(?P<port>\d{0,9}))?(?=[/?#]|$)",
-    re.IGNORECASE,
+    rf"https?://(?:[^/?#@]*@)?{_HOST_FORM}(?::(?P<port>[0-9]{{0,9}}))?(?=[/?#]|\Z)", re.IGNORECASE
 )
-
-
-def refusal(field: str, sentence: str) -> InvalidArgument:
-    """Return the error for a field: its name and a sentence about it."""
-    return InvalidArgument(f"{field} {sentence}", BadRequest([(field, f"{field} {sentence}")]))
+_APP_ENGINE_ID = re.compile(r"[A-Za-z0-9-]{0,100}")
 
 
 def check_url(url: str, *, token: bool, allow_http_tokens: bool) -> None:
@@ -70,10 +66,10 @@ def check_headers(field: str, headers: Iterable[tuple[str, str]], limit: int | N
     size = 0
     for name, value in headers:
         if not _HEADER_NAME.fullmatch(name):
-            raise InvalidArgument(f"{field} has the invalid name {name[:100]!r}.")
+            raise refusal(field, f"has the invalid name {name[:100]!r}.")
         if not _HEADER_VALUE.fullmatch(value):
-            raise InvalidArgument(
-                f'{field}["{name}"] contains a line break or another control character.'
+            raise refusal(
+                f'{field}["{name[:100]}"]', "contains a line break or another control character."
             )
         size += len(name.encode()) + len(value.encode())
     if limit is not None and size >= limit:
@@ -87,15 +83,32 @@ def check_token(field: str, values: Mapping[str, str]) -> None:
             raise refusal(f"{field}.{name}", "is required.")
 
 
+def check_lengths(field: str, values: Mapping[str, tuple[str, int]]) -> None:
+    """Check that texts are at most so many characters long."""
+    for name, (value, limit) in values.items():
+        if len(value) > limit:
+            raise refusal(f"{field}.{name}", f"must be at most {limit} characters long.")
+
+
 def check_override(host: str | None, port: int | None) -> None:
     """Check what a queue puts in place of a URL's host and port; None leaves them alone."""
     field = "HttpTarget.uriOverride"
     if host is not None and not host:
         raise refusal(f"{field}.host", "cannot be empty.")
-    if host is not None and not _HOST.fullmatch(host):
+    if host is not None and (len(host) > limits.URL_LENGTH or not _HOST.fullmatch(host)):
         raise refusal(f"{field}.host", "must be a host name.")
     if port is not None and port not in _PORTS:
         raise refusal(f"{field}.port", "must be a port number, or 0 for none.")
+
+
+def check_routing(values: Mapping[str, str]) -> None:
+    """Check the ids of an App Engine service, version and instance, which may be empty."""
+    for name, value in values.items():
+        if not _APP_ENGINE_ID.fullmatch(value):
+            raise refusal(
+                f"AppEngineRouting.{name}",
+                "can contain only letters, numbers or hyphens, 100 at most.",
+            )
 
 
 def app_engine_host(location: str, service: str, version: str, instance: str) -> str:

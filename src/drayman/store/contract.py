@@ -65,6 +65,19 @@ class TaskPage:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class OperationPage:
+    """A page of what batches came to.
+
+    Attributes:
+        operations: Their descriptions, by name.
+        cursor: Where to go on, "" at the end.
+    """
+
+    operations: list[bytes]
+    cursor: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Stats:
     """What a store can say of itself without a scan.
 
@@ -191,9 +204,12 @@ class Store(Protocol):
         """Return the description of a batch. NotFound."""
 
     async def list_operations(
-        self, location: str, after: str, limit: int, now: Micros
-    ) -> list[tuple[str, bytes]]:
-        """Return names and descriptions of a location's batches, by name, past ``after``."""
+        self, location: str, after: str, limit: int, size: int, now: Micros
+    ) -> OperationPage:
+        """Return a location's batches by name, past ``after``.
+
+        At most ``limit``, and no more than fit into ``size`` bytes, but one at least.
+        """
 
     async def delete_operation(self, name: str, now: Micros) -> None:
         """Forget a batch. NotFound."""

@@ -44,6 +44,15 @@ def show(stored: bytes) -> Any:
     return operations_pb2.Operation.FromString(stored)
 
 
+def parted(stored: bytes) -> tuple[bytes, bytes]:
+    """Return an operation in two messages: what it came to, and its name."""
+    operation = operations_pb2.Operation.FromString(stored)
+    rest = operations_pb2.Operation(name=operation.name, done=operation.done)
+    operation.ClearField("name")
+    operation.ClearField("done")
+    return operation.SerializeToString(), rest.SerializeToString()
+
+
 def _operation(
     name: str,
     metadata: Any,

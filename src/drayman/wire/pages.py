@@ -1,4 +1,8 @@
-"""Page tokens: opaque to clients, bound to the list they continue, good for two hours."""
+"""Page tokens: opaque to clients, bound to the list they continue, good for two hours.
+
+Their digest finds tokens that were changed or mixed up. It is no signature: who makes a token of
+their own reads no more than the list shows anyway.
+"""
 
 import base64
 import hashlib
@@ -38,7 +42,7 @@ def cursor(scope: str, page_token: str, now: Micros) -> str:
     if not valid:
         raise _foreign()
     if expired:
-        raise errors.InvalidArgument("Invalid page_token: it has expired.")
+        raise errors.wrong("page_token", "Invalid page_token: it has expired.")
     return position
 
 
@@ -53,13 +57,13 @@ def number(scope: str, page_token: str, now: Micros) -> int:
 def size(page_size: int, limit: int) -> int:
     """Return how many items a page may have; zero means the limit. InvalidArgument."""
     if page_size < 0:
-        raise errors.InvalidArgument("page_size cannot be negative.")
+        raise errors.refusal("page_size", "cannot be negative.")
     return min(page_size or limit, limit)
 
 
 def _foreign() -> errors.InvalidArgument:
-    return errors.InvalidArgument(
-        "Invalid page_token: it is malformed, or was issued for another request."
+    return errors.wrong(
+        "page_token", "Invalid page_token: it is malformed, or was issued for another request."
     )
 
 

@@ -2,8 +2,10 @@
 
 import base64
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from google.protobuf import json_format
@@ -12,11 +14,19 @@ from google.protobuf.descriptor import FieldDescriptor
 from drayman.core import errors
 from drayman.wire import published
 
+VIOLATIONS = 20
+"""So many wrong fields are named at most: an answer may not grow as the request does."""
+
 _PREFIX = "Invalid JSON payload received."
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
-_CLOSED = ("google.protobuf.", "google.rpc.")
-"""Packages whose messages have JSON forms of their own, which the library knows."""
+_INTEGER = re.compile(r"-?[0-9]{1,20}")
+_DOUBLE = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|NaN|-?Infinity")
+_TIMESTAMP = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
+_DURATION = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?s")
+_SHOWN = 100
 
 
 def decode(body: bytes) -> Any:
@@ -24,37 +34,33 @@ def decode(body: bytes) -> Any:
     if not body.strip():
         return {}
     try:
-        value = json.loads(body.decode(), parse_constant=_no_constant)
+        value = json.loads(
+            body.decode(), parse_constant=_no_constant, object_pairs_hook=_without_repetition
+        )
         if _SURROGATE.search(body):
-            json.dumps(value, ensure_ascii=False).encode()  # ValueError for half a character
-    except (ValueError, RecursionError) as error:
-        raise errors.InvalidArgument(f"{_PREFIX} {error}.") from None
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeDecodeError:
+        raise _undecodable("It is not UTF-8.") from None
+    except UnicodeEncodeError:
+        raise _undecodable("It contains half of a surrogate pair.") from None
+    except json.JSONDecodeError as error:
+        raise _undecodable(f"Syntax error at line {error.lineno}, column {error.colno}.") from None
+    except ValueError:
+        raise _undecodable("It contains a number of too many digits.") from None
+    except RecursionError:
+        raise _undecodable("It is nested too deeply.") from None
     return value
 
 
 def parse(value: Any, message: Any, where: str = "") -> None:
-    """Merge a JSON value into a message; InvalidArgument names every field that is wrong.
+    """Merge a JSON value into a message; InvalidArgument names the fields that are wrong.
 
     ``where`` is the message's own place in the request.
     """
-    violations: list[tuple[str, str]] = []
-    _check(message.DESCRIPTOR, value, where, violations)
-    if violations:
-        raise errors.InvalidArgument(
-            "\n".join(f"{_PREFIX} {text}" for _, text in violations), errors.BadRequest(violations)
-        )
-    try:
-        json_format.ParseDict(value, message, descriptor_pool=published.POOL)
-    except (
-        json_format.ParseError,
-        ValueError,
-        TypeError,
-        ArithmeticError,
-        RecursionError,
-    ) as error:
-        reason = published.renamed(str(error)).rstrip(". ")
-        reason = re.sub(r"^(Failed to parse \w+ field: )+", "", reason)
-        raise errors.InvalidArgument(f"{_PREFIX} {reason}.") from None
+    reader = _Reader()
+    reader.message(value, message, where)
+    if reader.violations:
+        raise reader.refusal()
 
 
 def query(parameters: Mapping[str, list[str]], descriptor: Any) -> dict[str, Any]:
@@ -70,6 +76,8 @@ def query(parameters: Mapping[str, list[str]], descriptor: Any) -> dict[str, Any
                 raise _unbound(name)
             kind = field.message_type
             target = target.setdefault(field.json_name, {})
+            if not isinstance(target, dict):  # the whole of it was given too
+                raise _unbound(name)
         field = _field(kind, last)
         if field is None:
             raise _unbound(name)
@@ -110,77 +118,254 @@ def _unbound(name: str) -> errors.InvalidArgument:
 def _typed(field: Any, text: str) -> Any:
     if field.type == FieldDescriptor.TYPE_BOOL:
         return {"true": True, "false": False}.get(text, text)
-    if field.message_type and field.message_type.full_name == "google.protobuf.FieldMask":
-        return re.sub("_([a-z])", lambda match: match[1].upper(), text)  # both cases are taken
     return text
 
 
-def _check(descriptor: Any, value: Any, path: str, found: list[tuple[str, str]]) -> None:
-    """Note what of a JSON value has no place in a message."""
-    if descriptor.full_name.startswith(_CLOSED):
-        return
-    if not isinstance(value, dict):
-        name = published.renamed(descriptor.full_name)
-        where = f" at '{path}'" if path else ""
-        found.append((path, f"Invalid value{where} (type.googleapis.com/{name}), {_shown(value)}"))
-        return
-    for key, item in value.items():
-        field = _field(descriptor, key)
-        if field is None:
-            where = f" at '{path}'" if path else ""
-            found.append((path, f'Unknown name "{key[:200]}"{where}: Cannot find field.'))
-        elif item is not None:
-            _check_field(field, item, f"{path}.{field.name}" if path else field.name, found)
+class _Reader:
+    """Reads JSON values into messages and notes what has no place in them."""
 
+    def __init__(self) -> None:
+        self.violations: list[tuple[str, str]] = []
+        self._lines: list[str] = []
 
-def _check_field(field: Any, value: Any, path: str, found: list[tuple[str, str]]) -> None:
-    kind = field.message_type
-    if kind is not None and kind.GetOptions().map_entry:
-        if not isinstance(value, dict):
-            found.append((path, f"Invalid value at '{path}' (Map), {_shown(value)}"))
-        elif kind.fields_by_name["value"].type == FieldDescriptor.TYPE_STRING:
-            for key, item in value.items():
-                if not isinstance(item, str):
-                    place = f"{path}[{_shown(key)}]"
-                    found.append(
-                        (place, f"Invalid value at '{place}' (TYPE_STRING), {_shown(item)}")
-                    )
-    elif field.is_repeated:
-        if not isinstance(value, list):
-            found.append((path, f"Invalid value at '{path}' (List), {_shown(value)}"))
+    def refusal(self) -> errors.InvalidArgument:
+        """Return the error that names what was noted."""
+        return errors.InvalidArgument("\n".join(self._lines), errors.BadRequest(self.violations))
+
+    def message(self, value: Any, message: Any, path: str) -> None:
+        """Merge a JSON value into a message."""
+        descriptor = message.DESCRIPTOR
+        if special := _SPECIAL.get(descriptor.full_name):
+            try:
+                special(value, message)
+            except (ValueError, TypeError, ArithmeticError, json_format.ParseError):
+                self._wrong(path, _type_name(descriptor), value)
             return
-        for index, item in enumerate(value):
-            _check_one(field, item, f"{path}[{index}]", found)
-    else:
-        _check_one(field, value, path, found)
+        if not isinstance(value, dict):
+            self._wrong(path, _type_name(descriptor), value)
+            return
+        taken: dict[str, str] = {}
+        for key, item in value.items():
+            field = _field(descriptor, key)
+            if field is None:
+                self._note(
+                    path, f'Unknown name "{key[:200]}"{_at(path)}: Cannot find field.', _PREFIX
+                )
+            elif item is not None and self._is_first(field, key, taken, path):
+                self._field(field, item, message, f"{path}.{field.name}" if path else field.name)
+
+    def _is_first(self, field: Any, key: str, taken: dict[str, str], path: str) -> bool:
+        """Tell whether nothing came before in a field's place; note it otherwise."""
+        oneof = field.containing_oneof
+        place = oneof.name if oneof else field.name
+        if place not in taken:
+            taken[place] = field.name
+            return True
+        if taken[place] == field.name:
+            self._note(path, f'Duplicate name "{key[:200]}"{_at(path)}.', _PREFIX)
+        else:
+            self._note(
+                path,
+                f"Invalid value{_at(path)} (oneof), oneof field '{place}' is already set. "
+                f"Cannot set '{key[:200]}'",
+            )
+        return False
+
+    def _field(self, field: Any, value: Any, message: Any, path: str) -> None:
+        kind = field.message_type
+        if kind is not None and kind.GetOptions().map_entry:
+            self._map(kind.fields_by_name["value"], value, getattr(message, field.name), path)
+        elif field.is_repeated:
+            if not isinstance(value, list):
+                self._wrong(path, "List", value)
+                return
+            items = getattr(message, field.name)
+            for index, item in enumerate(value):
+                place = f"{path}[{index}]"
+                if kind is not None:
+                    self.message(item, items.add(), place)
+                elif (content := self._scalar(field, item, place)) is not None:
+                    items.append(content)
+        elif kind is not None:
+            part = getattr(message, field.name)
+            part.SetInParent()
+            self.message(value, part, path)
+        elif (content := self._scalar(field, value, path)) is not None:
+            setattr(message, field.name, content)
+
+    def _map(self, field: Any, value: Any, entries: Any, path: str) -> None:
+        """Read a map, whose keys are texts and whose values are no messages, as all are here."""
+        if not isinstance(value, dict):
+            self._wrong(path, "Map", value)
+            return
+        for key, item in value.items():
+            content = self._scalar(field, item, f"{path}[{_shown(key)}]")
+            if content is not None:
+                entries[key] = content
+
+    def _scalar(self, field: Any, value: Any, path: str) -> Any:
+        """Return the content of a field; None, which is noted, for what can be none."""
+        if field.enum_type is not None:
+            content = _enum(field.enum_type, value)
+            if content is None:
+                self._wrong(path, _type_name(field.enum_type), value)
+            return content
+        name, read = _SCALARS[field.type]
+        content = read(value)
+        if content is None:
+            reason = "Base64 decoding failed for " if name == "TYPE_BYTES" else ""
+            self._wrong(path, name, value, reason)
+        return content
+
+    def _wrong(self, path: str, kind: str, value: Any, reason: str = "") -> None:
+        self._note(path, f"Invalid value{_at(path)} ({kind}), {reason}{_shown(value)}")
+
+    def _note(self, path: str, text: str, prefix: str = "") -> None:
+        self.violations.append((path, text))
+        self._lines.append(f"{prefix} {text}" if prefix else text)
+        if len(self.violations) == VIOLATIONS:
+            raise self.refusal()
 
 
-def _check_one(field: Any, value: Any, path: str, found: list[tuple[str, str]]) -> None:
-    if field.message_type is not None:
-        _check(field.message_type, value, path, found)
-    elif field.type == FieldDescriptor.TYPE_BYTES and not is_base64(value):
-        text = f"Invalid value at '{path}' (TYPE_BYTES), Base64 decoding failed for {_shown(value)}"
-        found.append((path, text))
-    elif field.type == FieldDescriptor.TYPE_STRING and not isinstance(value, str):
-        found.append((path, f"Invalid value at '{path}' (TYPE_STRING), {_shown(value)}"))
+def _integer(bits: int) -> Callable[[Any], int | None]:
+    allowed = range(-(1 << bits - 1), 1 << bits - 1)
+
+    def read(value: Any) -> int | None:
+        whole = (
+            (isinstance(value, str) and _INTEGER.fullmatch(value))
+            or (isinstance(value, int) and not isinstance(value, bool))
+            or (isinstance(value, float) and value.is_integer())
+        )
+        return number if whole and (number := int(value)) in allowed else None
+
+    return read
+
+
+def _double(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number and not (isinstance(value, str) and _DOUBLE.fullmatch(value)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    by_name = isinstance(value, str) and value[-1].isalpha()
+    return number if by_name or math.isfinite(number) else None
+
+
+def _enum(kind: Any, value: Any) -> int | None:
+    """Return the number of an enum's member that is given by name or number.
+
+    As over gRPC, it is the field's own check that refuses a number which is no member's.
+    """
+    if isinstance(value, str) and value in kind.values_by_name:
+        return int(kind.values_by_name[value].number)
+    return _int32(value)
+
+
+def _bytes(value: Any) -> bytes | None:
+    return from_base64(value) if is_base64(value) else None
+
+
+_int32 = _integer(32)
+_SCALARS: Mapping[int, tuple[str, Callable[[Any], Any]]] = {
+    FieldDescriptor.TYPE_INT32: ("TYPE_INT32", _int32),
+    FieldDescriptor.TYPE_INT64: ("TYPE_INT64", _integer(64)),
+    FieldDescriptor.TYPE_DOUBLE: ("TYPE_DOUBLE", _double),
+    FieldDescriptor.TYPE_BOOL: (
+        "TYPE_BOOL",
+        lambda value: value if isinstance(value, bool) else None,
+    ),
+    FieldDescriptor.TYPE_STRING: (
+        "TYPE_STRING",
+        lambda value: value if isinstance(value, str) else None,
+    ),
+    FieldDescriptor.TYPE_BYTES: ("TYPE_BYTES", _bytes),
+}
+"""How the fields of requests are read, by their type; no request has others."""
+
+
+def _text(form: re.Pattern[str]) -> Callable[[Any, Any], None]:
+    """Return how a message is read whose JSON is a text of a form."""
+
+    def read(value: Any, message: Any) -> None:
+        if not isinstance(value, str) or not form.fullmatch(value):
+            raise ValueError(value)
+        message.FromJsonString(value)
+
+    return read
+
+
+def _mask(value: Any, message: Any) -> None:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    paths = value.split(",") if value else []
+    # Both spellings are taken.
+    message.paths.extend(
+        re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", path) for path in paths
+    )
+
+
+def _any(value: Any, message: Any) -> None:
+    json_format.ParseDict(value, message, descriptor_pool=published.POOL)
+
+
+_SPECIAL: Mapping[str, Callable[[Any, Any], None]] = {
+    "google.protobuf.Timestamp": _text(_TIMESTAMP),
+    "google.protobuf.Duration": _text(_DURATION),
+    "google.protobuf.FieldMask": _mask,
+    "google.protobuf.Any": _any,
+}
+"""Messages that have a JSON form of their own; ValueError and its like for what is none."""
 
 
 def is_base64(value: Any) -> bool:
     """Tell whether a JSON value can be the content of a bytes field."""
     if not isinstance(value, str) or not _BASE64.fullmatch(value):
         return False
-    text = value.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})
-    try:
-        base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except ValueError:
-        return False
-    return True
+    return len(value.rstrip("=")) % 4 != 1
+
+
+def from_base64(text: str) -> bytes:
+    """Return the bytes of a text that ``is_base64``."""
+    text = text.rstrip("=").translate({ord("+"): "-", ord("/"): "_"})
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _type_name(descriptor: Any) -> str:
+    return f"type.googleapis.com/{published.renamed(descriptor.full_name)}"
+
+
+def _at(path: str) -> str:
+    return f" at '{path}'" if path else ""
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 100 else f"{text[:100]}…"  # noqa: PLR2004 - a line's worth
+    """Return the beginning of a value, without a look at the rest of it."""
+    if isinstance(value, str):
+        text = json.dumps(value[: _SHOWN + 1])
+    else:
+        text = "".join(islice(_ENCODER.iterencode(value), _SHOWN + 1))
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+_ENCODER = json.JSONEncoder()
+
+
+def _undecodable(reason: str) -> errors.InvalidArgument:
+    return errors.InvalidArgument(f"{_PREFIX} {reason}", errors.BadRequest([("", reason)]))
 
 
 def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is not a JSON value")
+    raise _undecodable(f"{text} is not a JSON value.")
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _undecodable(f"Duplicate name {_shown(key)}.")
+            seen.add(key)
+    return value

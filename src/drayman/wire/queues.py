@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from drayman.core import errors
-from drayman.core.limits import Limits
+from drayman.core.limits import SETTINGS_SIZE, Limits
 from drayman.core.queue import Queue, RetryConfig, rate_limits
 from drayman.tasks_v2 import types
 from drayman.wire import masks, retries, targets, times
@@ -77,12 +77,17 @@ def _accept_settings(message: Any, name: str) -> None:
         targets.accept_routing(message.app_engine_routing_override, name)
     ratio = message.stackdriver_logging_config.sampling_ratio
     if not 0.0 <= ratio <= 1.0:
-        raise errors.InvalidArgument(
-            "StackdriverLoggingConfig.samplingRatio must be between 0.0 and 1.0."
+        raise errors.refusal(
+            "StackdriverLoggingConfig.samplingRatio", "must be between 0.0 and 1.0."
         )
 
 
 def _settings(message: Any) -> bytes:
     kept = Message()
     masks.apply(_SETTINGS, message, kept)
-    return bytes(kept.SerializeToString())
+    settings = bytes(kept.SerializeToString())
+    if len(settings) > SETTINGS_SIZE:
+        raise errors.wrong(
+            "queue", f"The settings of a queue must be at most {SETTINGS_SIZE // 1024} KB in total."
+        )
+    return settings

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drayman.core import delivery, limits, names, request
+from drayman.core import delivery, errors, limits, names, request
 from drayman.core.delivery import Kind
 from drayman.core.limits import Limits
 from drayman.tasks_v2 import types
@@ -12,6 +12,7 @@ _Uri: Any = types.UriOverride
 METHODS = {int(method): method.name for method in _Method}
 _POST = int(_Method.POST)
 _SCHEMES = frozenset(map(int, _Uri.Scheme))
+_ROUTING = ("service", "version", "instance")
 _MODES = frozenset(map(int, _Uri.UriOverrideEnforceMode))
 
 
@@ -21,6 +22,7 @@ def accept_http(message: Any, allowed: Limits) -> None:
     request.check_url(message.url, token=token, allow_http_tokens=allowed.http_tokens)
     _accept_method("HttpRequest", Kind.HTTP, message)
     request.check_headers("HttpRequest.headers", message.headers.items(), limits.HEADERS_SIZE)
+    _check_token_lengths("HttpRequest", message)
     _set_header(message.headers, "User-Agent", delivery.user_agent(Kind.HTTP))
 
 
@@ -39,7 +41,8 @@ def accept_app_engine(message: Any, parent: str) -> None:
 
 
 def accept_routing(message: Any, queue: str) -> None:
-    """Fill in the host of an AppEngineRouting, which only the server may set."""
+    """Check an AppEngineRouting and fill in its host, which only the server may set."""
+    request.check_routing({name: getattr(message, name) for name in _ROUTING})
     message.host = request.app_engine_host(
         names.location_of(queue), message.service, message.version, message.instance
     )
@@ -56,6 +59,14 @@ def accept_target(message: Any) -> None:
     request.check_override(
         uri.host if uri.HasField("host") else None, uri.port if uri.HasField("port") else None
     )
+    request.check_lengths(
+        "HttpTarget.uriOverride",
+        {
+            "pathOverride.path": (uri.path_override.path, limits.URL_LENGTH),
+            "queryOverride.queryParams": (uri.query_override.query_params, limits.URL_LENGTH),
+        },
+    )
+    _check_token_lengths("HttpTarget", message)
     headers = [(each.header.key, each.header.value) for each in message.header_overrides]
     request.check_headers("HttpTarget.headerOverrides", headers, limits.HEADERS_SIZE)
     _check_token("HttpTarget", message, both=True)
@@ -70,7 +81,7 @@ def _accept_method(field: str, kind: Kind, message: Any) -> None:
 
 def _check_enum(field: str, value: int, known: Any) -> None:
     if value not in known:
-        raise request.refusal(field, f"has the unknown value {value}.")
+        raise errors.refusal(field, f"has the unknown value {value}.")
 
 
 def _check_token(field: str, message: Any, *, both: bool) -> bool:
@@ -86,6 +97,19 @@ def _check_token(field: str, message: Any, *, both: bool) -> bool:
     required = {"serviceAccountEmail": email} | (values if both else {})
     request.check_token(f"{field}.{name}", required)
     return True
+
+
+def _check_token_lengths(field: str, message: Any) -> None:
+    oidc, oauth = message.oidc_token, message.oauth_token
+    request.check_lengths(
+        field,
+        {
+            "oidcToken.serviceAccountEmail": (oidc.service_account_email, limits.EMAIL_LENGTH),
+            "oidcToken.audience": (oidc.audience, limits.URL_LENGTH),
+            "oauthToken.serviceAccountEmail": (oauth.service_account_email, limits.EMAIL_LENGTH),
+            "oauthToken.scope": (oauth.scope, limits.URL_LENGTH),
+        },
+    )
 
 
 def _set_header(headers: Any, name: str, value: str) -> None:

@@ -8,6 +8,7 @@ from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.limits import Limits
 from drayman.core.task import NewTask, Task
+from drayman.store.contract import OperationPage
 from drayman.store.sqlite import tasks
 from drayman.store.sqlite.rows import Connection, find_queue, sql
 
@@ -58,12 +59,22 @@ def get(connection: Connection, name: str, now: Micros) -> bytes:
 
 
 def list_(
-    connection: Connection, location: str, after: str, limit: int, now: Micros
-) -> list[tuple[str, bytes]]:
-    """Return the operations of a location past a name."""
+    connection: Connection, location: str, after: str, limit: int, size: int, now: Micros
+) -> OperationPage:
+    """Return the operations of a location past a name, by count and size."""
     prefix = f"{location}/operations/"
-    given = {"after": max(after, prefix), "end": f"{location}/operations0", "limit": limit}
-    return connection.execute(_SQL["list_operations"], given | {"now": now}).fetchall()
+    given = {"after": max(after, prefix), "end": f"{location}/operations0", "limit": limit + 1}
+    found = connection.execute(_SQL["list_operations"], given | {"now": now})
+    page: list[bytes] = []
+    last, total = "", 0
+    for name, result in found:
+        if len(page) == limit or (page and total + len(result) > size):
+            found.close()
+            return OperationPage(page, last)
+        page.append(result)
+        total += len(result)
+        last = name
+    return OperationPage(page, "")
 
 
 def forget(connection: Connection, name: str, now: Micros) -> None:

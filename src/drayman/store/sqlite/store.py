@@ -15,7 +15,14 @@ from drayman.core.queue import Queue, State
 from drayman.core.record import AttemptRecord, DeadLetter
 from drayman.core.status import Code
 from drayman.core.task import NewTask, Task
-from drayman.store.contract import Claims, QueueStats, Stats, StoreError, TaskPage
+from drayman.store.contract import (
+    Claims,
+    OperationPage,
+    QueueStats,
+    Stats,
+    StoreError,
+    TaskPage,
+)
 from drayman.store.sqlite import access, batches, database, dispatch, keys, ledger, queues, tasks
 from drayman.store.sqlite.rows import Connection
 from drayman.store.sqlite.writer import Rank, Verb, Writer
@@ -96,7 +103,7 @@ class SqliteStore:
         self._delete_batch = Verb[bytes](_each(batches.delete), Rank.DELETIONS)
         self._delete_operation = Verb[None](_each(batches.forget), Rank.DELETIONS)
         self._get_operation = Verb[bytes](_each(batches.get), Rank.READS)
-        self._list_operations = Verb[list[tuple[str, bytes]]](_each(batches.list_), Rank.READS)
+        self._list_operations = Verb[OperationPage](_each(batches.list_), Rank.READS)
         self._update_policy = Verb[bytes](_each(access.update_policy), Rank.QUEUES)
         self._set_key = Verb[None](_each(access.set_key), Rank.QUEUES)
         self._get_policy = Verb[bytes](_each(access.get_policy), Rank.READS)
@@ -204,10 +211,10 @@ class SqliteStore:
         return await self._writer.call(self._get_operation, (name, now))
 
     async def list_operations(
-        self, location: str, after: str, limit: int, now: Micros
-    ) -> list[tuple[str, bytes]]:
+        self, location: str, after: str, limit: int, size: int, now: Micros
+    ) -> OperationPage:
         """Return what the batches of a location came to."""
-        return await self._writer.call(self._list_operations, (location, after, limit, now))
+        return await self._writer.call(self._list_operations, (location, after, limit, size, now))
 
     async def delete_operation(self, name: str, now: Micros) -> None:
         """Forget what a batch came to."""
