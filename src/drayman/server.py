@@ -185,7 +185,7 @@ class Server:
         return Signer(self.store, self._clock, issuer, given).make
 
     async def _start_dispatch(self, make: Make) -> Dispatcher:
-        sender = self._sender or AiohttpSender()
+        sender = self._sender or AiohttpSender(self._clock)
         self._closers.push_async_callback(sender.close)
         dispatcher = Dispatcher(
             self.store,

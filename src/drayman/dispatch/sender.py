@@ -1,14 +1,17 @@
 """The sender: one request out, one answer or failure back."""
 
 import asyncio
+import socket
 import ssl
 from typing import Protocol
 
 import aiohttp
 import yarl
 
+from drayman.core.clock import Clock, SystemClock
 from drayman.core.delivery import ANSWER_SIZE, KEPT_SIZE, Answer, Failure, NoAnswer, Request
 from drayman.core.say import HEARD
+from drayman.dispatch.resolver import GetAddrInfo, Resolver
 
 
 class Sender(Protocol):
@@ -37,10 +40,14 @@ class AiohttpSender:
     Of an answer's body at most ``ANSWER_SIZE`` bytes are read, compressed as they come.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, clock: Clock | None = None, getaddrinfo: GetAddrInfo = socket.getaddrinfo
+    ) -> None:
+        self._resolver = Resolver(clock or SystemClock(), getaddrinfo)
         connector = aiohttp.TCPConnector(
             limit=0,  # dispatch has the bounds
-            ttl_dns_cache=10,
+            use_dns_cache=False,  # the resolver has one
+            resolver=self._resolver,
             keepalive_timeout=KEEP_ALIVE,
         )
         self._session = aiohttp.ClientSession(
@@ -77,6 +84,7 @@ class AiohttpSender:
     async def close(self) -> None:
         """Let go of all connections."""
         await self._session.close()
+        await self._resolver.close()
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
