@@ -123,10 +123,9 @@ class AiohttpSender:
         )
         # There is no public way to have connections of a class of one's own; tests see to it that
         # this one goes on working.
-        factory: functools.partial[ResponseHandler] = functools.partial(
-            _Connection, loop=asyncio.get_running_loop()
-        )
-        connector._factory = factory  # noqa: SLF001
+        loop = asyncio.get_running_loop()
+        make = functools.partial(_Connection, loop=loop)
+        connector._factory = make  # type: ignore[assignment]  # noqa: SLF001
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
