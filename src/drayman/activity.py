@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from drayman.core.clock import SECOND, Micros
+from drayman.core.delivery import Kind
 from drayman.core.events import AttemptEnded, Event
 from drayman.core.record import AttemptRecord
 from drayman.core.status import Code
 from drayman.wire import times
 
 _TYPE = "type.googleapis.com/google.cloud.tasks.logging.v1.TaskActivityLog"
+_TYPES = {Kind.HTTP: "HTTP", Kind.APP_ENGINE: "APP_ENGINE_HTTP"}
 
 Write = Callable[[str], object]
 
@@ -24,24 +26,23 @@ def subscriber(write: Write) -> Callable[[Event], None]:
 
     def log(event: Event) -> None:
         if isinstance(event, AttemptEnded) and event.settlement.record is not None:
-            most = event.claim.queue.retry_config.max_attempts
-            for entry in entries(event.settlement.record, event.duration, most):
+            for entry in entries(event, event.settlement.record):
                 write(json.dumps(entry, separators=(",", ":")) + "\n")
 
     return log
 
 
-def entries(record: AttemptRecord, duration: Micros, max_attempts: int) -> list[dict[str, Any]]:
+def entries(event: AttemptEnded, record: AttemptRecord) -> list[dict[str, Any]]:
     """Return the log entries of an attempt."""
     common = {
         "scheduleTime": times.text(record.schedule_time),
         "targetAddress": record.target,
-        "targetType": "HTTP" if "://" in record.target else "APP_ENGINE_HTTP",
+        "targetType": _TYPES[event.kind],
     }
     response = common | {
-        "attemptDuration": f"{duration / SECOND:.6f}s",
+        "attemptDuration": f"{event.duration / SECOND:.6f}s",
         "dispatchCount": str(record.number),
-        "maxAttempts": max_attempts,
+        "maxAttempts": event.max_attempts,
         "responseCount": str(record.responses),
         "status": record.code.name,
     }
@@ -49,13 +50,21 @@ def entries(record: AttemptRecord, duration: Micros, max_attempts: int) -> list[
         response["retryTime"] = times.text(record.retry_time)
     dispatch = common | {
         "dispatchCount": str(record.number - 1),
-        "maxAttempts": max_attempts,
+        "dispatchReason": _reason(event, record),
+        "maxAttempts": event.max_attempts,
         "status": "OK",
     }
     return [
         _entry(record, record.dispatch_time, "attemptDispatchLog", dispatch),
         _entry(record, record.response_time, "attemptResponseLog", response),
     ]
+
+
+def _reason(event: AttemptEnded, record: AttemptRecord) -> str:
+    """Return why an attempt was made; the real service's words are not known."""
+    if event.claim.forced_at is not None:
+        return "RUN_TASK"
+    return "SCHEDULE" if record.number == 1 else "RETRY"
 
 
 def _entry(record: AttemptRecord, time: Micros, kind: str, content: Any) -> dict[str, Any]:
