@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from drayman import server as server_module
 from drayman.config import load
 from drayman.core.clock import ManualClock
 from drayman.core.events import Crashed
@@ -49,3 +50,14 @@ async def test_what_started_is_closed_when_the_rest_cannot(tmp_path):
     free = Server(config(store=store))
     await free.start()
     await asyncio.gather(free.stop(), taken.stop())
+
+
+@pytest.mark.parametrize(("files", "slots"), [(65_536, 4000), (1024, 768), (128, 64), (20, 1)])
+def test_attempts_leave_open_files_for_callers(files, slots, capsys):
+    assert server_module._within_files(config(), files).max_in_flight == slots
+    said = capsys.readouterr().err
+    assert said.count("\n") == (slots < 4000)
+    if said:
+        assert f"is {slots} instead of 4000" in said
+        assert f"allows {files} open files" in said
+        assert "ulimit -n" in said

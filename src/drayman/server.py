@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import platform
 import resource
@@ -43,9 +44,13 @@ default, which makes a commit beside a busy loop several times faster (see docs)
 CALLS_GRACE = 5.0
 """Seconds that calls in progress may go on when the server stops."""
 
-
 FILES = 65_536
 """How many open files to ask the system for: each attempt and each caller needs one."""
+RESERVE = 64
+"""At least so many open files, and a quarter of all, are kept from attempts: for callers."""
+
+STDOUT = 1
+"""The descriptor of standard output."""
 
 
 class StartError(Exception):
@@ -67,8 +72,6 @@ class Server:
         self._clock = clock or SystemClock()
         self._sender = sender
         self._emit = emit
-        if config.activity_log:
-            self._emit = events.to_all(emit, activity.subscriber(sys.stdout.write))
         self._closers = contextlib.AsyncExitStack()
         self.host = config.host
         self.port = 0
@@ -108,6 +111,10 @@ class Server:
     async def _start(self) -> None:
         config, clock, limits = self._config, self._clock, self._config.limits
         declared = self._declared_queues()
+        if config.activity_log:
+            lines = activity.Lines(STDOUT)
+            self._closers.push_async_callback(lines.close)
+            self._emit = events.to_all(self._emit, activity.subscriber(lines.write))
         path = ":memory:" if config.store == "memory" else config.store.partition(":")[2]
         safe = config.durability == "safe"
         self.store = await SqliteStore.open(path, limits, clock.now(), safe=safe)
@@ -185,7 +192,7 @@ class Server:
         return Signer(self.store, self._clock, issuer, given).make
 
     async def _start_dispatch(self, make: Make) -> Dispatcher:
-        sender = self._sender or AiohttpSender()
+        sender = self._sender or AiohttpSender(self._clock)
         self._closers.push_async_callback(sender.close)
         dispatcher = Dispatcher(
             self.store,
@@ -229,8 +236,8 @@ async def serve(config: Config) -> None:
     it again, and nothing acknowledged is lost.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
-    _raise_file_limit()
     observe.log_to_stderr(config.log_level)
+    config = _within_files(config, _raise_file_limit())
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
 
@@ -306,9 +313,23 @@ def _existing_or(queue: Queue) -> Callable[[Queue | None], Queue]:
     return lambda existing: existing or queue
 
 
-def _raise_file_limit() -> None:
-    """Allow as many open connections as the system permits; each attempt needs one."""
+def _raise_file_limit() -> int:
+    """Allow as many open files as the system permits, and return how many that are."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return FILES if files == resource.RLIM_INFINITY else files
+
+
+def _within_files(config: Config, files: int) -> Config:
+    """Return settings whose attempts leave open files for callers; say so if they are fewer."""
+    slots = max(1, files - max(RESERVE, files // 4))
+    if slots >= config.max_in_flight:
+        return config
+    sys.stderr.write(
+        f"--max-in-flight is {slots} instead of {config.max_in_flight}: the system allows {files} "
+        "open files; raise that with ulimit -n\n"
+    )
+    return dataclasses.replace(config, max_in_flight=slots)

@@ -197,3 +197,13 @@ async def test_a_task_whose_key_is_missing_waits_for_it_whatever_its_policy(worl
         assert kept.last_attempt.code is Code.FAILED_PRECONDITION
         world.clock.advance(kept.schedule_time - world.now)
     assert world.requests == []
+
+
+async def test_an_answer_that_cannot_be_judged_is_a_failed_attempt_too(world):
+    name = await world.task(await world.queue(min_backoff=SECOND))
+    world.targets.will(Answer(503, {"retry-after": None}))  # no text: a fault of our own
+    await world.run()
+    assert "internal error" in (await world.get(name)).last_attempt.message
+    assert any(isinstance(event, AttemptCrashed) for event in world.events)
+    await world.when_due(name)
+    assert await world.gone(name)

@@ -85,6 +85,7 @@ async def test_lines_have_the_shape_of_the_real_log(world):
     dispatch, response = map(json.loads, lines)
     began = dispatch["jsonPayload"]["attemptDispatchLog"]
     assert began["targetAddress"] == "POST https://a.example/"
+    assert began["dispatchReason"] == "SCHEDULE"
     assert response == {
         "severity": "ERROR",
         "timestamp": "2023-11-14T22:13:20Z",
@@ -109,6 +110,29 @@ async def test_lines_have_the_shape_of_the_real_log(world):
             },
         },
     }
+
+
+async def test_lines_say_what_holds_of_the_task_itself(world):
+    world.start(app_engine={"": "https://app.example"})
+    lines = []
+    queue = await world.queue(settings=sampling(1.0), max_attempts=100, min_backoff=0)
+    name = await world.task(
+        queue, app_engine=True, url="/x?u=a://b", of_task={"retry_config": {"max_attempts": 3}}
+    )
+    world.targets.will(500, 500)
+    await world.run()
+    await world.run()
+    await world.store.run_task(name, world.now)
+    await world.run()
+    write = activity.subscriber(lines.append)
+    for event in world.events:
+        write(event)
+    said = [json.loads(line)["jsonPayload"] for line in lines]
+    began = [each["attemptDispatchLog"] for each in said[::2]]
+    ended = [each["attemptResponseLog"] for each in said[1::2]]
+    assert [each["dispatchReason"] for each in began] == ["SCHEDULE", "RETRY", "RUN_TASK"]
+    assert {each["targetType"] for each in began + ended} == {"APP_ENGINE_HTTP"}
+    assert {each["maxAttempts"] for each in began + ended} == {3}
 
 
 async def test_an_encrypted_task_is_replayed_as_it_was(world):

@@ -11,8 +11,8 @@ import pytest
 
 from drayman.core import delivery
 from drayman.core.clock import SECOND, ManualClock
-from drayman.core.delivery import ANSWER_SIZE, Failure, NoAnswer, Request
-from drayman.dispatch.sender import AiohttpSender
+from drayman.core.delivery import ANSWER_SIZE, KEPT_SIZE, Failure, NoAnswer, Request
+from drayman.dispatch.sender import INTERIM, RECEIVED_SIZE, AiohttpSender
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -265,6 +265,64 @@ async def test_endless_headers(sender):
 
     async with Endless() as peer:
         assert "the target's answer" in await failure(sender, peer.url)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+ENDLESS = [
+    (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "interim answers (1xx) without end"),
+    (b"", b"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n", "interim answers (1xx) without end"),
+    (HEAD, b"5;" + b"x" * 4000 + b"\r\nhello\r\n", "without end and without content"),
+    (HEAD + b"5;", b"x" * 4096, "the target's answer"),
+    (HEAD + b"0\r\n", b"X-More: y\r\n", "the target's answer"),
+]
+
+
+@pytest.mark.parametrize(
+    ("start", "chunk", "words"), ENDLESS,
+    ids=["continue", "hints", "extensions", "an extension", "trailers"],
+)  # fmt: skip
+async def test_what_goes_on_without_content_is_a_bounded_failure(sender, start, chunk, words):
+    class Endless(Peer):
+        async def serve(self, reader, writer):
+            await self.read(reader)
+            writer.write(start)
+            await self.forever(writer, chunk * (65_536 // len(chunk)))
+
+    async with Endless() as peer:
+        assert words in await failure(sender, peer.url)
+        await peer.closed.wait()
+        assert peer.sent < 8_000_000  # what the sockets hold
+
+
+async def test_some_interim_answers_are_no_harm_and_counted_anew_on_a_kept_connection(sender):
+    class Hinting(Peer):
+        async def answer(self):
+            return b"HTTP/1.1 103 Hints\r\n\r\n" * INTERIM + OK
+
+    async with Hinting() as peer:
+        for _ in range(3):
+            assert (await sender.send(post(peer.url))).body == b"ok"
+        assert peer.connections == 1
+
+
+async def test_what_is_received_is_counted_anew_on_a_kept_connection(sender):
+    class Wordy(Peer):
+        async def answer(self):
+            return b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60_000
+
+    async with Wordy() as peer:
+        for _ in range(3 * RECEIVED_SIZE // 60_000):
+            assert (await sender.send(post(peer.url))).status == 200
+        assert peer.connections == 1
+
+
+@pytest.mark.parametrize("size", [ANSWER_SIZE - 1, ANSWER_SIZE, RECEIVED_SIZE, 8 * RECEIVED_SIZE])
+@pytest.mark.parametrize("chunk", [100, 50_000])
+async def test_a_long_answer_is_no_failure(sender, size, chunk):
+    one = b"%x\r\n%b\r\n" % (chunk, b"x" * chunk)
+    async with answering(HEAD + one * (size // chunk) + b"0\r\n\r\n") as peer:
+        result = await sender.send(post(peer.url))
+    assert (result.status, result.body) == (200, b"x" * KEPT_SIZE)
 
 
 async def test_an_answer_before_the_body_was_read(sender):

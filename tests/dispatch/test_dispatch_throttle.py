@@ -8,6 +8,7 @@ from drayman.core.events import RateChanged
 from drayman.core.lifecycle import Verdict
 from drayman.core.limits import Limits
 from drayman.core.queue import State
+from drayman.dispatch import dispatcher
 from drayman.store.sqlite.store import SqliteStore
 
 
@@ -82,6 +83,18 @@ async def test_slowing_down_and_recovering_are_told_once(world):
     assert [event.queue for event in told] == [queue, queue]
     assert told[0].level <= 0.55
     assert told[1].level == 1.0
+
+
+async def test_what_was_told_of_queues_that_are_gone_is_forgotten(world, monkeypatch):
+    monkeypatch.setattr(dispatcher, "LEVELS", 3)
+    for number in range(5):
+        queue = await world.queue(f"q{number}", rate=100)
+        await world.task(queue)
+        world.targets.will(503)
+        await world.run()
+        await world.run()
+        await world.store.delete_queue(queue, world.now)
+    assert len(world.dispatcher._levels) == 3
 
 
 async def test_retry_after_holds_the_task_and_the_recovery(world):

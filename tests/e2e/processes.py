@@ -126,10 +126,12 @@ def environment(**variables):
 
 
 @contextlib.contextmanager
-def serve(tmp_path, *arguments, store=None):
-    """A server on free ports; killed at the end if it still runs."""
+def serve(tmp_path, *arguments, store=None, files=None):
+    """A server on free ports, with so many open files; killed at the end if it still runs."""
     store = store or f"sqlite:{tmp_path / 'tasks.db'}"
     line = command("--port", "0", "--http-port", "0", "--store", store, *arguments)
+    if files:
+        line = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *line]
     with (
         (tmp_path / "stderr.log").open("w+") as stderr,
         subprocess.Popen(

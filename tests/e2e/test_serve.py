@@ -6,7 +6,7 @@ import socket
 import sqlite3
 
 import pytest
-from processes import LOCATION, QUEUE, http_task, run_to_end, serve
+from processes import LOCATION, QUEUE, http_task, run_to_end, run_worker, serve
 
 from drayman.core import names
 
@@ -207,3 +207,35 @@ def test_a_store_that_was_deleted_under_the_server_is_told(tmp_path):
         status, told = server.get("/readyz")
         assert status == 503
         assert "was moved, replaced or deleted" in told["reason"]
+
+
+def test_few_open_files_leave_callers_theirs(tmp_path):
+    with (
+        run_worker() as worker,
+        serve(tmp_path, "--queue", QUEUE, "--grace", "0s", store="memory", files=128) as server,
+        server.client() as client,
+    ):
+        assert "--max-in-flight is 64 instead of 4000" in server.log()
+        for _ in range(150):
+            client.create_task(parent=QUEUE, task=http_task(f"{worker.url}/hold"))
+        for _ in range(20):  # one queue gets less than half of the slots
+            worker.await_delivery()
+        assert server.get("/readyz") == (200, {"status": "ready"})
+        assert client.get_queue(name=QUEUE).name == QUEUE
+        assert "Too many open files" not in server.log()
+
+
+def test_an_activity_log_that_nobody_reads_holds_nothing_up(tmp_path):
+    with (
+        run_worker() as worker,
+        serve(tmp_path, "--activity-log", store="memory") as server,
+        server.client() as client,
+    ):
+        logged = {"name": QUEUE, "stackdriver_logging_config": {"sampling_ratio": 1.0}}
+        client.create_queue(parent=LOCATION, queue=logged)
+        for _ in range(200):  # of each some 900 bytes; a pipe holds 64 KB
+            client.create_task(parent=QUEUE, task=http_task(worker.url))
+        for _ in range(200):
+            worker.await_delivery()
+        assert server.get("/readyz") == (200, {"status": "ready"})
+        assert server.stop() == 0

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable
 
 from drayman.core.clock import Micros
+from drayman.core.delivery import Kind
 from drayman.core.lifecycle import Claim, Settlement
 
 
@@ -18,11 +19,15 @@ class AttemptEnded:
         claim: The attempt.
         settlement: How it ended, and what became of the task.
         duration: How long it took.
+        kind: What kind of target it went to.
+        max_attempts: How many attempts the task has in all, by its own policy or its queue's.
     """
 
     claim: Claim
     settlement: Settlement
     duration: Micros
+    kind: Kind
+    max_attempts: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

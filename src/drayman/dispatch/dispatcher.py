@@ -41,6 +41,9 @@ BATCH = 200
 BYTES = 128 << 20
 """No more is claimed while the requests in flight hold more than this."""
 
+LEVELS = 10_000
+"""Of so many queues it is remembered what was last told of their rates."""
+
 
 class _Made(NamedTuple):
     """What came of a request, and where it went."""
@@ -144,14 +147,21 @@ class Dispatcher:
             self._emit(StoreFailed("release", errors.words(error)))
 
     def _report(self, levels: Mapping[str, float]) -> None:
-        """Tell of queues whose rate was cut by half since last told, or is whole again."""
+        """Tell of queues whose rate was cut by half since last told, or is whole again.
+
+        Of a queue that is deleted nothing is heard again; what was told of it longest ago goes
+        when there is much.
+        """
         for queue, level in levels.items():
             last = self._levels.get(queue, 1.0)
             if level <= last / 2 or (level >= 1.0 > last):
+                self._levels.pop(queue, None)
                 self._levels[queue] = level
                 self._emit(RateChanged(queue, level))
             if level >= 1.0:
                 self._levels.pop(queue, None)
+        while len(self._levels) > LEVELS:
+            del self._levels[next(iter(self._levels))]
 
     def _start(self, claim: Claim) -> None:
         queue, size = claim.queue.name, len(claim.task.request)
@@ -172,22 +182,35 @@ class Dispatcher:
 
     async def _attempt(self, claim: Claim) -> None:
         began = self._clock.now()
+        # A claim must be settled, whatever happens: so all that may fail is in here.
+        try:
+            opened, settlement = await self._end(claim)
+        except Exception as error:  # noqa: BLE001
+            self._emit(AttemptCrashed(claim, error))
+            failure = NoAnswer(Failure.CONNECTION, "internal error of the server; see its log")
+            opened = deliveries.unopened(claim.queue)
+            settlement = self._judge(claim, opened, _Made("", failure))
+        await self._settle(settlement)
+        self._emit(
+            AttemptEnded(
+                claim,
+                settlement,
+                settlement.response_time - began,
+                opened.target.kind,
+                opened.retry_config.max_attempts,
+            )
+        )
+
+    async def _end(self, claim: Claim) -> tuple[Delivery, Settlement]:
+        """Make an attempt; return what it was, as far as that is known, and how it ended."""
         try:
             opened = deliveries.open_(claim.queue, self._vault.opened(claim.task))
             made = await self._deliver(claim, opened.target)
         except errors.FailedPrecondition as error:  # its key is gone
             silence = NoAnswer(Failure.PRECONDITION, error.message)
-            opened, made = (
-                deliveries.unopened(claim.queue, UNTIL_THE_KEY_IS_BACK),
-                _Made("", silence),
-            )
-        except Exception as error:  # noqa: BLE001 - a claim must be settled, whatever happens
-            self._emit(AttemptCrashed(claim, error))
-            failure = NoAnswer(Failure.CONNECTION, "internal error of the server; see its log")
-            opened, made = deliveries.unopened(claim.queue), _Made("", failure)
-        settlement = self._judge(claim, opened, made)
-        await self._settle(settlement)
-        self._emit(AttemptEnded(claim, settlement, settlement.response_time - began))
+            opened = deliveries.unopened(claim.queue, UNTIL_THE_KEY_IS_BACK)
+            made = _Made("", silence)
+        return opened, self._judge(claim, opened, made)
 
     def _judge(self, claim: Claim, opened: Delivery, made: "_Made") -> Settlement:
         now, result = self._clock.now(), made.result

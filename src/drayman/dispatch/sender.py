@@ -1,14 +1,19 @@
 """The sender: one request out, one answer or failure back."""
 
 import asyncio
+import functools
+import socket
 import ssl
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiohttp
 import yarl
+from aiohttp.client_proto import ResponseHandler
 
+from drayman.core.clock import Clock, SystemClock
 from drayman.core.delivery import ANSWER_SIZE, KEPT_SIZE, Answer, Failure, NoAnswer, Request
 from drayman.core.say import HEARD
+from drayman.dispatch.resolver import GetAddrInfo, Resolver
 
 
 class Sender(Protocol):
@@ -28,7 +33,76 @@ KEEP_ALIVE = 4.0
 """Seconds an idle connection is kept: less than the 5 s after which common servers close theirs,
 for a request on its way to a connection that is being closed is a failed attempt."""
 
+RECEIVED_SIZE = 4 * ANSWER_SIZE
+"""No more is received of an answer, its heads and the marks between its chunks included."""
+INTERIM = 16
+"""The most interim answers (1xx) before the answer proper."""
+SLICE = 8 * 1024
+"""Of what has been received, so much is parsed between two looks at the bounds."""
+
 _QUIET = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+class EndlessError(aiohttp.ClientError):
+    """An answer that goes on without getting anywhere; the message says what it consists of."""
+
+
+class _Connection(ResponseHandler):
+    """A connection that gives up on an answer which takes the event loop's time and says nothing.
+
+    aiohttp bounds a head and a sender bounds a body, but interim answers and the extensions of
+    chunks may go on for ever, as fast as a target can send them.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._received = 0
+        self._interim = 0
+        self._ignoring = False
+
+    def set_response_params(self, **params: Any) -> None:
+        """Expect the answer to another request."""
+        self._received = self._interim = 0
+        self._ignoring = False
+        super().set_response_params(**params)
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """Take the head of an answer, an interim one perhaps."""
+        if 100 <= data[0].code < 200:  # noqa: PLR2004 - the 1xx range is HTTP's own
+            self._interim += 1
+        super().feed_data(data, size)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has come, to the bounds."""
+        if len(data) <= SLICE:  # nothing at all means that aiohttp goes on with what it has
+            self._parse(data)
+            return
+        for first in range(0, len(data), SLICE):
+            self._parse(data[first : first + SLICE])
+
+    def _parse(self, data: bytes) -> None:
+        if self._ignoring:
+            return
+        self._received += len(data)
+        super().data_received(data)
+        if self._interim > INTERIM:
+            self._give_up("the target sends interim answers (1xx) without end")
+        elif self._received > RECEIVED_SIZE:
+            body = self._payload
+            if body is not None and body.total_bytes >= ANSWER_SIZE:
+                self._ignoring = True  # all that is read of it is there, and will be read
+            else:
+                self._give_up("the target's answer goes on without end and without content")
+
+    def _give_up(self, words: str) -> None:
+        self._ignoring = True
+        error = EndlessError(words)
+        if self._payload is not None:
+            self._payload.set_exception(error)
+            self._payload = None
+        if self.transport is not None:
+            self.transport.abort()
+        self.set_exception(error)
 
 
 class AiohttpSender:
@@ -37,12 +111,21 @@ class AiohttpSender:
     Of an answer's body at most ``ANSWER_SIZE`` bytes are read, compressed as they come.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, clock: Clock | None = None, getaddrinfo: GetAddrInfo = socket.getaddrinfo
+    ) -> None:
+        self._resolver = Resolver(clock or SystemClock(), getaddrinfo)
         connector = aiohttp.TCPConnector(
             limit=0,  # dispatch has the bounds
-            ttl_dns_cache=10,
+            use_dns_cache=False,  # the resolver has one
+            resolver=self._resolver,
             keepalive_timeout=KEEP_ALIVE,
         )
+        # There is no public way to have connections of a class of one's own; tests see to it that
+        # this one goes on working.
+        loop = asyncio.get_running_loop()
+        make = functools.partial(_Connection, loop=loop)
+        connector._factory = make  # type: ignore[assignment]  # noqa: SLF001
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -77,6 +160,7 @@ class AiohttpSender:
     async def close(self) -> None:
         """Let go of all connections."""
         await self._session.close()
+        await self._resolver.close()
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -97,6 +181,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 _Kinds = tuple[type[Exception], ...]
 _WORDS: tuple[tuple[_Kinds, str], ...] = (
     # The first row that fits counts: aiohttp's errors inherit from one another.
+    ((EndlessError,), "{error}"),
     ((aiohttp.ClientConnectorDNSError,), "the target's host name cannot be resolved: {error}"),
     (
         (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError),
