@@ -78,6 +78,7 @@ class Settlement:
         executed: Whether the answer was not 5xx.
         previous_response: What the next attempt will tell the target.
         signal: What the attempt says of the target.
+        attempt: Which attempt of its task it was, from 1.
         hold: Until when the target asked to be left alone, 0 if it did not.
         record: The attempt in full, None for one that is not kept.
     """
@@ -93,6 +94,7 @@ class Settlement:
     executed: bool
     previous_response: int
     signal: Signal = Signal.NONE
+    attempt: int = 1
     hold: Micros = 0
     record: AttemptRecord | None = None
 
@@ -123,6 +125,7 @@ def settle(
         executed=outcome.executed,
         previous_response=outcome.previous_response,
         signal=outcome.signal,
+        attempt=claim.task.dispatch_count,
         hold=said.not_before or 0,
     )
 

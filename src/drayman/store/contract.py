@@ -135,7 +135,7 @@ class Store(Protocol):
         """Delete all tasks of a queue, in constant time. NotFound."""
 
     async def set_state(self, name: str, state: State, now: Micros) -> Queue:
-        """Pause or resume a queue. NotFound."""
+        """Pause or resume a queue, which ends the back pressure on it. NotFound."""
 
     async def get_policy(self, name: str) -> bytes:
         """Return the access policy of a queue, empty when none was set. NotFound."""

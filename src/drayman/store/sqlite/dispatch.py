@@ -54,7 +54,7 @@ def claim_due(connection: Connection, turn: Turn, limits: Limits) -> Claims:
         if share <= 0:
             continue  # passed over, and as ready as before
         state = _pressure(connection, queue, turn.now, limits)
-        levels[queue.name] = throttle.level(state, turn.now)
+        levels[queue.name] = throttle.level(state, queue.max_dispatches_per_second, turn.now)
         claimed = _claim(connection, queue, share, turn, state)
         looked_at += 1
         claims += claimed
@@ -215,7 +215,7 @@ def _pressure(connection: Connection, row: QueueRow, now: Micros, limits: Limits
     state = throttle.loads(row.throttle)
     idle = row.throttle is None or now - row.tokens_time > throttle.IDLE
     if limits.ramp_up and idle and row.state == State.RUNNING:
-        state = throttle.ramp(row.max_dispatches_per_second, now)
+        state = throttle.ramp(state, row.max_dispatches_per_second, now)
         _set_throttle(connection, row.key, state)
     return state
 
@@ -255,7 +255,7 @@ def _still_deciding(connection: Connection, pairs: Sequence[tuple[int, int]]) ->
 def _free_slots(connection: Connection, queues: Sequence[int], now: Micros, sign: int = 1) -> None:
     for key, count in collections.Counter(queues).items():
         given = {"key": key, "ended": sign * count, "time": now}
-        connection.execute(_SQL["free_slots"], given)
+        connection.execute(_SQL["free_slots"], given).fetchone()
 
 
 def _end_attempts(
@@ -265,12 +265,13 @@ def _end_attempts(
     counts = collections.Counter(queue for queue, _ in ended)
     tallies: dict[int, Tally] = collections.defaultdict(Tally)
     for queue, each in ended:
-        tallies[queue] = tallies[queue].plus(each.signal, each.hold)
+        tallies[queue] = tallies[queue].plus(each.signal, each.hold, each.attempt)
     for key, count in counts.items():
         given = {"key": key, "ended": count, "time": now}
-        found = connection.execute(_SQL["end_attempts"], given).fetchone()
+        found = connection.execute(_SQL["free_slots"], given).fetchone()
         if found and tallies[key].answers:
-            state = throttle.note(throttle.loads(found[0]), tallies[key], now)
+            kept, rate = found
+            state = throttle.note(throttle.loads(kept), tallies[key], rate, now)
             _set_throttle(connection, key, state)
 
 

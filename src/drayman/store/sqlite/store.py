@@ -165,7 +165,7 @@ class SqliteStore:
 
     async def set_state(self, name: str, state: State, now: Micros) -> Queue:  # noqa: ARG002 - of the contract
         """Pause or resume a queue."""
-        return await self._writer.call(self._set_state, (name, state, self._limits))
+        return await self._writer.call(self._set_state, (name, state))
 
     async def create_tasks(
         self, queue: str, tasks_: Sequence[NewTask], now: Micros

@@ -88,13 +88,7 @@ UPDATE queue SET
   in_flight = in_flight - :ended,
   wake_time = min(coalesce(wake_time, :time), :time)
 WHERE key = :key
-
--- name: end_attempts
-UPDATE queue SET
-  in_flight = in_flight - :ended,
-  wake_time = min(coalesce(wake_time, :time), :time)
-WHERE key = :key
-RETURNING throttle
+RETURNING throttle, max_dispatches_per_second
 
 -- name: set_throttle
 UPDATE queue SET throttle = :throttle WHERE key = :key
