@@ -16,8 +16,11 @@
     dispatched   settle with Completed or Failed                 gone
     dispatched   settle with Retry                               scheduled
     dispatched   release (its server stops or died)              scheduled
-    any          delete_task, purge_queue, delete_queue,         gone
-                 sweep (older than the retention)
+    scheduled    sweep (older than the retention)                gone
+    any          delete_task, purge_queue, delete_queue          gone
+
+A task that is older than the retention is not claimed any more; an attempt that began before
+decides on it.
 
 An attempt in flight outlives the deletion of its task: it still counts against the queue's
 concurrency until it ends, and then changes nothing.

@@ -30,6 +30,8 @@ class Turn(NamedTuple):
     held: Mapping[str, int]
     slots: int
     now: Micros
+    oldest: int
+    """The first task that is not too old; what is older is left to the sweep."""
 
 
 class _Held(NamedTuple):
@@ -176,7 +178,7 @@ def _claim(
             ready = bucket.ready_at(tokens, rate, burst)
             if rate < most:
                 ready = min(ready, turn.now + throttle.LOOK)
-        wake_time = _wake_time(connection, row, ready)
+        wake_time = _wake_time(connection, row, ready, turn.oldest)
     connection.execute(
         _SQL["after_claim"],
         {
@@ -193,7 +195,7 @@ def _claim(
 def _claim_tasks(connection: Connection, row: QueueRow, count: int, turn: Turn) -> list[Claim]:
     (last,) = connection.execute(_SQL["last_claim"]).fetchone()
     given = {"generation": row.generation, "queue": row.key, "server": turn.server,
-             "now": turn.now, "limit": count, "last": last}  # fmt: skip
+             "now": turn.now, "limit": count, "last": last, "oldest": turn.oldest}  # fmt: skip
     if not connection.execute(_SQL["claim"], given).rowcount:
         return []
     queue = queue_of(row)
@@ -204,9 +206,10 @@ def _claim_tasks(connection: Connection, row: QueueRow, count: int, turn: Turn) 
     return sorted(claims, key=lambda claim: claim.number)
 
 
-def _wake_time(connection: Connection, row: QueueRow, ready: Micros) -> Micros | None:
+def _wake_time(connection: Connection, row: QueueRow, ready: Micros, oldest: int) -> Micros | None:
     """Return when a queue that may dispatch from ``ready`` on is worth another look."""
-    found = connection.execute(_SQL["next_schedule"], {"generation": row.generation}).fetchone()
+    given = {"generation": row.generation, "oldest": oldest}
+    found = connection.execute(_SQL["next_schedule"], given).fetchone()
     return None if found is None else max(ready, int(found[0]))
 
 
@@ -302,8 +305,13 @@ def _sweep_retired(connection: Connection, limit: int, limits: Limits) -> int:
     return removed
 
 
+def oldest(now: Micros, limits: Limits) -> int:
+    """Return the number of the first task that is not too old."""
+    return (now - limits.retention) * tasks.SEQ_PER_MICRO
+
+
 def _sweep_old(connection: Connection, now: Micros, limit: int, limits: Limits) -> int:
-    given = {"seq": (now - limits.retention) * tasks.SEQ_PER_MICRO, "limit": limit}
+    given = {"oldest": oldest(now, limits), "limit": limit}
     by_queue: dict[int, list[int]] = collections.defaultdict(list)
     for seq, queue in connection.execute(_SQL["old_tasks"], given).fetchall():
         by_queue[queue].append(seq)

@@ -249,7 +249,8 @@ class SqliteStore:
         self, server: str, limit: int, held: Mapping[str, int], slots: int, now: Micros
     ) -> Claims:
         """Claim attempts for ``server``."""
-        turn = dispatch.Turn(server, limit, held, slots, now)
+        oldest = dispatch.oldest(now, self._limits)
+        turn = dispatch.Turn(server, limit, held, slots, now, oldest)
         return await self._writer.call(self._claim_due, turn)
 
     async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[bool]:
