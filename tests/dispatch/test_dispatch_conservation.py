@@ -130,7 +130,7 @@ async def test_nothing_is_lost_and_nothing_ends_twice(world, seed):
     await chaos.settle_down(queue)
     letters = await world.store.list_dead(queue, None, 0, 1000)
     dead = {letter.task.name: letter.time for letter in letters}
-    # Of two attempts in flight, which takes RunTask, one may fail for good before the other succeeds.
+    # RunTask can put two attempts in flight; one may fail for good before the other succeeds.
     assert not dead.keys() & chaos.delivered - chaos.forced
     delivered = {f"{queue}/tasks/{task_id}" for task_id in chaos.answered}
     assert not dead.keys() & chaos.deleted

@@ -115,14 +115,15 @@ def release(connection: Connection, server: str | None, now: Micros) -> int:
 
 def sweep(connection: Connection, now: Micros, limit: int, limits: Limits) -> int:
     """Remove remains, in small steps."""
-    removed = _sweep_retired(connection, limit, limits)
+    removed = ledger.sweep(connection, now, max(1, limit // 8), limits)  # however much is purged
+    removed += _sweep_retired(connection, limit - removed, limits)
     removed += _sweep_old(connection, now, limit - removed, limits)
     given = {"now": now, "limit": limit - removed}
     removed += connection.execute(_SQL["sweep_task_tombstones"], given).rowcount
     removed += batches.sweep(connection, now, limit - removed)
     connection.execute(_SQL["sweep_queue_tombstones"], {"now": now, "limit": limit})
     keys.sweep(connection, now)
-    return removed + ledger.sweep(connection, now, max(0, limit - removed), limits)
+    return removed + ledger.sweep(connection, now, limit - removed, limits)
 
 
 def _take_grants(connection: Connection, turn: Turn, most: int) -> list[Claim]:

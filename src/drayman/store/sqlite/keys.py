@@ -13,7 +13,7 @@ _SQL = sql("key.sql")
 def list_(connection: Connection) -> list[SigningKey]:
     """Return all keys, the oldest first."""
     rows = connection.execute(_SQL["list_keys"]).fetchall()
-    return [SigningKey(*row, given=bool(given)) for *row, given in rows]
+    return [SigningKey(id_, time, pem, given=bool(given)) for id_, time, pem, given in rows]
 
 
 def put(connection: Connection, key: SigningKey) -> None:
