@@ -6,6 +6,7 @@ import urllib.request
 
 import pytest
 
+from drayman.api import ledger
 from drayman.core.clock import ManualClock
 from drayman.core.queue import Queue, RetryConfig
 from drayman.tasks_v2 import types
@@ -100,6 +101,31 @@ def test_dead_letters_are_deleted_all_together(server, queue):
     assert (status, done) == (200, {"count": 3, "failed": {}, "more": False})
 
 
+def test_an_id_counts_once_and_named_ones_leave_nothing_more(server, queue, monkeypatch):
+    monkeypatch.setattr(ledger, "PAGE", 3)
+    _, done = call(server, f"{queue}/deadLetters:delete", "POST", {"tasks": ["a", "a", "b"]})
+    assert done == {"count": 2, "failed": {}, "more": False}
+
+
+def test_a_filter_goes_on_behind_what_it_could_not_do(server, queue, monkeypatch):
+    monkeypatch.setattr(ledger, "PAGE", 2)
+    server.run(server.server.store.delete_queue(queue, server.clock.now()))
+    body, tried = {"all": True}, []
+    for more in (True, False):
+        status, done = call(server, f"{queue}/deadLetters:replay", "POST", body)
+        assert (status, done["count"], done["more"]) == (200, 0, more)
+        tried += done["failed"]
+        body = {"all": True, "pageToken": done.get("nextPageToken")}
+    assert sorted(tried) == ["a", "b", "c"]
+    assert (
+        len(call(server, f"{queue}/deadLetters")[1]["deadLetters"]) == 2
+    )  # a page, still readable
+
+
+def test_a_page_that_holds_all_is_the_last(server, queue):
+    assert "nextPageToken" not in call(server, f"{queue}/deadLetters?pageSize=3")[1]
+
+
 def test_stats(server, queue):
     status, stats = call(server, f"{queue}/stats")
     assert (status, stats["inFlight"]) == (200, 0)
@@ -118,6 +144,16 @@ def test_stats(server, queue):
         ("projects/p/locations/l/queues/q/deadLetters:replay", "POST", {"all": False}, 400),
         ("projects/p/locations/l/queues/q/deadLetters:replay", "POST", {"tasks": ["a b"]}, 400),
         ("projects/p/locations/l/queues/q/deadLetters", "POST", {}, 404),
+        ("projects/p/locations/l/queues/none/deadLetters", "GET", None, 404),
+        ("projects/p/locations/l/queues/none/deadLetters?code=ABORTED", "GET", None, 404),
+        ("projects/p/locations/l/queues/none/attempts", "GET", None, 404),
+        ("projects/p/locations/l/queues/none/deadLetters:replay", "POST", {"all": True}, 404),
+        (
+            "projects/p/locations/l/queues/q/deadLetters:delete",
+            "POST",
+            {"all": True, "pageToken": "x"},
+            400,
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(server, path, verb, body, status):

@@ -200,6 +200,19 @@ async def test_a_given_key_signs_for_as_long_as_it_is_given(known):
         known.clock.advance(keys.ROTATION + DAY)
 
 
+async def test_a_key_that_is_no_longer_given_signs_no_more_and_is_shown_a_while(known):
+    (own,) = await known.store.signing_keys()
+    known.clock.advance(SECOND)
+    given = tokens.load(as_pem(rsa.generate_private_key(65537, 2048)), known.now)
+    with_it = Signer(known.store, known.clock, ISSUER, given)
+    before = await with_it.make(OidcToken(EMAIL), "https://a.example/")
+    without = Signer(known.store, known.clock, ISSUER)
+    after = await without.make(OidcToken(EMAIL), "https://a.example/")
+    kids = [unverified(each.value)[0]["kid"] for each in (before, after)]
+    assert kids == [given.id, own.id]
+    assert await verified(known, before.value, "https://a.example/")
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -24,6 +24,12 @@ async def test_a_key_of_the_same_id_is_replaced(store):
     assert await store.signing_keys() == [SigningKey("a", START + 1, b"pem")]
 
 
+async def test_it_is_kept_whether_a_key_was_given(store):
+    given = SigningKey("a", START, b"pem", given=True)
+    await store.put_signing_key(given)
+    assert await store.signing_keys() == [given]
+
+
 async def test_a_key_is_swept_when_its_last_token_is_long_expired(store):
     await store.put_signing_key(SigningKey("a", START, b"pem"))
     end = START + keys.ROTATION + DAY

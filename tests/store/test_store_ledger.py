@@ -1,6 +1,7 @@
 """Attempts and tasks that failed for good are kept, bounded, and can be brought back."""
 
 import dataclasses
+import json
 
 import pytest
 from world import LIMITS, full, settlement
@@ -168,5 +169,75 @@ async def test_both_are_bounded(world, monkeypatch):
     assert await dead(world) == ["b", "c"]
 
 
-def test_a_record_is_all_plain_values():
-    assert {f.name for f in dataclasses.fields(AttemptRecord)} >= {"task", "answer", "retry_time"}
+async def test_it_is_rows_that_are_bounded_not_numbers(world, monkeypatch):
+    monkeypatch.setattr(record, "DEAD_KEPT", 2)
+    await world.queue()
+    await world.try_create("a", "b", "c", "d")
+    names = await end(world, Verdict.FAILED, 4)
+    await world.store.delete_dead(names[1:3])
+    await world.store.sweep(world.now, 100)
+    assert await dead(world) == ["a", "d"]
+
+
+async def test_dead_letters_are_bounded_in_bytes(world, monkeypatch):
+    monkeypatch.setattr(record, "DEAD_BYTES", 25)
+    await world.queue()
+    await world.try_create("a", "b", "c", request=b"0123456789")
+    names = await end(world, Verdict.FAILED, 3)
+    assert await world.store.sweep(world.now, 100) == 1
+    assert await dead(world) == ["b", "c"]
+    await world.store.replay_dead(names[1:2], world.now)
+    await end(world, Verdict.FAILED)
+    assert await world.store.sweep(world.now, 100) == 0
+    assert await dead(world) == ["c", "b"]
+
+
+async def test_a_page_of_dead_letters_is_bounded_in_bytes(world):
+    await world.queue()
+    await world.try_create("a", "b", "c", request=b"0123456789")
+    await end(world, Verdict.FAILED, 3)
+    for size, count in ((1, 1), (10, 1), (29, 2), (30, 3)):
+        assert len(await world.store.list_dead(QUEUE, None, 0, 10, size)) == count
+
+
+async def test_names_of_dead_letters_come_without_their_tasks(world):
+    await world.queue()
+    await world.try_create("a", "b")
+    await end(world, Verdict.FAILED, 1)
+    await end(world, Verdict.FAILED, 1, code=Code.NOT_FOUND)
+    for code in (None, Code.NOT_FOUND):
+        letters = await world.store.list_dead(QUEUE, code, 0, 10)
+        expected = [(letter.number, letter.task.name) for letter in letters]
+        assert await world.store.dead_names(QUEUE, code, 0, 10) == expected
+
+
+async def test_a_name_that_dies_twice_is_one_letter_and_counted_once(world, monkeypatch):
+    monkeypatch.setattr(record, "DEAD_KEPT", 2)
+    await world.queue()
+    await world.try_create("a", "b")
+    await end(world, Verdict.FAILED, 2)
+    world.advance(2 * DAY)
+    await world.store.sweep(world.now, 100)
+    await world.try_create("a")
+    await end(world, Verdict.FAILED)
+    assert await world.store.sweep(world.now, 100) == 0
+    assert await dead(world) == ["b", "a"]
+
+
+async def test_a_large_purge_does_not_keep_the_ledger_from_its_bounds(world, monkeypatch):
+    monkeypatch.setattr(record, "ATTEMPTS_KEPT", 0)
+    await world.queue()
+    await world.try_create("a")
+    await end(world, Verdict.COMPLETED)
+    await world.try_create(*[None] * 50)
+    await world.store.purge_queue(QUEUE, world.now)
+    assert await world.store.sweep(world.now, 10) == 10
+    assert await attempts(world) == []
+
+
+def test_a_record_is_kept_as_it_is_and_old_ones_can_be_read():
+    kept = AttemptRecord("t", "POST u", 1, 1, 1, 2, 3, Code.INTERNAL, "m", "retry", "", 9, "no")
+    assert record.loads(record.dumps(kept)) == kept
+    assert record.loads(json.dumps(dataclasses.astuple(kept))) == kept
+    later = json.dumps(dataclasses.asdict(kept) | {"unheard_of": 1})
+    assert record.loads(later) == kept

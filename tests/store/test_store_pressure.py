@@ -4,8 +4,9 @@ import pytest
 from world import full, settlement
 
 from drayman.core import errors
-from drayman.core.clock import MINUTE, SECOND
+from drayman.core.clock import DAY, MINUTE, SECOND
 from drayman.core.lifecycle import Verdict
+from drayman.core.queue import State
 from drayman.core.throttle import Signal
 
 QUEUE = full("q")
@@ -67,10 +68,40 @@ async def test_recovery_begins_when_the_target_said(world):
 
 
 async def test_a_throttled_queue_is_looked_at_while_its_rate_grows(world):
-    await world.queue(rate=0.1, burst=1)
+    await world.queue(rate=1.01, burst=1)
     await world.try_create(None, None)
     await push_back(world)
     assert (await claim(world)).next_due <= world.now + 5 * SECOND
+
+
+async def test_a_day_of_retry_after_is_not_a_day_of_half_the_rate(world):
+    await world.queue(rate=100)
+    await world.try_create(None)
+    await push_back(world, hold=world.now + DAY)
+    world.advance(MINUTE + 30 * SECOND)
+    assert await rate(world) == 100
+
+
+async def test_the_tries_of_one_task_do_not_slow_the_others(world):
+    await world.queue(rate=100)
+    await world.try_create("poison")
+    for _ in range(50):
+        (claim_,) = (await claim(world)).claims
+        again = {"schedule_time": world.now + SECOND, "attempt": claim_.task.dispatch_count}
+        ended = settlement(claim_, Verdict.RETRY, world.now, signal=Signal.ERROR, **again)
+        await world.store.settle([ended], world.now)
+        world.advance(SECOND)
+    assert await rate(world) == 100
+
+
+async def test_resuming_a_queue_ends_it(world):
+    await world.queue(rate=100)
+    await world.try_create(None)
+    await push_back(world)
+    await world.store.set_state(QUEUE, State.PAUSED, world.now)
+    assert await rate(world) == 50
+    await world.store.set_state(QUEUE, State.RUNNING, world.now)
+    assert await rate(world) == 100
 
 
 async def test_settings_show_nothing_of_it(world):

@@ -5,6 +5,7 @@ from world import LIMITS, START, full, ids_of
 
 from drayman.core import errors
 from drayman.core.clock import DAY, HOUR
+from drayman.core.lifecycle import Verdict
 
 
 async def purged(world):
@@ -90,14 +91,32 @@ async def test_tasks_beyond_their_retention_are_swept(world):
         await world.get(old[0])
 
 
-async def test_an_attempt_of_a_task_that_grew_too_old_ends_quietly(world):
+@pytest.mark.parametrize("verdict", [Verdict.COMPLETED, Verdict.FAILED])
+async def test_an_attempt_in_flight_decides_on_a_task_that_grows_too_old(world, verdict):
     await world.queue()
-    await world.create("old")
+    name = await world.create_one("old")
     claim = await world.claim_one()
     world.advance(LIMITS.retention + 1)
     await world.sweep()
-    assert await world.settle(claim)
+    assert (await world.get(name)).name == name
+    assert await world.settle(claim, verdict)
+    await world.sweep()
+    letters = await world.store.list_dead(full("q"), None, 0, 10)
+    assert len(letters) == (verdict is Verdict.FAILED)
     assert await world.in_flight() == 0
+
+
+async def test_a_task_that_grew_too_old_is_not_claimed_any_more(world):
+    await world.queue()
+    await world.create("old")
+    world.advance(LIMITS.retention)
+    assert len(await world.claim()) == 1
+    await world.store.release("server", world.now)
+    world.advance(1)
+    await world.create("young", after=HOUR)
+    assert await world.claim() == []
+    assert world.next_due == world.now + HOUR
+    assert await world.store.sweep(world.now, 100) == 1
 
 
 async def test_expired_tombstones_are_swept_in_bounded_steps(world):

@@ -11,14 +11,15 @@
     POST   …/deadLetters:delete                     forget many
 
 The two last take ``{"tasks": [ID, …]}``, ``{"code": "NOT_FOUND"}`` or ``{"all": true}``, at most
-a thousand at a time; ``"more": true`` in the answer says that there are others. Lists take
-``pageSize`` and ``pageToken``.
+a thousand at a time; ``"more": true`` in the answer says that there are others, and the same body
+with its ``nextPageToken`` as ``pageToken`` goes on behind those that were tried. Lists take
+``pageSize`` and ``pageToken``. A queue that is neither there nor has left a trace is NOT_FOUND.
 """
 
 import re
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from drayman.api import calls
 from drayman.api.context import Context
@@ -59,6 +60,8 @@ async def _attempts(context: Context, queue: str, _task: str, query: Query, _bod
     scope, now, size = f"{queue}/attempts", context.clock.now(), _size(query)
     before = pages.number(scope, query.get("pageToken", ""), now) or _NEWEST
     found = await context.store.list_attempts(queue, query.get("task"), before, size)
+    if not found:
+        await _check_queue(context, queue)
     shown: dict[str, Any] = {"attempts": [_show_attempt(each) for _, each in found]}
     if len(found) == size:
         shown["nextPageToken"] = pages.token(scope, str(found[-1][0]), now)
@@ -67,10 +70,12 @@ async def _attempts(context: Context, queue: str, _task: str, query: Query, _bod
 
 async def _letters(context: Context, queue: str, _task: str, query: Query, _body: Any) -> Any:
     scope, now, size = f"{queue}/deadLetters", context.clock.now(), _size(query)
-    after = pages.number(scope, query.get("pageToken", ""), now)
-    found = await context.store.list_dead(queue, _code(query.get("code")), after, size)
+    after, code = pages.number(scope, query.get("pageToken", ""), now), _code(query.get("code"))
+    found = await context.store.list_dead(queue, code, after, size)
+    if not found:
+        await _check_queue(context, queue)
     shown: dict[str, Any] = {"deadLetters": [_show(context, each, tasks.BASIC) for each in found]}
-    if len(found) == size:
+    if found and await context.store.dead_names(queue, code, found[-1].number, 1):
         shown["nextPageToken"] = pages.token(scope, str(found[-1].number), now)
     return shown
 
@@ -88,13 +93,13 @@ async def _forget(context: Context, queue: str, task: str, _query: Query, _body:
 
 async def _replay(context: Context, queue: str, _task: str, _query: Query, body: Any) -> Any:
     chosen = await _chosen(context, queue, body)
-    done = await context.store.replay_dead(chosen, context.clock.now())
+    done = await context.store.replay_dead(chosen.names, context.clock.now())
     return _outcome(chosen, done)
 
 
 async def _delete(context: Context, queue: str, _task: str, _query: Query, body: Any) -> Any:
     chosen = await _chosen(context, queue, body)
-    return _outcome(chosen, await context.store.delete_dead(chosen))
+    return _outcome(chosen, await context.store.delete_dead(chosen.names))
 
 
 _QUEUE = r"(projects/[^/]+/locations/[^/]+/queues/[^/:]+)"
@@ -109,30 +114,57 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], _Route], ...] = (
 )
 
 
-async def _chosen(context: Context, queue: str, body: Any) -> list[str]:
-    """Return the names of the tasks that a request is about."""
+class _Chosen(NamedTuple):
+    """The tasks that a request is about, and the token for those behind them, "" for none."""
+
+    names: list[str]
+    page_token: str
+
+
+async def _chosen(context: Context, queue: str, body: Any) -> _Chosen:
+    """Return the tasks that a request is about."""
     match body:
         case {"tasks": [*ids], **rest} if not rest and len(ids) <= PAGE:
-            return [_task_name(queue, str(each)) for each in ids]
-        case {"code": str(code), **rest} if not rest:
-            found = await context.store.list_dead(queue, _code(code), 0, PAGE)
-        case {"all": True, **rest} if not rest:
-            found = await context.store.list_dead(queue, None, 0, PAGE)
+            once = dict.fromkeys(_task_name(queue, str(each)) for each in ids)
+            return _Chosen(list(once), "")
+        case {"code": str(code), **rest} if rest.keys() <= {"pageToken"}:
+            return await _found(context, queue, _code(code), rest.get("pageToken", ""))
+        case {"all": True, **rest} if rest.keys() <= {"pageToken"}:
+            return await _found(context, queue, None, rest.get("pageToken", ""))
         case _:
             raise errors.InvalidArgument(
                 f'The body must be {{"tasks": [ID, ...]}} with at most {PAGE} ids, '
                 '{"code": "NOT_FOUND"} or {"all": true}.'
             )
-    return [each.task.name for each in found]
 
 
-def _outcome(chosen: Sequence[str], results: Sequence[Any]) -> dict[str, Any]:
+async def _found(context: Context, queue: str, code: Code | None, page_token: Any) -> _Chosen:
+    """Return the tasks that a filter finds, a page of them."""
+    scope, now = f"{queue}/deadLetters", context.clock.now()
+    after = pages.number(scope, str(page_token), now)
+    numbered = await context.store.dead_names(queue, code, after, PAGE + 1)
+    if not numbered:
+        await _check_queue(context, queue)
+    page, more = numbered[:PAGE], len(numbered) > PAGE
+    token = pages.token(scope, str(page[-1][0]), now) if more else ""
+    return _Chosen([name for _, name in page], token)
+
+
+async def _check_queue(context: Context, queue: str) -> None:
+    """Return if a queue exists or has left dead letters. NotFound."""
+    if not await context.store.dead_names(queue, None, 0, 1):
+        await context.store.get_queue(queue)
+
+
+def _outcome(chosen: _Chosen, results: Sequence[Any]) -> dict[str, Any]:
     failed = {
         names.short_id(name): {"code": each.code.name, "message": each.message}
-        for name, each in zip(chosen, results, strict=True)
+        for name, each in zip(chosen.names, results, strict=True)
         if isinstance(each, ServiceError)
     }
-    return {"count": len(chosen) - len(failed), "failed": failed, "more": len(chosen) == PAGE}
+    more = bool(chosen.page_token)
+    shown = {"count": len(chosen.names) - len(failed), "failed": failed, "more": more}
+    return shown | ({"nextPageToken": chosen.page_token} if more else {})
 
 
 def _task_name(queue: str, task_id: str) -> str:

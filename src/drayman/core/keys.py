@@ -5,6 +5,9 @@ age of a key      signs    is published
 to 90 days        yes      yes
 to 91 days        no       yes: its last token lives an hour, and clocks differ
 beyond            no       no; it is swept
+
+A key that its owner gives signs, at any age, for as long as it is given, and is published as one
+that began to sign when it last was given.
 """
 
 import dataclasses
@@ -29,16 +32,23 @@ class SigningKey:
         id: What tokens name it by ("kid").
         create_time: When it began to sign.
         pem: The private key.
+        given: Whether its owner gave it; it is never chosen from what is kept.
     """
 
     id: str
     create_time: Micros
     pem: bytes
+    given: bool = False
+
+
+def is_young(key: SigningKey, now: Micros) -> bool:
+    """Tell whether a key may sign without being noted again."""
+    return now < key.create_time + ROTATION
 
 
 def signing(keys: Sequence[SigningKey], now: Micros) -> SigningKey | None:
-    """Return the key that signs now, None when it is time for a new one."""
-    young = [key for key in keys if now < key.create_time + ROTATION]
+    """Return the kept key that signs now, None when it is time for a new one."""
+    young = [key for key in keys if not key.given and is_young(key, now)]
     return max(young, key=lambda key: (key.create_time, key.id), default=None)
 
 

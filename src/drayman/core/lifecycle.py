@@ -16,8 +16,11 @@
     dispatched   settle with Completed or Failed                 gone
     dispatched   settle with Retry                               scheduled
     dispatched   release (its server stops or died)              scheduled
-    any          delete_task, purge_queue, delete_queue,         gone
-                 sweep (older than the retention)
+    scheduled    sweep (older than the retention)                gone
+    any          delete_task, purge_queue, delete_queue          gone
+
+A task that is older than the retention is not claimed any more; an attempt that began before
+decides on it.
 
 An attempt in flight outlives the deletion of its task: it still counts against the queue's
 concurrency until it ends, and then changes nothing.
@@ -78,6 +81,7 @@ class Settlement:
         executed: Whether the answer was not 5xx.
         previous_response: What the next attempt will tell the target.
         signal: What the attempt says of the target.
+        attempt: Which attempt of its task it was, from 1.
         hold: Until when the target asked to be left alone, 0 if it did not.
         record: The attempt in full, None for one that is not kept.
     """
@@ -93,6 +97,7 @@ class Settlement:
     executed: bool
     previous_response: int
     signal: Signal = Signal.NONE
+    attempt: int = 1
     hold: Micros = 0
     record: AttemptRecord | None = None
 
@@ -123,6 +128,7 @@ def settle(
         executed=outcome.executed,
         previous_response=outcome.previous_response,
         signal=outcome.signal,
+        attempt=claim.task.dispatch_count,
         hold=said.not_before or 0,
     )
 

@@ -1,6 +1,7 @@
 """What is kept of attempts and of tasks that failed for good, which Google keeps not at all."""
 
 import dataclasses
+import json
 
 from drayman.core.clock import Micros
 from drayman.core.status import Code
@@ -10,6 +11,8 @@ ATTEMPTS_KEPT = 100_000
 """The most attempts that a store keeps; the oldest go first."""
 DEAD_KEPT = 100_000
 """The most dead letters that a store keeps; the oldest go first."""
+DEAD_BYTES = 1 << 30
+"""The most bytes that the tasks of dead letters take; the oldest go first."""
 _SPREAD = 0x9E3779B1  # an odd number that scatters successive ones (Knuth, 6.4)
 
 
@@ -43,9 +46,9 @@ class AttemptRecord:
     code: Code
     message: str
     verdict: str
-    reason: str
-    retry_time: Micros | None
-    answer: str
+    reason: str = ""
+    retry_time: Micros | None = None
+    answer: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,3 +73,18 @@ class DeadLetter:
 def is_kept(claim: int, *, final_failure: bool, ratio: float) -> bool:
     """Tell whether an attempt is kept: its share of all, and each that ends a task badly."""
     return final_failure or (claim * _SPREAD % 2**32) / 2**32 < ratio
+
+
+def dumps(attempt: AttemptRecord) -> str:
+    """Return an attempt as text, to be kept."""
+    return json.dumps(dataclasses.asdict(attempt))
+
+
+def loads(text: str) -> AttemptRecord:
+    """Return the attempt that a text keeps."""
+    fields = [field.name for field in dataclasses.fields(AttemptRecord)]
+    kept = json.loads(text)
+    if isinstance(kept, list):  # written before the values had names
+        kept = dict(zip(fields, kept, strict=False))
+    known = {name: value for name, value in kept.items() if name in fields}
+    return AttemptRecord(**known | {"code": Code(known["code"])})

@@ -81,8 +81,8 @@ class CachedTokens:
 class Signer:
     """Makes tokens that this server signs, with keys that are kept in the store.
 
-    A key that was given by its owner signs for as long as it is given; others are generated when
-    they are needed and replaced when they are old.
+    A key that is given by its owner signs for as long as it is given, and is kept to be published;
+    others are generated when they are needed and replaced when they are old.
     """
 
     def __init__(
@@ -106,8 +106,8 @@ class Signer:
 
     async def _current(self) -> SigningKey:
         async with self._turn:
-            key = keys.signing([self._key] if self._key else [], self._clock.now())
-            if key is None:
+            key = self._key
+            if key is None or not keys.is_young(key, self._clock.now()):
                 key = await (self._own() if self._given is None else self._renew(self._given))
                 self._key = key
             return key
@@ -121,7 +121,7 @@ class Signer:
         return key
 
     async def _renew(self, given: SigningKey) -> SigningKey:
-        key = SigningKey(given.id, self._clock.now(), given.pem)
+        key = SigningKey(given.id, self._clock.now(), given.pem, given=True)
         await self._store.put_signing_key(key)
         return key
 

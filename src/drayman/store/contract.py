@@ -24,6 +24,7 @@ from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.keys import SigningKey
 from drayman.core.lifecycle import Claim, Settlement
+from drayman.core.limits import PAGE_BYTES
 from drayman.core.queue import Queue, State
 from drayman.core.record import AttemptRecord, DeadLetter
 from drayman.core.status import Code
@@ -148,7 +149,7 @@ class Store(Protocol):
         """Delete all tasks of a queue, in constant time. NotFound."""
 
     async def set_state(self, name: str, state: State, now: Micros) -> Queue:
-        """Pause or resume a queue. NotFound."""
+        """Pause or resume a queue, which ends the back pressure on it. NotFound."""
 
     async def get_policy(self, name: str) -> bytes:
         """Return the access policy of a queue, empty when none was set. NotFound."""
@@ -279,15 +280,21 @@ class Store(Protocol):
         """
 
     async def list_dead(
-        self, queue: str, code: Code | None, after: int, limit: int
+        self, queue: str, code: Code | None, after: int, limit: int, size: int = PAGE_BYTES
     ) -> list[DeadLetter]:
         """Return dead letters of a queue past the number ``after``, the earliest first.
 
-        Of those whose last attempt ended with ``code``, or of all. ``settle`` and ``sweep`` make
-        a dead letter of each task that fails for good or grows too old; it outlives its queue, and
-        ``sweep`` removes it after ``limits.dead_letters`` and when there are more than
-        ``DEAD_KEPT``.
+        At most ``limit`` of them and about ``size`` bytes, one if there is one: of those whose
+        last attempt ended with ``code``, or of all. ``settle`` and ``sweep`` make a dead letter of
+        each task that fails for good or grows too old; it outlives its queue, and ``sweep``
+        removes it after ``limits.dead_letters``, and the oldest when there are more than
+        ``DEAD_KEPT`` or their tasks take more than ``DEAD_BYTES``.
         """
+
+    async def dead_names(
+        self, queue: str, code: Code | None, after: int, limit: int
+    ) -> list[tuple[int, str]]:
+        """Return numbers and names of the dead letters that ``list_dead`` returns."""
 
     async def get_dead(self, name: str) -> DeadLetter:
         """Return a dead letter by its task's name. NotFound ("entity")."""

@@ -30,6 +30,8 @@ class Turn(NamedTuple):
     held: Mapping[str, int]
     slots: int
     now: Micros
+    oldest: int
+    """The first task that is not too old; what is older is left to the sweep."""
 
 
 class _Held(NamedTuple):
@@ -54,7 +56,7 @@ def claim_due(connection: Connection, turn: Turn, limits: Limits) -> Claims:
         if share <= 0:
             continue  # passed over, and as ready as before
         state = _pressure(connection, queue, turn.now, limits)
-        levels[queue.name] = throttle.level(state, turn.now)
+        levels[queue.name] = throttle.level(state, queue.max_dispatches_per_second, turn.now)
         claimed = _claim(connection, queue, share, turn, state)
         looked_at += 1
         claims += claimed
@@ -113,14 +115,15 @@ def release(connection: Connection, server: str | None, now: Micros) -> int:
 
 def sweep(connection: Connection, now: Micros, limit: int, limits: Limits) -> int:
     """Remove remains, in small steps."""
-    removed = _sweep_retired(connection, limit, limits)
+    removed = ledger.sweep(connection, now, max(1, limit // 8), limits)  # however much is purged
+    removed += _sweep_retired(connection, limit - removed, limits)
     removed += _sweep_old(connection, now, limit - removed, limits)
     given = {"now": now, "limit": limit - removed}
     removed += connection.execute(_SQL["sweep_task_tombstones"], given).rowcount
     removed += batches.sweep(connection, now, limit - removed)
     connection.execute(_SQL["sweep_queue_tombstones"], {"now": now, "limit": limit})
     keys.sweep(connection, now)
-    return removed + ledger.sweep(connection, now, max(0, limit - removed), limits)
+    return removed + ledger.sweep(connection, now, limit - removed, limits)
 
 
 def _take_grants(connection: Connection, turn: Turn, most: int) -> list[Claim]:
@@ -176,7 +179,7 @@ def _claim(
             ready = bucket.ready_at(tokens, rate, burst)
             if rate < most:
                 ready = min(ready, turn.now + throttle.LOOK)
-        wake_time = _wake_time(connection, row, ready)
+        wake_time = _wake_time(connection, row, ready, turn.oldest)
     connection.execute(
         _SQL["after_claim"],
         {
@@ -193,7 +196,7 @@ def _claim(
 def _claim_tasks(connection: Connection, row: QueueRow, count: int, turn: Turn) -> list[Claim]:
     (last,) = connection.execute(_SQL["last_claim"]).fetchone()
     given = {"generation": row.generation, "queue": row.key, "server": turn.server,
-             "now": turn.now, "limit": count, "last": last}  # fmt: skip
+             "now": turn.now, "limit": count, "last": last, "oldest": turn.oldest}  # fmt: skip
     if not connection.execute(_SQL["claim"], given).rowcount:
         return []
     queue = queue_of(row)
@@ -204,9 +207,10 @@ def _claim_tasks(connection: Connection, row: QueueRow, count: int, turn: Turn) 
     return sorted(claims, key=lambda claim: claim.number)
 
 
-def _wake_time(connection: Connection, row: QueueRow, ready: Micros) -> Micros | None:
+def _wake_time(connection: Connection, row: QueueRow, ready: Micros, oldest: int) -> Micros | None:
     """Return when a queue that may dispatch from ``ready`` on is worth another look."""
-    found = connection.execute(_SQL["next_schedule"], {"generation": row.generation}).fetchone()
+    given = {"generation": row.generation, "oldest": oldest}
+    found = connection.execute(_SQL["next_schedule"], given).fetchone()
     return None if found is None else max(ready, int(found[0]))
 
 
@@ -215,7 +219,7 @@ def _pressure(connection: Connection, row: QueueRow, now: Micros, limits: Limits
     state = throttle.loads(row.throttle)
     idle = row.throttle is None or now - row.tokens_time > throttle.IDLE
     if limits.ramp_up and idle and row.state == State.RUNNING:
-        state = throttle.ramp(row.max_dispatches_per_second, now)
+        state = throttle.ramp(state, row.max_dispatches_per_second, now)
         _set_throttle(connection, row.key, state)
     return state
 
@@ -255,7 +259,7 @@ def _still_deciding(connection: Connection, pairs: Sequence[tuple[int, int]]) ->
 def _free_slots(connection: Connection, queues: Sequence[int], now: Micros, sign: int = 1) -> None:
     for key, count in collections.Counter(queues).items():
         given = {"key": key, "ended": sign * count, "time": now}
-        connection.execute(_SQL["free_slots"], given)
+        connection.execute(_SQL["free_slots"], given).fetchone()
 
 
 def _end_attempts(
@@ -265,12 +269,13 @@ def _end_attempts(
     counts = collections.Counter(queue for queue, _ in ended)
     tallies: dict[int, Tally] = collections.defaultdict(Tally)
     for queue, each in ended:
-        tallies[queue] = tallies[queue].plus(each.signal, each.hold)
+        tallies[queue] = tallies[queue].plus(each.signal, each.hold, each.attempt)
     for key, count in counts.items():
         given = {"key": key, "ended": count, "time": now}
-        found = connection.execute(_SQL["end_attempts"], given).fetchone()
+        found = connection.execute(_SQL["free_slots"], given).fetchone()
         if found and tallies[key].answers:
-            state = throttle.note(throttle.loads(found[0]), tallies[key], now)
+            kept, rate = found
+            state = throttle.note(throttle.loads(kept), tallies[key], rate, now)
             _set_throttle(connection, key, state)
 
 
@@ -301,8 +306,13 @@ def _sweep_retired(connection: Connection, limit: int, limits: Limits) -> int:
     return removed
 
 
+def oldest(now: Micros, limits: Limits) -> int:
+    """Return the number of the first task that is not too old."""
+    return (now - limits.retention) * tasks.SEQ_PER_MICRO
+
+
 def _sweep_old(connection: Connection, now: Micros, limit: int, limits: Limits) -> int:
-    given = {"seq": (now - limits.retention) * tasks.SEQ_PER_MICRO, "limit": limit}
+    given = {"oldest": oldest(now, limits), "limit": limit}
     by_queue: dict[int, list[int]] = collections.defaultdict(list)
     for seq, queue in connection.execute(_SQL["old_tasks"], given).fetchall():
         by_queue[queue].append(seq)

@@ -1,5 +1,7 @@
 """The verbs of signing keys, on a connection inside a transaction."""
 
+import dataclasses
+
 from drayman.core import keys
 from drayman.core.clock import Micros
 from drayman.core.keys import SigningKey
@@ -10,13 +12,13 @@ _SQL = sql("key.sql")
 
 def list_(connection: Connection) -> list[SigningKey]:
     """Return all keys, the oldest first."""
-    return [SigningKey(*row) for row in connection.execute(_SQL["list_keys"]).fetchall()]
+    rows = connection.execute(_SQL["list_keys"]).fetchall()
+    return [SigningKey(id_, time, pem, given=bool(given)) for id_, time, pem, given in rows]
 
 
 def put(connection: Connection, key: SigningKey) -> None:
     """Keep a key."""
-    given = {"id": key.id, "create_time": key.create_time, "pem": key.pem}
-    connection.execute(_SQL["put_key"], given)
+    connection.execute(_SQL["put_key"], dataclasses.asdict(key))
 
 
 def sweep(connection: Connection, now: Micros) -> None:

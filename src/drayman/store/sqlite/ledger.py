@@ -1,6 +1,5 @@
 """The verbs of attempts and dead letters, on a connection inside a transaction."""
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -47,9 +46,7 @@ def note_attempts(connection: Connection, ended: Sequence[Settlement]) -> None:
     """Keep the attempts that are to be kept."""
     kept = [each.record for each in ended if each.record is not None]
     if kept:
-        rows = [
-            (*names.task("name", each.task), json.dumps(dataclasses.astuple(each))) for each in kept
-        ]
+        rows = [(*names.task("name", each.task), record.dumps(each)) for each in kept]
         connection.execute(_SQL["add_attempts"], {"records": json.dumps(rows)})
 
 
@@ -76,17 +73,35 @@ def list_attempts(
 ) -> list[tuple[int, AttemptRecord]]:
     """Return attempts of a queue, the latest first."""
     given = {"queue": queue, "task": task, "before": before, "limit": limit}
-    rows = connection.execute(_SQL["list_attempts"], given).fetchall()
-    return [(number, _record_of(text)) for number, text in rows]
+    query = "list_attempts" if task is None else "list_attempts_of"
+    rows = connection.execute(_SQL[query], given).fetchall()
+    return [(number, record.loads(text)) for number, text in rows]
 
 
 def list_dead(
-    connection: Connection, queue: str, code: Code | None, after: int, limit: int
+    connection: Connection, queue: str, code: Code | None, after: int, limit: int, size: int
 ) -> list[DeadLetter]:
-    """Return dead letters of a queue, the earliest first."""
+    """Return dead letters of a queue, the earliest first, by count and size."""
     given = {"queue": queue, "code": code, "after": after, "limit": limit}
-    rows = connection.execute(_SQL["list_dead"], given).fetchall()
-    return [_dead_of(DeadRow(*row)) for row in rows]
+    found = connection.execute(_SQL["list_dead" if code is None else "list_dead_coded"], given)
+    page: list[DeadLetter] = []
+    total = 0
+    for row in map(DeadRow._make, found):
+        total += len(row.request)
+        if page and total > size:
+            break
+        page.append(_dead_of(row))
+    found.close()
+    return page
+
+
+def dead_names(
+    connection: Connection, queue: str, code: Code | None, after: int, limit: int
+) -> list[tuple[int, str]]:
+    """Return numbers and names of dead letters of a queue, the earliest first."""
+    given = {"queue": queue, "code": code, "after": after, "limit": limit}
+    rows = connection.execute(_SQL["dead_names" if code is None else "dead_names_coded"], given)
+    return [(number, names.join_task(queue, task_id)) for number, task_id in rows.fetchall()]
 
 
 def get_dead(connection: Connection, name: str) -> DeadLetter:
@@ -117,18 +132,41 @@ def replay_dead(
 
 def sweep(connection: Connection, now: Micros, limit: int, limits: Limits) -> int:
     """Forget what is too much or too old."""
-    given = {"limit": limit, "most": record.ATTEMPTS_KEPT}
-    removed: int = connection.execute(_SQL["sweep_attempts"], given).rowcount
-    given = {"limit": limit, "most": record.DEAD_KEPT, "time": now - limits.dead_letters}
-    removed += connection.execute(_SQL["sweep_dead"], given).rowcount
+    surplus = min(limit, _kept(connection, "attempts") - record.ATTEMPTS_KEPT)
+    removed: int = 0
+    if surplus > 0:
+        removed = connection.execute(_SQL["sweep_attempts"], {"limit": surplus}).rowcount
+    return removed + _sweep_dead(connection, now, limit - removed, limits)
+
+
+def _sweep_dead(connection: Connection, now: Micros, limit: int, limits: Limits) -> int:
+    count = _kept(connection, "dead") - record.DEAD_KEPT
+    size = _kept(connection, "dead_bytes") - record.DEAD_BYTES
+    last = None
+    for number, time, length in connection.execute(_SQL["oldest_dead"], {"limit": limit}):
+        if count <= 0 and size <= 0 and time > now - limits.dead_letters:
+            break
+        last = number
+        count, size = count - 1, size - length
+    if last is None:
+        return 0
+    removed: int = connection.execute(_SQL["sweep_dead"], {"number": last}).rowcount
     return removed
+
+
+def _kept(connection: Connection, name: str) -> int:
+    """Return how much there is: of "attempts", "dead" or "dead_bytes"."""
+    (value,) = connection.execute(_SQL["kept"], {"name": name}).fetchone()
+    return int(value)
 
 
 def _add_dead(
     connection: Connection, rows: Sequence[tuple[object, ...]], limits: Limits, now: Micros
 ) -> None:
     if rows and limits.dead_letters:
-        connection.execute(_SQL["add_dead"], {"dead": json.dumps(rows), "now": now})
+        given = {"dead": json.dumps(rows)}
+        connection.execute(_SQL["forget_dead"], given)  # of an earlier life of the same name
+        connection.execute(_SQL["add_dead"], given | {"now": now})
 
 
 def _replay(connection: Connection, name: str, now: Micros, limits: Limits) -> Task | ServiceError:
@@ -144,11 +182,6 @@ def _replay(connection: Connection, name: str, now: Micros, limits: Limits) -> T
     if isinstance(made, Task):
         connection.execute(_SQL["delete_dead"], key)
     return made
-
-
-def _record_of(text: str) -> AttemptRecord:
-    kept = AttemptRecord(*json.loads(text))
-    return dataclasses.replace(kept, code=Code(kept.code))
 
 
 def _dead_of(row: DeadRow) -> DeadLetter:

@@ -94,10 +94,10 @@ def purge(connection: Connection, name: str, now: Micros) -> Queue:
     return get(connection, name)
 
 
-def set_state(connection: Connection, name: str, state: State, limits: Limits) -> Queue:
-    """Pause or resume a queue; one that is resumed ramps up as a new one."""
+def set_state(connection: Connection, name: str, state: State) -> Queue:
+    """Pause or resume a queue; one that is resumed begins as a new one, without back pressure."""
     row = _existing(connection, name)
-    if limits.ramp_up:
+    if state == State.RUNNING:
         connection.execute(_SQL["forget_throttle"], {"key": row.key})
     connection.execute(_SQL["set_state"], {"name": name, "state": int(state)})
     return get(connection, name)
@@ -111,7 +111,7 @@ def stats(connection: Connection) -> Stats:
 def queue_stats(connection: Connection, name: str, now: Micros) -> QueueStats:
     """Return the counters of a queue."""
     row = _existing(connection, name)
-    part = throttle.level(throttle.loads(row.throttle), now)
+    part = throttle.level(throttle.loads(row.throttle), row.max_dispatches_per_second, now)
     return QueueStats(row.in_flight, row.max_dispatches_per_second * part)
 
 

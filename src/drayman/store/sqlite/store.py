@@ -10,7 +10,7 @@ from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.keys import SigningKey
 from drayman.core.lifecycle import Settlement
-from drayman.core.limits import Limits
+from drayman.core.limits import PAGE_BYTES, Limits
 from drayman.core.queue import Queue, State
 from drayman.core.record import AttemptRecord, DeadLetter
 from drayman.core.status import Code
@@ -90,6 +90,7 @@ class SqliteStore:
         )
         self._get_dead = Verb[DeadLetter](_each(ledger.get_dead), Rank.READS)
         self._list_dead = Verb[list[DeadLetter]](_each(ledger.list_dead), Rank.READS)
+        self._dead_names = Verb[list[tuple[int, str]]](_each(ledger.dead_names), Rank.READS)
         self._list_attempts = Verb[list[tuple[int, AttemptRecord]]](
             _each(ledger.list_attempts), Rank.READS
         )
@@ -172,7 +173,7 @@ class SqliteStore:
 
     async def set_state(self, name: str, state: State, now: Micros) -> Queue:  # noqa: ARG002 - of the contract
         """Pause or resume a queue."""
-        return await self._writer.call(self._set_state, (name, state, self._limits))
+        return await self._writer.call(self._set_state, (name, state))
 
     async def create_tasks(
         self, queue: str, tasks_: Sequence[NewTask], now: Micros
@@ -256,7 +257,8 @@ class SqliteStore:
         self, server: str, limit: int, held: Mapping[str, int], slots: int, now: Micros
     ) -> Claims:
         """Claim attempts for ``server``."""
-        turn = dispatch.Turn(server, limit, held, slots, now)
+        oldest = dispatch.oldest(now, self._limits)
+        turn = dispatch.Turn(server, limit, held, slots, now, oldest)
         return await self._writer.call(self._claim_due, turn)
 
     async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[bool]:
@@ -278,10 +280,16 @@ class SqliteStore:
         return await self._writer.call(self._list_attempts, (queue, task, before, limit))
 
     async def list_dead(
-        self, queue: str, code: Code | None, after: int, limit: int
+        self, queue: str, code: Code | None, after: int, limit: int, size: int = PAGE_BYTES
     ) -> list[DeadLetter]:
         """Return dead letters of a queue."""
-        return await self._writer.call(self._list_dead, (queue, code, after, limit))
+        return await self._writer.call(self._list_dead, (queue, code, after, limit, size))
+
+    async def dead_names(
+        self, queue: str, code: Code | None, after: int, limit: int
+    ) -> list[tuple[int, str]]:
+        """Return numbers and names of dead letters of a queue."""
+        return await self._writer.call(self._dead_names, (queue, code, after, limit))
 
     async def get_dead(self, name: str) -> DeadLetter:
         """Return a dead letter."""

@@ -31,7 +31,7 @@ LIMIT :limit
 -- name: claim
 INSERT INTO claim (task, queue, server)
 SELECT seq, :queue, :server FROM task
-WHERE generation = :generation AND claim IS NULL AND schedule_time <= :now
+WHERE generation = :generation AND claim IS NULL AND schedule_time <= :now AND seq >= :oldest
 ORDER BY schedule_time
 LIMIT :limit
 
@@ -48,7 +48,7 @@ RETURNING $task
 
 -- name: next_schedule
 SELECT schedule_time FROM task
-WHERE generation = :generation AND claim IS NULL
+WHERE generation = :generation AND claim IS NULL AND seq >= :oldest
 ORDER BY schedule_time
 LIMIT 1
 
@@ -88,13 +88,7 @@ UPDATE queue SET
   in_flight = in_flight - :ended,
   wake_time = min(coalesce(wake_time, :time), :time)
 WHERE key = :key
-
--- name: end_attempts
-UPDATE queue SET
-  in_flight = in_flight - :ended,
-  wake_time = min(coalesce(wake_time, :time), :time)
-WHERE key = :key
-RETURNING throttle
+RETURNING throttle, max_dispatches_per_second
 
 -- name: set_throttle
 UPDATE queue SET throttle = :throttle WHERE key = :key
@@ -122,7 +116,7 @@ DELETE FROM retired WHERE generation = :generation
 
 -- name: old_tasks
 SELECT task.seq, queue.key FROM task JOIN queue USING (generation)
-WHERE task.seq < :seq ORDER BY task.seq LIMIT :limit
+WHERE task.seq < :oldest AND task.claim IS NULL ORDER BY task.seq LIMIT :limit
 
 -- name: sweep_task_tombstones
 DELETE FROM task_tombstone WHERE key IN (

@@ -4,12 +4,25 @@ SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:records)
 
 -- name: list_attempts
 SELECT number, record FROM attempt
-WHERE queue = :queue AND number < :before AND (:task IS NULL OR task = :task)
+WHERE queue = :queue AND number < :before
 ORDER BY number DESC
 LIMIT :limit
 
+-- name: list_attempts_of
+SELECT number, record FROM attempt
+WHERE queue = :queue AND task = :task AND number < :before
+ORDER BY number DESC
+LIMIT :limit
+
+-- name: forget_dead
+DELETE FROM dead_letter WHERE (queue, id) IN (
+  SELECT queue.name, task.id FROM json_each(:dead) AS dead
+  JOIN task ON task.seq = dead.value ->> 0
+  JOIN queue USING (generation)
+)
+
 -- name: add_dead
-INSERT OR REPLACE INTO dead_letter (
+INSERT INTO dead_letter (
   queue, id, time, reason, answer, create_time, schedule_time, dispatch_count, response_count,
   first_dispatch_time, last_schedule_time, last_dispatch_time, last_response_time, last_code,
   last_message, request
@@ -29,7 +42,25 @@ JOIN queue USING (generation)
 
 -- name: list_dead
 SELECT $dead FROM dead_letter
-WHERE queue = :queue AND number > :after AND (:code IS NULL OR last_code = :code)
+WHERE queue = :queue AND number > :after
+ORDER BY number
+LIMIT :limit
+
+-- name: list_dead_coded
+SELECT $dead FROM dead_letter
+WHERE queue = :queue AND last_code = :code AND number > :after
+ORDER BY number
+LIMIT :limit
+
+-- name: dead_names
+SELECT number, id FROM dead_letter
+WHERE queue = :queue AND number > :after
+ORDER BY number
+LIMIT :limit
+
+-- name: dead_names_coded
+SELECT number, id FROM dead_letter
+WHERE queue = :queue AND last_code = :code AND number > :after
 ORDER BY number
 LIMIT :limit
 
@@ -43,12 +74,14 @@ DELETE FROM dead_letter WHERE queue = :queue AND id = :id
 DELETE FROM task_tombstone
 WHERE id = :id AND queue = (SELECT key FROM queue WHERE name = :queue)
 
+-- name: kept
+SELECT value FROM counter WHERE name = :name
+
 -- name: sweep_attempts
-DELETE FROM attempt
-WHERE number IN (SELECT number FROM attempt ORDER BY number LIMIT :limit)
-AND number <= (SELECT max(number) FROM attempt) - :most
+DELETE FROM attempt WHERE number IN (SELECT number FROM attempt ORDER BY number LIMIT :limit)
+
+-- name: oldest_dead
+SELECT number, time, length(request) FROM dead_letter ORDER BY number LIMIT :limit
 
 -- name: sweep_dead
-DELETE FROM dead_letter
-WHERE number IN (SELECT number FROM dead_letter ORDER BY number LIMIT :limit)
-AND (time <= :time OR number <= (SELECT max(number) FROM dead_letter) - :most)
+DELETE FROM dead_letter WHERE number <= :number
