@@ -44,6 +44,8 @@ WORDS = (
     (r"\bOperationsAsyncClient\b", "OperationsClient"),
     (r"\bgoogle\.api_core\.retry_async\b", "google.api_core.retry"),
     (r"\boperation_async\b", "operation"),
+    (r"\basync_future\.DEFAULT_RETRY\b", "polling.DEFAULT_RETRY"),
+    (r"\bimport async_future\b", "import polling"),
     (r"\basync_operation\b", "sync_operation"),
     (r"\bgrpc_helpers_async\b", "grpc_helpers"),
     (r"\bgrpc\.aio\.", "grpc."),

@@ -155,13 +155,11 @@ class CloudTasksRestTransport(CloudTasksTransport):
         if self._operations_client is None:
             from google.api_core import operations_v1
 
-            scheme, _, host = self._host.partition("://")
             (get,) = (rpc for rpc in rpcs.MIXINS if rpc.name == "GetOperation")
             option = {"method": get.verb.lower(), "uri": f"/{VERSION}/{get.path}"}
             self._operations_client = operations_v1.AbstractOperationsClient(
                 transport=operations_v1.OperationsRestTransport(
-                    host=host,
-                    url_scheme=scheme,
+                    host=self._host,  # with its scheme, which goes before `url_scheme`
                     credentials=self._credentials,
                     scopes=self._scopes,
                     http_options={f"{get.service}.{get.name}": [option]},
