@@ -1,6 +1,6 @@
 """The client for asyncio."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from google.cloud.location import locations_pb2
@@ -11,7 +11,7 @@ from google.protobuf import empty_pb2, field_mask_pb2
 from drayman.tasks_v2 import types
 from drayman.tasks_v2.services.cloud_tasks import operations, pagers
 from drayman.tasks_v2.services.cloud_tasks.base_client import BaseClient
-from drayman.tasks_v2.services.cloud_tasks.batches import Creation, TaskLike
+from drayman.tasks_v2.services.cloud_tasks.batches import AsyncTasks, Creation
 from drayman.tasks_v2.services.cloud_tasks.bulk_asyncio import AsyncBulk
 from drayman.tasks_v2.services.cloud_tasks.requests import (
     DEFAULT,
@@ -713,7 +713,7 @@ class CloudTasksAsyncClient(BaseClient):
     async def create_tasks(
         self,
         parent: str,
-        tasks: Iterable[TaskLike],
+        tasks: AsyncTasks,
         *,
         concurrency: int = 8,
         progress: Callable[[int], object] | None = None,
@@ -723,6 +723,7 @@ class CloudTasksAsyncClient(BaseClient):
     ) -> list[Creation]:
         """Create any number of tasks in one queue, in batches under way side by side.
 
+        ``tasks`` is an iterable of either kind, ``progress`` a function or a coroutine function.
         ``concurrency`` batches of up to 100 tasks are under way at a time; where a server has
         no batches, eight times as many single calls. ``progress`` is called with the number of
         tasks that are done. A batch carries an id, so it is repeated while the server is
@@ -730,16 +731,20 @@ class CloudTasksAsyncClient(BaseClient):
 
         Returns:
             What came of each task, in their order: a ``Creation`` with the ``task`` or the
-            ``error``. One task that fails does not keep the others from being created.
+            ``error``, also of one that is no task. One task that fails does not keep the others
+            from being created.
 
         Raises:
-            ValueError: A task has an unknown field; or ``concurrency`` is below 1.
+            ValueError: ``concurrency`` is below 1.
+            Exception: What ``tasks`` or ``progress`` raises, when what was sent has been answered;
+                its attribute ``creations`` then lists what came of those tasks, the first ones.
 
         Example:
             >>> wanted = (types.Task(http_request={"url": url}) for url in urls)
             >>> created = await client.create_tasks(path, wanted)
             >>> failures = [one.error for one in created if one.error]
         """
+        creations: list[Creation] = []
         created = self.iter_create_tasks(
             parent,
             tasks,
@@ -749,12 +754,18 @@ class CloudTasksAsyncClient(BaseClient):
             timeout=timeout,
             metadata=metadata,
         )
-        return [one async for one in created]
+        try:
+            async for one in created:
+                creations.append(one)  # noqa: PERF401 - those before an error are kept
+        except Exception as error:
+            vars(error)["creations"] = creations
+            raise
+        return creations
 
     def iter_create_tasks(
         self,
         parent: str,
-        tasks: Iterable[TaskLike],
+        tasks: AsyncTasks,
         *,
         concurrency: int = 8,
         progress: Callable[[int], object] | None = None,
@@ -764,7 +775,8 @@ class CloudTasksAsyncClient(BaseClient):
     ) -> AsyncIterator[Creation]:
         """Like ``create_tasks``, for more tasks than fit into memory.
 
-        ``tasks`` is read as batches are sent, and nothing is sent unless the result is read.
+        ``tasks`` is read as batches are sent, and nothing is sent unless the result is read. What
+        it raises is raised here after the outcome of all tasks that were sent.
 
         Example:
             >>> async for one in client.iter_create_tasks(path, endless()):

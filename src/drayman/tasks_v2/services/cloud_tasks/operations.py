@@ -4,6 +4,8 @@ A server packs results and metadata under Google's type names; our messages bear
 own, so the names are changed on arrival.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from google.longrunning import operations_pb2
@@ -30,7 +32,11 @@ def deserialize(content: bytes) -> operations_pb2.Operation:
 
 
 def async_operation(
-    client: Any, first: operations_pb2.Operation, result: Any, metadata: Any, **polls: Any
+    client: Any,
+    first: operations_pb2.Operation,
+    result: Any,
+    metadata: Any,
+    polls: Mapping[str, Any] = MappingProxyType({}),
 ) -> "operation_async.AsyncOperation":
     """A future that asks the client how an operation fares.
 
@@ -66,7 +72,11 @@ def async_operation(
 
 
 def sync_operation(
-    client: Any, first: operations_pb2.Operation, result: Any, metadata: Any, **polls: Any
+    client: Any,
+    first: operations_pb2.Operation,
+    result: Any,
+    metadata: Any,
+    polls: Mapping[str, Any] = MappingProxyType({}),
 ) -> "operation.Operation":
     """A future that asks the client how an operation fares.
 
