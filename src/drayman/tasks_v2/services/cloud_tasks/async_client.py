@@ -15,8 +15,8 @@ from drayman.tasks_v2.services.cloud_tasks.batches import AsyncTasks, Creation
 from drayman.tasks_v2.services.cloud_tasks.bulk_asyncio import AsyncBulk
 from drayman.tasks_v2.services.cloud_tasks.requests import (
     DEFAULT,
+    AsyncRetry,
     Metadata,
-    Retry,
     Timeout,
     is_default,
 )
@@ -59,7 +59,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.ListQueuesRequest | Mapping[str, Any] | None = None,
         *,
         parent: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> pagers.ListQueuesAsyncPager:
@@ -89,7 +89,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.GetQueueRequest | Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
@@ -113,7 +113,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         parent: str | None = None,
         queue: types.Queue | Mapping[str, Any] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
@@ -142,7 +142,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         queue: types.Queue | Mapping[str, Any] | None = None,
         update_mask: field_mask_pb2.FieldMask | Mapping[str, Any] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
@@ -175,7 +175,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.DeleteQueueRequest | Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> None:
@@ -199,7 +199,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.PurgeQueueRequest | Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
@@ -224,7 +224,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.PauseQueueRequest | Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
@@ -249,7 +249,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.ResumeQueueRequest | Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
@@ -272,7 +272,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: iam_policy_pb2.GetIamPolicyRequest | Mapping[str, Any] | None = None,
         *,
         resource: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> policy_pb2.Policy:
@@ -296,7 +296,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: iam_policy_pb2.SetIamPolicyRequest | Mapping[str, Any] | None = None,
         *,
         resource: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> policy_pb2.Policy:
@@ -323,7 +323,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         resource: str | None = None,
         permissions: Sequence[str] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> iam_policy_pb2.TestIamPermissionsResponse:
@@ -355,7 +355,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         parent: str | None = None,
         response_view: types.Task.View | str | int | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> pagers.ListTasksAsyncPager:
@@ -391,7 +391,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         name: str | None = None,
         response_view: types.Task.View | str | int | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Task:
@@ -424,7 +424,7 @@ class CloudTasksAsyncClient(BaseClient):
         parent: str | None = None,
         task: types.Task | Mapping[str, Any] | None = None,
         response_view: types.Task.View | str | int | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Task:
@@ -463,7 +463,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         parent: str | None = None,
         requests: Sequence[types.CreateTaskRequest | Mapping[str, Any]] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> "operation_async.AsyncOperation":
@@ -503,7 +503,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.DeleteTaskRequest | Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> None:
@@ -528,7 +528,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         parent: str | None = None,
         names: Sequence[str] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> "operation_async.AsyncOperation":
@@ -565,7 +565,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         name: str | None = None,
         response_view: types.Task.View | str | int | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Task:
@@ -599,7 +599,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         cmek_config: types.CmekConfig | Mapping[str, Any] | None = None,
         update_mask: field_mask_pb2.FieldMask | Mapping[str, Any] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.CmekConfig:
@@ -629,7 +629,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.GetCmekConfigRequest | Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.CmekConfig:
@@ -651,7 +651,7 @@ class CloudTasksAsyncClient(BaseClient):
         self,
         request: operations_pb2.GetOperationRequest | Mapping[str, Any] | None = None,
         *,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> operations_pb2.Operation:
@@ -673,7 +673,7 @@ class CloudTasksAsyncClient(BaseClient):
         self,
         request: locations_pb2.GetLocationRequest | Mapping[str, Any] | None = None,
         *,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> locations_pb2.Location:
@@ -695,7 +695,7 @@ class CloudTasksAsyncClient(BaseClient):
         self,
         request: locations_pb2.ListLocationsRequest | Mapping[str, Any] | None = None,
         *,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> locations_pb2.ListLocationsResponse:
@@ -717,7 +717,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         concurrency: int = 8,
         progress: Callable[[int], object] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> list[Creation]:
@@ -769,7 +769,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         concurrency: int = 8,
         progress: Callable[[int], object] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> AsyncIterator[Creation]:
