@@ -22,6 +22,7 @@ check: $(READY)  ## style, types, layers
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/unasync.py --check
+	$(BIN)/python tools/dropin.py --check
 	$(BIN)/python tools/reference.py --check
 
 test: $(READY)  ## all tests

@@ -36,14 +36,22 @@ WORDS = (
     (r"\bawait ", ""),
     (r"\b__a(enter|exit|iter)__", r"__\1__"),
     (r"\bAsyncIterator\b", "Iterator"),
+    (r"\bStopAsyncIteration\b", "StopIteration"),
+    (r"\banext\(", "next("),
+    (
+        r"an iterable of either kind, ``progress`` a function or a coroutine function",
+        "any iterable",
+    ),
     (r"\bAwaitable\[([^\[\]]+)\]", r"\1"),
-    (r"\bAsync(Bulk|Call|Operation|Pager|Retry|Workers)\b", r"\1"),
+    (r"\bAsync(Bulk|Call|Operation|Pager|Retry|Tasks|Workers)\b", r"\1"),
     (r"\bList(Queues|Tasks)AsyncPager\b", r"List\1Pager"),
     (r"\bCloudTasksAsyncClient\b", "CloudTasksClient"),
     (r"\bCloudTasksGrpcAsyncIOTransport\b", "CloudTasksGrpcTransport"),
     (r"\bOperationsAsyncClient\b", "OperationsClient"),
     (r"\bgoogle\.api_core\.retry_async\b", "google.api_core.retry"),
     (r"\boperation_async\b", "operation"),
+    (r"\basync_future\.DEFAULT_RETRY\b", "polling.DEFAULT_RETRY"),
+    (r"\bimport async_future\b", "import polling"),
     (r"\basync_operation\b", "sync_operation"),
     (r"\bgrpc_helpers_async\b", "grpc_helpers"),
     (r"\bgrpc\.aio\.", "grpc."),
@@ -52,7 +60,7 @@ WORDS = (
     (r"\bgrpc_asyncio\b", "grpc"),
 )
 # Loops that become simpler once their `async` is gone.
-LISTED = re.compile(r"\[one for one in (\w+)\]")
+LISTED = re.compile(r"for one in (\w+):\n\s+(\w+)\.append\(one\).*")
 YIELD = re.compile(r"for (\w+) in (.+):\n\s+yield \1\n")
 # Imports that only the asyncio form needs.
 UNUSED = re.compile(r"(?<=import )Awaitable, |, Awaitable\b")
@@ -62,7 +70,7 @@ def to_sync(source: str) -> str:
     """The source with asyncio taken out."""
     for word, replacement in WORDS:
         source = re.sub(word, replacement, source)
-    source = LISTED.sub(r"list(\1)", UNUSED.sub("", source))
+    source = LISTED.sub(r"\2.extend(\1)", UNUSED.sub("", source))
     return YIELD.sub(r"yield from \2\n", source)
 
 

@@ -210,9 +210,79 @@ async def test_no_concurrency_is_refused(create):
         await create(QUEUE, [], concurrency=0)
 
 
-async def test_a_task_that_cannot_be_read_is_the_callers_error(create):
+@pytest.mark.parametrize("knows_batches", [True, False])
+async def test_what_is_no_task_is_an_error_of_its_own(create, recorder, knows_batches):
+    recorder.script = Server(knows_batches=knows_batches)
+    nonsense = [{"nonsense": 1}] * 150
+    created = await create(QUEUE, [*nonsense, *named(2), "text"])
+    assert outcomes(created) == [ValueError] * 150 + ["u0", "u1", TypeError]
     with pytest.raises(ValueError, match="Unknown field for Task: nonsense"):
-        await create(QUEUE, [{"nonsense": 1}])
+        created[0].result()
+
+
+def broken(count):
+    yield from named(count)
+    raise KeyError("row")
+
+
+@pytest.mark.parametrize("knows_batches", [True, False])
+@pytest.mark.parametrize("count", [0, 50, 450])
+async def test_an_iterable_that_fails_loses_nothing(create, recorder, knows_batches, count):
+    server = recorder.script = Server(knows_batches=knows_batches)
+    with pytest.raises(KeyError, match="row") as caught:
+        await create(QUEUE, broken(count))
+    sent = server.singles + sum(len(one.requests) for one in server.batches)
+    assert sent == count // 100 * 100
+    assert outcomes(caught.value.creations) == [f"u{index}" for index in range(sent)]
+
+
+def test_the_outcomes_come_before_the_iterables_failure(client, recorder):
+    recorder.script = Server()
+    created = client.iter_create_tasks(QUEUE, broken(400))
+    assert [next(created).result().name for _ in range(400)] == [f"u{i}" for i in range(400)]
+    with pytest.raises(KeyError):
+        next(created)
+
+
+async def test_a_callback_that_fails_loses_nothing(create, recorder):
+    server = recorder.script = Server()
+
+    def progress(_done):
+        raise KeyError("screen")
+
+    with pytest.raises(KeyError, match="screen") as caught:
+        await create(QUEUE, named(1200), progress=progress)
+    assert len(caught.value.creations) == sum(len(one.requests) for one in server.batches)
+
+
+async def test_asyncio_reads_async_iterables_and_awaits_its_callback(recorder, monkeypatch):
+    monkeypatch.setenv("CLOUD_TASKS_EMULATOR_HOST", recorder.address)
+    recorder.script = Server()
+    seen = []
+
+    async def rows():
+        for task in named(101):
+            yield task
+
+    async def progress(done):
+        seen.append(done)
+
+    async with tasks.CloudTasksAsyncClient() as client:
+        created = await client.create_tasks(QUEUE, rows(), progress=progress)
+    assert outcomes(created) == [f"u{index}" for index in range(101)]
+    assert seen == [100, 101]
+
+
+async def test_polls_are_made_like_the_batches(create, recorder):
+    recorder.script = Server(finishes=False)
+    await create(QUEUE, named(1), timeout=7, metadata=[("x-own", "1")])
+    for one in recorder.take():
+        assert one.metadata["x-own"] == "1"
+        assert 3 < one.timeout < 8
+
+
+def test_a_batch_takes_less_time_than_the_service_allows():
+    assert batches.TIMEOUT < 30
 
 
 def test_a_server_that_loses_count_does_not_make_up_names():

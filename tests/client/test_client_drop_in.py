@@ -109,6 +109,34 @@ def test_both_names_are_one_module(python):
     assert run(python, "-c", SAME) == "same\n"
 
 
+TYPED = """
+from typing import assert_type
+
+from google.cloud import tasks, tasks_v2
+from google.cloud.tasks_v2.services.cloud_tasks import CloudTasksClient, pagers
+from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
+from google.cloud.tasks_v2.types import Task
+from google.cloud.tasks_v2.types import task as gct_task
+
+def create(client: tasks.CloudTasksClient, task: tasks.Task) -> Task:
+    assert_type(task, gct_task.Task)
+    assert_type(client.list_tasks(parent="q"), pagers.ListTasksPager)
+    assert_type(tasks_v2.CloudTasksClient(), CloudTasksClient)
+    CloudTasksGrpcTransport(host="h")
+    tasks.Tassk  # type: ignore[attr-defined]
+    return client.create_task(parent="q", task=task)
+"""
+
+
+def test_both_names_are_typed(python, tmp_path):
+    (tmp_path / "program.py").write_text(TYPED)
+    checked = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(python)]
+    ran = subprocess.run(
+        [*checked, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
 def test_google_package_is_replaced(python):
     """What requires Google's package is content with this one."""
     wanted = [python, "-m", "pip", "install", "--dry-run", "--quiet", "google-cloud-tasks>=2.19"]

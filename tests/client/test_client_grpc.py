@@ -8,6 +8,7 @@ from unittest import mock
 import grpc
 import pytest
 from google.api_core import exceptions, gapic_v1, operation, retry
+from google.auth.credentials import AnonymousCredentials
 from google.cloud import tasks_v2 as google_tasks
 from google.cloud.location import locations_pb2
 from google.iam.v1 import iam_policy_pb2, policy_pb2
@@ -257,3 +258,31 @@ def test_what_comes_back_is_what_googles_client_gives(rpc, client, google_client
         google, ours = google.operation, ours.operation
     assert type(ours).__name__ == type(google).__name__
     assert repr(ours) == repr(google)
+
+
+class Own(transports.CloudTasksTransport):
+    """A transport of somebody's own, which makes one call by itself."""
+
+    kind = "own"
+
+    def __init__(self):
+        super().__init__(credentials=AnonymousCredentials())
+        self.seen = []
+
+    def create_task(self, request, *, timeout, metadata):
+        self.seen.append((request.parent, timeout, dict(metadata)["x-goog-request-params"]))
+        return tasks.Task(name="made")
+
+
+def test_a_transport_of_ones_own_needs_its_calls_alone():
+    transport = Own()
+    client = tasks.CloudTasksClient(transport=transport)
+    assert client.create_task(parent=QUEUE, task={}).name == "made"
+    assert transport.seen == [(QUEUE, 20, f"parent={QUEUE}")]
+
+
+def test_replaced_calls_are_forgotten(client):
+    for index in range(5):
+        client.transport.get_queue = lambda *_, index=index, **__: tasks.Queue(name=str(index))
+        assert client.get_queue(name=QUEUE).name == str(index)
+    assert len(client.transport._wrapped_methods) == 1

@@ -1,14 +1,17 @@
 """Batches give the futures of google.api_core, with our messages in them."""
 
+import logging
 import subprocess
 import sys
 
 import grpc
 import pytest
 from google.api_core import exceptions, operation, operation_async
+from google.api_core import retry as retries
 from google.cloud import tasks_v2 as google_tasks
 from google.longrunning import operations_pb2
 from google.rpc import status_pb2
+from recording import Failure
 from samples import LOCATION, QUEUE, TASK
 
 from drayman import tasks
@@ -72,6 +75,65 @@ def test_an_operation_can_be_cancelled(client, recorder):
     assert recorder.take()[-1].method == "/google.longrunning.Operations/CancelOperation"
 
 
+LATER = Failure(grpc.StatusCode.UNAVAILABLE, "later")
+
+
+def test_a_poll_is_repeated_while_the_server_is_unavailable(client, recorder):
+    recorder.answers.extend([state().SerializeToString(), LATER, DONE.SerializeToString()])
+    assert client.batch_create_tasks(parent=QUEUE, requests=[]).result().tasks[0].name == TASK
+    polls = recorder.take()[1:]
+    assert [one.method.rpartition("/")[2] for one in polls] == ["GetOperation"] * 2
+    assert all(10 < one.timeout < 21 for one in polls)
+
+
+async def test_an_async_poll_is_repeated_too(recorder, monkeypatch):
+    monkeypatch.setenv("CLOUD_TASKS_EMULATOR_HOST", recorder.address)
+    recorder.answers.extend([state().SerializeToString(), LATER, DONE.SerializeToString()])
+    async with tasks.CloudTasksAsyncClient() as client:
+        future = await client.batch_create_tasks(parent=QUEUE, requests=[])
+        assert (await future.result()).tasks[0].name == TASK
+    assert all(10 < one.timeout < 21 for one in recorder.take()[1:])
+
+
+def test_a_poll_is_repeated_as_the_caller_says(client, recorder):
+    recorder.answers.extend([state().SerializeToString(), LATER])
+    future = client.batch_create_tasks(parent=QUEUE, requests=[])
+    with pytest.raises(exceptions.ServiceUnavailable):
+        future.result(retry=retries.Retry(predicate=lambda _: False))
+
+
+@pytest.fixture
+def logged():
+    records = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logger = logging.getLogger("google.cloud.tasks_v2")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield records
+    logger.setLevel(logging.NOTSET)
+    logger.removeHandler(handler)
+
+
+def test_operations_are_logged_with_our_messages_in_them(client, recorder, logged):
+    recorder.answers.extend([DONE.SerializeToString()] * 2)
+    client.batch_create_tasks(parent=QUEUE, requests=[])
+    state = client.get_operation({"name": NAME})
+    assert state.response.Is(tasks.BatchCreateTasksResponse.pb().DESCRIPTOR)
+    assert [TASK in one.response["payload"] for one in logged if hasattr(one, "response")] == [
+        True,
+        True,
+    ]
+
+
+def test_what_cannot_be_shown_does_not_fail_the_call(client, recorder, logged):
+    strange = operations_pb2.Operation(name=NAME)
+    strange.metadata.type_url = "type.googleapis.com/of.another.World"
+    recorder.answers.append(strange.SerializeToString())
+    assert client.get_operation({"name": NAME}).name == NAME
+    assert "of.another.World" in logged[-1].response["payload"]
+
+
 def as_json(**more):
     packed = "type.googleapis.com/google.cloud.tasks.v2.BatchCreateTasks"
     return {"name": NAME, "metadata": {"@type": f"{packed}Metadata", "state": "RUNNING"}, **more}
@@ -88,6 +150,12 @@ def test_over_rest_too(rest_client, rest_recorder):
         f"/v2/{QUEUE}/tasks:batchCreate",
         f"/v2/{NAME}",
     ]
+
+
+def test_over_rest_an_operation_can_be_cancelled(rest_client, rest_recorder):
+    rest_recorder.answers.extend([(200, as_json())] * 2)
+    assert rest_client.batch_delete_tasks(parent=QUEUE, names=[]).cancel()
+    assert rest_recorder.take()[-1].path.split("?")[0] == f"/v2/{NAME}:cancel"
 
 
 def test_googles_messages_are_not_needed(recorder):
@@ -109,9 +177,12 @@ print(future.result().tasks[0].name, "google.cloud.tasks_v2" in sys.modules)
     assert ran.stdout.split() == [TASK, "False"]
 
 
-def test_the_operations_client_is_googles(client, rest_client, recorder):
+def test_the_operations_client_is_googles(client, rest_client, recorder, rest_recorder):
     recorder.answers.append(DONE.SerializeToString())
     assert client.transport.operations_client.get_operation(NAME).name == NAME
     assert client.transport.operations_client is client.transport.operations_client
     assert rest_client.transport.operations_client is rest_client.transport.operations_client
+    rest_recorder.answers.append((200, {"name": NAME}))
+    assert rest_client.transport.operations_client.get_operation(NAME).name == NAME
+    assert rest_recorder.take()[0].path == f"/v2/{NAME}"
     assert isinstance(client.transport.grpc_channel, grpc.Channel)

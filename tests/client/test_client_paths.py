@@ -31,5 +31,5 @@ def test_a_path_is_built_and_parsed_as_googles(name, client):
 
 
 def test_all_names_of_google_are_here():
-    assert set(tasks.__all__) - set(google.__all__) == {"http_task"}
+    assert set(tasks.__all__) - set(google.__all__) == {"Creation", "http_task"}
     assert all(hasattr(tasks, name) for name in google.__all__)

@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import socket
 
 import pytest
+import requests
 from google.api_core import exceptions
 from google.cloud import tasks_v2 as google_tasks
 from samples import LOCATION, QUEUE, REQUESTS, TASK
@@ -105,6 +107,46 @@ def test_harmless_calls_are_repeated(code, status, rest_client, rest_recorder):
     rest_recorder.answers.append((code, {"error": {"status": status}}))
     rest_client.get_queue(name=QUEUE)
     assert len(rest_recorder.take()) == 2
+
+
+@pytest.fixture
+def silent():
+    """A server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.fixture
+def absent():
+    """An address where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    return f"http://127.0.0.1:{port}"
+
+
+def rest_at(address):
+    return tasks.CloudTasksClient(transport="rest", client_options={"api_endpoint": address})
+
+
+def test_no_answer_in_time_is_an_exception_of_both_worlds(silent):
+    with rest_at(silent) as client:
+        with pytest.raises(exceptions.DeadlineExceeded, match="timed out") as caught:
+            client.create_task(parent=QUEUE, task={}, timeout=0.05)
+        assert isinstance(caught.value, requests.ReadTimeout)
+        assert isinstance(caught.value.__cause__, requests.ReadTimeout)
+        assert (caught.value.code, caught.value.response) == (504, None)
+        (one,) = client.create_tasks(QUEUE, [{}], timeout=0.05, retry=None)
+        assert isinstance(one.error, exceptions.DeadlineExceeded)
+
+
+def test_no_connection_is_an_exception_of_both_worlds(absent):
+    with rest_at(absent) as client:
+        with pytest.raises(exceptions.ServiceUnavailable, match="refused") as caught:
+            client.create_task(parent=QUEUE, task={})
+        assert isinstance(caught.value, requests.ConnectionError)
+        assert caught.value.request.method == "POST"
+        (one,) = client.create_tasks(QUEUE, [{}], retry=None)
+        assert isinstance(one.error, exceptions.ServiceUnavailable)
 
 
 def test_a_response_is_our_message(rest_client, google_rest_client, rest_recorder):

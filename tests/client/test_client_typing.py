@@ -1,8 +1,16 @@
 """mypy accepts the examples, and sees the types that the methods promise."""
 
+import subprocess
+import sys
 from pathlib import Path
+from unittest import mock
 
+import pytest
 from mypy import api
+
+from drayman import tasks, tasks_v2
+from drayman.tasks_v2.services import cloud_tasks
+from drayman.tasks_v2.services.cloud_tasks import transports
 
 ROOT = Path(__file__).parents[2]
 CHECKED = (
@@ -15,3 +23,21 @@ def test_the_examples_are_typed(tmp_path):
     options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(tmp_path)]
     told, errors, code = api.run([*options, *map(str, CHECKED)])
     assert (code, errors) == (0, ""), told
+
+
+@pytest.mark.parametrize("module", [tasks, tasks_v2, cloud_tasks, transports])
+def test_what_is_loaded_late_is_listed(module):
+    assert set(module.__all__) <= set(dir(module))
+    for name in module.__all__:
+        assert hasattr(module, name)
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        module.nonsense  # noqa: B018
+
+
+def test_a_mock_of_the_module_has_the_clients():
+    pretended = mock.create_autospec(tasks)
+    assert pretended.CloudTasksClient.create_task
+
+
+def test_the_drop_ins_stubs_are_up_to_date():
+    subprocess.run([sys.executable, ROOT / "tools/dropin.py", "--check"], check=True)

@@ -1,8 +1,10 @@
 """What a type checker is to make of the client; test_client_typing.py asks mypy."""
 
+import datetime
 from typing import assert_type
 
-from google.api_core import retry
+from google.api_core import gapic_v1, retry
+from google.protobuf import timestamp_pb2
 
 from drayman import tasks, tasks_v2
 from drayman.tasks_v2.services.cloud_tasks import pagers, transports
@@ -48,3 +50,25 @@ async def asynchronous(client: tasks.CloudTasksAsyncClient) -> None:
     await operation.result()
     async for creation in client.iter_create_tasks("q", []):
         assert_type(creation.task, tasks.Task | None)
+    await client.get_queue(name="x", retry=retry.AsyncRetry(), timeout=None)
+    await client.get_queue(name="x", retry=retry.Retry())  # type: ignore[arg-type]
+
+
+def refused(client: tasks.CloudTasksClient) -> None:
+    tasks.Tassk  # type: ignore[attr-defined]  # noqa: B018
+    tasks_v2.Tassk  # type: ignore[attr-defined]  # noqa: B018
+    transports.CloudTasksCarrierPigeon  # type: ignore[attr-defined]  # noqa: B018
+    client.transport.creat_task  # type: ignore[attr-defined]  # noqa: B018
+    client.get_queue(name="x", retry=3)  # type: ignore[arg-type]
+    client.get_queue(name="x", timeout="soon")  # type: ignore[arg-type]
+    client.get_queue(name="x", retry=gapic_v1.method.DEFAULT, timeout=gapic_v1.method.DEFAULT)
+
+
+def values(client: tasks.CloudTasksClient) -> None:
+    task = tasks_v2.http_task("u")
+    task.schedule_time = timestamp_pb2.Timestamp(seconds=1)
+    task.schedule_time = datetime.datetime.now(datetime.UTC)  # noqa: TID251
+    assert_type(task.schedule_time, datetime.datetime)
+    task.schedule_time = 3  # type: ignore[assignment]
+    made: tasks.Creation = client.create_tasks("q", [task])[0]
+    assert_type(made, tasks_v2.Creation)

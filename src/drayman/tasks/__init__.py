@@ -6,23 +6,28 @@ Example:
     >>> client.create_task(parent=client.queue_path("P", "us-central1", "mail"), task=task)
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drayman import __version__ as __version__
+from drayman.tasks_v2 import lazy as _lazy
 from drayman.tasks_v2 import types as _types
 from drayman.tasks_v2.task_builder import http_task
 from drayman.tasks_v2.types import *  # noqa: F403 - all messages, by the names of their __all__
 
 if TYPE_CHECKING:
     from drayman.tasks_v2.services.cloud_tasks import CloudTasksAsyncClient, CloudTasksClient
+    from drayman.tasks_v2.services.cloud_tasks.batches import Creation
 
-__all__ = ["CloudTasksAsyncClient", "CloudTasksClient", "http_task"]
+__all__ = ["CloudTasksAsyncClient", "CloudTasksClient", "Creation", "http_task"]
 __all__ += _types.__all__
 
-
-def __getattr__(name: str) -> Any:
-    if name in {"CloudTasksAsyncClient", "CloudTasksClient"}:
-        from drayman.tasks_v2.services import cloud_tasks
-
-        return getattr(cloud_tasks, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    _SERVICE = "drayman.tasks_v2.services.cloud_tasks"
+    __getattr__, __dir__ = _lazy.attributes(
+        __name__,
+        {
+            "CloudTasksAsyncClient": _SERVICE,
+            "CloudTasksClient": _SERVICE,
+            "Creation": f"{_SERVICE}.batches",
+        },
+    )

@@ -1,13 +1,12 @@
 """The requests and responses of the calls."""
 
-import datetime
-
 import proto
 from google.protobuf import field_mask_pb2, timestamp_pb2
 from google.rpc import status_pb2
 
 from drayman.tasks_v2.types import queue as gct_queue
 from drayman.tasks_v2.types import task as gct_task
+from drayman.tasks_v2.types.marshalling import Moment
 
 __protobuf__ = proto.module(
     package="drayman.cloud.tasks.v2",
@@ -253,12 +252,8 @@ class BatchCreateTasksMetadata(proto.Message):
         CANCELLED = 4
         PARTIALLY_SUCCEEDED = 5
 
-    start_time: datetime.datetime = proto.Field(
-        proto.MESSAGE, number=1, message=timestamp_pb2.Timestamp
-    )
-    end_time: datetime.datetime = proto.Field(
-        proto.MESSAGE, number=2, message=timestamp_pb2.Timestamp
-    )
+    start_time: Moment = proto.Field(proto.MESSAGE, number=1, message=timestamp_pb2.Timestamp)
+    end_time: Moment = proto.Field(proto.MESSAGE, number=2, message=timestamp_pb2.Timestamp)
     state: State = proto.Field(proto.ENUM, number=3, enum=State)
     failed_requests: dict[int, status_pb2.Status] = proto.MapField(
         proto.INT32, proto.MESSAGE, number=4, message=status_pb2.Status
@@ -309,12 +304,8 @@ class BatchDeleteTasksMetadata(proto.Message):
         PARTIALLY_SUCCEEDED = 3
         FAILED = 4
 
-    start_time: datetime.datetime = proto.Field(
-        proto.MESSAGE, number=1, message=timestamp_pb2.Timestamp
-    )
-    end_time: datetime.datetime = proto.Field(
-        proto.MESSAGE, number=2, message=timestamp_pb2.Timestamp
-    )
+    start_time: Moment = proto.Field(proto.MESSAGE, number=1, message=timestamp_pb2.Timestamp)
+    end_time: Moment = proto.Field(proto.MESSAGE, number=2, message=timestamp_pb2.Timestamp)
     state: State = proto.Field(proto.ENUM, number=3, enum=State)
     failed_requests: dict[int, status_pb2.Status] = proto.MapField(
         proto.INT32, proto.MESSAGE, number=4, message=status_pb2.Status

@@ -9,15 +9,37 @@ The first has a price: ``to_dict`` and ``to_json`` write bytes as base64, and of
 """
 
 import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from google.protobuf import timestamp_pb2
+from google.protobuf import duration_pb2, timestamp_pb2
 from proto.marshal import Marshal
 from proto.marshal.rules import bytes as bytes_rules
 from proto.marshal.rules import dates
 from proto.primitives import ProtoType
 
 PACKAGE = "drayman.cloud.tasks.v2"
+
+
+if TYPE_CHECKING:
+
+    class Moment:
+        """A field that gives a ``datetime`` and takes a ``Timestamp`` as well."""
+
+        def __get__(self, message: object, owner: type | None = None) -> datetime.datetime: ...
+        def __set__(
+            self, message: object, value: datetime.datetime | timestamp_pb2.Timestamp | None
+        ) -> None: ...
+
+    class Span:
+        """A field that gives a ``timedelta`` and takes a ``Duration`` as well."""
+
+        def __get__(self, message: object, owner: type | None = None) -> datetime.timedelta: ...
+        def __set__(
+            self, message: object, value: datetime.timedelta | duration_pb2.Duration | None
+        ) -> None: ...
+
+else:
+    Moment, Span = datetime.datetime, datetime.timedelta
 
 
 class Utf8Rule(bytes_rules.BytesRule):

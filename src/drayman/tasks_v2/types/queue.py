@@ -1,11 +1,10 @@
 """A queue and its settings."""
 
-import datetime
-
 import proto
 from google.protobuf import duration_pb2, timestamp_pb2
 
 from drayman.tasks_v2.types import target
+from drayman.tasks_v2.types.marshalling import Moment, Span
 
 __protobuf__ = proto.module(
     package="drayman.cloud.tasks.v2",
@@ -40,15 +39,9 @@ class RetryConfig(proto.Message):
     """
 
     max_attempts: int = proto.Field(proto.INT32, number=1)
-    max_retry_duration: datetime.timedelta = proto.Field(
-        proto.MESSAGE, number=2, message=duration_pb2.Duration
-    )
-    min_backoff: datetime.timedelta = proto.Field(
-        proto.MESSAGE, number=3, message=duration_pb2.Duration
-    )
-    max_backoff: datetime.timedelta = proto.Field(
-        proto.MESSAGE, number=4, message=duration_pb2.Duration
-    )
+    max_retry_duration: Span = proto.Field(proto.MESSAGE, number=2, message=duration_pb2.Duration)
+    min_backoff: Span = proto.Field(proto.MESSAGE, number=3, message=duration_pb2.Duration)
+    max_backoff: Span = proto.Field(proto.MESSAGE, number=4, message=duration_pb2.Duration)
     max_doublings: int = proto.Field(proto.INT32, number=5)
 
 
@@ -94,9 +87,7 @@ class Queue(proto.Message):
     rate_limits: RateLimits = proto.Field(proto.MESSAGE, number=3, message=RateLimits)
     retry_config: RetryConfig = proto.Field(proto.MESSAGE, number=4, message=RetryConfig)
     state: State = proto.Field(proto.ENUM, number=5, enum=State)
-    purge_time: datetime.datetime = proto.Field(
-        proto.MESSAGE, number=6, message=timestamp_pb2.Timestamp
-    )
+    purge_time: Moment = proto.Field(proto.MESSAGE, number=6, message=timestamp_pb2.Timestamp)
     stackdriver_logging_config: StackdriverLoggingConfig = proto.Field(
         proto.MESSAGE, number=9, message=StackdriverLoggingConfig
     )

@@ -1,12 +1,11 @@
 """A task and its attempts."""
 
-import datetime
-
 import proto
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.rpc import status_pb2
 
 from drayman.tasks_v2.types import queue, target
+from drayman.tasks_v2.types.marshalling import Moment, Span
 
 __protobuf__ = proto.module(
     package="drayman.cloud.tasks.v2",
@@ -25,15 +24,9 @@ class Attempt(proto.Message):
             ``response_time`` is set.
     """
 
-    schedule_time: datetime.datetime = proto.Field(
-        proto.MESSAGE, number=1, message=timestamp_pb2.Timestamp
-    )
-    dispatch_time: datetime.datetime = proto.Field(
-        proto.MESSAGE, number=2, message=timestamp_pb2.Timestamp
-    )
-    response_time: datetime.datetime = proto.Field(
-        proto.MESSAGE, number=3, message=timestamp_pb2.Timestamp
-    )
+    schedule_time: Moment = proto.Field(proto.MESSAGE, number=1, message=timestamp_pb2.Timestamp)
+    dispatch_time: Moment = proto.Field(proto.MESSAGE, number=2, message=timestamp_pb2.Timestamp)
+    response_time: Moment = proto.Field(proto.MESSAGE, number=3, message=timestamp_pb2.Timestamp)
     response_status: status_pb2.Status = proto.Field(
         proto.MESSAGE, number=4, message=status_pb2.Status
     )
@@ -73,15 +66,9 @@ class Task(proto.Message):
     http_request: target.HttpRequest = proto.Field(
         proto.MESSAGE, number=3, oneof="message_type", message=target.HttpRequest
     )
-    schedule_time: datetime.datetime = proto.Field(
-        proto.MESSAGE, number=4, message=timestamp_pb2.Timestamp
-    )
-    create_time: datetime.datetime = proto.Field(
-        proto.MESSAGE, number=5, message=timestamp_pb2.Timestamp
-    )
-    dispatch_deadline: datetime.timedelta = proto.Field(
-        proto.MESSAGE, number=6, message=duration_pb2.Duration
-    )
+    schedule_time: Moment = proto.Field(proto.MESSAGE, number=4, message=timestamp_pb2.Timestamp)
+    create_time: Moment = proto.Field(proto.MESSAGE, number=5, message=timestamp_pb2.Timestamp)
+    dispatch_deadline: Span = proto.Field(proto.MESSAGE, number=6, message=duration_pb2.Duration)
     dispatch_count: int = proto.Field(proto.INT32, number=7)
     response_count: int = proto.Field(proto.INT32, number=8)
     first_attempt: Attempt = proto.Field(proto.MESSAGE, number=9, message=Attempt)

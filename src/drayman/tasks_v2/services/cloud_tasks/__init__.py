@@ -1,7 +1,8 @@
 """The Cloud Tasks service: its clients, pagers and transports."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from drayman.tasks_v2 import lazy as _lazy
 
 if TYPE_CHECKING:
     from drayman.tasks_v2.services.cloud_tasks.async_client import CloudTasksAsyncClient
@@ -11,8 +12,7 @@ _MODULES = {"CloudTasksAsyncClient": "async_client", "CloudTasksClient": "client
 
 __all__ = ("CloudTasksAsyncClient", "CloudTasksClient")
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = _lazy.attributes(
+        __name__, {name: f"{__name__}.{module}" for name, module in _MODULES.items()}
+    )

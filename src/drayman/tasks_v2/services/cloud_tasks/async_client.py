@@ -1,6 +1,6 @@
 """The client for asyncio."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from google.cloud.location import locations_pb2
@@ -11,12 +11,12 @@ from google.protobuf import empty_pb2, field_mask_pb2
 from drayman.tasks_v2 import types
 from drayman.tasks_v2.services.cloud_tasks import operations, pagers
 from drayman.tasks_v2.services.cloud_tasks.base_client import BaseClient
-from drayman.tasks_v2.services.cloud_tasks.batches import Creation, TaskLike
+from drayman.tasks_v2.services.cloud_tasks.batches import AsyncTasks, Creation
 from drayman.tasks_v2.services.cloud_tasks.bulk_asyncio import AsyncBulk
 from drayman.tasks_v2.services.cloud_tasks.requests import (
     DEFAULT,
+    AsyncRetry,
     Metadata,
-    Retry,
     Timeout,
     is_default,
 )
@@ -59,7 +59,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.ListQueuesRequest | Mapping[str, Any] | None = None,
         *,
         parent: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> pagers.ListQueuesAsyncPager:
@@ -89,7 +89,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.GetQueueRequest | Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
@@ -113,7 +113,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         parent: str | None = None,
         queue: types.Queue | Mapping[str, Any] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
@@ -142,7 +142,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         queue: types.Queue | Mapping[str, Any] | None = None,
         update_mask: field_mask_pb2.FieldMask | Mapping[str, Any] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
@@ -175,7 +175,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.DeleteQueueRequest | Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> None:
@@ -199,7 +199,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.PurgeQueueRequest | Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
@@ -224,7 +224,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.PauseQueueRequest | Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
@@ -249,7 +249,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.ResumeQueueRequest | Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
@@ -272,7 +272,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: iam_policy_pb2.GetIamPolicyRequest | Mapping[str, Any] | None = None,
         *,
         resource: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> policy_pb2.Policy:
@@ -296,7 +296,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: iam_policy_pb2.SetIamPolicyRequest | Mapping[str, Any] | None = None,
         *,
         resource: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> policy_pb2.Policy:
@@ -323,7 +323,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         resource: str | None = None,
         permissions: Sequence[str] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> iam_policy_pb2.TestIamPermissionsResponse:
@@ -355,7 +355,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         parent: str | None = None,
         response_view: types.Task.View | str | int | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> pagers.ListTasksAsyncPager:
@@ -391,7 +391,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         name: str | None = None,
         response_view: types.Task.View | str | int | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Task:
@@ -424,7 +424,7 @@ class CloudTasksAsyncClient(BaseClient):
         parent: str | None = None,
         task: types.Task | Mapping[str, Any] | None = None,
         response_view: types.Task.View | str | int | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Task:
@@ -463,7 +463,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         parent: str | None = None,
         requests: Sequence[types.CreateTaskRequest | Mapping[str, Any]] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> "operation_async.AsyncOperation":
@@ -503,7 +503,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.DeleteTaskRequest | Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> None:
@@ -528,7 +528,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         parent: str | None = None,
         names: Sequence[str] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> "operation_async.AsyncOperation":
@@ -565,7 +565,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         name: str | None = None,
         response_view: types.Task.View | str | int | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Task:
@@ -599,7 +599,7 @@ class CloudTasksAsyncClient(BaseClient):
         *,
         cmek_config: types.CmekConfig | Mapping[str, Any] | None = None,
         update_mask: field_mask_pb2.FieldMask | Mapping[str, Any] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.CmekConfig:
@@ -629,7 +629,7 @@ class CloudTasksAsyncClient(BaseClient):
         request: types.GetCmekConfigRequest | Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.CmekConfig:
@@ -651,7 +651,7 @@ class CloudTasksAsyncClient(BaseClient):
         self,
         request: operations_pb2.GetOperationRequest | Mapping[str, Any] | None = None,
         *,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> operations_pb2.Operation:
@@ -673,7 +673,7 @@ class CloudTasksAsyncClient(BaseClient):
         self,
         request: locations_pb2.GetLocationRequest | Mapping[str, Any] | None = None,
         *,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> locations_pb2.Location:
@@ -695,7 +695,7 @@ class CloudTasksAsyncClient(BaseClient):
         self,
         request: locations_pb2.ListLocationsRequest | Mapping[str, Any] | None = None,
         *,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> locations_pb2.ListLocationsResponse:
@@ -713,16 +713,17 @@ class CloudTasksAsyncClient(BaseClient):
     async def create_tasks(
         self,
         parent: str,
-        tasks: Iterable[TaskLike],
+        tasks: AsyncTasks,
         *,
         concurrency: int = 8,
         progress: Callable[[int], object] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> list[Creation]:
         """Create any number of tasks in one queue, in batches under way side by side.
 
+        ``tasks`` is an iterable of either kind, ``progress`` a function or a coroutine function.
         ``concurrency`` batches of up to 100 tasks are under way at a time; where a server has
         no batches, eight times as many single calls. ``progress`` is called with the number of
         tasks that are done. A batch carries an id, so it is repeated while the server is
@@ -730,16 +731,20 @@ class CloudTasksAsyncClient(BaseClient):
 
         Returns:
             What came of each task, in their order: a ``Creation`` with the ``task`` or the
-            ``error``. One task that fails does not keep the others from being created.
+            ``error``, also of one that is no task. One task that fails does not keep the others
+            from being created.
 
         Raises:
-            ValueError: A task has an unknown field; or ``concurrency`` is below 1.
+            ValueError: ``concurrency`` is below 1.
+            Exception: What ``tasks`` or ``progress`` raises, when what was sent has been answered;
+                its attribute ``creations`` then lists what came of those tasks, the first ones.
 
         Example:
             >>> wanted = (types.Task(http_request={"url": url}) for url in urls)
             >>> created = await client.create_tasks(path, wanted)
             >>> failures = [one.error for one in created if one.error]
         """
+        creations: list[Creation] = []
         created = self.iter_create_tasks(
             parent,
             tasks,
@@ -749,22 +754,29 @@ class CloudTasksAsyncClient(BaseClient):
             timeout=timeout,
             metadata=metadata,
         )
-        return [one async for one in created]
+        try:
+            async for one in created:
+                creations.append(one)  # noqa: PERF401 - those before an error are kept
+        except Exception as error:
+            vars(error)["creations"] = creations
+            raise
+        return creations
 
     def iter_create_tasks(
         self,
         parent: str,
-        tasks: Iterable[TaskLike],
+        tasks: AsyncTasks,
         *,
         concurrency: int = 8,
         progress: Callable[[int], object] | None = None,
-        retry: Retry = DEFAULT,
+        retry: AsyncRetry = DEFAULT,
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> AsyncIterator[Creation]:
         """Like ``create_tasks``, for more tasks than fit into memory.
 
-        ``tasks`` is read as batches are sent, and nothing is sent unless the result is read.
+        ``tasks`` is read as batches are sent, and nothing is sent unless the result is read. What
+        it raises is raised here after the outcome of all tasks that were sent.
 
         Example:
             >>> async for one in client.iter_create_tasks(path, endless()):

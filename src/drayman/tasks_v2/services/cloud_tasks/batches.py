@@ -1,9 +1,8 @@
 """What goes into one batch of tasks, and what came of each."""
 
 import dataclasses
-import itertools
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any
 
 from drayman.tasks_v2 import types
@@ -12,10 +11,12 @@ from drayman.tasks_v2 import types
 MOST_TASKS = 100
 # Kept below the 4 MiB that gRPC servers take unless told otherwise.
 MOST_BYTES = 3 * 1024 * 1024
-# Seconds that a batch may take.
+# Seconds that a batch may take; Google's service refuses a deadline of more than 30.
 TIMEOUT = 25.0
 
 TaskLike = types.Task | Mapping[str, Any]
+Tasks = Iterable[TaskLike]
+AsyncTasks = Iterable[TaskLike] | AsyncIterable[TaskLike]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Creation:
 
     Attributes:
         task: The task as created, None when it was not.
-        error: Why it was not, a ``google.api_core.exceptions.GoogleAPICallError``.
+        error: Why it was not, a ``google.api_core.exceptions.GoogleAPICallError``; a
+            ``TypeError`` or ``ValueError`` when no task could be made of what was given.
     """
 
     task: types.Task | None = None
@@ -38,27 +40,12 @@ class Creation:
         return self.task
 
 
-def chunks(tasks: Iterable[TaskLike]) -> Iterator[list[types.Task]]:
-    """The tasks in groups that fit into a call."""
-    chunk: list[types.Task] = []
-    size = 0
-    for given in tasks:
-        task = given if isinstance(given, types.Task) else types.Task(given)
-        weight = types.Task.pb(task).ByteSize()
-        if chunk and (len(chunk) == MOST_TASKS or size + weight > MOST_BYTES):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(task)
-        size += weight
-    if chunk:
-        yield chunk
-
-
-def singly(first: list[types.Task], rest: Iterable[list[types.Task]]) -> Iterator[list[types.Task]]:
-    """The same tasks in groups of one."""
-    for chunk in itertools.chain([first], rest):
-        for task in chunk:
-            yield [task]
+def read(given: TaskLike) -> types.Task | Creation:
+    """The task, or what is to be said of one that is none."""
+    try:
+        return given if isinstance(given, types.Task) else types.Task(given)
+    except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
+        return Creation(error=error)
 
 
 def request(parent: str, tasks: Sequence[types.Task]) -> types.BatchCreateTasksRequest:

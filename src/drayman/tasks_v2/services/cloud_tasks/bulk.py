@@ -2,16 +2,18 @@
 """Any number of tasks, created in batches that are under way side by side."""
 
 import collections
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from drayman.tasks_v2 import types
-from drayman.tasks_v2.services.cloud_tasks import batches
+from drayman.tasks_v2.services.cloud_tasks import batches, operations
 from drayman.tasks_v2.services.cloud_tasks.batches import Creation
 from drayman.tasks_v2.services.cloud_tasks.workers import Workers
 
 # Where a server has no batches, this many single calls take the place of one.
 SINGLES_PER_BATCH = 8
+
+Chunk = list[types.Task | Creation]
 
 
 class Bulk:
@@ -27,41 +29,83 @@ class Bulk:
         self._client = client
         self._parent = parent
         self._options = options
+        self._failure: Exception | None = None  # of the iterable, of `progress`
 
     def create(
         self,
-        tasks: Iterable[batches.TaskLike],
+        tasks: batches.Tasks,
         concurrency: int,
         progress: Callable[[int], object] | None,
     ) -> Iterator[Creation]:
         """Yield what came of each task, in their order.
 
-        The first batch goes alone, to learn whether the server knows batches at all.
+        The first batch goes alone, to learn whether the server knows batches at all. What the
+        iterable or ``progress`` raises ends the reading, and is raised when all that was sent has
+        been answered and yielded.
         """
-        chunks = iter(batches.chunks(tasks))
-        first = next(chunks, None)
-        if first is None:
-            return
-        answers = self._probe(first)
-        send: Any = self._batch
-        work: Iterable[Sequence[types.Task]] = chunks
-        if answers is None:
-            concurrency *= SINGLES_PER_BATCH
-            send, work, answers = self._single, batches.singly(first, chunks), []
+        answers: list[Creation] | None = []
         done = 0
-        with Workers(concurrency) as workers:
-            waiting: collections.deque[Any] = collections.deque()
-            work = iter(work)
+        waiting: collections.deque[Any] = collections.deque()
+        with Workers(concurrency * SINGLES_PER_BATCH) as workers:
+            work = self._chunks(workers.each(tasks))
+            send: Any = self._probe
+            limit = 1
+            sent: Chunk = []
             while True:
-                while len(waiting) < concurrency and (chunk := next(work, None)) is not None:
-                    waiting.append(workers.start(send, chunk))
-                done += len(answers)
-                if progress and answers:
-                    progress(done)
-                yield from answers
+                while len(waiting) < limit and not self._failure and (chunk := next(work, None)):
+                    sent = chunk
+                    waiting.append(workers.start(self._send, send, sent))
+                if answers:
+                    done += len(answers)
+                    self._tell(workers, progress, done)
+                yield from answers or ()
                 if not waiting:
-                    return
+                    break
                 answers = workers.result(waiting.popleft())
+                if answers is None:
+                    send, limit = self._single, concurrency * SINGLES_PER_BATCH
+                    work = _singly(sent, work)
+                elif send == self._probe and any(isinstance(one, types.Task) for one in sent):
+                    send, limit = self._batch, concurrency
+        if self._failure:
+            raise self._failure
+
+    def _tell(self, workers: Workers, progress: Any, done: int) -> None:
+        try:
+            workers.tell(progress, done)
+        except Exception as error:  # noqa: BLE001 - raised at the end
+            self._failure = self._failure or error
+
+    def _chunks(self, tasks: Iterator[batches.TaskLike]) -> Iterator[Chunk]:
+        """The tasks in groups that fit into a call, up to the iterable's end or failure."""
+        chunk: Chunk = []
+        size = 0
+        try:
+            for given in tasks:
+                one = batches.read(given)
+                weight = types.Task.pb(one).ByteSize() if isinstance(one, types.Task) else 0
+                if chunk and size + weight > batches.MOST_BYTES:
+                    yield chunk
+                    chunk, size = [], 0
+                chunk.append(one)
+                size += weight
+                if len(chunk) == batches.MOST_TASKS:
+                    yield chunk
+                    chunk, size = [], 0
+        except Exception as error:  # noqa: BLE001 - raised at the end
+            self._failure = error
+            return
+        if chunk:
+            yield chunk
+
+    def _send(self, send: Any, chunk: Chunk) -> list[Creation] | None:
+        """Create the tasks of a chunk; what is no task has its answer already."""
+        tasks = [one for one in chunk if isinstance(one, types.Task)]
+        answers: list[Creation] | None = (send(tasks)) if tasks else []
+        if answers is None:
+            return None
+        left = iter(answers)
+        return [one if isinstance(one, Creation) else next(left) for one in chunk]
 
     def _probe(self, tasks: Sequence[types.Task]) -> list[Creation] | None:
         """Create a batch; None says that the server knows no batches."""
@@ -88,6 +132,7 @@ class Bulk:
     def _batch(self, tasks: Sequence[types.Task]) -> list[Creation]:
         """Create a batch."""
         from google.api_core import exceptions
+        from google.auth.exceptions import GoogleAuthError
 
         from drayman.tasks_v2.services.cloud_tasks.transports import calls
 
@@ -96,16 +141,25 @@ class Bulk:
             "timeout": batches.TIMEOUT,
             **self._options,
         }
+        timeout = options["timeout"]
         request = batches.request(self._parent, tasks)
         try:
             operation = self._client.batch_create_tasks(request, **options)
-        except exceptions.GoogleAPICallError as error:
+        except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
             return [Creation(error=error)] * len(tasks)
         except exceptions.RetryError as error:
             return [Creation(error=batches.cause(error))] * len(tasks)
+        if not operation.operation.done:
+            operation = operations.sync_operation(
+                self._client,
+                operation.operation,
+                types.BatchCreateTasksResponse,
+                types.BatchCreateTasksMetadata,
+                self._options,
+            )
         try:
-            response = operation.result(timeout=batches.TIMEOUT)
-        except exceptions.GoogleAPICallError as error:
+            response = operation.result(timeout=batches.TIMEOUT if callable(timeout) else timeout)
+        except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
             return batches.failed(len(tasks), operation.metadata, error)
         except TimeoutError:
             late = exceptions.DeadlineExceeded("The server goes on working at this batch.")
@@ -115,12 +169,22 @@ class Bulk:
     def _single(self, tasks: Sequence[types.Task]) -> list[Creation]:
         """Create one task."""
         from google.api_core import exceptions
+        from google.auth.exceptions import GoogleAuthError
 
         (task,) = tasks
         try:
             created = self._client.create_task(parent=self._parent, task=task, **self._options)
-        except exceptions.GoogleAPICallError as error:
+        except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
             return [Creation(error=error)]
         except exceptions.RetryError as error:
             return [Creation(error=batches.cause(error))]
         return [Creation(task=created)]
+
+
+def _singly(first: Chunk, rest: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The same tasks in groups of one."""
+    for one in first:
+        yield [one]
+    for chunk in rest:
+        for one in chunk:
+            yield [one]

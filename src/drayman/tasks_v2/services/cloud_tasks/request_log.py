@@ -4,6 +4,7 @@ The logger bears the name under which Google's library logs, so that its setting
 ``GOOGLE_SDK_PYTHON_LOGGING_SCOPE`` mean the same here. A payload may hold secrets.
 """
 
+import contextlib
 import logging
 from typing import Any
 
@@ -18,15 +19,19 @@ def wanted() -> bool:
 
 
 def payload(message: Any) -> str:
-    """A message as JSON."""
+    """A message as JSON; one that JSON has no form for, as protobuf shows it."""
     from google.protobuf import json_format
 
-    return str(json_format.MessageToJson(getattr(message, "_pb", message)))
+    try:
+        return str(json_format.MessageToJson(getattr(message, "_pb", message)))
+    except Exception:  # noqa: BLE001 - an own type in an Any, an interceptor's own class
+        return repr(message)
 
 
 def event(text: str, rpc: rpcs.Rpc, **fields: Any) -> None:
-    """Write one record with Google's field names."""
-    LOGGER.debug(text, extra={"serviceName": rpc.service, "rpcName": rpc.full_name, **fields})
+    """Write one record with Google's field names. No call fails for its record."""
+    with contextlib.suppress(Exception):
+        LOGGER.debug(text, extra={"serviceName": rpc.service, "rpcName": rpc.full_name, **fields})
 
 
 def sending(rpc: rpcs.Rpc, request: Any, metadata: Any) -> None:

@@ -3,14 +3,16 @@
 import enum
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 from drayman.tasks_v2 import rpcs
 
+if TYPE_CHECKING:
+    from google.api_core import retry, timeout
+    from google.api_core.gapic_v1 import method
+
 Metadata = Sequence[tuple[str, str | bytes]]
-Retry = Any  # a retry of google.api_core, which carries no types; None for none
-Timeout = float | object | None  # seconds, a timeout of google.api_core, None for none
 
 
 class Default(enum.Enum):
@@ -20,6 +22,21 @@ class Default(enum.Enum):
 
 
 DEFAULT = Default.DEFAULT
+
+# None for none. Imported for checkers alone: at run time whoever has one has loaded its module.
+if TYPE_CHECKING:
+    Given = Default | method._MethodDefault | None  # noqa: SLF001 - the type of gapic_v1's DEFAULT
+    Retry = retry.Retry | Given
+    AsyncRetry = retry.AsyncRetry | Given
+    Timeout = (
+        float
+        | timeout.TimeToDeadlineTimeout
+        | timeout.ConstantTimeout
+        | timeout.ExponentialTimeout
+        | Given
+    )
+else:
+    Retry = AsyncRetry = Timeout = Any
 
 
 def is_default(value: object) -> bool:

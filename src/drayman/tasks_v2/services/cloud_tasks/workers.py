@@ -1,7 +1,8 @@
 """Work that goes on side by side: threads and asyncio tasks behind the same three verbs."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import inspect
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from concurrent import futures
 from typing import Any, Self
 
@@ -33,6 +34,21 @@ class AsyncWorkers:
         """Wait for what comes of it."""
         return await job
 
+    async def each(self, items: Any) -> AsyncIterator[Any]:
+        """What an iterable of either kind gives."""
+        if isinstance(items, AsyncIterable):
+            async for item in items:
+                yield item
+        else:
+            for item in items:
+                yield item
+
+    async def tell(self, listener: Callable[..., Any] | None, *news: Any) -> None:
+        """Call a listener, which may be a coroutine function."""
+        heard = listener(*news) if listener else None
+        if inspect.isawaitable(heard):
+            await heard
+
 
 class Workers:
     """Threads; work that has not begun at the end is left undone."""
@@ -53,3 +69,12 @@ class Workers:
     def result(self, job: futures.Future[Any]) -> Any:
         """Wait for what comes of it."""
         return job.result()
+
+    def each(self, items: Iterable[Any]) -> Iterator[Any]:
+        """What an iterable gives."""
+        return iter(items)
+
+    def tell(self, listener: Callable[..., Any] | None, *news: Any) -> None:
+        """Call a listener."""
+        if listener:
+            listener(*news)

@@ -3,9 +3,9 @@
 A transport is loaded when it is first asked for.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from drayman.tasks_v2 import lazy as _lazy
 from drayman.tasks_v2.services.cloud_tasks.transports.base import CloudTasksTransport
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ __all__ = (
     "CloudTasksTransport",
 )
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = _lazy.attributes(
+        __name__, {name: f"{__name__}.{module}" for name, module in _MODULES.items()}
+    )

@@ -53,12 +53,29 @@ class CloudTasksTransport:
     kind = ""
 
     if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Callable[..., Any]:
-            """One callable per RPC."""
-
-        def __setattr__(self, name: str, value: Any) -> None:
-            """A callable in its place."""
+        list_queues: Callable[..., Any]
+        get_queue: Callable[..., Any]
+        create_queue: Callable[..., Any]
+        update_queue: Callable[..., Any]
+        delete_queue: Callable[..., Any]
+        purge_queue: Callable[..., Any]
+        pause_queue: Callable[..., Any]
+        resume_queue: Callable[..., Any]
+        get_iam_policy: Callable[..., Any]
+        set_iam_policy: Callable[..., Any]
+        test_iam_permissions: Callable[..., Any]
+        list_tasks: Callable[..., Any]
+        get_task: Callable[..., Any]
+        create_task: Callable[..., Any]
+        batch_create_tasks: Callable[..., Any]
+        delete_task: Callable[..., Any]
+        batch_delete_tasks: Callable[..., Any]
+        run_task: Callable[..., Any]
+        update_cmek_config: Callable[..., Any]
+        get_cmek_config: Callable[..., Any]
+        get_operation: Callable[..., Any]
+        get_location: Callable[..., Any]
+        list_locations: Callable[..., Any]
 
     def __init__(
         self,
@@ -82,7 +99,7 @@ class CloudTasksTransport:
             self._credentials = _with_own_jwt(self._credentials)
         self._headers = headers(default_client_info() if is_default(client_info) else client_info)
         self.stubs: dict[str, Callable[..., Any]] = {}
-        self._wrapped_methods: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self._wrapped_methods: dict[str, tuple[Any, Callable[..., Any]]] = {}
 
     def _find_credentials(
         self,
@@ -131,16 +148,22 @@ class CloudTasksTransport:
 
     def wrap(self, stub: Callable[..., Any], rpc: rpcs.Rpc) -> Callable[..., Any]:
         """The callable with retries, timeout, headers and exceptions of ``google.api_core``."""
+        from drayman.tasks_v2.services.cloud_tasks.transports.calls import Call
+
+        return Call(stub, rpc, self._headers)
+
+    def close(self) -> Any:
+        """Close what it calls through."""
         raise NotImplementedError
 
     def wrapped(self, rpc: rpcs.Rpc) -> Callable[..., Any]:
         """What a client calls: the transport's attribute of that name, wrapped once."""
         stub = getattr(self, rpc.method)
-        try:
-            return self._wrapped_methods[stub]
-        except KeyError:
-            call = self._wrapped_methods[stub] = self.wrap(stub, rpc)
-            return call
+        known, call = self._wrapped_methods.get(rpc.method, (None, None))
+        if call is None or known != stub:
+            call = self.wrap(stub, rpc)
+            self._wrapped_methods[rpc.method] = stub, call
+        return call
 
 
 for _rpc in (*rpcs.RPCS, *rpcs.MIXINS):

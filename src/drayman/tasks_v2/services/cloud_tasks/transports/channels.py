@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
+from google.longrunning import operations_pb2
 
 from drayman.tasks_v2 import rpcs
+from drayman.tasks_v2.services.cloud_tasks import operations
 from drayman.tasks_v2.services.cloud_tasks.endpoint import CertSource
 
 PLAIN = "http://"
@@ -76,8 +78,15 @@ def stub(channel: Any, rpc: rpcs.Rpc) -> Callable[..., Any]:
     call: Callable[..., Any] = channel.unary_unary(
         rpc.full_name,
         request_serializer=rpc.request.serialize if wrapped else rpc.request.SerializeToString,
-        response_deserializer=rpc.response.deserialize
-        if hasattr(rpc.response, "pb")
-        else rpc.response.FromString,
+        response_deserializer=_deserializer(rpc.response),
     )
     return call
+
+
+def _deserializer(response: Any) -> Callable[[bytes], Any]:
+    if response is operations_pb2.Operation:
+        return operations.deserialize
+    read: Callable[[bytes], Any] = (
+        response.deserialize if hasattr(response, "pb") else response.FromString
+    )
+    return read

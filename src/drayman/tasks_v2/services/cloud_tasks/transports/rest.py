@@ -155,13 +155,11 @@ class CloudTasksRestTransport(CloudTasksTransport):
         if self._operations_client is None:
             from google.api_core import operations_v1
 
-            scheme, _, host = self._host.partition("://")
             (get,) = (rpc for rpc in rpcs.MIXINS if rpc.name == "GetOperation")
             option = {"method": get.verb.lower(), "uri": f"/{VERSION}/{get.path}"}
             self._operations_client = operations_v1.AbstractOperationsClient(
                 transport=operations_v1.OperationsRestTransport(
-                    host=host,
-                    url_scheme=scheme,
+                    host=self._host,  # with its scheme, which goes before `url_scheme`
                     credentials=self._credentials,
                     scopes=self._scopes,
                     http_options={f"{get.service}.{get.name}": [option]},
@@ -208,7 +206,8 @@ class RestStub:
 
         Raises:
             ValueError: The name in the request does not fit the path.
-            google.api_core.exceptions.GoogleAPICallError: The server said no.
+            google.api_core.exceptions.GoogleAPICallError: The server said no, or nothing: then
+                the exception is one of requests, too.
         """
         request, metadata = self._pre(request, metadata)
         path, query, body = transcode(self._rpc, getattr(request, "_pb", request))
@@ -216,9 +215,7 @@ class RestStub:
         headers = {**dict(metadata), "Content-Type": "application/json"}
         if request_log.wanted():
             self._log("Sending request for", request, "httpRequest", headers, requestUrl=url)
-        answer = self._session.request(
-            self._rpc.verb, url, params=query, data=body, headers=headers, timeout=timeout
-        )
+        answer = self._answer(url, params=query, data=body, headers=headers, timeout=timeout)
         if answer.status_code >= 400:  # noqa: PLR2004 - the first status that is an error
             raise failure(answer)
         if self._post is None:
@@ -232,6 +229,19 @@ class RestStub:
             status = answer.status_code
             self._log("Received response for", response, "httpResponse", headers, status=status)
         return response
+
+    def _answer(self, url: str, **options: Any) -> Any:
+        from requests import RequestException
+
+        try:
+            return self._session.request(self._rpc.verb, url, **options)
+        except RequestException as error:
+            from drayman.tasks_v2.services.cloud_tasks.transports import unreached
+
+            failed = unreached.failure(error)
+            if failed is error:
+                raise
+            raise failed from error
 
     def _log(self, text: str, message: Any, field: str, headers: Any, **more: Any) -> None:
         told = {
