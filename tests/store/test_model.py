@@ -59,9 +59,12 @@ class Queue:
         self.tokens = min(self.burst, self.tokens + self.rate * (now - self.time) / SECOND)
         self.time = now
 
-    def waiting(self):
-        """Return the tasks that wait for their time, the next one first."""
-        waiting = [task for task in self.tasks if task.decider is None]
+    def waiting(self, now):
+        """Return the tasks that wait for their time and are not too old, the next one first."""
+        oldest = now - LIMITS.retention
+        waiting = [
+            task for task in self.tasks if task.decider is None and task.create_time >= oldest
+        ]
         return sorted(waiting, key=lambda task: task.schedule_time)
 
     def allowance(self, now):
@@ -70,12 +73,12 @@ class Queue:
 
     def due(self, now):
         """Return the tasks that may be claimed now, in order."""
-        due = [task for task in self.waiting() if task.schedule_time <= now]
+        due = [task for task in self.waiting(now) if task.schedule_time <= now]
         return due[: max(0, self.allowance(now))]
 
     def next_time(self, now):
         """Return when a claim would find something, if nobody does anything."""
-        waiting = self.waiting()
+        waiting = self.waiting(now)
         if not waiting or not self.running or self.in_flight >= self.concurrency:
             return math.inf
         wanted = max(1, min(self.rate * bucket.QUANTUM / SECOND, self.burst))
@@ -383,7 +386,7 @@ class Model(RuleBasedStateMachine):
         self.wait(self.world.sweep(2))
         for kept in self.queues.values():
             for task in list(kept.tasks):
-                if task.create_time < self.now - LIMITS.retention:
+                if task.decider is None and task.create_time < self.now - LIMITS.retention:
                     task.end(self.now + LIMITS.task_tombstone)
 
     def crash(self):

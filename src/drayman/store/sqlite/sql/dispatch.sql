@@ -29,9 +29,10 @@ ORDER BY wake_time, key
 LIMIT :limit
 
 -- name: claim
+-- "+" keeps the order of the times: the tasks that are too old are few.
 INSERT INTO claim (task, queue, server)
 SELECT seq, :queue, :server FROM task
-WHERE generation = :generation AND claim IS NULL AND schedule_time <= :now AND seq >= :oldest
+WHERE generation = :generation AND claim IS NULL AND schedule_time <= :now AND +seq >= :oldest
 ORDER BY schedule_time
 LIMIT :limit
 
@@ -48,7 +49,7 @@ RETURNING $task
 
 -- name: next_schedule
 SELECT schedule_time FROM task
-WHERE generation = :generation AND claim IS NULL AND seq >= :oldest
+WHERE generation = :generation AND claim IS NULL AND +seq >= :oldest
 ORDER BY schedule_time
 LIMIT 1
 
