@@ -323,6 +323,21 @@ def test_requests_and_responses_are_logged(transport, recorder, rest_recorder):
     assert {record.serviceName for record in records} == {"google.cloud.tasks.v2.CloudTasks"}
 
 
+class Secretive(AnonymousCredentials):
+    def get_cred_info(self):
+        raise OSError("not even that")
+
+
+def test_credentials_that_tell_nothing_do_not_keep_a_client_from_being_made():
+    logger = logging.getLogger("google.cloud.tasks_v2")
+    logger.setLevel(logging.DEBUG)
+    try:
+        with tasks.CloudTasksClient(credentials=Secretive()) as client:
+            assert client.api_endpoint == "cloudtasks.googleapis.com"
+    finally:
+        logger.setLevel(logging.NOTSET)
+
+
 WRONG = {
     "": "it is empty",
     " ": "it is empty",
