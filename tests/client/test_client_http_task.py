@@ -60,8 +60,9 @@ def test_a_token_is_an_email_address_or_more(oidc):
 
 
 def test_the_rest():
-    task = tasks.http_task(URL, name="n", deadline=30, oauth={"scope": "s"})
-    assert task.name == "n"
+    name = "projects/p/locations/l/queues/q/tasks/t"
+    task = tasks.http_task(URL, name=name, deadline=30, oauth={"scope": "s"})
+    assert task.name == name
     assert task.dispatch_deadline == datetime.timedelta(seconds=30)
     assert task.http_request.oauth_token.scope == "s"
 
@@ -78,3 +79,32 @@ def test_what_excludes_one_another_is_refused(both):
     one, other = both
     with pytest.raises(ValueError, match=f"http_task takes {one} or {other}, not both"):
         tasks.http_task(URL, **both)
+
+
+def test_none_is_a_value_too():
+    request = tasks.http_task(URL, json=None).http_request
+    assert request.body == b"null"
+    assert request.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("value", [float("nan"), {"a": [float("inf")]}])
+def test_what_json_has_no_form_for_is_refused(value):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        tasks.http_task(URL, json=value)
+
+
+@pytest.mark.parametrize("method", ["patch", "Patch", tasks.HttpMethod.PATCH, 6])
+def test_a_method_is_written_in_any_case(method):
+    assert tasks.http_task(URL, method=method).http_request.http_method == tasks.HttpMethod.PATCH
+
+
+@pytest.mark.parametrize("method", ["FETCH", "", 99])
+def test_a_method_that_is_none_is_named(method):
+    with pytest.raises(ValueError, match=f"method must be one of POST, GET, .* but is {method!r}"):
+        tasks.http_task(URL, method=method)
+
+
+@pytest.mark.parametrize("name", ["t", "queues/q/tasks/t", "projects/p/locations/l/queues/q"])
+def test_a_name_is_a_full_one(name):
+    with pytest.raises(ValueError, match=f"name must be projects/.*but is '{name}'"):
+        tasks.http_task(URL, name=name)

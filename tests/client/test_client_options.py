@@ -321,3 +321,85 @@ def test_requests_and_responses_are_logged(transport, recorder, rest_recorder):
     assert json.loads(getattr(response, told[1])["payload"]) == {}
     assert request.rpcName == "/google.cloud.tasks.v2.CloudTasks/GetQueue"
     assert {record.serviceName for record in records} == {"google.cloud.tasks.v2.CloudTasks"}
+
+
+class Secretive(AnonymousCredentials):
+    def get_cred_info(self):
+        raise OSError("not even that")
+
+
+def test_credentials_that_tell_nothing_do_not_keep_a_client_from_being_made():
+    logger = logging.getLogger("google.cloud.tasks_v2")
+    logger.setLevel(logging.DEBUG)
+    try:
+        with tasks.CloudTasksClient(credentials=Secretive()) as client:
+            assert client.api_endpoint == "cloudtasks.googleapis.com"
+    finally:
+        logger.setLevel(logging.NOTSET)
+
+
+WRONG = {
+    "": "it is empty",
+    " ": "it is empty",
+    "a b": "a space",
+    " example.com": "a space",
+    "grpc://example.com:1": "grpc:// is not spoken",
+    "https://example.com:1/path": "a slash too",
+    "http://example.com/": "a slash too",
+    "example.com/": "a slash too",
+    "example.com:0": "from 1 to 65535",
+    "example.com:65536": "from 1 to 65535",
+    "example.com:http": "from 1 to 65535",
+    "example.com:": "from 1 to 65535",
+    "me@example.com": "names a user",
+    "::1": "brackets",
+    "http://": "no host",
+}
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+@pytest.mark.parametrize(("value", "complaint"), WRONG.items())
+def test_an_endpoint_that_is_none_is_named(transport, value, complaint):
+    options = {"api_endpoint": value}
+    with pytest.raises(ValueError, match="api_endpoint must be HOST") as caught:
+        tasks.CloudTasksClient(
+            transport=transport, client_options=options, credentials=AnonymousCredentials()
+        )
+    assert repr(value) in str(caught.value)
+    assert complaint in str(caught.value)
+    with pytest.raises(ValueError, match="host must be HOST"):
+        tasks.CloudTasksClient.get_transport_class(transport)(host=value)
+
+
+@pytest.mark.parametrize(
+    ("value", "grpc_host", "rest_host"),
+    [
+        ("example.com", "example.com:443", "https://example.com"),
+        ("https://example.com:8443", "example.com:8443", "https://example.com:8443"),
+        ("https://example.com", "example.com:443", "https://example.com"),
+        ("http://example.com", "example.com:80", "http://example.com"),
+        ("HTTP://[::1]:8123", "[::1]:8123", "http://[::1]:8123"),
+        ("[::1]", "[::1]:443", "https://[::1]"),
+    ],
+)
+def test_an_endpoint_means_the_same_for_both_transports(value, grpc_host, rest_host):
+    for transport, host in (("grpc", grpc_host), ("rest", rest_host)):
+        with tasks.CloudTasksClient(
+            transport=transport,
+            client_options={"api_endpoint": value},
+            credentials=AnonymousCredentials(),
+        ) as client:
+            assert client.transport.host == host
+            assert client.api_endpoint == value
+
+
+def test_grpcs_own_names_are_grpcs(tmp_path):
+    options = {"api_endpoint": f"unix:{tmp_path}/socket"}
+    with tasks.CloudTasksClient(
+        client_options=options, credentials=AnonymousCredentials()
+    ) as client:
+        assert client.transport.host == options["api_endpoint"]
+    with pytest.raises(ValueError, match="host must be"):
+        tasks.CloudTasksClient(
+            transport="rest", client_options=options, credentials=AnonymousCredentials()
+        )

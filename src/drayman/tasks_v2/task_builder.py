@@ -2,18 +2,21 @@
 
 import datetime
 import json as json_lib
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from drayman.tasks_v2 import types
 
 _TYPE = "Content-Type"
+_ABSENT: Any = object()  # stands for no JSON at all, where None is `null`
+_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/queues/[^/]+/tasks/[^/]+")
 
 
 def http_task(
     url: str,
     *,
-    json: Any = None,
+    json: Any = _ABSENT,
     body: bytes | str | None = None,
     method: types.HttpMethod | str | int = types.HttpMethod.POST,
     headers: Mapping[str, str] | None = None,
@@ -28,35 +31,43 @@ def http_task(
 
     Args:
         url: Where to.
-        json: A value to send as JSON, with its content type.
+        json: A value to send as JSON, with its content type; None is sent as ``null``.
         body: The body, in place of ``json``; text is encoded as UTF-8.
-        method: ``"POST"``, ``"PUT"``, …
+        method: ``"POST"``, ``"PUT"``, … in letters of any case.
         headers: Headers to send.
         delay: How long to wait with the first attempt, in seconds or as a ``timedelta``, counted
             from now on this machine's clock.
         at: When to make the first attempt, in place of ``delay``; without a zone it is UTC.
-        name: The task's full name; one is made up when absent.
+        name: The task's full name, ``projects/…/locations/…/queues/…/tasks/…``; one is
+            made up when absent.
         oidc: Sends an ID token along: a service account's email address or an ``OidcToken``.
         oauth: Sends an access token along: the same, or an ``OAuthToken``.
         deadline: How long an attempt may take, in seconds or as a ``timedelta``.
 
     Raises:
-        ValueError: Two arguments exclude one another.
+        ValueError: Two arguments exclude one another, the method or the name is none, or the value
+            has no form in JSON, like NaN.
+        TypeError: The value is of a type that JSON does not know.
 
     Example:
         >>> task = http_task("https://example.com/mail", json={"to": "ann"}, delay=60)
         >>> client.create_task(parent=path, task=task)
     """
     for one, other, both in (
-        ("json", "body", json is not None and body is not None),
+        ("json", "body", json is not _ABSENT and body is not None),
         ("delay", "at", delay is not None and at is not None),
         ("oidc", "oauth", oidc is not None and oauth is not None),
     ):
         if both:
             raise ValueError(f"http_task takes {one} or {other}, not both.")
+    if name and not _NAME.fullmatch(name):
+        raise ValueError(
+            f"name must be projects/PROJECT/locations/LOCATION/queues/QUEUE/tasks/TASK, "
+            f"but is {name!r}."
+        )
     sent = dict(headers or {})
-    if json is not None:
-        body = json_lib.dumps(json, separators=(",", ":"))
+    if json is not _ABSENT:
+        body = json_lib.dumps(json, separators=(",", ":"), allow_nan=False)
         if not any(header.lower() == _TYPE.lower() for header in sent):
             sent[_TYPE] = "application/json"
     if delay is not None:
@@ -64,7 +75,7 @@ def http_task(
         at = now + _duration(delay)
     request = types.HttpRequest(
         url=url,
-        http_method=method,
+        http_method=_method(method),
         headers=sent,
         body=body,
         oidc_token=_token(oidc),
@@ -76,6 +87,18 @@ def http_task(
         schedule_time=at,
         dispatch_deadline=None if deadline is None else _duration(deadline),
     )
+
+
+def _method(method: types.HttpMethod | str | int) -> types.HttpMethod:
+    methods: Any = types.HttpMethod
+    try:
+        found: types.HttpMethod = (
+            methods[method.upper()] if isinstance(method, str) else methods(method)
+        )
+    except (KeyError, ValueError):
+        known = ", ".join(one.name for one in methods if one)
+        raise ValueError(f"method must be one of {known}, but is {method!r}.") from None
+    return found
 
 
 def _duration(value: float | datetime.timedelta) -> datetime.timedelta:

@@ -4,8 +4,9 @@
   for base64 and drops what is not, so that ``"text"`` becomes three bytes of garbage.
 * A ``datetime`` without a time zone is UTC, whatever the zone of the machine.
 
-The first has a price: ``to_dict`` and ``to_json`` write bytes as base64, and of the two only
-``from_json`` reads them back. ``Task(Task.to_dict(task))`` would take the base64 for the text.
+The first has a price: who gave base64 on purpose sends base64. And ``to_dict`` and ``to_json``
+write bytes as base64, and of the two only ``from_json`` reads them back.
+``Task(Task.to_dict(task))`` would take the base64 for the text.
 """
 
 import datetime

@@ -1,5 +1,6 @@
 """What both clients share: how they are made, and what they know about themselves."""
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
@@ -98,17 +99,18 @@ class BaseClient(Paths):
     def _log_making(self) -> None:
         if not request_log.LOGGER.isEnabledFor(logging.DEBUG):
             return
-        made = getattr(self._transport, "_credentials", None)
-        request_log.LOGGER.debug(
-            "Created client `%s`.",
-            type(self).__name__,
-            extra={
-                "serviceName": rpcs.SERVICE,
-                "universeDomain": getattr(made, "universe_domain", ""),
-                "credentialsType": f"{type(made).__module__}.{type(made).__qualname__}",
-                "credentialsInfo": getattr(made, "get_cred_info", lambda: None)(),
-            },
-        )
+        with contextlib.suppress(Exception):  # no client fails for its record
+            made = getattr(self._transport, "_credentials", None)
+            request_log.LOGGER.debug(
+                "Created client `%s`.",
+                type(self).__name__,
+                extra={
+                    "serviceName": rpcs.SERVICE,
+                    "universeDomain": getattr(made, "universe_domain", ""),
+                    "credentialsType": f"{type(made).__module__}.{type(made).__qualname__}",
+                    "credentialsInfo": getattr(made, "get_cred_info", lambda: None)(),
+                },
+            )
 
     @classmethod
     def from_service_account_info(cls, info: Mapping[str, Any], *args: Any, **kwargs: Any) -> Self:

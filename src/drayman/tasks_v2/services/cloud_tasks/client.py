@@ -32,10 +32,13 @@ class CloudTasksClient(BaseClient):
     Every method takes its request as a message, as a dict, or field by field in the keyword
     arguments, and with it:
 
-    * ``retry``: a ``google.api_core.retry.Retry``, or None for none. By default calls that
-      change nothing, and deletions, are repeated for up to 20 seconds while the server is
-      unavailable; a creation never is.
-    * ``timeout``: seconds until the call is given up, or None. By default 20.
+    * ``retry``: a ``google.api_core.retry.Retry``, or None for none. By default
+      ``list_queues``, ``get_queue``, ``delete_queue``, ``list_tasks``, ``get_task``,
+      ``delete_task``, ``get_iam_policy`` and ``test_iam_permissions`` are repeated for up to 20
+      seconds while they fail with ``ServiceUnavailable`` or ``DeadlineExceeded``; so are the polls
+      of an operation. No other call is.
+    * ``timeout``: seconds until the call is given up, or None. By default 20; none for
+      ``batch_create_tasks``, ``batch_delete_tasks`` and the calls about locations and operations.
     * ``metadata``: headers to send along.
 
     Besides the errors listed with a method, any can raise ``ServiceUnavailable``,
@@ -363,7 +366,7 @@ class CloudTasksClient(BaseClient):
         """List the tasks that wait in a queue, in no order to rely on.
 
         ``parent`` is the queue's name. A request can also hold a ``page_size`` (1000 at most).
-        Unless ``response_view`` is ``Task.View.FULL``, bodies and headers are left out.
+        Unless ``response_view`` is ``Task.View.FULL``, bodies are left out.
 
         Returns:
             A pager: iterate over it for the tasks, over its ``pages`` for the responses.
@@ -398,8 +401,7 @@ class CloudTasksClient(BaseClient):
     ) -> types.Task:
         """Get a task that still waits or is being delivered.
 
-        ``response_view`` may be given beside the name; ``Task.View.FULL`` brings body and headers
-        along.
+        ``response_view`` may be given beside the name; ``Task.View.FULL`` brings the body along.
 
         Raises:
             NotFound: There is no such task, or it is done: a delivered task is gone.

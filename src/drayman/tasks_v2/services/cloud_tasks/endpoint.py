@@ -13,8 +13,68 @@ EMULATOR_VARIABLE = "CLOUD_TASKS_EMULATOR_HOST"
 
 CertSource = Callable[[], tuple[bytes, bytes]]
 
-_HOST_AND_PORT = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})", re.ASCII)
+_ADDRESS = re.compile(
+    r"(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?"
+    r"(?P<host>[\w.-]+|\[[\w:.%]+\])(?::(?P<port>\d{1,5}))?",
+    re.ASCII | re.IGNORECASE,
+)
+_RESOLVED = re.compile(r"(dns|unix|unix-abstract|ipv4|ipv6|vsock|xds|passthrough):\D", re.ASCII)
 _LAST_PORT = 65535
+_PORTS = {"http": 80, "https": 443, "": 443}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Address:
+    """An endpoint, taken apart.
+
+    Attributes:
+        scheme: ``http``, ``https`` or none.
+        place: ``host`` or ``host:port``, as given.
+        target: ``host:port``, as gRPC wants it.
+    """
+
+    scheme: str
+    place: str
+    target: str
+
+
+def parse(value: str, name: str = "host", *, grpc: bool = True) -> Address:
+    """Take an endpoint apart.
+
+    Args:
+        value: ``host``, ``host:port``, the same with ``http://`` or ``https://`` in front, or a
+            name of gRPC's own resolvers such as ``unix:/path``.
+        name: What the value is called, for the error.
+        grpc: Whether gRPC's names are taken.
+
+    Raises:
+        ValueError: It is none of these; the message says what is wrong.
+    """
+    if grpc and _RESOLVED.match(value):
+        return Address("", value, value)
+    match = _ADDRESS.fullmatch(value)
+    scheme = (match["scheme"] or "").lower() if match else ""
+    if not match or scheme not in _PORTS or not 0 < int(match["port"] or 1) <= _LAST_PORT:
+        raise ValueError(
+            f"{name} must be HOST, HOST:PORT, http://HOST:PORT or https://HOST:PORT, "
+            f"but is {value!r}: {_complaint(value)}."
+        )
+    place = value.rpartition("://")[2]
+    return Address(scheme, place, place if match["port"] else f"{place}:{_PORTS[scheme]}")
+
+
+def _complaint(value: str) -> str:
+    scheme, found, rest = value.rpartition("://")
+    complaints = (
+        (not value.strip(), "it is empty"),
+        (re.search(r"\s", value), "it has a space in it"),
+        (found and scheme.lower() not in _PORTS, f"{scheme}:// is not spoken"),
+        (re.search(r"[/?#]", rest), "leave out what follows the port, a slash too"),
+        ("@" in rest, "it names a user"),
+        (rest.count(":") > 1 and "[" not in rest, "an IPv6 address goes into brackets"),
+        (":" in rest, f"the port must be a number from 1 to {_LAST_PORT}"),
+    )
+    return next((said for wrong, said in complaints if wrong), "that is no host")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,8 +103,13 @@ def emulator(environ: Mapping[str, str]) -> str | None:
     value = environ.get(EMULATOR_VARIABLE, "").strip()
     if not value:
         return None
-    match = _HOST_AND_PORT.fullmatch(value)
-    if not match or not 0 < int(match[1]) <= _LAST_PORT:
+    match = _ADDRESS.fullmatch(value)
+    if (
+        not match
+        or match["scheme"]
+        or not match["port"]
+        or not 0 < int(match["port"]) <= _LAST_PORT
+    ):
         hint = " (leave the scheme out)" if "://" in value else ""
         raise ValueError(
             f"{EMULATOR_VARIABLE} must be HOST:PORT, for example localhost:8123, "
@@ -72,6 +137,7 @@ def resolve(options: Any) -> Endpoint:
     cert_source, mtls = mutual_tls(options)
     domain = universe(options)
     if options.api_endpoint is not None:
+        parse(options.api_endpoint, "api_endpoint")
         return Endpoint(options.api_endpoint, domain, cert_source)
     if not mtls:
         return Endpoint(f"cloudtasks.{domain}", domain, cert_source)

@@ -11,7 +11,6 @@ from drayman.tasks_v2 import rpcs
 from drayman.tasks_v2.services.cloud_tasks import operations
 from drayman.tasks_v2.services.cloud_tasks.endpoint import CertSource
 
-PLAIN = "http://"
 OPTIONS = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 
 

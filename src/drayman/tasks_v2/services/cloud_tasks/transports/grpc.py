@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 
 from drayman.tasks_v2 import rpcs
+from drayman.tasks_v2.services.cloud_tasks import endpoint
 from drayman.tasks_v2.services.cloud_tasks.endpoint import CertSource
 from drayman.tasks_v2.services.cloud_tasks.requests import DEFAULT
 from drayman.tasks_v2.services.cloud_tasks.transports import channels
@@ -19,7 +20,7 @@ class CloudTasksGrpcTransport(CloudTasksTransport):
 
     Args:
         host: ``host`` or ``host:port``; with ``http://`` in front it is spoken to in plain text
-            and without credentials.
+            and without credentials, also those given: gRPC sends none in plain text.
         credentials: Whose calls these are; found in the environment when absent. Ignored, like
             all that concerns credentials, when a ``channel`` is given.
         credentials_file: Deprecated: a file that holds them.
@@ -59,7 +60,8 @@ class CloudTasksGrpcTransport(CloudTasksTransport):
     ) -> None:
         make = None if isinstance(channel, grpc.Channel) else channel
         own = channel is not None and make is None
-        plain = host.startswith(channels.PLAIN)
+        address = endpoint.parse(api_mtls_endpoint or host)
+        plain = endpoint.parse(host).scheme == "http"
         ssl = (
             None
             if own
@@ -72,14 +74,14 @@ class CloudTasksGrpcTransport(CloudTasksTransport):
         )
         self._without_credentials = own or plain
         super().__init__(
-            host=(api_mtls_endpoint or host).removeprefix(channels.PLAIN),
+            host=address.target,
             credentials=credentials,
             credentials_file=credentials_file,
             scopes=scopes,
             quota_project_id=quota_project_id,
             client_info=client_info,
             always_use_jwt_access=always_use_jwt_access,
-            api_audience=api_audience,
+            api_audience=api_audience or address.place,
         )
         self._operations_client: Any = None
         self._grpc_channel: Any = (

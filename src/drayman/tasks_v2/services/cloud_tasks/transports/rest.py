@@ -10,7 +10,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2, json_format
 
 from drayman.tasks_v2 import rpcs
-from drayman.tasks_v2.services.cloud_tasks import operations, request_log
+from drayman.tasks_v2.services.cloud_tasks import endpoint, operations, request_log
 from drayman.tasks_v2.services.cloud_tasks.endpoint import CertSource
 from drayman.tasks_v2.services.cloud_tasks.requests import DEFAULT, Metadata
 from drayman.tasks_v2.services.cloud_tasks.transports.base import CloudTasksTransport
@@ -71,7 +71,8 @@ class CloudTasksRestTransport(CloudTasksTransport):
 
     Args:
         host: ``host`` or ``host:port``, perhaps with ``http://`` or ``https://`` in front.
-            A plain-text host is not sent credentials that were not given.
+            A plain-text host is not sent credentials that were not given; those that were given
+            travel to it in the clear.
         credentials: Whose calls these are; found in the environment when absent.
         credentials_file: Deprecated: a file that holds them.
         scopes: The OAuth scopes to ask for.
@@ -105,9 +106,9 @@ class CloudTasksRestTransport(CloudTasksTransport):
         from google.auth.transport import requests as auth_requests
         from requests.adapters import HTTPAdapter
 
-        has_scheme = host.startswith(("http://", "https://"))
+        address = endpoint.parse(host, grpc=False)
         super().__init__(
-            host=host if has_scheme else f"{url_scheme}://{host}",
+            host=f"{address.scheme or url_scheme}://{address.place}",
             credentials=credentials,
             credentials_file=credentials_file,
             scopes=scopes,
