@@ -40,7 +40,7 @@ RATES = {"good": 100, "slow": 50, "flapping": 100, "dead": 100, "hanging": 200, 
 CROWD = 20
 LEAD = 10 * SECOND
 TIMES, NOISE = 2.0, 20.0
-"""The good queue's p99 may reach so many times its value alone, and so many ms, in part two."""
+"""The bound of the good queue's p99 in the second part: times its value alone, and ms."""
 LATE = {name: multiprocessing.Array("d", 1_000_000) for name in RATES}
 COUNT = {name: multiprocessing.Value("q", 0) for name in RATES}
 
