@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import os
 import platform
 import resource
@@ -51,6 +52,11 @@ RESERVE = 64
 
 STDOUT = 1
 """The descriptor of standard output."""
+
+
+COLLECTION = (5_000, 50, 500)
+"""How rarely to look for garbage in cycles, as ``gc.set_threshold`` has it: nearly all memory is
+freed without, and a full look stops everything for as long as the heap is large."""
 
 
 class StartError(Exception):
@@ -252,6 +258,9 @@ async def serve(config: Config) -> None:
     await server.start()
     if config.durability == "relaxed":
         sys.stderr.write("durability is relaxed: a power cut may lose tasks that were promised\n")
+    gc.collect()
+    gc.freeze()  # what is there now stays, and need not be looked through again
+    gc.set_threshold(*COLLECTION)
     sys.stdout.write(f"{server.ready_line}\n")
     sys.stdout.flush()
     ends = [asyncio.create_task(event.wait()) for event in (stopped, server.crashed)]
