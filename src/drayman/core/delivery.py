@@ -30,6 +30,9 @@ class Kind(enum.Enum):
     APP_ENGINE = "app engine"
 
 
+METHODS_WITH_BODY = {Kind.HTTP: ("POST", "PUT", "PATCH"), Kind.APP_ENGINE: ("POST", "PUT")}
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class OidcToken:
     """An identity token that says who sends.

@@ -10,7 +10,6 @@ from drayman.core import delivery, limits
 from drayman.core.delivery import Kind
 from drayman.core.errors import refusal
 
-METHODS_WITH_BODY = {Kind.HTTP: ("POST", "PUT", "PATCH"), Kind.APP_ENGINE: ("POST", "PUT")}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _HOST_FORM = r"(?:\[[0-9A-Fa-f:.]+\]|[^\s\x00-\x20\x7f/?#@\[\]\\:]+)"
@@ -53,7 +52,7 @@ def check_relative_uri(uri: str) -> None:
 
 def check_body(field: str, kind: Kind, method: str) -> None:
     """Check that a method may carry a body."""
-    allowed = METHODS_WITH_BODY[kind]
+    allowed = delivery.METHODS_WITH_BODY[kind]
     if method not in allowed:
         raise refusal(
             f"{field}.body",

@@ -8,11 +8,10 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 
-from drayman.core.delivery import Target, Token
+from drayman.core.delivery import METHODS_WITH_BODY, Kind, Target, Token
 
 _URI = re.compile(r"(?:([^:/?#]+)://)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.DOTALL)
 _AUTHORITY = re.compile(r"(.*?)(?::(\d*))?", re.DOTALL)
-_WITH_BODY = ("POST", "PUT", "PATCH")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,12 +58,13 @@ def apply(override: HttpTarget, target: Target) -> Target:
     method = override.method or target.method
     changed = {name.lower() for name in override.headers}
     kept = {name: value for name, value in target.headers.items() if name.lower() not in changed}
+    keeps_body = override.method is None or method in METHODS_WITH_BODY[Kind.HTTP]
     return dataclasses.replace(
         target,
         url=url(override.uri, target.url),
         method=method,
         # A method that carries no body makes the task's body go unused (API text).
-        body=target.body if override.method is None or method in _WITH_BODY else b"",
+        body=target.body if keeps_body else b"",
         headers=kept | dict(override.headers),
         token=override.token or target.token,
     )
