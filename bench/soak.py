@@ -31,6 +31,7 @@ from drayman.core.clock import MILLISECOND, SECOND, SystemClock
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue, RateLimits, RetryConfig
 from drayman.core.task import NewTask
+from drayman.server import widen_file_table
 from drayman.store.sqlite.store import SqliteStore
 from drayman.tasks_v2 import types
 from drayman.wire import tasks
@@ -157,6 +158,7 @@ def run_target(port: "multiprocessing.Queue[int]") -> None:
     pin(1)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    widen_file_table(most)  # as the server does: growing it would make the target late by itself
 
     async def run() -> None:
         server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=2048)

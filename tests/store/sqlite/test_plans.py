@@ -33,7 +33,7 @@ SCANS = {
 
 @pytest.fixture(scope="module")
 def connection():
-    opened = database.open_database(":memory:")
+    opened, _ = database.open_database(":memory:")
     yield opened
     opened.close()
 

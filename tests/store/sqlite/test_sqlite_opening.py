@@ -9,6 +9,7 @@ import crash
 import pytest
 from world import LIMITS, START, World, full
 
+from drayman.core import errors
 from drayman.store.contract import StoreError
 from drayman.store.sqlite import database
 from drayman.store.sqlite.store import SqliteStore
@@ -84,6 +85,40 @@ async def test_a_file_has_one_owner(path):
     assert await refusal(path) == f"store {path} is in use by another server"
     await store.close()
     await (await open_store(path)).close()
+
+
+async def test_a_link_to_a_file_is_the_same_file(path, tmp_path):
+    store = await open_store(path)
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    assert await refusal(link) == f"store {link} is in use by another server"
+    await store.close()
+
+
+async def test_another_program_may_read_a_store_in_use(path):
+    world = World(await open_store(path))
+    await world.queue()
+    await world.create("t")
+    other = sqlite3.connect(path)
+    assert other.execute("SELECT count(*) FROM task").fetchone() == (1,)
+    other.close()
+    await world.store.close()
+
+
+async def test_another_program_that_locks_a_store_is_an_error_to_callers_until_it_goes(
+    path, monkeypatch
+):
+    monkeypatch.setattr(database, "PATIENCE", 0)
+    world = World(await open_store(path))
+    await world.queue()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(errors.Unavailable, match="database is locked"):
+        await world.create_one("t")
+    other.execute("ROLLBACK")
+    other.close()
+    assert await world.create_one("t")
+    await world.store.close()
 
 
 async def test_a_file_has_one_owner_among_all_processes(path):

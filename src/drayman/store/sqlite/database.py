@@ -2,54 +2,86 @@
 
 import contextlib
 import errno
+import fcntl
 import sqlite3
 from importlib import resources
 from pathlib import Path
+from typing import TextIO
 
 from drayman.core import errors
 from drayman.store.contract import StoreError
 
 MEMORY = ":memory:"
+PATIENCE = 1.0
+"""Seconds to wait for another program, a shell or a backup, that has the file locked."""
 _APPLICATION_ID = 0x44726179  # "Dray", so that another program's file is not taken for ours
 
 
-def open_database(path: str) -> sqlite3.Connection:
-    """Open or create a database, brought to the present version and locked for this process.
+class Owner:
+    """The right to a file of tasks, which one server has at a time.
+
+    The system takes the lock back when a process dies. The empty file that carries it stays:
+    to delete it would let two servers in, one with a lock on a file that has no name any more.
+    SQLite's own locks do not serve: the one that keeps all others out would keep the server's
+    second connection out, too.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._lock: TextIO | None = None
+        if path == MEMORY:
+            return
+        real = Path(path).resolve()  # a link to a file is the same file
+        self._lock = real.with_name(f"{real.name}.lock").open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            raise
+
+    def close(self) -> None:
+        """Let others have it."""
+        if self._lock is not None:
+            self._lock.close()
+
+
+def open_database(path: str) -> tuple[sqlite3.Connection, Owner]:
+    """Open or create a database, brought to the present version and owned by the caller.
 
     StoreError says why it cannot be used.
     """
-    try:
-        connection = sqlite3.connect(
-            path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=512
-        )
-    except sqlite3.Error as error:
-        raise StoreError(f"store {path} cannot be opened: {_reason(path, error)}") from None
-    try:
-        _prepare(connection, path)
-    except sqlite3.Error as error:
-        connection.close()
-        raise StoreError(why_not(path, error)) from None
-    except StoreError:
-        connection.close()
-        raise
+    with contextlib.ExitStack() as opened:
+        try:
+            connection = opened.enter_context(contextlib.closing(connect(path)))
+            _check_kind(connection, path)
+            owner = opened.enter_context(contextlib.closing(Owner(path)))
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA wal_autocheckpoint = 4000")
+            connection.execute("PRAGMA cache_size = -65536")  # 64 MB at most
+            connection.execute("PRAGMA temp_store = MEMORY")
+            _migrate(connection, path)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(why_not(path, error)) from None
+        opened.pop_all()
+        return connection, owner
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """Connect to a database, so that what it promises is on the disk."""
+    connection = sqlite3.connect(
+        path, timeout=PATIENCE, isolation_level=None, check_same_thread=False,
+        cached_statements=512,
+    )  # fmt: skip
+    connection.execute("PRAGMA fullfsync = ON")  # macOS, where fsync alone promises nothing
+    connection.execute("PRAGMA checkpoint_fullfsync = ON")
+    connection.execute("PRAGMA synchronous = FULL")
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: str) -> None:
-    # Exclusive: one owner, whom the system itself forgets when it dies. No -shm file either.
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+def _check_kind(connection: sqlite3.Connection, path: str) -> None:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     has_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if has_tables and application != _APPLICATION_ID:
         raise StoreError(f"store {path} is the SQLite database of another program")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA fullfsync = ON")  # macOS, where fsync alone promises nothing
-    connection.execute("PRAGMA checkpoint_fullfsync = ON")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA wal_autocheckpoint = 4000")
-    connection.execute("PRAGMA cache_size = -65536")  # 64 MB at most
-    connection.execute("PRAGMA temp_store = MEMORY")
-    _migrate(connection, path)
 
 
 def _migrate(connection: sqlite3.Connection, path: str) -> None:
@@ -122,7 +154,7 @@ def as_service_error(error: Exception) -> errors.ServiceError | None:
     return errors.Unavailable(f"The store cannot be used at present: {error}.")
 
 
-def _reason(path: str, error: sqlite3.Error) -> str:
+def _reason(path: str, error: sqlite3.Error | OSError) -> str:
     parent = Path(path).absolute().parent
     if not parent.is_dir():
         return f"{parent}: no such directory"
@@ -131,10 +163,10 @@ def _reason(path: str, error: sqlite3.Error) -> str:
     return str(error)
 
 
-def why_not(path: str, error: sqlite3.Error) -> str:
+def why_not(path: str, error: sqlite3.Error | OSError) -> str:
     """Return why a database cannot be opened, in a line for whoever starts the server."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_BUSY:
+    if code == sqlite3.SQLITE_BUSY or isinstance(error, BlockingIOError):
         return f"store {path} is in use by another server"
     if code == sqlite3.SQLITE_NOTADB:
         return f"store {path} is not a SQLite database"

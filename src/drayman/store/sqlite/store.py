@@ -1,5 +1,6 @@
 """The embedded store: the verbs of the contract, handed to the writer."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
@@ -24,6 +25,7 @@ from drayman.store.contract import (
     TaskPage,
 )
 from drayman.store.sqlite import access, batches, database, dispatch, keys, ledger, queues, tasks
+from drayman.store.sqlite.checkpoint import Checkpointer
 from drayman.store.sqlite.rows import Connection
 from drayman.store.sqlite.writer import Rank, Verb, Writer
 
@@ -46,12 +48,23 @@ def _each(verb: Callable[..., Any]) -> Callable[[Connection, Sequence[Any]], lis
 class SqliteStore:
     """One SQLite file; fulfils ``contract.Store``."""
 
-    def __init__(self, connection: Connection, path: str, limits: Limits, *, safe: bool) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        owner: database.Owner,
+        path: str,
+        limits: Limits,
+        *,
+        safe: bool,
+    ) -> None:
         self._connection = connection
+        self._owner = owner
         self._path = path
         self._identity = database.identity(path)
         self._limits = limits
-        self._writer = Writer(connection, safe=safe)
+        self._checkpointer = None if path == database.MEMORY else Checkpointer(path)
+        committed = self._checkpointer.committed if self._checkpointer else None
+        self._writer = Writer(connection, safe=safe, committed=committed)
         self._closed = False
         self._create_queue = Verb[Queue](_each(queues.create), Rank.QUEUES)
         self._update_queue = Verb[Queue](_each(queues.update), Rank.QUEUES, wakes=True)
@@ -121,15 +134,16 @@ class SqliteStore:
         The attempts of a server that died are returned to their queues. StoreError says why
         a store cannot be opened; with ``safe`` false promises are written but not fsynced.
         """
-        connection = database.open_database(path)
+        connection, owner = database.open_database(path)
         try:
             connection.execute("BEGIN IMMEDIATE")
             dispatch.release(connection, None, now)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             connection.close()
+            owner.close()
             raise StoreError(database.why_not(path, error)) from None
-        return cls(connection, path, limits, safe=safe)
+        return cls(connection, owner, path, limits, safe=safe)
 
     @property
     def url(self) -> str:
@@ -336,7 +350,10 @@ class SqliteStore:
         await self._writer.close()
         if not self._closed:
             self._closed = True
+            if self._checkpointer is not None:
+                await asyncio.to_thread(self._checkpointer.close)
             self._connection.close()
+            self._owner.close()
 
 
 def _touch(connection: Connection) -> None:

@@ -80,9 +80,16 @@ class _Call:
 class Writer:
     """The thread, and what waits for it."""
 
-    def __init__(self, connection: Connection, *, safe: bool) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        safe: bool,
+        committed: Callable[[], object] | None = None,
+    ) -> None:
         self._connection = connection
         self._safe = safe
+        self._committed = committed
         self._loop = asyncio.get_running_loop()
         self._waiting: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._count = 0
@@ -157,6 +164,8 @@ class Writer:
             self._connection.execute("BEGIN IMMEDIATE")
             self._run_verbs(calls)
             self._connection.execute("COMMIT")
+            if self._committed is not None:
+                self._committed()
         except Exception as error:  # noqa: BLE001 - it becomes the callers' answer
             database.rollback(self._connection)
             of_all = isinstance(error, sqlite3.Error) and database.is_of_the_disk(error)
