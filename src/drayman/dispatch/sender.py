@@ -4,6 +4,7 @@ import asyncio
 import functools
 import socket
 import ssl
+import traceback
 from typing import Any, Protocol
 
 import aiohttp
@@ -80,6 +81,11 @@ class _Connection(ResponseHandler):
         for first in range(0, len(data), SLICE):
             self._parse(data[first : first + SLICE])
 
+    def close(self) -> None:
+        """Close, and let go of what has come but was not asked for: it holds the connection."""
+        super().close()
+        self._buffer.clear()
+
     def _parse(self, data: bytes) -> None:
         if self._ignoring:
             return
@@ -141,21 +147,27 @@ class AiohttpSender:
     async def send(self, request: Request) -> Answer | NoAnswer:
         """Send a request; failures of any kind are returned, not raised."""
         try:
-            url = yarl.URL(request.url, encoded=True)
-            async with self._session.request(
-                request.method,
-                url,
-                headers=request.headers,
-                data=request.body or None,
-                allow_redirects=False,
-            ) as response:
-                body = await _read(response)
-                headers = {
-                    name: response.headers[name] for name in HEARD if name in response.headers
-                }
-                return Answer(response.status, headers, body)
+            return await self._exchange(request)
         except (aiohttp.ClientError, OSError, ValueError, asyncio.IncompleteReadError) as error:
-            return NoAnswer(Failure.CONNECTION, _in_words(error))
+            words = _in_words(error)
+            _forget_frames(error)
+            return NoAnswer(Failure.CONNECTION, words)
+        except asyncio.CancelledError as error:  # the time is up
+            _forget_frames(error)
+            raise
+
+    async def _exchange(self, request: Request) -> Answer:
+        url = yarl.URL(request.url, encoded=True)
+        async with self._session.request(
+            request.method,
+            url,
+            headers=request.headers,
+            data=request.body or None,
+            allow_redirects=False,
+        ) as response:
+            body = await _read(response)
+            headers = {name: response.headers[name] for name in HEARD if name in response.headers}
+            return Answer(response.status, headers, body)
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -176,6 +188,20 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
             response.close()
             break
     return kept
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Let go of what an error and its causes have seen on their way.
+
+    The frames of a failed or cancelled request hold the error that holds them, and the request
+    with its body. Only a search for cyclic garbage would free them, and that stops the event
+    loop.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = getattr(error, "os_error", None) or error.__cause__ or error.__context__
 
 
 _Kinds = tuple[type[Exception], ...]
