@@ -55,7 +55,7 @@ STDOUT = 1
 """The descriptor of standard output."""
 
 
-COLLECTION = (5_000, 50, 500)
+COLLECTION = (1_000, 10, 10_000)
 """How rarely to look for garbage in cycles, as ``gc.set_threshold`` has it: nearly all memory is
 freed without, and a full look stops everything for as long as the heap is large."""
 
