@@ -95,14 +95,19 @@ async def test_a_link_to_a_file_is_the_same_file(path, tmp_path):
     await store.close()
 
 
-async def test_another_program_may_read_a_store_in_use(path):
+async def test_another_program_may_copy_a_store_in_use(path, tmp_path):
     world = World(await open_store(path))
     await world.queue()
-    await world.create("t")
-    other = sqlite3.connect(path)
-    assert other.execute("SELECT count(*) FROM task").fetchone() == (1,)
-    other.close()
-    await world.store.close()
+    name = await world.create_one("t")
+    copy = tmp_path / "copy.db"
+    with sqlite3.connect(path) as theirs, sqlite3.connect(copy) as target:
+        theirs.backup(target)
+    theirs.close()
+    target.close()
+    copied = World(await open_store(copy))
+    assert await copied.listed() == [name]
+    for each in (world, copied):
+        await each.store.close()
 
 
 async def test_another_program_that_locks_a_store_is_an_error_to_callers_until_it_goes(
