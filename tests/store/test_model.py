@@ -361,10 +361,18 @@ class Model(RuleBasedStateMachine):
         self.held.remove(attempt)
         task = attempt.task
         task.queue.in_flight -= 1
-        if verdict is Verdict.COMPLETED or (verdict is Verdict.FAILED and attempt.decides):
+        if verdict is Verdict.COMPLETED:
             task.end(self.now + LIMITS.task_tombstone)
-        elif verdict is Verdict.RETRY and attempt.decides:
-            task.decider, task.schedule_time = None, again
+        elif attempt.decides:
+            task.decider = self.latest_in_flight(task)
+            if verdict is Verdict.RETRY:
+                task.schedule_time = again
+            elif task.decider is None:
+                task.end(self.now + LIMITS.task_tombstone)
+
+    def latest_in_flight(self, task):
+        others = [attempt for attempt in self.held if attempt.task is task]
+        return max(others, key=lambda attempt: attempt.claim.number, default=None)
 
     def give_back(self):
         """Return what is in flight to its queues, as the end of a server does."""

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from world import full, ids_of, names_of
+from world import full, ids_of, names_of, settlement
 
 from drayman.core import errors
 from drayman.core.clock import HOUR, SECOND
@@ -166,6 +166,50 @@ async def test_a_success_beside_a_granted_attempt_in_flight_leaves_it_nothing_to
     assert await world.claim() == []
     with pytest.raises(errors.NotFound):
         await world.run(name)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.RETRY, Verdict.FAILED])
+async def test_the_last_of_several_attempts_decides(world, verdict):
+    name, first = await in_flight_and_granted(world)
+    second = await world.claim_one()
+    await world.run(name)
+    third = await world.claim_one()
+    for claim in (third, second):
+        await world.settle(claim, verdict, schedule_time=world.now)
+        task = await world.get(name)
+        assert task.last_attempt.response_time == world.now
+        assert (await world.claim(), await world.listed()) == ([], [name])
+    await world.settle(first, Verdict.FAILED)
+    assert await world.listed() == []
+    assert len(await world.store.list_dead(full("q"), None, 0, 10)) == 1
+
+
+async def test_a_success_after_the_granted_attempt_failed_for_good_completes_the_task(world):
+    _, first = await in_flight_and_granted(world)
+    await world.settle(await world.claim_one(), Verdict.FAILED)
+    await world.settle(first)
+    assert await world.listed() == []
+    assert await world.store.list_dead(full("q"), None, 0, 10) == []
+
+
+async def test_what_failed_beside_a_success_in_one_group_is_not_dead(world):
+    _, first = await in_flight_and_granted(world)
+    second = await world.claim_one()
+    ends = [
+        settlement(second, Verdict.FAILED, world.now),
+        settlement(first, Verdict.COMPLETED, world.now),
+    ]
+    assert await world.store.settle(ends, world.now) == [True, True]
+    assert await world.listed() == []
+    assert await world.store.list_dead(full("q"), None, 0, 10) == []
+
+
+async def test_a_task_left_to_an_attempt_whose_server_died_is_due_again(world):
+    name, _ = await in_flight_and_granted(world)
+    second = await world.claim_one(server="other")
+    await world.settle(second, Verdict.FAILED)
+    await world.store.release("server", world.now)
+    assert names_of(await world.claim()) == [name]
 
 
 async def test_asking_twice_for_an_attempt_that_has_not_begun_makes_one(world):

@@ -22,6 +22,10 @@
 A task that is older than the retention is not claimed any more; an attempt that began before
 decides on it.
 
+RunTask may put a second attempt of a task in flight beside the first. A success ends the task;
+of failures the last decides, so that what has failed for good has no attempt in flight that could
+still succeed. The retries may exceed max_attempts by those that were in flight.
+
 An attempt in flight outlives the deletion of its task: it still counts against the queue's
 concurrency until it ends, and then changes nothing.
 """

@@ -233,7 +233,7 @@ class Store(Protocol):
 
         It takes the place of the scheduled attempt, and of one that is granted already and has
         not begun: asking twice for what is about to happen makes it happen once. An attempt in
-        flight goes on: if it succeeds the task is done, if it fails the granted one decides.
+        flight goes on: if it succeeds the task is done, if not, the last of them decides.
         Returns the task with the attempt counted. NotFound.
         """
 
@@ -255,8 +255,8 @@ class Store(Protocol):
     async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[bool]:
         """Note how attempts ended; False for a claim that is no longer held, which is ignored.
 
-        A task that was deleted meanwhile stays deleted. A task that RunTask has granted
-        another attempt is completed by a success and not touched by a failure.
+        A task that was deleted meanwhile stays deleted. Where RunTask has put several attempts of
+        a task in flight, a success completes it and of the failures the last one decides.
         """
 
     async def release(self, server: str, now: Micros) -> int:

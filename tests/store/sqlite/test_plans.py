@@ -21,6 +21,7 @@ SMALL = {
 SCANS = {
     ("granted", "claim USING INDEX claim_granted"): "the index holds what waits to be taken",
     ("stats", "claim"): "attempts in flight: as many as servers have slots",
+    ("left_in_flight", "claim"): "the same, after attempts that RunTask asked for",
     ("claims_of", "claim"): "the same, once when a server stops",
     ("all_claims", "claim"): "the same, once at start",
     ("stats", "queue USING COVERING INDEX sqlite_autoindex_queue_2"): "queues are few",

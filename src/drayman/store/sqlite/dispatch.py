@@ -76,25 +76,27 @@ def settle(
             ended.setdefault(each.claim, each)  # an attempt ends once
     now = max((now for _, now in calls), default=0)
     rows = connection.execute(_SQL["end_claims"], {"numbers": json.dumps(list(ended))})
-    held = {number: (task, queue) for number, task, queue in rows.fetchall()}
-    _note_retries(connection, [(held[number][0], each) for number, each in ended.items()
-                               if number in held and each.verdict is Verdict.RETRY])  # fmt: skip
-    finished = [number for number in held if ended[number].verdict is not Verdict.RETRY]
-    deciding = _still_deciding(
-        connection,
-        [(held[n][0], n) for n in finished if ended[n].verdict is Verdict.FAILED],
-    )
-    gone: dict[int, list[int]] = collections.defaultdict(list)
-    for number in finished:
-        task, queue = held[number]
-        if ended[number].verdict is Verdict.COMPLETED or task in deciding:
-            gone[queue].append(task)
+    held = {number: _Held(number, *rest) for number, *rest in rows.fetchall()}
+    verdicts = {number: ended[number].verdict for number in held}
+    completed = {held[n].task for n, verdict in verdicts.items() if verdict is Verdict.COMPLETED}
+    others = [claim for claim in held.values() if claim.task not in completed]
+    heirs = _heirs(connection, others)
+    failed = [claim for claim in others
+              if verdicts[claim.number] is Verdict.FAILED and claim.task not in heirs]  # fmt: skip
+    final = set(_deciding(connection, failed))
+    going_on = [(claim, ended[claim.number]) for claim in others if claim.number not in final]
+    _note_ends(connection, going_on, heirs)
+    gone: dict[int, set[int]] = collections.defaultdict(set)
+    for claim in held.values():
+        if claim.task in completed or claim.number in final:
+            gone[claim.queue].add(claim.task)
     ledger.note_attempts(connection, [ended[number] for number in held])
-    dead = [(held[n][0], ended[n]) for n in finished if ended[n].verdict is Verdict.FAILED]
-    ledger.note_dead(connection, [each for each in dead if each[0] in deciding], limits, now)
+    ledger.note_dead(
+        connection, [(held[n].task, ended[n]) for n in held if n in final], limits, now
+    )
     for queue, seqs in gone.items():
-        tasks.remove(connection, queue, seqs, now + limits.task_tombstone)
-    _end_attempts(connection, [(queue, ended[n]) for n, (_, queue) in held.items()], now)
+        tasks.remove(connection, queue, sorted(seqs), now + limits.task_tombstone)
+    _end_attempts(connection, [(claim.queue, ended[n]) for n, claim in held.items()], now)
     noted = {number: ended[number] for number in held}
     return [[noted.get(each.claim) is each for each in given] for given, _ in calls]
 
@@ -233,14 +235,18 @@ def _next_wake(connection: Connection, now: Micros) -> Micros | None:
     return None if time is None else int(time)
 
 
-def _note_retries(connection: Connection, retries: Sequence[tuple[int, Settlement]]) -> None:
-    if retries:
+def _note_ends(
+    connection: Connection, ends: Sequence[tuple[_Held, Settlement]], heirs: Mapping[int, int]
+) -> None:
+    """Note attempts after which their tasks go on: scheduled again, or decided on by an heir."""
+    if ends:
         ended = [
-            (task, each.claim, each.schedule_time, each.response_time, int(each.code),
-             _text(each.message), int(each.responded), int(each.executed), each.previous_response)
-            for task, each in retries
+            (held.task, each.claim, each.schedule_time, each.response_time, int(each.code),
+             _text(each.message), int(each.responded), int(each.executed),
+             each.previous_response, heirs.get(held.task))
+            for held, each in ends
         ]  # fmt: skip
-        connection.execute(_SQL["retry_tasks"], {"ended": json.dumps(ended)})
+        connection.execute(_SQL["note_ends"], {"ended": json.dumps(ended)})
 
 
 def _text(message: str) -> str:
@@ -248,12 +254,25 @@ def _text(message: str) -> str:
     return message.encode(errors="replace").decode()
 
 
-def _still_deciding(connection: Connection, pairs: Sequence[tuple[int, int]]) -> set[int]:
-    """Return those of the tasks whose fate still hangs on the claim beside them."""
-    if not pairs:
-        return set()
-    rows = connection.execute(_SQL["still_deciding"], {"pairs": json.dumps(pairs)}).fetchall()
-    return {seq for (seq,) in rows}
+def _heirs(connection: Connection, ended: Sequence[_Held]) -> dict[int, int]:
+    """Return the attempts that are left in flight of the tasks whose attempts have ended.
+
+    Only beside an attempt that RunTask asked for there may be another; the latest is the heir.
+    """
+    forced = [each.task for each in ended if each.forced_at is not None]
+    if not forced:
+        return {}
+    rows = connection.execute(_SQL["left_in_flight"], {"tasks": json.dumps(forced)}).fetchall()
+    return dict(rows)
+
+
+def _deciding(connection: Connection, ended: Sequence[_Held]) -> list[int]:
+    """Return those of the attempts, by number, that decide on their tasks."""
+    if not ended:
+        return []
+    pairs = json.dumps([(each.task, each.number) for each in ended])
+    rows = connection.execute(_SQL["deciding"], {"pairs": pairs}).fetchall()
+    return [number for (number,) in rows]
 
 
 def _free_slots(connection: Connection, queues: Sequence[int], now: Micros, sign: int = 1) -> None:

@@ -65,15 +65,20 @@ SELECT min(wake_time) FROM queue WHERE wake_time > :now
 -- name: end_claims
 DELETE FROM claim
 WHERE number IN (SELECT value FROM json_each(:numbers)) AND server IS NOT NULL
-RETURNING number, task, queue
+RETURNING number, task, queue, forced_at
 
--- name: still_deciding
-SELECT task.seq FROM json_each(:pairs) AS pair
+-- name: left_in_flight
+SELECT task, max(number) FROM claim
+WHERE server IS NOT NULL AND task IN (SELECT value FROM json_each(:tasks))
+GROUP BY task
+
+-- name: deciding
+SELECT task.claim FROM json_each(:pairs) AS pair
 JOIN task ON task.seq = pair.value ->> 0 AND task.claim = pair.value ->> 1
 
--- name: retry_tasks
+-- name: note_ends
 UPDATE task SET
-  claim = NULL,
+  claim = ended.value ->> 9,
   schedule_time = ended.value ->> 2,
   last_response_time = ended.value ->> 3,
   last_code = ended.value ->> 4,
