@@ -1,24 +1,33 @@
-"""Attempts as lines of JSON, in the shape of the real service's log (section 5.3 of the notes).
+"""What happens to tasks as lines of JSON, in the shape of the real service's log.
 
-A subscriber of events, like ``observe``: it writes what a queue's sampling ratio picked. The
-real service logs creations and deletions too; here attempts alone are logged.
+Google logs four operations: CreateTask, DeleteTask, AttemptDispatch and AttemptResponse, a part
+of them by the queue's sampling ratio (section 5.3 of the notes on the service). Attempts are
+heard of as events; creations and deletions pass through ``logged``, the store that the API is
+given when the log is asked for, so that nothing is spent on them when it is not.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
 import queue
 import threading
-from collections.abc import Callable
-from typing import Any
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar, cast
 
+from drayman.core.batch import Batch
 from drayman.core.clock import SECOND, Micros
 from drayman.core.delivery import Kind
+from drayman.core.errors import ServiceError
 from drayman.core.events import AttemptEnded, Event
-from drayman.core.record import AttemptRecord
-from drayman.core.status import Code
-from drayman.wire import times
+from drayman.core.queue import Queue
+from drayman.core.record import AttemptRecord, is_kept
+from drayman.core.task import NewTask, Task
+from drayman.store.contract import Store
+from drayman.wire import deliveries, times
+from drayman.wire.vault import Vault
 
 _TYPE = "type.googleapis.com/google.cloud.tasks.logging.v1.TaskActivityLog"
 _TYPES = {Kind.HTTP: "HTTP", Kind.APP_ENGINE: "APP_ENGINE_HTTP"}
@@ -29,6 +38,8 @@ LAST = 1.0
 """Seconds that the lines which wait have when the server stops."""
 
 Write = Callable[[str], object]
+_Result = TypeVar("_Result")
+_Picked = tuple[Queue, str, _Result]
 
 _log = logging.getLogger("drayman")
 
@@ -83,13 +94,152 @@ class Lines:
                 return
 
 
+def logged(store: Store, vault: Vault, write: Write) -> Store:
+    """Return a store that writes its creations and deletions of tasks to the log."""
+    return cast(Store, _Logged(store, vault, write))
+
+
+class _Logged:
+    """A store that writes its creations and deletions of tasks to the log.
+
+    To log is never to fail: what the store has done is done. All other verbs are the store's.
+    """
+
+    def __init__(self, store: Store, vault: Vault, write: Write) -> None:
+        self._store = store
+        self._vault = vault
+        self._write = write
+
+    def __getattr__(self, verb: str) -> Any:
+        return getattr(self._store, verb)
+
+    async def create_tasks(
+        self, queue: str, tasks: Sequence[NewTask], now: Micros
+    ) -> list[Task | ServiceError]:
+        """Create tasks, each on its own."""
+        results = await self._store.create_tasks(queue, tasks, now)
+        await self._created(_named(queue, tasks), results, now)
+        return results
+
+    async def create_batch(
+        self,
+        batch: Batch,
+        queue: str,
+        tasks: Sequence[NewTask],
+        describe: Callable[[list[Task | ServiceError]], bytes],
+        now: Micros,
+    ) -> bytes:
+        """Create the tasks of a batch, once."""
+        seen = _Seen(describe)
+        done = await self._store.create_batch(batch, queue, tasks, seen, now)
+        await self._created(_named(queue, tasks), seen.results, now)
+        return done
+
+    async def replay_dead(self, names: Sequence[str], now: Micros) -> list[Task | ServiceError]:
+        """Make tasks of dead letters again."""
+        results = await self._store.replay_dead(names, now)
+        await self._created(names, results, now)
+        return results
+
+    async def delete_tasks(self, names: Sequence[str], now: Micros) -> list[ServiceError | None]:
+        """Delete tasks, each on its own."""
+        results = await self._store.delete_tasks(names, now)
+        await self._deleted(names, results, now)
+        return results
+
+    async def delete_batch(
+        self,
+        batch: Batch,
+        names: Sequence[str],
+        describe: Callable[[list[ServiceError | None]], bytes],
+        now: Micros,
+    ) -> bytes:
+        """Delete the tasks of a batch, once."""
+        seen = _Seen(describe)
+        done = await self._store.delete_batch(batch, names, seen, now)
+        await self._deleted(names, seen.results, now)
+        return done
+
+    async def _created(
+        self, names: Sequence[str], results: Sequence[Task | ServiceError], now: Micros
+    ) -> None:
+        pairs = zip(names, results, strict=False)  # a batch that is there already has no results
+        for owner, name, result in await self._picked(pairs):
+            content = {"status": _status(result)}
+            if isinstance(result, Task):
+                with contextlib.suppress(ServiceError):  # its encryption key is missing
+                    target = deliveries.open_(owner, self._vault.opened(result)).target
+                    content = {
+                        "scheduleTime": times.text(result.schedule_time),
+                        "status": "OK",
+                        "targetAddress": f"{target.method} {target.url}",
+                        "targetType": _TYPES[target.kind],
+                    }
+            self._say(name, now, "taskCreationLog", content)
+
+    async def _deleted(
+        self, names: Sequence[str], results: Sequence[ServiceError | None], now: Micros
+    ) -> None:
+        for _, name, result in await self._picked(zip(names, results, strict=False)):
+            self._say(name, now, "taskDeletionLog", {"status": _status(result)})
+
+    async def _picked(self, pairs: Iterable[tuple[str, _Result]]) -> list[_Picked[_Result]]:
+        """Return what the queues' sampling ratios pick of some tasks and what became of them."""
+        queues: dict[str, Queue | None] = {}
+        picked = []
+        for name, result in pairs:
+            full = result.name if isinstance(result, Task) else name
+            queue_name, _, _ = full.rpartition("/tasks/")
+            if queue_name not in queues:
+                queues[queue_name] = await self._queue(queue_name)
+            owner = queues[queue_name]
+            if owner is not None:
+                ratio = deliveries.sampling_ratio(owner)
+                if is_kept(zlib.crc32(full.encode()), final_failure=False, ratio=ratio):
+                    picked.append((owner, full, result))
+        return picked
+
+    async def _queue(self, name: str) -> Queue | None:
+        try:
+            return await self._store.get_queue(name)
+        except ServiceError:  # deleted meanwhile, or the store is closing
+            return None
+
+    def _say(self, task: str, now: Micros, kind: str, content: dict[str, Any]) -> None:
+        self._write(_line(_entry(task, now, kind, content)))
+
+
+class _Seen(Generic[_Result]):
+    """What describes a batch, and the results it was given."""
+
+    def __init__(self, describe: Callable[[list[_Result]], bytes]) -> None:
+        self._describe = describe
+        self.results: list[_Result] = []
+
+    def __call__(self, results: list[_Result]) -> bytes:
+        self.results = results
+        return self._describe(results)
+
+
+def _named(queue: str, tasks: Sequence[NewTask]) -> list[str]:
+    return [f"{queue}/tasks/{task.id or ''}" for task in tasks]
+
+
+def _status(result: object) -> str:
+    return result.code.name if isinstance(result, ServiceError) else "OK"
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry, separators=(",", ":")) + "\n"
+
+
 def subscriber(write: Write) -> Callable[[Event], None]:
     """Return a subscriber that writes two lines, dispatch and response, for each picked attempt."""
 
     def log(event: Event) -> None:
         if isinstance(event, AttemptEnded) and event.settlement.record is not None:
             for entry in entries(event, event.settlement.record):
-                write(json.dumps(entry, separators=(",", ":")) + "\n")
+                write(_line(entry))
 
     return log
 
@@ -117,8 +267,8 @@ def entries(event: AttemptEnded, record: AttemptRecord) -> list[dict[str, Any]]:
         "status": "OK",
     }
     return [
-        _entry(record, record.dispatch_time, "attemptDispatchLog", dispatch),
-        _entry(record, record.response_time, "attemptResponseLog", response),
+        _entry(record.task, record.dispatch_time, "attemptDispatchLog", dispatch),
+        _entry(record.task, record.response_time, "attemptResponseLog", response),
     ]
 
 
@@ -129,16 +279,15 @@ def _reason(event: AttemptEnded, record: AttemptRecord) -> str:
     return "SCHEDULE" if record.number == 1 else "RETRY"
 
 
-def _entry(record: AttemptRecord, time: Micros, kind: str, content: Any) -> dict[str, Any]:
-    _, project, _, location, _, queue, _, _ = record.task.split("/")
-    failed = kind == "attemptResponseLog" and record.code is not Code.OK
+def _entry(task: str, time: Micros, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+    _, project, _, location, _, queue, _, _ = task.split("/")
     return {
-        "severity": "ERROR" if failed else "INFO",
+        "severity": "INFO" if content["status"] == "OK" else "ERROR",
         "timestamp": times.text(time),
         "logName": f"projects/{project}/logs/cloudtasks.googleapis.com%2Ftask_operations_log",
         "resource": {
             "type": "cloud_tasks_queue",
             "labels": {"project_id": project, "location": location, "queue_id": queue},
         },
-        "jsonPayload": {"@type": _TYPE, "task": record.task, kind: content},
+        "jsonPayload": {"@type": _TYPE, "task": task, kind: content},
     }

@@ -182,8 +182,9 @@ OPTIONS: tuple[Option, ...] = (
            "How long tasks that failed for good are kept to be looked at and replayed; 0 keeps "
            "none."),
     Option("activity-log", _boolean, "false", "BOOLEAN", "true or false",
-           "Whether attempts that a queue's sampling ratio picks are written to standard output, "
-           "as lines of JSON in the shape of Google's TaskActivityLog.", switch=True),
+           "Whether creations, attempts and deletions that a queue's sampling ratio picks are "
+           "written to standard output, as lines of JSON in the shape of Google's TaskActivityLog.",
+           switch=True),
     Option("ramp-up", _boolean, "false", "BOOLEAN", "true or false",
            "Whether new, idle and resumed queues begin slowly, at 10 attempts a second.",
            switch=True),

@@ -118,8 +118,8 @@ class Server:
     async def _start(self) -> None:
         config, clock, limits = self._config, self._clock, self._config.limits
         declared = self._declared_queues()
-        if config.activity_log:
-            lines = activity.Lines(STDOUT)
+        lines = activity.Lines(STDOUT) if config.activity_log else None
+        if lines is not None:
             self._closers.push_async_callback(lines.close)
             self._emit = events.to_all(self._emit, activity.subscriber(lines.write))
         path = ":memory:" if config.store == "memory" else config.store.partition(":")[2]
@@ -135,7 +135,8 @@ class Server:
         keys = configuration.load_keys(config.key_file) if config.key_file else {}
         self._vault = Vault(keys)
         encryption = Encryption(self.store, clock, self._vault)
-        context = Context(self.store, clock, limits, encryption, issuer)
+        store = activity.logged(self.store, self._vault, lines.write) if lines else self.store
+        context = Context(store, clock, limits, encryption, issuer)
         app = HttpApp(context)
         await self._start_http(app, sock)
         grpc = GrpcServer(context, config.host, config.port)

@@ -1,5 +1,6 @@
 """``drayman serve`` as its user meets it: start, health, stop, and what it says when it cannot."""
 
+import json
 import re
 import signal
 import socket
@@ -223,6 +224,32 @@ def test_few_open_files_leave_callers_theirs(tmp_path):
         assert server.get("/readyz") == (200, {"status": "ready"})
         assert client.get_queue(name=QUEUE).name == QUEUE
         assert "Too many open files" not in server.log()
+
+
+def test_an_activity_log_follows_a_task_through_its_life(tmp_path, worker):
+    with serve(tmp_path, "--activity-log", store="memory") as server:
+        with server.client() as client:
+            logged = {"name": QUEUE, "stackdriver_logging_config": {"sampling_ratio": 1.0}}
+            client.create_queue(parent=LOCATION, queue=logged)
+            client.create_task(
+                parent=QUEUE, task=http_task(worker.url, name=f"{QUEUE}/tasks/delivered")
+            )
+            worker.await_delivery()
+            client.pause_queue(name=QUEUE)
+            client.create_task(
+                parent=QUEUE, task=http_task(worker.url, name=f"{QUEUE}/tasks/deleted")
+            )
+            client.delete_task(name=f"{QUEUE}/tasks/deleted")
+        server.stop()
+        said = [json.loads(line)["jsonPayload"] for line in server.process.stdout]
+    kinds = {"delivered": set(), "deleted": set()}
+    for each in said:
+        (kind,) = each.keys() - {"@type", "task"}
+        kinds[each["task"].rpartition("/")[2]].add(kind)
+    assert kinds == {
+        "delivered": {"taskCreationLog", "attemptDispatchLog", "attemptResponseLog"},
+        "deleted": {"taskCreationLog", "taskDeletionLog"},
+    }
 
 
 def test_an_activity_log_that_nobody_reads_holds_nothing_up(tmp_path):

@@ -59,6 +59,11 @@ def open_(queue: Queue, task: Task) -> Delivery:
     return Delivery(target, config, settings.sampling_ratio)
 
 
+def sampling_ratio(queue: Queue) -> float:
+    """Return which part of a queue's operations is logged."""
+    return _settings(queue.settings).sampling_ratio
+
+
 def unopened(queue: Queue, retry_config: RetryConfig | None = None) -> Delivery:
     """Return what stands in for a task that cannot be opened."""
     target = Target(Kind.HTTP, "", "", {}, b"", limits.HTTP_DEADLINE_DEFAULT)
