@@ -7,8 +7,10 @@ import urllib.request
 import pytest
 
 from drayman.api import ledger
-from drayman.core.clock import ManualClock
+from drayman.core import throttle
+from drayman.core.clock import HOUR, MINUTE, SECOND, ManualClock
 from drayman.core.queue import Queue, RetryConfig
+from drayman.store.contract import QueueStats
 from drayman.tasks_v2 import types
 from drayman.wire import tasks
 from live import LiveServer
@@ -129,7 +131,23 @@ def test_a_page_that_holds_all_is_the_last(server, queue):
 def test_stats(server, queue):
     status, stats = call(server, f"{queue}/stats")
     assert (status, stats["inFlight"]) == (200, 0)
-    assert stats["effectiveExecutionRate"] <= 500
+    assert 0 < stats["effectiveExecutionRate"] <= 500
+    assert stats["deadLetters"] == 3
+    assert stats["recentAnswers"].keys() == {"all", "errors", "pushbacks"}
+    assert "nextScheduleTime" not in stats
+
+
+def test_stats_say_what_holds_a_queue_back_and_what_waits():
+    now = 1_700_000_000 * SECOND
+    pressure = throttle.State(0.5, now + MINUTE, now, now - throttle.MEMORY, 10.0, 4.0, 2.0)
+    assert ledger.show_stats(QueueStats(2, 250.0, pressure, now + HOUR, 1), now) == {
+        "inFlight": 2,
+        "effectiveExecutionRate": 250.0,
+        "recentAnswers": {"all": 5.0, "errors": 2.0, "pushbacks": 1.0},
+        "deadLetters": 1,
+        "recoversFrom": "2023-11-14T22:14:20Z",
+        "nextScheduleTime": "2023-11-14T23:13:20Z",
+    }
 
 
 @pytest.mark.parametrize(

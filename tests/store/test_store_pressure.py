@@ -12,13 +12,13 @@ from drayman.core.throttle import Signal
 QUEUE = full("q")
 
 
-async def claim(world, limit=100):
+async def claim_due(world, limit=100):
     return await world.store.claim_due("s", limit, {}, 1000, world.now)
 
 
 async def push_back(world, signal=Signal.PUSHBACK, **fields):
     """Claim one task and settle it as retried, with a signal."""
-    found = await claim(world, 1)
+    found = await claim_due(world, 1)
     ended = settlement(
         found.claims[0], Verdict.RETRY, world.now,
         schedule_time=world.now + MINUTE, signal=signal, **fields,
@@ -50,11 +50,11 @@ async def test_claims_obey_the_rate_that_is_left(world):
     await world.queue(rate=10, burst=10)
     await world.try_create(*[None] * 60)
     await push_back(world)
-    found = await claim(world)
+    found = await claim_due(world)
     assert len(found.claims) == 5  # of a burst that was cut by half
     assert found.levels[QUEUE] == 0.5
     world.advance(SECOND)
-    assert len((await claim(world)).claims) == 5
+    assert len((await claim_due(world)).claims) == 5
 
 
 async def test_recovery_begins_when_the_target_said(world):
@@ -71,7 +71,7 @@ async def test_a_throttled_queue_is_looked_at_while_its_rate_grows(world):
     await world.queue(rate=1.01, burst=1)
     await world.try_create(None, None)
     await push_back(world)
-    assert (await claim(world)).next_due <= world.now + 5 * SECOND
+    assert (await claim_due(world)).next_due <= world.now + 5 * SECOND
 
 
 async def test_a_day_of_retry_after_is_not_a_day_of_half_the_rate(world):
@@ -86,7 +86,7 @@ async def test_the_tries_of_one_task_do_not_slow_the_others(world):
     await world.queue(rate=100)
     await world.try_create("poison")
     for _ in range(50):
-        (claim_,) = (await claim(world)).claims
+        (claim_,) = (await claim_due(world)).claims
         again = {"schedule_time": world.now + SECOND, "attempt": claim_.task.dispatch_count}
         ended = settlement(claim_, Verdict.RETRY, world.now, signal=Signal.ERROR, **again)
         await world.store.settle([ended], world.now)
@@ -115,8 +115,23 @@ async def test_settings_show_nothing_of_it(world):
 async def test_slots_in_flight_are_counted(world):
     await world.queue()
     await world.try_create(None, None)
-    await claim(world)
+    await claim_due(world)
     assert (await world.store.queue_stats(QUEUE, world.now)).in_flight == 2
+
+
+async def test_stats_say_what_waits_and_what_is_dead(world):
+    await world.queue()
+    empty = await world.store.queue_stats(QUEUE, world.now)
+    assert (empty.next_schedule_time, empty.dead) == (None, 0)
+    await world.try_create(None, None, after=MINUTE)
+    await world.try_create(None)
+    due = world.now
+    world.advance(SECOND)
+    assert (await world.store.queue_stats(QUEUE, world.now)).next_schedule_time == due
+    (claim,) = (await claim_due(world)).claims
+    assert (await world.store.queue_stats(QUEUE, world.now)).next_schedule_time == due + MINUTE
+    await world.settle(claim, Verdict.FAILED)
+    assert (await world.store.queue_stats(QUEUE, world.now)).dead == 1
 
 
 async def test_an_unknown_queue_has_no_stats(world):

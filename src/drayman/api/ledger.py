@@ -2,7 +2,7 @@
 
     method and path below a queue's name            what it does
     --------------------------------------------    ------------------------------------------
-    GET    …/stats                                  attempts in flight, effective rate
+    GET    …/stats                                  in flight, effective rate, what waits
     GET    …/attempts?task=ID                       attempts that were kept, the latest first
     GET    …/deadLetters?code=NOT_FOUND             tasks that failed for good, the earliest first
     GET    …/deadLetters/ID                         one, with its task in full
@@ -23,10 +23,12 @@ from typing import Any, NamedTuple
 
 from drayman.api import calls
 from drayman.api.context import Context
-from drayman.core import errors, names
+from drayman.core import errors, names, throttle
+from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.record import AttemptRecord, DeadLetter
 from drayman.core.status import Code
+from drayman.store.contract import QueueStats
 from drayman.wire import pages, protojson, tasks, times
 
 PREFIX = "/drayman/v1/"
@@ -52,8 +54,8 @@ async def answer(context: Context, verb: str, path: str, query: str, body: bytes
 
 
 async def _stats(context: Context, queue: str, _task: str, _query: Query, _body: Any) -> Any:
-    stats = await context.store.queue_stats(queue, context.clock.now())
-    return {"inFlight": stats.in_flight, "effectiveExecutionRate": stats.effective_rate}
+    now = context.clock.now()
+    return show_stats(await context.store.queue_stats(queue, now), now)
 
 
 async def _attempts(context: Context, queue: str, _task: str, query: Query, _body: Any) -> Any:
@@ -112,6 +114,26 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], _Route], ...] = (
     ("POST", re.compile(_QUEUE + "/deadLetters:replay"), _replay),
     ("POST", re.compile(_QUEUE + "/deadLetters:delete"), _delete),
 )
+
+
+def show_stats(stats: QueueStats, now: Micros) -> dict[str, Any]:
+    """Return what is known of a queue, as JSON."""
+    answers = throttle.recent(stats.pressure, now)
+    shown: dict[str, Any] = {
+        "inFlight": stats.in_flight,
+        "effectiveExecutionRate": stats.effective_rate,
+        "recentAnswers": {
+            "all": round(answers.answers, 1),
+            "errors": round(answers.errors, 1),
+            "pushbacks": round(answers.pushbacks, 1),
+        },
+        "deadLetters": stats.dead,
+    }
+    if stats.pressure.since > now:
+        shown["recoversFrom"] = times.text(stats.pressure.since)
+    if stats.next_schedule_time is not None:
+        shown["nextScheduleTime"] = times.text(stats.next_schedule_time)
+    return shown
 
 
 class _Chosen(NamedTuple):

@@ -121,12 +121,18 @@ def level(state: State, rate: float, now: Micros) -> float:
     return min(1.0, max(_least(rate), state.level * math.exp2(min(doublings, 64.0))))
 
 
+def recent(state: State, now: Micros) -> Tally:
+    """Return what is remembered of a queue's answers."""
+    faded = math.exp2(-max(0, now - state.noted) / MEMORY)
+    return Tally(state.answers * faded, state.errors * faded, state.pushbacks * faded)
+
+
 def note(state: State, tally: Tally, rate: float, now: Micros) -> State:
     """Return the back pressure after some attempts ended."""
-    faded = math.exp2(-max(0, now - state.noted) / MEMORY)
-    answers = state.answers * faded + tally.answers
-    errors = state.errors * faded + tally.errors
-    pushbacks = state.pushbacks * faded + tally.pushbacks
+    before = recent(state, now)
+    answers = before.answers + tally.answers
+    errors = before.errors + tally.errors
+    pushbacks = before.pushbacks + tally.pushbacks
     share = _share(answers, errors, pushbacks)
     after, cut = level(state, rate, now), state.cut
     since = min(max(now, state.since), now + HOLD)

@@ -29,6 +29,7 @@ from drayman.core.queue import Queue, State
 from drayman.core.record import AttemptRecord, DeadLetter
 from drayman.core.status import Code
 from drayman.core.task import NewTask, Task
+from drayman.core.throttle import State as Pressure
 
 
 class StoreError(Exception):
@@ -98,10 +99,21 @@ class QueueStats:
     Attributes:
         in_flight: How many attempts are in flight.
         effective_rate: Attempts a second that back pressure leaves of its rate.
+        pressure: That back pressure.
+        next_schedule_time: When the earliest of the tasks that wait is or was due, None if none
+            waits.
+        dead: How many dead letters it has, ``DEAD_COUNTED`` for so many or more.
     """
 
     in_flight: int
     effective_rate: float
+    pressure: Pressure
+    next_schedule_time: Micros | None
+    dead: int
+
+
+DEAD_COUNTED = 10_000
+"""No more dead letters of a queue are counted: to count is to read."""
 
 
 class Store(Protocol):

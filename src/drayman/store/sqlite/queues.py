@@ -7,7 +7,7 @@ from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue, State
-from drayman.store.contract import QueueStats, Stats
+from drayman.store.contract import DEAD_COUNTED, QueueStats, Stats
 from drayman.store.sqlite.rows import (
     Connection,
     QueueRow,
@@ -111,8 +111,12 @@ def stats(connection: Connection) -> Stats:
 def queue_stats(connection: Connection, name: str, now: Micros) -> QueueStats:
     """Return the counters of a queue."""
     row = _existing(connection, name)
-    part = throttle.level(throttle.loads(row.throttle), row.max_dispatches_per_second, now)
-    return QueueStats(row.in_flight, row.max_dispatches_per_second * part)
+    pressure = throttle.loads(row.throttle)
+    part = throttle.level(pressure, row.max_dispatches_per_second, now)
+    (earliest,) = connection.execute(_SQL["earliest"], {"generation": row.generation}).fetchone()
+    given = {"queue": name, "limit": DEAD_COUNTED}
+    (dead,) = connection.execute(_SQL["count_dead"], given).fetchone()
+    return QueueStats(row.in_flight, row.max_dispatches_per_second * part, pressure, earliest, dead)
 
 
 def _existing(connection: Connection, name: str) -> QueueRow:

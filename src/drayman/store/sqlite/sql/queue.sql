@@ -62,3 +62,9 @@ INSERT OR REPLACE INTO queue_tombstone (name, expire_time) VALUES (:name, :expir
 SELECT
   (SELECT count(*) FROM queue),
   (SELECT count(*) FROM claim WHERE server IS NOT NULL)
+
+-- name: earliest
+SELECT min(schedule_time) FROM task WHERE generation = :generation AND claim IS NULL
+
+-- name: count_dead
+SELECT count(*) FROM (SELECT 1 FROM dead_letter WHERE queue = :queue LIMIT :limit)
