@@ -125,7 +125,8 @@ def test_a_filter_goes_on_behind_what_it_could_not_do(server, queue, monkeypatch
 
 
 def test_a_page_that_holds_all_is_the_last(server, queue):
-    assert "nextPageToken" not in call(server, f"{queue}/deadLetters?pageSize=3")[1]
+    for what in ("deadLetters", "attempts"):
+        assert "nextPageToken" not in call(server, f"{queue}/{what}?pageSize=3")[1]
 
 
 def test_stats(server, queue):

@@ -192,6 +192,16 @@ async def test_dead_letters_are_bounded_in_bytes(world, monkeypatch):
     assert await dead(world) == ["c", "b"]
 
 
+async def test_a_page_of_attempts_is_bounded_in_bytes(world):
+    await world.queue()
+    await world.try_create("a", "b", "c")
+    await end(world, Verdict.COMPLETED, 3)
+    whole = await world.store.list_attempts(QUEUE, None, 1 << 62, 10)
+    weight = len(record.dumps(whole[0][1]))
+    for size, count in ((1, 1), (3 * weight - 1, 2), (3 * weight, 3)):
+        assert len(await world.store.list_attempts(QUEUE, None, 1 << 62, 10, size)) == count
+
+
 async def test_a_page_of_dead_letters_is_bounded_in_bytes(world):
     await world.queue()
     await world.try_create("a", "b", "c", request=b"0123456789")

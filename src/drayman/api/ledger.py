@@ -61,11 +61,12 @@ async def _stats(context: Context, queue: str, _task: str, _query: Query, _body:
 async def _attempts(context: Context, queue: str, _task: str, query: Query, _body: Any) -> Any:
     scope, now, size = f"{queue}/attempts", context.clock.now(), _size(query)
     before = pages.number(scope, query.get("pageToken", ""), now) or _NEWEST
-    found = await context.store.list_attempts(queue, query.get("task"), before, size)
+    task = query.get("task")
+    found = await context.store.list_attempts(queue, task, before, size)
     if not found:
         await _check_queue(context, queue)
     shown: dict[str, Any] = {"attempts": [_show_attempt(each) for _, each in found]}
-    if len(found) == size:
+    if found and await context.store.list_attempts(queue, task, found[-1][0], 1):
         shown["nextPageToken"] = pages.token(scope, str(found[-1][0]), now)
     return shown
 

@@ -283,12 +283,13 @@ class Store(Protocol):
     # -- the ledger -----------------------------------------------------------------------
 
     async def list_attempts(
-        self, queue: str, task: str | None, before: int, limit: int
+        self, queue: str, task: str | None, before: int, limit: int, size: int = PAGE_BYTES
     ) -> list[tuple[int, AttemptRecord]]:
         """Return attempts of a queue that were kept, and their numbers, the latest first.
 
-        Those whose number is below ``before``, of one task (its id) or of all. ``settle`` keeps
-        an attempt whose settlement has a record; the store keeps ``ATTEMPTS_KEPT`` in all.
+        At most ``limit`` of them and about ``size`` bytes, one if there is one: those whose
+        number is below ``before``, of one task (its id) or of all. ``settle`` keeps an attempt
+        whose settlement has a record; the store keeps ``ATTEMPTS_KEPT`` in all.
         """
 
     async def list_dead(

@@ -1,8 +1,8 @@
 """The verbs of attempts and dead letters, on a connection inside a transaction."""
 
 import json
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 from drayman.core import errors, names, record
 from drayman.core.clock import Micros
@@ -15,6 +15,8 @@ from drayman.core.task import Attempt, NewTask, Task
 from drayman.store import statements
 from drayman.store.sqlite import tasks
 from drayman.store.sqlite.rows import Connection
+
+_Item = TypeVar("_Item")
 
 
 class DeadRow(NamedTuple):
@@ -69,13 +71,15 @@ def note_old(connection: Connection, seqs: Sequence[int], limits: Limits, now: M
 
 
 def list_attempts(
-    connection: Connection, queue: str, task: str | None, before: int, limit: int
+    connection: Connection, queue: str, task: str | None, before: int, limit: int, size: int
 ) -> list[tuple[int, AttemptRecord]]:
-    """Return attempts of a queue, the latest first."""
+    """Return attempts of a queue, the latest first, by count and size."""
     given = {"queue": queue, "task": task, "before": before, "limit": limit}
-    query = "list_attempts" if task is None else "list_attempts_of"
-    rows = connection.execute(_SQL[query], given).fetchall()
-    return [(number, record.loads(text)) for number, text in rows]
+    found = connection.execute(_SQL["list_attempts" if task is None else "list_attempts_of"], given)
+    sized = ((len(text), (number, record.loads(text))) for number, text in found)
+    page = _page(sized, size)
+    found.close()
+    return page
 
 
 def list_dead(
@@ -84,14 +88,21 @@ def list_dead(
     """Return dead letters of a queue, the earliest first, by count and size."""
     given = {"queue": queue, "code": code, "after": after, "limit": limit}
     found = connection.execute(_SQL["list_dead" if code is None else "list_dead_coded"], given)
-    page: list[DeadLetter] = []
+    rows = map(DeadRow._make, found)
+    page = _page(((len(row.request), _dead_of(row)) for row in rows), size)
+    found.close()
+    return page
+
+
+def _page(sized: Iterable[tuple[int, _Item]], size: int) -> list[_Item]:
+    """Return items up to a size, the first in any case."""
+    page: list[_Item] = []
     total = 0
-    for row in map(DeadRow._make, found):
-        total += len(row.request)
+    for weight, item in sized:
+        total += weight
         if page and total > size:
             break
-        page.append(_dead_of(row))
-    found.close()
+        page.append(item)
     return page
 
 

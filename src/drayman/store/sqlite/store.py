@@ -288,10 +288,10 @@ class SqliteStore:
         return await self._writer.call(self._sweep, (now, limit, self._limits))
 
     async def list_attempts(
-        self, queue: str, task: str | None, before: int, limit: int
+        self, queue: str, task: str | None, before: int, limit: int, size: int = PAGE_BYTES
     ) -> list[tuple[int, AttemptRecord]]:
         """Return attempts of a queue that were kept."""
-        return await self._writer.call(self._list_attempts, (queue, task, before, limit))
+        return await self._writer.call(self._list_attempts, (queue, task, before, limit, size))
 
     async def list_dead(
         self, queue: str, code: Code | None, after: int, limit: int, size: int = PAGE_BYTES
