@@ -1,16 +1,14 @@
-"""The activity log: what is written of creations and deletions, and its way to its reader.
+"""The activity log: what is written of creations and deletions.
 
 What is written of attempts is shown in ``tests/dispatch/test_dispatch_ledger.py``.
 """
 
 import dataclasses
 import json
-import os
 
 import pytest
 
 from drayman import activity
-from drayman.activity import Lines
 from drayman.core import errors
 from drayman.core.batch import Batch
 from drayman.core.clock import HOUR, SECOND
@@ -167,44 +165,3 @@ async def test_a_deletion_is_done_although_its_queue_went_before_it_was_written(
     monkeypatch.setattr(written.inner, "get_queue", gone)
     assert await written.store.delete_tasks([created.name], NOW) == [None]
     assert written.taken() == []
-
-
-@pytest.fixture
-def pipe():
-    ends = list(os.pipe())
-    yield ends
-    for end in ends:
-        os.close(end)
-
-
-async def test_lines_arrive_in_order_and_those_that_wait_at_the_end_too(pipe):
-    lines = Lines(pipe[1])
-    for number in range(1000):
-        lines.write(f"{number}\n")
-    await lines.close()
-    assert os.read(pipe[0], 65_536).decode().split() == [str(number) for number in range(1000)]
-    assert lines.left_out == 0
-
-
-async def test_what_nobody_reads_is_left_out_and_counted_and_said_once(pipe, caplog):
-    lines = Lines(pipe[1], room=2)
-    lines.write("x" * 1_000_000)  # more than a pipe holds
-    for _ in range(10):
-        lines.write("line\n")
-    assert lines.left_out in (8, 9)
-    assert caplog.text.count("lines are left out") == 1
-    await lines.close()
-    assert f"{lines.left_out} lines were left out" in caplog.text
-    os.close(pipe.pop(0))  # lets the thread end
-    lines._thread.join()
-
-
-async def test_a_reader_that_is_gone_is_no_fault(pipe, caplog):
-    lines = Lines(pipe[1])
-    os.close(pipe.pop(0))
-    lines.write("line\n")
-    lines._thread.join()
-    lines.write("line\n")
-    await lines.close()
-    assert lines.left_out == 1
-    assert "lines are left out" in caplog.text

@@ -6,13 +6,9 @@ heard of as events; creations and deletions pass through ``logged``, the store t
 given when the log is asked for, so that nothing is spent on them when it is not.
 """
 
-import asyncio
 import contextlib
 import json
 import logging
-import os
-import queue
-import threading
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar, cast
@@ -25,6 +21,7 @@ from drayman.core.events import AttemptEnded, Event
 from drayman.core.queue import Queue
 from drayman.core.record import AttemptRecord, is_kept
 from drayman.core.task import NewTask, Task
+from drayman.lines import Lines
 from drayman.store.contract import Store
 from drayman.wire import deliveries, times
 from drayman.wire.vault import Vault
@@ -32,66 +29,29 @@ from drayman.wire.vault import Vault
 _TYPE = "type.googleapis.com/google.cloud.tasks.logging.v1.TaskActivityLog"
 _TYPES = {Kind.HTTP: "HTTP", Kind.APP_ENGINE: "APP_ENGINE_HTTP"}
 
-WAITING = 10_000
-"""The most lines that wait for whoever reads them."""
-LAST = 1.0
-"""Seconds that the lines which wait have when the server stops."""
-
 Write = Callable[[str], object]
+_log = logging.getLogger("drayman")
 _Result = TypeVar("_Result")
 _Picked = tuple[Queue, str, _Result]
 
-_log = logging.getLogger("drayman")
 
+class Log:
+    """The log's way out; says once that it is not read, and at the end how much was left out."""
 
-class Lines:
-    """Lines on their way to a file descriptor that may be read slowly, or by nobody.
-
-    A thread writes them, so that the event loop never waits. What finds no room is left out and
-    counted. The descriptor is written to directly: a thread that hangs in the lock of
-    ``sys.stdout`` would hold up the server's end.
-    """
-
-    def __init__(self, descriptor: int, room: int = WAITING) -> None:
-        self._descriptor = descriptor
-        self._lines: queue.Queue[str | None] = queue.Queue(room)
-        self._thread = threading.Thread(target=self._run, name="drayman-activity", daemon=True)
-        self._thread.start()
-        self._broken = False
-        self.left_out = 0
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
 
     def write(self, line: str) -> None:
         """Write a line some time, if there is room for it."""
-        try:
-            if not self._broken:
-                self._lines.put_nowait(line)
-                return
-        except queue.Full:
-            pass
-        if not self.left_out:
+        first = not self._lines.left_out
+        if not self._lines.write(line) and first:
             _log.warning("activity log: standard output is not read; lines are left out")
-        self.left_out += 1
 
     async def close(self) -> None:
-        """Give what waits a moment to be written, and say how much was left out."""
-        try:
-            self._lines.put_nowait(None)
-        except queue.Full:
-            pass
-        else:
-            await asyncio.get_running_loop().run_in_executor(None, self._thread.join, LAST)
-        if self.left_out:
-            _log.warning("activity log: %d lines were left out", self.left_out)
-
-    def _run(self) -> None:
-        while (line := self._lines.get()) is not None:
-            rest = line.encode()
-            try:
-                while rest:
-                    rest = rest[os.write(self._descriptor, rest) :]
-            except OSError:  # its reader is gone
-                self._broken = True
-                return
+        """Give what waits a moment to be written."""
+        await self._lines.close()
+        if self._lines.left_out:
+            _log.warning("activity log: %d lines were left out", self._lines.left_out)
 
 
 def logged(store: Store, vault: Vault, write: Write) -> Store:

@@ -1,7 +1,6 @@
 """What people see of a server: log lines, written by a subscriber of its events."""
 
 import logging
-import sys
 import traceback
 
 from drayman.core.clock import SECOND
@@ -15,15 +14,31 @@ from drayman.core.events import (
     StoreFailed,
 )
 from drayman.core.lifecycle import Verdict
+from drayman.lines import Lines
 
 LEVELS = ("debug", "info", "warning", "error")
 
 _log = logging.getLogger("drayman")
 
 
-def log_to_stderr(level: str) -> None:
-    """Send log lines of a level and above to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+class _Handler(logging.Handler):
+    """Hands log lines on, and says in their midst how many found no room."""
+
+    def __init__(self, lines: Lines) -> None:
+        super().__init__()
+        self._lines = lines
+        self._told = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        missing = self._lines.left_out - self._told
+        if missing and self._lines.write(f"{missing} lines were left out: nobody read them\n"):
+            self._told += missing
+        self._lines.write(self.format(record) + "\n")
+
+
+def log_to(lines: Lines, level: str) -> None:
+    """Send log lines of a level and above there."""
+    handler = _Handler(lines)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     _log.setLevel(level.upper())

@@ -34,6 +34,7 @@ from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import AiohttpSender, Sender
 from drayman.dispatch.tokens import CachedTokens, Make, Signer
+from drayman.lines import Lines
 from drayman.store.contract import Store, StoreError
 from drayman.store.sqlite.store import SqliteStore
 from drayman.wire import tokens
@@ -51,8 +52,8 @@ FILES = 65_536
 RESERVE = 64
 """At least so many open files, and a quarter of all, are kept from attempts: for callers."""
 
-STDOUT = 1
-"""The descriptor of standard output."""
+STDOUT, STDERR = 1, 2
+"""The descriptors of standard output and standard error."""
 
 
 COLLECTION = (1_000, 10, 10_000)
@@ -118,10 +119,10 @@ class Server:
     async def _start(self) -> None:
         config, clock, limits = self._config, self._clock, self._config.limits
         declared = self._declared_queues()
-        lines = activity.Lines(STDOUT) if config.activity_log else None
-        if lines is not None:
-            self._closers.push_async_callback(lines.close)
-            self._emit = events.to_all(self._emit, activity.subscriber(lines.write))
+        log = activity.Log(Lines(STDOUT)) if config.activity_log else None
+        if log is not None:
+            self._closers.push_async_callback(log.close)
+            self._emit = events.to_all(self._emit, activity.subscriber(log.write))
         path = ":memory:" if config.store == "memory" else config.store.partition(":")[2]
         safe = config.durability == "safe"
         self.store = await SqliteStore.open(path, limits, clock.now(), safe=safe)
@@ -135,7 +136,7 @@ class Server:
         keys = configuration.load_keys(config.key_file) if config.key_file else {}
         self._vault = Vault(keys)
         encryption = Encryption(self.store, clock, self._vault)
-        store = activity.logged(self.store, self._vault, lines.write) if lines else self.store
+        store = activity.logged(self.store, self._vault, log.write) if log else self.store
         context = Context(store, clock, limits, encryption, issuer)
         app = HttpApp(context)
         await self._start_http(app, sock)
@@ -244,7 +245,15 @@ async def serve(config: Config) -> None:
     it again, and nothing acknowledged is lost.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
-    observe.log_to_stderr(config.log_level)
+    lines = Lines(STDERR)
+    observe.log_to(lines, config.log_level)
+    try:
+        await _serve(config)
+    finally:
+        await lines.close()
+
+
+async def _serve(config: Config) -> None:
     files = _raise_file_limit()
     widen_file_table(files)
     config = _within_files(config, files)

@@ -126,8 +126,11 @@ def environment(**variables):
 
 
 @contextlib.contextmanager
-def serve(tmp_path, *arguments, store=None, files=None):
-    """A server on free ports, with so many open files; killed at the end if it still runs."""
+def serve(tmp_path, *arguments, store=None, files=None, unread=False):
+    """A server on free ports, with so many open files; killed at the end if it still runs.
+
+    What it says on standard error goes to a file, or with ``unread`` to a pipe that nobody reads.
+    """
     store = store or f"sqlite:{tmp_path / 'tasks.db'}"
     line = command("--port", "0", "--http-port", "0", "--store", store, *arguments)
     if files:
@@ -135,7 +138,11 @@ def serve(tmp_path, *arguments, store=None, files=None):
     with (
         (tmp_path / "stderr.log").open("w+") as stderr,
         subprocess.Popen(
-            line, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment()
+            line,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if unread else stderr,
+            text=True,
+            env=environment(),
         ) as process,
     ):
         try:

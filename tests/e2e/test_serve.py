@@ -226,6 +226,25 @@ def test_few_open_files_leave_callers_theirs(tmp_path):
         assert "Too many open files" not in server.log()
 
 
+def test_log_lines_that_nobody_reads_hold_nothing_up(tmp_path):
+    with (
+        run_worker() as worker,
+        serve(tmp_path, "--queue", QUEUE, store="memory", unread=True) as server,
+        server.client() as client,
+    ):
+        bad = {"name": f"{QUEUE}-bad", "retry_config": {"max_attempts": 1}}
+        client.create_queue(parent=LOCATION, queue=bad)
+        for number in range(200):  # a line for each failure, of its name; a pipe holds 64 KB
+            name = f"{bad['name']}/tasks/{number:0>500}"
+            client.create_task(parent=bad["name"], task=http_task("http://127.0.0.1:1", name=name))
+        while list(client.list_tasks(parent=bad["name"])):
+            pass
+        client.create_task(parent=QUEUE, task=http_task(worker.url))
+        worker.await_delivery()
+        assert server.get("/readyz") == (200, {"status": "ready"})
+        assert server.stop() == 0
+
+
 def test_an_activity_log_follows_a_task_through_its_life(tmp_path, worker):
     with serve(tmp_path, "--activity-log", store="memory") as server:
         with server.client() as client:
