@@ -225,3 +225,31 @@ def test_an_attempts_record_says_how_it_ended(kind, result, code, message, respo
     outcome = delivery.judge(kind, result)
     assert (outcome.code, outcome.message) == (code, message)
     assert (outcome.responded, outcome.executed) == (responded, executed)
+
+
+@pytest.mark.parametrize(
+    ("url", "sent", "authorization"),
+    [
+        ("http://u:p@h.example/x", "http://h.example/x", "Basic dTpw"),
+        ("http://u@h.example:8080", "http://h.example:8080", "Basic dTo="),
+        ("http://a%40b:c%3Ad@h.example", "http://h.example", "Basic YUBiOmM6ZA=="),
+        ("http://h.example/u:p@x?a@b", "http://h.example/u:p@x?a@b", None),
+    ],
+)
+def test_a_user_in_a_url_travels_in_a_header(url, sent, authorization):
+    request = delivery.request(dataclasses.replace(HTTP, url=url, headers={}), TASK, {})
+    assert request.url == sent
+    assert request.headers.get("Authorization") == authorization
+
+
+def test_a_user_in_a_url_gives_way_to_a_header_and_to_a_token():
+    target = dataclasses.replace(HTTP, url="https://u:p@h.example/", headers={"authorization": "A"})
+    request = delivery.request(target, TASK, {})
+    assert (request.url, request.headers["authorization"]) == ("https://h.example/", "A")
+    assert "Authorization" not in request.headers
+    with_token = dataclasses.replace(target, headers={}, token=delivery.OidcToken("a@b.example"))
+    assert "Authorization" not in delivery.request(with_token, TASK, {}).headers
+
+
+def test_a_fragment_stays_here():
+    assert delivery.encoded("https://h.example/a?b=1#c#d") == "https://h.example/a?b=1"

@@ -9,6 +9,7 @@ from drayman.core.clock import DAY, HOUR, SECOND
 from drayman.core.delivery import Answer, Failure, Kind, NoAnswer
 from drayman.core.lifecycle import Claim, Verdict
 from drayman.core.queue import Queue, RetryConfig
+from drayman.core.say import Say
 from drayman.core.task import Task
 
 NOW = 1_700_000_000 * SECOND
@@ -56,6 +57,22 @@ def test_a_forced_attempt_is_followed_by_a_delay_from_the_call():
 def test_a_retry_is_never_scheduled_in_the_past():
     settlement = settle(Answer(500), forced_at=NOW - HOUR)
     assert settlement.schedule_time == NOW
+
+
+@pytest.mark.parametrize(
+    ("said", "delay"),
+    [
+        (Say(not_before=NOW + 15 * SECOND), 15),
+        (Say(not_before=NOW + 5 * SECOND), 10),  # a longer backoff wins
+        (Say(at=NOW + 5 * SECOND), 5),
+        (Say(at=NOW + 5 * SECOND, not_before=NOW + 15 * SECOND), 5),
+    ],
+)
+def test_a_handler_has_a_say(said, delay):
+    claim = Claim(7, Queue(QUEUE), dataclasses.replace(TASK, dispatch_count=1))
+    outcome = delivery.judge(Kind.HTTP, Answer(503))
+    settlement = lifecycle.settle(claim, outcome, CONFIG, retention=RETENTION, now=NOW, said=said)
+    assert settlement.schedule_time == NOW + delay * SECOND
 
 
 @pytest.mark.parametrize(("spare", "verdict"), [(0, Verdict.RETRY), (-1, Verdict.FAILED)])

@@ -22,6 +22,8 @@ TARGET = Target(Kind.HTTP, "POST", TASK, {"X-A": "1", "X-B": "2"}, b"body", 600 
         ({"path": "/c"}, "http://worker.example:8080/c?q=1&r=2"),
         ({"path": "c"}, "http://worker.example:8080/c?q=1&r=2"),
         ({"path": ""}, "http://worker.example:8080?q=1&r=2"),
+        ({"path": "/c?d#e"}, "http://worker.example:8080/c%3Fd%23e?q=1&r=2"),
+        ({"query": "x=#y"}, "http://worker.example:8080/a/b?x=%23y"),
         ({"query": "x=y"}, "http://worker.example:8080/a/b?x=y"),
         ({"query": ""}, "http://worker.example:8080/a/b"),
         (

@@ -102,8 +102,13 @@ async def test_a_queue_routes_app_engine_tasks(world):
     await change(world, queue, app_engine_routing_override={"service": "worker", "version": "v2"})
     await world.task(queue, app_engine=True, url="/3", app_engine_routing=routing)
     await world.run()
+    await change(world, queue, app_engine_routing_override={"service": "worker"})
+    routing = {"service": "worker", "version": "v2"}  # all of it gives way
+    await world.task(queue, app_engine=True, url="/4", app_engine_routing=routing)
+    await world.run()
     assert [request.url for request in world.requests] == [
         "http://default.example/1", "http://worker.example/2", "http://v2.example/3",
+        "http://worker.example/4",
     ]  # fmt: skip
 
 

@@ -221,6 +221,21 @@ async def test_what_is_not_http(sender, content):
         assert "answer is not HTTP" in await failure(sender, peer.url)
 
 
+FIELDS = b"".join(b"X%d: y\r\n" % number for number in range(900))
+
+
+@pytest.mark.parametrize("fields", [b"X: " + b"x" * 60_000 + b"\r\n", FIELDS], ids=["long", "many"])
+async def test_a_large_head_is_an_answer(sender, fields):
+    content = b"HTTP/1.1 200 OK\r\n" + fields + b"Content-Length: 0\r\n\r\n"
+    async with answering(content) as peer:
+        assert (await sender.send(post(peer.url))).status == 200
+
+
+async def test_a_head_that_is_too_large_says_so(sender):
+    async with answering(b"HTTP/1.1 200 OK\r\n" + 2 * FIELDS + b"\r\n") as peer:
+        assert "Too many headers" in await failure(sender, peer.url)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -5,6 +5,7 @@ of a failure; every such difference is a row of ``_WORDS`` (recorded dispatches 
 service).
 """
 
+import base64
 import dataclasses
 import enum
 import re
@@ -200,6 +201,7 @@ _WORDS = {
     ),
 }
 
+_USER = re.compile(r"([^:/?#]+://)([^:@/?#]*)(?::([^@/?#]*))?@")
 _AUTHORITY = re.compile(r"(?<=://)[^/?#]+")
 # Google names Host, Content-Length and User-Agent; the rest belongs to the connection (RFC 9110).
 _RESERVED = {
@@ -221,7 +223,8 @@ def request(
 
     ``app_engine`` says where App Engine services live: a base URL by name, for all others under
     the empty name. Without one for the task's service there is nothing to send; nor is a token to
-    an ``http://`` URL unless ``http_tokens`` allows it.
+    an ``http://`` URL unless ``http_tokens`` allows it. A user and password in the URL become an
+    Authorization header where there is neither one nor a token.
     """
     url = target.url
     if target.token is not None and not http_tokens and not _is_https(target.url):
@@ -239,7 +242,21 @@ def request(
                 "--app-engine-target",
             )
         url = base.rstrip("/") + target.url
-    return Request(target.method, encoded(url), headers(target, task), target.body)
+    url, user = _split_user(encoded(url))
+    built = headers(target, task)
+    if user and target.token is None and not any(key.lower() == "authorization" for key in built):
+        built["Authorization"] = f"Basic {base64.b64encode(user).decode()}"
+    return Request(target.method, url, built, target.body)
+
+
+def _split_user(url: str) -> tuple[str, bytes]:
+    """Return a URL without the user and password in it, and these as Basic has them."""
+    match = _USER.match(url)
+    if match is None:
+        return url, b""
+    scheme, user, password = match.groups()
+    words = f"{urllib.parse.unquote(user)}:{urllib.parse.unquote(password or '')}"
+    return scheme + url[match.end() :], words.encode()
 
 
 def _is_https(url: str) -> bool:
@@ -256,8 +273,10 @@ def encoded(url: str) -> str:
     """Return a URL with what may not stand in one percent-encoded; escapes stay, broken ones too.
 
     The real service encodes "some characters" and accepts ``%zz`` (recorded). A host name in
-    another alphabet becomes the name that the DNS knows it by.
+    another alphabet becomes the name that the DNS knows it by. The fragment stays here: it is
+    never sent, so nobody at the other end could tell an audience that has it.
     """
+    url, _, _ = url.partition("#")
     if not url.isascii():
         url = _AUTHORITY.sub(_in_dns, url, count=1)
     return urllib.parse.quote(url, safe="%:/?#[]@!$&'()*+,;=")

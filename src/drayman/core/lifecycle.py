@@ -176,8 +176,8 @@ def _verdict(
     )
     if isinstance(decision, retry.GiveUp):
         return Verdict.FAILED, task.schedule_time, decision.reason
-    time = decision.time if said.at is None else said.at
-    time = max(time, now, said.not_before or now)
+    time = max(decision.time, said.not_before or now) if said.at is None else said.at
+    time = max(time, now)
     if time > task.create_time + retention:
         return Verdict.FAILED, task.schedule_time, "it would outlive its retention"
     return Verdict.RETRY, time, ""

@@ -87,6 +87,8 @@ def url(override: UriOverride, of_task: str) -> str:
     path = pick(override.path, "" if path == "/" and not override.always else path) or ""
     query = pick(override.query, query)
     authority = host if port in {None, "", "0"} else f"{host}:{port}"
+    path = path.replace("?", "%3F").replace("#", "%23")  # what a queue sets is a path throughout
+    query = query and query.replace("#", "%23")
     path = path if not path or path.startswith("/") else f"/{path}"
     return f"{scheme}://{authority}{path}{f'?{query}' if query else ''}"
 

@@ -62,7 +62,7 @@ def _moment(text: str, now: Micros) -> Micros | None:
     """Return the moment that seconds or an HTTP date stand for, within ``LONGEST``."""
     text = text.strip()
     if text.isascii() and text.isdigit():
-        return now + min(int(text[:9]) * SECOND, LONGEST)
+        return now + min(int(text.lstrip("0")[:9] or 0) * SECOND, LONGEST)
     try:
         when = email.utils.parsedate_to_datetime(text)
         moment = int(when.replace(tzinfo=when.tzinfo or datetime.UTC).timestamp() * SECOND)

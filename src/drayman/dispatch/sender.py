@@ -36,6 +36,8 @@ for a request on its way to a connection that is being closed is a failed attemp
 
 RECEIVED_SIZE = 4 * ANSWER_SIZE
 """No more is received of an answer, its heads and the marks between its chunks included."""
+HEAD_SIZE, HEAD_FIELDS = 64 * 1024, 1_000
+"""The longest line of an answer's head, and the most fields in it."""
 INTERIM = 16
 """The most interim answers (1xx) before the answer proper."""
 SLICE = 8 * 1024
@@ -138,6 +140,9 @@ class AiohttpSender:
             timeout=aiohttp.ClientTimeout(total=None),
             skip_auto_headers=_QUIET,
             auto_decompress=False,
+            max_line_size=HEAD_SIZE,
+            max_field_size=HEAD_SIZE,
+            max_headers=HEAD_FIELDS,
         )
         # aiohttp would send some methods again by itself when a kept connection turns out to be
         # closed: a second delivery that no claim and no token stands for. There is no public
@@ -208,12 +213,12 @@ _Kinds = tuple[type[Exception], ...]
 _WORDS: tuple[tuple[_Kinds, str], ...] = (
     # The first row that fits counts: aiohttp's errors inherit from one another.
     ((EndlessError,), "{error}"),
-    ((aiohttp.ClientConnectorDNSError,), "the target's host name cannot be resolved: {error}"),
+    ((aiohttp.ClientConnectorDNSError,), "the target's host name cannot be resolved: {reason}"),
     (
         (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError),
-        "the target's certificate is not accepted: {error}",
+        "the target's certificate is not accepted: {reason}",
     ),
-    ((aiohttp.ClientSSLError, ssl.SSLError), "no TLS connection to the target: {error}"),
+    ((aiohttp.ClientSSLError, ssl.SSLError), "no TLS connection to the target: {reason}"),
     ((aiohttp.ClientConnectorError,), "no connection to the target: {reason}"),
     ((aiohttp.InvalidURL,), "the URL cannot be used: {error}"),
     (
@@ -222,13 +227,14 @@ _WORDS: tuple[tuple[_Kinds, str], ...] = (
     ),
     ((OSError,), "the connection to the target broke: {reason}"),
     ((aiohttp.ClientPayloadError,), "the target's answer broke off"),
-    ((aiohttp.ClientResponseError,), "the target's answer is not HTTP"),
+    ((aiohttp.ClientResponseError,), "the target's answer is not HTTP: {message}"),
     ((Exception,), "the request failed: {error}"),
 )
 
 
 def _in_words(error: Exception) -> str:
     words = next(words for kinds, words in _WORDS if isinstance(error, kinds))
-    cause = getattr(error, "os_error", error)
+    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", error)
     reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-    return words.format(error=error, reason=reason)[:500]
+    message = str(getattr(error, "message", "")).strip().partition("\n")[0]  # a picture follows
+    return words.format(error=error, reason=reason, message=message)[:500]

@@ -38,9 +38,7 @@ class _Settings(NamedTuple):
 
     http_target: HttpTarget | None
     sampling_ratio: float
-    service: str
-    version: str
-    instance: str
+    routing: tuple[str, str, str] | None
 
 
 def open_(queue: Queue, task: Task) -> Delivery:
@@ -92,6 +90,8 @@ def _http(message: Any) -> Target:
 def _app_engine(message: Any, settings: _Settings) -> Target:
     request = message.app_engine_http_request
     own = request.app_engine_routing
+    # A queue's routing is used "no matter what the setting is" of the task (API text).
+    chosen = settings.routing or (own.service, own.version, own.instance)
     return Target(
         kind=Kind.APP_ENGINE,
         method=_METHODS[request.http_method],
@@ -99,13 +99,7 @@ def _app_engine(message: Any, settings: _Settings) -> Target:
         headers=dict(request.headers),
         body=request.body,
         deadline=_deadline(message, limits.APP_ENGINE_DEADLINE_DEFAULT),
-        bases=tuple(
-            routing.app_engine_bases(
-                settings.service or own.service,
-                settings.version or own.version,
-                settings.instance or own.instance,
-            )
-        ),
+        bases=tuple(routing.app_engine_bases(*chosen)),
     )
 
 
@@ -118,10 +112,12 @@ def _deadline(message: Any, default: int) -> int:
 @functools.lru_cache(maxsize=1024)
 def _settings(settings: bytes) -> _Settings:
     message = _Queue.FromString(settings)
-    override = message.app_engine_routing_override
+    override, services = message.app_engine_routing_override, None
+    if message.HasField("app_engine_routing_override"):
+        services = (override.service, override.version, override.instance)
     target = _http_target(message.http_target) if message.HasField("http_target") else None
     ratio = message.stackdriver_logging_config.sampling_ratio
-    return _Settings(target, ratio, override.service, override.version, override.instance)
+    return _Settings(target, ratio, services)
 
 
 def _http_target(message: Any) -> HttpTarget:
