@@ -157,9 +157,6 @@ class AiohttpSender:
             words = _in_words(error)
             _forget_frames(error)
             return NoAnswer(Failure.CONNECTION, words)
-        except asyncio.CancelledError as error:  # the time is up
-            _forget_frames(error)
-            raise
 
     async def _exchange(self, request: Request) -> Answer:
         url = yarl.URL(request.url, encoded=True)

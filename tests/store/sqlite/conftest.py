@@ -23,7 +23,7 @@ async def file_world(tmp_path):
 async def statements(file_world):
     """Give the statements that the store's connection runs from here on."""
     seen = []
-    file_world.store._connection.set_trace_callback(seen.append)
+    file_world.store._opened.connection.set_trace_callback(seen.append)
     return seen
 
 

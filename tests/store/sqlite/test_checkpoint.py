@@ -1,46 +1,86 @@
 """The log is copied into the database beside the writer."""
 
 import sqlite3
+import threading
 
+import pytest
 from world import LIMITS, START, World
 
 from drayman.store.sqlite import checkpoint
+from drayman.store.sqlite.checkpoint import Checkpointer
 from drayman.store.sqlite.store import SqliteStore
 
 
-async def test_what_is_committed_reaches_the_database_while_the_store_works(tmp_path):
-    path = tmp_path / "drayman.db"
-    store = await SqliteStore.open(str(path), LIMITS, START)
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "drayman.db"
+
+
+async def open_store(path):
+    return await SqliteStore.open(str(path), LIMITS, START)
+
+
+async def commit_until(store, done):
+    """Commit until something is so. A commit of these is a page or two."""
+    for _ in range(10 * checkpoint.COMMITS):
+        if done():
+            return
+        await store.check()
+    raise AssertionError("it never came to be")
+
+
+async def test_what_is_committed_reaches_the_database_while_the_store_works(path):
+    store = await open_store(path)
     await World(store).queue()
     before = path.read_bytes()
-    # A commit of these is a page or two, so SQLite itself would copy after thousands of them.
-    for _ in range(5 * checkpoint.COMMITS):
-        await store.check()
-        if path.read_bytes() != before:
-            break
-    else:
-        raise AssertionError("nothing was copied")
+    # SQLite itself would copy after thousands of commits.
+    await commit_until(store, lambda: path.read_bytes() != before)
     await store.close()
 
 
-async def test_a_copy_that_fails_is_tried_again(tmp_path, monkeypatch):
-    path = tmp_path / "drayman.db"
-    store = await SqliteStore.open(str(path), LIMITS, START)
-    await World(store).queue()
-    tries = []
+class Failing:
+    """A connection that fails at first."""
 
-    def connect(path):
-        tries.append(path)
-        if len(tries) == 1:
+    def __init__(self):
+        self.tries = 0
+        self.copied = threading.Event()
+
+    def execute(self, statement):
+        assert statement.startswith("PRAGMA wal_checkpoint")
+        self.tries += 1
+        if self.tries == 1:
             raise sqlite3.OperationalError("disk I/O error")
-        return whole(path)
+        self.copied.set()
+        return self
 
-    whole = checkpoint.database.connect
-    monkeypatch.setattr(checkpoint.database, "connect", connect)
-    for _ in range(10 * checkpoint.COMMITS):
-        await store.check()
-        if len(tries) > 1:
-            break
-    else:
-        raise AssertionError("it was not tried again")
+    def fetchall(self):
+        return []
+
+
+def test_a_copy_that_fails_is_tried_again_and_the_end_waits_for_nothing():
+    connection = Failing()
+    checkpointer = Checkpointer(connection)
+    while not connection.copied.wait(0.001):
+        checkpointer.committed()
+    for _ in range(checkpoint.COMMITS):
+        checkpointer.committed()
+    checkpointer.close()
+    assert connection.tries >= 2
+
+
+async def test_a_file_that_is_moved_away_and_back_keeps_what_was_promised(path, tmp_path):
+    store = await open_store(path)
+    world = World(store)
+    await world.queue()
+    name = await world.create_one("before")
+    elsewhere = tmp_path / "elsewhere.db"
+    path.rename(elsewhere)
+    for _ in range(3 * checkpoint.COMMITS):
+        await world.create_one()
+    assert not path.exists()  # nobody made a new one
+    elsewhere.rename(path)
     await store.close()
+    again = World(await open_store(path))
+    kept = await again.listed()
+    assert (len(kept), kept[0]) == (3 * checkpoint.COMMITS + 1, name)
+    await again.store.close()

@@ -35,8 +35,8 @@ SCANS = {
 
 @pytest.fixture(scope="module")
 def connection():
-    opened, _ = database.open_database(":memory:")
-    yield opened
+    opened = database.open_database(":memory:")
+    yield opened.connection
     opened.close()
 
 

@@ -65,7 +65,7 @@ async def cost(verb, size):
     if "tombstones" in verb or "old" in verb:  # the purged tasks come first
         await world.store.sweep(world.now, size)
     ticks = []
-    world.store._connection.set_progress_handler(lambda: ticks.append(1), 100)
+    world.store._opened.connection.set_progress_handler(lambda: ticks.append(1), 100)
     await VERBS[verb](world)
     await world.store.close()
     return len(ticks)

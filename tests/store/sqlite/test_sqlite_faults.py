@@ -11,7 +11,7 @@ from drayman.store.sqlite.store import SqliteStore
 
 def pages(world, count):
     """Bound the database: SQLite says "disk is full" beyond, as it does for the disk itself."""
-    connection = world.store._connection
+    connection = world.store._opened.connection
     present = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {present + count if count else 1 << 30}")
 
@@ -78,7 +78,7 @@ async def damaged(tmp_path):
     world = World(await SqliteStore.open(str(path), LIMITS, START))
     await world.queue()
     await world.create(*[None] * 2_000, request=b"x" * 200)
-    connection = world.store._connection
+    connection = world.store._opened.connection
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.execute("PRAGMA cache_size = 0")
     connection.execute("PRAGMA shrink_memory")

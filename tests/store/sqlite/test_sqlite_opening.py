@@ -1,6 +1,7 @@
 """Opening a file: whose it is, what it holds, and what is said when it cannot be used."""
 
 import asyncio
+import fcntl
 import sqlite3
 import sys
 from importlib import resources
@@ -100,12 +101,14 @@ async def test_another_program_may_copy_a_store_in_use(path, tmp_path):
     await world.queue()
     name = await world.create_one("t")
     copy = tmp_path / "copy.db"
-    with sqlite3.connect(path) as theirs, sqlite3.connect(copy) as target:
-        theirs.backup(target)
+    theirs = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    copying = asyncio.create_task(asyncio.to_thread(theirs.execute, "VACUUM INTO ?", (str(copy),)))
+    while not copying.done():
+        await world.create_one()
+    await copying
     theirs.close()
-    target.close()
     copied = World(await open_store(copy))
-    assert await copied.listed() == [name]
+    assert (await copied.listed())[0] == name
     for each in (world, copied):
         await each.store.close()
 
@@ -126,8 +129,8 @@ async def test_another_program_that_locks_a_store_is_an_error_to_callers_until_i
     await world.store.close()
 
 
-async def test_a_file_has_one_owner_among_all_processes(path):
-    store = await open_store(path)
+async def refusal_of_another_process(path):
+    """Return what another process is told that opens a store, nothing if it may."""
     program = (
         "import sys\n"
         "from drayman.store.contract import StoreError\n"
@@ -139,7 +142,46 @@ async def test_a_file_has_one_owner_among_all_processes(path):
         sys.executable, "-c", program, str(path), stdout=asyncio.subprocess.PIPE
     )
     said, _ = await other.communicate()
-    assert said.decode() == f"store {path} is in use by another server\n"
+    return said.decode()
+
+
+async def test_a_file_has_one_owner_among_all_processes(path):
+    store = await open_store(path)
+    assert await refusal_of_another_process(path) == f"store {path} is in use by another server\n"
+    await store.close()
+
+
+def linked(path, tmp_path):
+    other = tmp_path / "other.db"
+    other.hardlink_to(path)
+    return other
+
+
+def moved(path, tmp_path):
+    return path.rename(tmp_path / "other.db")
+
+
+def unlocked(path, tmp_path):
+    (tmp_path / "drayman.db.lock").unlink()
+    return path
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_OFD_SETLK"), reason="a kind of lock that Linux has")
+@pytest.mark.parametrize("under", [linked, moved, unlocked])
+async def test_a_file_has_one_owner_under_all_its_names(path, tmp_path, under):
+    store = await open_store(path)
+    other = under(path, tmp_path)
+    assert await refusal_of_another_process(other) == f"store {other} is in use by another server\n"
+    await store.close()
+
+
+async def test_what_is_promised_is_on_disk_whichever_connection_writes_it(path):
+    store = await open_store(path)
+    for connection in (store._opened.connection, store._opened.second):
+        for pragma in ("fullfsync", "checkpoint_fullfsync"):
+            assert connection.execute(f"PRAGMA {pragma}").fetchone() == (1,)
+        assert connection.execute("PRAGMA synchronous").fetchone()[0] >= 1  # NORMAL
+        assert 0 < connection.execute("PRAGMA wal_autocheckpoint").fetchone()[0] <= 4_000
     await store.close()
 
 

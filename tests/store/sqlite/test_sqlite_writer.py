@@ -41,7 +41,7 @@ async def test_different_verbs_share_a_transaction_and_each_gets_its_answer(
 
 
 async def test_one_call_that_cannot_be_written_does_not_spoil_its_group(file_world, together):
-    file_world.store._connection.setlimit(0, 10_000)  # SQLITE_LIMIT_LENGTH
+    file_world.store._opened.connection.setlimit(0, 10_000)  # SQLITE_LIMIT_LENGTH
     small = [file_world.create_one(f"t{number}") for number in range(5)]
     large = file_world.create_one("large", request=b"x" * 20_000)
     refused, *made = await together(large, *small)
@@ -89,7 +89,7 @@ async def synchronous(world, verb):
 
     def looking(calls):
         run_verbs(calls)
-        levels.extend(world.store._connection.execute("PRAGMA synchronous").fetchone())
+        levels.extend(world.store._opened.connection.execute("PRAGMA synchronous").fetchone())
 
     world.store._writer._run_verbs = looking
     await verb(world)

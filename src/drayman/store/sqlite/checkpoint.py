@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import threading
 
-from drayman.store.sqlite import database
+from drayman.store.sqlite.rows import Connection
 
 COMMITS = 200
 """After so many commits it is time to copy: about a fifth of what SQLite itself waits for."""
@@ -21,8 +21,8 @@ _log = logging.getLogger(__name__)
 class Checkpointer:
     """The thread. ``committed`` and ``close`` are the writer's, and the store's, to call."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._commits = 0
         self._wake = threading.Event()
         self._closing = False
@@ -43,14 +43,13 @@ class Checkpointer:
         self._thread.join()
 
     def _work(self) -> None:
-        connection = None
-        while self._wake.wait() and not self._closing:
+        while True:
+            self._wake.wait()
             self._wake.clear()
+            if self._closing:  # only now: what is set after the look wakes up again
+                return
             try:
-                connection = connection or database.connect(self._path)
                 # It waits for nobody, and nobody for it.
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             except sqlite3.Error as error:
                 _log.debug("the log could not be copied into the database: %s", error)
-        if connection is not None:
-            connection.close()

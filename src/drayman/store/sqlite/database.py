@@ -1,12 +1,15 @@
 """Opening the file: the lock, the migrations, what a server that died has left behind."""
 
 import contextlib
+import dataclasses
 import errno
 import fcntl
+import os
 import sqlite3
+import struct
 from importlib import resources
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from drayman.core import errors
 from drayman.store.contract import StoreError
@@ -14,66 +17,120 @@ from drayman.store.contract import StoreError
 MEMORY = ":memory:"
 PATIENCE = 1.0
 """Seconds to wait for another program, a shell or a backup, that has the file locked."""
+LOG_SIZE = 64 << 20
+"""To so many bytes the log is cut when it has grown longer, as beside a long reader."""
 _APPLICATION_ID = 0x44726179  # "Dray", so that another program's file is not taken for ours
 
 
 class Owner:
     """The right to a file of tasks, which one server has at a time.
 
-    The system takes the lock back when a process dies. The empty file that carries it stays:
-    to delete it would let two servers in, one with a lock on a file that has no name any more.
     SQLite's own locks do not serve: the one that keeps all others out would keep the server's
-    second connection out, too.
+    second connection out, too. So there are two of the system's, which it takes back when a
+    process dies. One is on an empty file beside the database, which stays there. The other,
+    where the system has its kind (Linux), is on the database itself, on a byte that SQLite does
+    not touch: it holds under whatever names the file may be had, and if the first is deleted.
     """
 
     def __init__(self, path: str) -> None:
-        self._lock: TextIO | None = None
+        self._files: list[IO[bytes]] = []
         if path == MEMORY:
             return
         real = Path(path).resolve()  # a link to a file is the same file
-        self._lock = real.with_name(f"{real.name}.lock").open("a")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            beside = self._hold(real.with_name(f"{real.name}.lock"), "ab")
+            fcntl.flock(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if hasattr(fcntl, "F_OFD_SETLK"):
+                fcntl.fcntl(self._hold(real, "rb+"), fcntl.F_OFD_SETLK, _BYTE)
         except OSError:
-            self._lock.close()
+            self.close()
             raise
 
+    def _hold(self, path: Path, mode: str) -> IO[bytes]:
+        file = path.open(mode)
+        self._files.append(file)
+        return file
+
     def close(self) -> None:
-        """Let others have it."""
-        if self._lock is not None:
-            self._lock.close()
+        """Let others have it; when nothing of this process uses the database any more.
+
+        To close a file, POSIX has it, drops all locks that a process has on it: SQLite's too.
+        """
+        for file in self._files:
+            file.close()
 
 
-def open_database(path: str) -> tuple[sqlite3.Connection, Owner]:
+_BYTE = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 1 << 62, 1, 0)
+
+
+@dataclasses.dataclass
+class Opened:
+    """A database that is open.
+
+    Attributes:
+        connection: What all verbs use.
+        owner: The right to it.
+        second: Another connection, for the log alone; None in memory, where there is none.
+    """
+
+    connection: sqlite3.Connection
+    owner: Owner | None = None
+    second: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Let go of all, the right to it last."""
+        for each in (self.second, self.connection, self.owner):
+            if each is not None:
+                each.close()
+
+
+def open_database(path: str) -> Opened:
     """Open or create a database, brought to the present version and owned by the caller.
 
     StoreError says why it cannot be used.
     """
-    with contextlib.ExitStack() as opened:
+    try:
+        opened = Opened(_connect(path))
         try:
-            connection = opened.enter_context(contextlib.closing(connect(path)))
-            _check_kind(connection, path)
-            owner = opened.enter_context(contextlib.closing(Owner(path)))
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA wal_autocheckpoint = 4000")
-            connection.execute("PRAGMA cache_size = -65536")  # 64 MB at most
-            connection.execute("PRAGMA temp_store = MEMORY")
-            _migrate(connection, path)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(why_not(path, error)) from None
-        opened.pop_all()
-        return connection, owner
+            _prepare(opened, path)
+        except BaseException:
+            opened.close()
+            raise
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(why_not(path, error)) from None
+    return opened
 
 
-def connect(path: str) -> sqlite3.Connection:
+def _prepare(opened: Opened, path: str) -> None:
+    connection = opened.connection
+    _check_kind(connection, path)
+    opened.owner = Owner(path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")
+    connection.execute(f"PRAGMA journal_size_limit = {LOG_SIZE}")
+    connection.execute("PRAGMA cache_size = -65536")  # 64 MB at most
+    connection.execute("PRAGMA temp_store = MEMORY")
+    _migrate(connection, path)
+    if path != MEMORY:
+        # Now, and never again: later the name may be another file's, or nobody's, and SQLite
+        # would create one and take the log for a leftover of its own.
+        opened.second = _connect(path)
+        opened.second.execute("SELECT count(*) FROM sqlite_master").fetchall()
+
+
+def _connect(path: str) -> sqlite3.Connection:
     """Connect to a database, so that what it promises is on the disk."""
     connection = sqlite3.connect(
         path, timeout=PATIENCE, isolation_level=None, check_same_thread=False,
         cached_statements=512,
     )  # fmt: skip
-    connection.execute("PRAGMA fullfsync = ON")  # macOS, where fsync alone promises nothing
-    connection.execute("PRAGMA checkpoint_fullfsync = ON")
-    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        connection.execute("PRAGMA fullfsync = ON")  # macOS, where fsync alone promises nothing
+        connection.execute("PRAGMA checkpoint_fullfsync = ON")
+        connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

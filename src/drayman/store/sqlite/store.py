@@ -50,21 +50,19 @@ class SqliteStore:
 
     def __init__(
         self,
-        connection: Connection,
-        owner: database.Owner,
+        opened: database.Opened,
         path: str,
         limits: Limits,
         *,
         safe: bool,
     ) -> None:
-        self._connection = connection
-        self._owner = owner
+        self._opened = opened
         self._path = path
         self._identity = database.identity(path)
         self._limits = limits
-        self._checkpointer = None if path == database.MEMORY else Checkpointer(path)
+        self._checkpointer = Checkpointer(opened.second) if opened.second else None
         committed = self._checkpointer.committed if self._checkpointer else None
-        self._writer = Writer(connection, safe=safe, committed=committed)
+        self._writer = Writer(opened.connection, safe=safe, committed=committed)
         self._closed = False
         self._create_queue = Verb[Queue](_each(queues.create), Rank.QUEUES)
         self._update_queue = Verb[Queue](_each(queues.update), Rank.QUEUES, wakes=True)
@@ -134,16 +132,15 @@ class SqliteStore:
         The attempts of a server that died are returned to their queues. StoreError says why
         a store cannot be opened; with ``safe`` false promises are written but not fsynced.
         """
-        connection, owner = database.open_database(path)
+        opened = database.open_database(path)
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            dispatch.release(connection, None, now)
-            connection.execute("COMMIT")
+            opened.connection.execute("BEGIN IMMEDIATE")
+            dispatch.release(opened.connection, None, now)
+            opened.connection.execute("COMMIT")
         except sqlite3.Error as error:
-            connection.close()
-            owner.close()
+            opened.close()
             raise StoreError(database.why_not(path, error)) from None
-        return cls(connection, owner, path, limits, safe=safe)
+        return cls(opened, path, limits, safe=safe)
 
     @property
     def url(self) -> str:
@@ -352,8 +349,7 @@ class SqliteStore:
             self._closed = True
             if self._checkpointer is not None:
                 await asyncio.to_thread(self._checkpointer.close)
-            self._connection.close()
-            self._owner.close()
+            self._opened.close()
 
 
 def _touch(connection: Connection) -> None:

@@ -164,8 +164,6 @@ class Writer:
             self._connection.execute("BEGIN IMMEDIATE")
             self._run_verbs(calls)
             self._connection.execute("COMMIT")
-            if self._committed is not None:
-                self._committed()
         except Exception as error:  # noqa: BLE001 - it becomes the callers' answer
             database.rollback(self._connection)
             of_all = isinstance(error, sqlite3.Error) and database.is_of_the_disk(error)
@@ -177,6 +175,9 @@ class Writer:
             # One call spoils the group: let each stand for itself.
             for call in calls:
                 self._transact([call])
+            return
+        if self._committed is not None:
+            self._committed()
 
     def _run_verbs(self, calls: list[_Call]) -> None:
         by_verb: dict[Verb[Any], list[_Call]] = collections.defaultdict(list)
