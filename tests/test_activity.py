@@ -165,3 +165,13 @@ async def test_a_deletion_is_done_although_its_queue_went_before_it_was_written(
     monkeypatch.setattr(written.inner, "get_queue", gone)
     assert await written.store.delete_tasks([created.name], NOW) == [None]
     assert written.taken() == []
+
+
+async def test_a_fault_of_the_log_is_not_the_callers(written, monkeypatch, caplog):
+    async def broken(_):
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(written.inner, "get_queue", broken)
+    (created,) = await written.store.create_tasks(QUEUE, [new()], NOW)
+    assert await written.store.delete_tasks([created.name], NOW) == [None]
+    assert caplog.text.count("could not be written") == 2

@@ -17,9 +17,10 @@ from drayman.core.batch import Batch
 from drayman.core.clock import SECOND, Micros
 from drayman.core.delivery import Kind
 from drayman.core.errors import ServiceError
-from drayman.core.events import AttemptEnded, Event
+from drayman.core.events import AttemptBegan, AttemptEnded, Event
+from drayman.core.lifecycle import Claim, as_it_came
 from drayman.core.queue import Queue
-from drayman.core.record import AttemptRecord, is_kept
+from drayman.core.record import AttemptRecord, is_picked
 from drayman.core.task import NewTask, Task
 from drayman.lines import Lines
 from drayman.store.contract import Store
@@ -123,6 +124,14 @@ class _Logged:
     async def _created(
         self, names: Sequence[str], results: Sequence[Task | ServiceError], now: Micros
     ) -> None:
+        try:
+            await self._say_created(names, results, now)
+        except Exception:  # noqa: BLE001 - what the store has done is done
+            _log.exception("activity log: a creation could not be written")
+
+    async def _say_created(
+        self, names: Sequence[str], results: Sequence[Task | ServiceError], now: Micros
+    ) -> None:
         pairs = zip(names, results, strict=False)  # a batch that is there already has no results
         for owner, name, result in await self._picked(pairs):
             content = {"status": _status(result)}
@@ -140,8 +149,11 @@ class _Logged:
     async def _deleted(
         self, names: Sequence[str], results: Sequence[ServiceError | None], now: Micros
     ) -> None:
-        for _, name, result in await self._picked(zip(names, results, strict=False)):
-            self._say(name, now, "taskDeletionLog", {"status": _status(result)})
+        try:
+            for _, name, result in await self._picked(zip(names, results, strict=False)):
+                self._say(name, now, "taskDeletionLog", {"status": _status(result)})
+        except Exception:  # noqa: BLE001 - what the store has done is done
+            _log.exception("activity log: a deletion could not be written")
 
     async def _picked(self, pairs: Iterable[tuple[str, _Result]]) -> list[_Picked[_Result]]:
         """Return what the queues' sampling ratios pick of some tasks and what became of them."""
@@ -155,7 +167,7 @@ class _Logged:
             owner = queues[queue_name]
             if owner is not None:
                 ratio = deliveries.sampling_ratio(owner)
-                if is_kept(zlib.crc32(full.encode()), final_failure=False, ratio=ratio):
+                if is_picked(zlib.crc32(full.encode()), ratio):
                     picked.append((owner, full, result))
         return picked
 
@@ -194,49 +206,55 @@ def _line(entry: dict[str, Any]) -> str:
 
 
 def subscriber(write: Write) -> Callable[[Event], None]:
-    """Return a subscriber that writes two lines, dispatch and response, for each picked attempt."""
+    """Return a subscriber that writes a line when a picked attempt begins, and one at its end."""
 
     def log(event: Event) -> None:
-        if isinstance(event, AttemptEnded) and event.settlement.record is not None:
-            for entry in entries(event, event.settlement.record):
-                write(_line(entry))
+        if isinstance(event, AttemptBegan):
+            write(_line(began(event)))
+        elif isinstance(event, AttemptEnded) and event.sampled and event.settlement.record:
+            write(_line(ended(event, as_it_came(event.settlement.record, event.fate))))
 
     return log
 
 
-def entries(event: AttemptEnded, record: AttemptRecord) -> list[dict[str, Any]]:
-    """Return the log entries of an attempt."""
-    common = {
-        "scheduleTime": times.text(record.schedule_time),
-        "targetAddress": record.target,
+def began(event: AttemptBegan) -> dict[str, Any]:
+    """Return the log entry of an attempt that begins."""
+    task = event.claim.task
+    last = task.last_attempt
+    content = {
+        "dispatchCount": str(task.dispatch_count - 1),
+        "dispatchReason": _reason(event.claim),
+        "maxAttempts": event.max_attempts,
+        "scheduleTime": times.text(task.schedule_time if last is None else last.schedule_time),
+        "status": "OK",
+        "targetAddress": event.target,
         "targetType": _TYPES[event.kind],
     }
-    response = common | {
+    return _entry(task.name, event.time, "attemptDispatchLog", content)
+
+
+def ended(event: AttemptEnded, record: AttemptRecord) -> dict[str, Any]:
+    """Return the log entry of an attempt that ended."""
+    content = {
         "attemptDuration": f"{event.duration / SECOND:.6f}s",
         "dispatchCount": str(record.number),
         "maxAttempts": event.max_attempts,
         "responseCount": str(record.responses),
+        "scheduleTime": times.text(record.schedule_time),
         "status": record.code.name,
+        "targetAddress": record.target,
+        "targetType": _TYPES[event.kind],
     }
     if record.retry_time is not None:
-        response["retryTime"] = times.text(record.retry_time)
-    dispatch = common | {
-        "dispatchCount": str(record.number - 1),
-        "dispatchReason": _reason(event, record),
-        "maxAttempts": event.max_attempts,
-        "status": "OK",
-    }
-    return [
-        _entry(record.task, record.dispatch_time, "attemptDispatchLog", dispatch),
-        _entry(record.task, record.response_time, "attemptResponseLog", response),
-    ]
+        content["retryTime"] = times.text(record.retry_time)
+    return _entry(record.task, record.response_time, "attemptResponseLog", content)
 
 
-def _reason(event: AttemptEnded, record: AttemptRecord) -> str:
-    """Return why an attempt was made; the real service's words are not known."""
-    if event.claim.forced_at is not None:
+def _reason(claim: Claim) -> str:
+    """Return why an attempt is made; the real service's words are not known."""
+    if claim.forced_at is not None:
         return "RUN_TASK"
-    return "SCHEDULE" if record.number == 1 else "RETRY"
+    return "SCHEDULE" if claim.task.dispatch_count == 1 else "RETRY"
 
 
 def _entry(task: str, time: Micros, kind: str, content: dict[str, Any]) -> dict[str, Any]:

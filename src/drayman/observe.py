@@ -13,9 +13,13 @@ from drayman.core.events import (
     Stopping,
     StoreFailed,
 )
-from drayman.core.lifecycle import Verdict
+from drayman.core.lifecycle import Fate, Verdict
 from drayman.lines import Lines
 
+_FATES = {
+    Fate.SUPERSEDED: "another attempt of it decides",
+    Fate.GONE: "the task was deleted meanwhile",
+}
 LEVELS = ("debug", "info", "warning", "error")
 
 _log = logging.getLogger("drayman")
@@ -72,6 +76,11 @@ def _log_attempt(event: AttemptEnded) -> None:
     number = task.dispatch_count
     if end.verdict is Verdict.COMPLETED:
         _log.debug("%s: done at attempt %d, %.3f s", task.name, number, seconds)
+    elif event.fate is not Fate.SETTLED:
+        _log.info(
+            "%s: attempt %d failed, %.3f s: %s; %s",
+            task.name, number, seconds, end.message, _FATES[event.fate],
+        )  # fmt: skip
     elif end.verdict is Verdict.RETRY:
         wait = (end.schedule_time - end.response_time) / SECOND
         _log.info(

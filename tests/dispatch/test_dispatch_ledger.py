@@ -1,13 +1,16 @@
 """Which attempts are kept, and what of them; dead letters; Google's log lines."""
 
+import asyncio
 import dataclasses
 import json
 
 import pytest
+from dispatch_world import HANG
 
-from drayman import activity
+from drayman import activity, observe
 from drayman.core.clock import SECOND
 from drayman.core.delivery import Answer
+from drayman.core.lifecycle import Fate
 from drayman.core.status import Code
 from drayman.tasks_v2 import types
 from drayman.wire import tasks
@@ -71,6 +74,78 @@ async def test_a_task_its_handler_refused_is_a_dead_letter(world):
     world.targets.will(Answer(400, {"drayman-retry": "never"}))
     await world.run()
     assert (await world.store.get_dead(name)).reason == "its handler refused it"
+
+
+async def test_what_a_target_sent_is_kept_although_no_text_can_hold_it(world):
+    name = await world.task(await world.queue(max_attempts=1))
+    world.targets.will(Answer(500, {}, b"a\0b\xff"))
+    await world.run()
+    assert (await world.store.get_dead(name)).answer == "a\ufffdb\ufffd"
+
+
+async def test_a_record_says_what_became_of_the_task(world):
+    queue = await world.queue(max_attempts=2)
+    name = await world.task(queue)
+    slow = asyncio.get_running_loop().create_future()
+
+    async def send(request):
+        world.requests.append(request)
+        return await slow if len(world.requests) == 1 else Answer(500)
+
+    world.targets.send = send
+    await world.step()
+    await world.store.run_task(name, world.now)
+    while len(world.events) < 1:
+        await world.step()
+    slow.set_result(Answer(200))
+    await world.dispatcher.drain()
+    second, first = world.events
+    assert (second.fate, first.fate) == (Fate.SUPERSEDED, Fate.SETTLED)
+    (superseded,) = await kept(world, queue)  # of the first no record is asked for
+    assert (superseded.verdict, superseded.reason) == ("superseded", "")
+    assert await world.store.list_dead(queue, None, 0, 10) == []
+
+
+async def test_an_attempt_of_a_deleted_task_is_no_failure_of_the_task(world, caplog):
+    caplog.set_level("INFO", "drayman")
+    queue = await world.queue(settings=sampling(1.0), max_attempts=1)
+    name = await world.task(queue)
+    answer = asyncio.get_running_loop().create_future()
+    world.targets.send = lambda _: answer
+    await world.step()
+    await world.store.delete_tasks([name], world.now)
+    answer.set_result(Answer(500))
+    await world.dispatcher.drain()
+    (gone,) = await kept(world, queue)
+    assert (gone.verdict, gone.reason, gone.retry_time) == ("gone", "", None)
+    for event in world.events:
+        observe.log(event)
+    assert "the task was deleted meanwhile" in caplog.text
+    assert "given up" not in caplog.text
+
+
+async def test_lines_follow_the_ratio_alone(world):
+    lines = []
+    write = activity.subscriber(lines.append)
+    await world.task(await world.queue(max_attempts=1))
+    world.targets.will(500)
+    await world.run()
+    for event in world.events:
+        write(event)
+    assert lines == []
+
+
+async def test_the_line_of_an_attempt_is_there_while_it_hangs(world):
+    lines = []
+    await world.task(await world.queue(settings=sampling(1.0)))
+    world.targets.will(HANG)
+    await world.step()
+    await world.targets.arrived(1)
+    write = activity.subscriber(lines.append)
+    for event in world.events:
+        write(event)
+    (line,) = lines
+    assert "attemptDispatchLog" in json.loads(line)["jsonPayload"]
 
 
 async def test_lines_have_the_shape_of_the_real_log(world):

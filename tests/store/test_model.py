@@ -365,10 +365,10 @@ class Model(RuleBasedStateMachine):
             task.end(self.now + LIMITS.task_tombstone)
         elif attempt.decides:
             task.decider = self.latest_in_flight(task)
-            if verdict is Verdict.RETRY:
-                task.schedule_time = again
-            elif task.decider is None:
+            if verdict is Verdict.FAILED and task.decider is None:
                 task.end(self.now + LIMITS.task_tombstone)
+            else:
+                task.schedule_time = again
 
     def latest_in_flight(self, task):
         others = [attempt for attempt in self.held if attempt.task is task]

@@ -7,7 +7,7 @@ from world import full, ids_of, names_of, settlement
 
 from drayman.core import errors
 from drayman.core.clock import HOUR, SECOND
-from drayman.core.lifecycle import Verdict
+from drayman.core.lifecycle import Fate, Verdict
 from drayman.core.queue import State
 from drayman.core.task import Attempt
 
@@ -184,6 +184,46 @@ async def test_the_last_of_several_attempts_decides(world, verdict):
     assert len(await world.store.list_dead(full("q"), None, 0, 10)) == 1
 
 
+async def three_in_flight(world):
+    name, first = await in_flight_and_granted(world)
+    second = await world.claim_one()
+    await world.run(name)
+    return name, first, second, await world.claim_one()
+
+
+async def test_a_task_waits_while_any_attempt_of_it_is_in_flight(world):
+    name, first, second, third = await three_in_flight(world)
+    await world.settle(third, Verdict.FAILED)
+    await world.settle(first, Verdict.RETRY, schedule_time=world.now)
+    assert (await world.claim(), await world.listed()) == ([], [name])
+    await world.settle(second, Verdict.RETRY, schedule_time=world.now)
+    assert len(await world.claim()) == 1
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "goes_on"),
+    [((Verdict.FAILED, Verdict.RETRY), True), ((Verdict.RETRY, Verdict.FAILED), False)],
+)
+@pytest.mark.parametrize("latest_first", [True, False])
+@pytest.mark.parametrize("together", [True, False])
+async def test_the_last_to_end_decides_in_a_group_as_one_by_one(
+    world, verdicts, goes_on, latest_first, together
+):
+    name, first = await in_flight_and_granted(world)
+    claims = [await world.claim_one(), first]
+    ends = [
+        settlement(claim, verdict, world.now)
+        for claim, verdict in zip(claims[:: 1 if latest_first else -1], verdicts, strict=True)
+    ]
+    if together:
+        fates = await world.store.settle(ends, world.now)
+    else:
+        fates = [fate for end in ends for fate in await world.store.settle([end], world.now)]
+    assert fates == [Fate.SUPERSEDED, Fate.SETTLED]
+    assert await world.listed() == ([name] if goes_on else [])
+    assert await world.in_flight() == 0
+
+
 async def test_a_success_after_the_granted_attempt_failed_for_good_completes_the_task(world):
     _, first = await in_flight_and_granted(world)
     await world.settle(await world.claim_one(), Verdict.FAILED)
@@ -199,7 +239,7 @@ async def test_what_failed_beside_a_success_in_one_group_is_not_dead(world):
         settlement(second, Verdict.FAILED, world.now),
         settlement(first, Verdict.COMPLETED, world.now),
     ]
-    assert await world.store.settle(ends, world.now) == [True, True]
+    assert await world.store.settle(ends, world.now) == [Fate.SETTLED] * 2
     assert await world.listed() == []
     assert await world.store.list_dead(full("q"), None, 0, 10) == []
 

@@ -106,8 +106,8 @@ class World:
     async def settle(self, claim, verdict=Verdict.COMPLETED, **fields):
         """Settle one attempt; return whether it was held."""
         ended = settlement(claim, verdict, self.now, **fields)
-        (held,) = await self.store.settle([ended], self.now)
-        return held
+        (fate,) = await self.store.settle([ended], self.now)
+        return fate is not None
 
     async def in_flight(self):
         return (await self.store.stats()).in_flight

@@ -8,7 +8,26 @@ from collections.abc import Callable
 
 from drayman.core.clock import Micros
 from drayman.core.delivery import Kind
-from drayman.core.lifecycle import Claim, Settlement
+from drayman.core.lifecycle import Claim, Fate, Settlement
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AttemptBegan:
+    """A request is about to be sent; told of those alone that the sampling ratio picks.
+
+    Attributes:
+        claim: The attempt.
+        time: When.
+        target: The method and the URL it goes to.
+        kind: What kind of target that is.
+        max_attempts: How many attempts the task has in all, by its own policy or its queue's.
+    """
+
+    claim: Claim
+    time: Micros
+    target: str
+    kind: Kind
+    max_attempts: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -17,17 +36,21 @@ class AttemptEnded:
 
     Attributes:
         claim: The attempt.
-        settlement: How it ended, and what became of the task.
+        settlement: How it ended, and what is to become of the task.
+        fate: What that came to.
         duration: How long it took.
         kind: What kind of target it went to.
         max_attempts: How many attempts the task has in all, by its own policy or its queue's.
+        sampled: Whether the sampling ratio picks it.
     """
 
     claim: Claim
     settlement: Settlement
+    fate: Fate
     duration: Micros
     kind: Kind
     max_attempts: int
+    sampled: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,7 +114,9 @@ class Crashed:
     error: BaseException
 
 
-Event = AttemptEnded | AttemptCrashed | StoreFailed | RateChanged | Stopping | Crashed
+Event = (
+    AttemptBegan | AttemptEnded | AttemptCrashed | StoreFailed | RateChanged | Stopping | Crashed
+)
 Emit = Callable[[Event], None]
 
 

@@ -52,6 +52,17 @@ class Verdict(enum.Enum):
     FAILED = "failed"
 
 
+class Fate(enum.Enum):
+    """What a verdict came to, as the store found the task."""
+
+    SETTLED = "settled"
+    """It is as the verdict has it."""
+    SUPERSEDED = "superseded"
+    """Another attempt of the task, by RunTask, decides."""
+    GONE = "gone"
+    """The task was deleted meanwhile, or the claim was not held any more."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Claim:
     """The right to make one attempt.
@@ -157,6 +168,13 @@ def with_record(settlement: Settlement, claim: Claim, target: str, answer: str) 
         answer=answer,
     )
     return dataclasses.replace(settlement, record=record)
+
+
+def as_it_came(record: AttemptRecord, fate: Fate) -> AttemptRecord:
+    """Return the record of an attempt that says what became of its task."""
+    if fate is Fate.SETTLED:
+        return record
+    return dataclasses.replace(record, verdict=fate.value, reason="", retry_time=None)
 
 
 def _verdict(

@@ -30,7 +30,8 @@ class AttemptRecord:
         response_time: When it ended.
         code: How it ended.
         message: The same in words.
-        verdict: What became of the task: "completed", "retry" or "failed".
+        verdict: What became of the task: "completed", "retry" or "failed"; or "superseded" when
+            another attempt decides on it, "gone" when it was deleted meanwhile.
         reason: Why a failed task was given up.
         retry_time: When the task is tried again, None if it is not.
         answer: The beginning of the answer's body.
@@ -70,9 +71,9 @@ class DeadLetter:
     answer: str
 
 
-def is_kept(claim: int, *, final_failure: bool, ratio: float) -> bool:
-    """Tell whether an attempt is kept: its share of all, and each that ends a task badly."""
-    return final_failure or (claim * _SPREAD % 2**32) / 2**32 < ratio
+def is_picked(number: int, ratio: float) -> bool:
+    """Tell whether one of many is in the sample that a ratio makes of them."""
+    return (number * _SPREAD % 2**32) / 2**32 < ratio
 
 
 def dumps(attempt: AttemptRecord) -> str:

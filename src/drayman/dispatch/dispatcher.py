@@ -15,6 +15,7 @@ from drayman.core import delivery, errors, lifecycle, record, say
 from drayman.core.clock import HOUR, SECOND, Clock, Micros
 from drayman.core.delivery import Answer, Failure, NoAnswer, Request, Target
 from drayman.core.events import (
+    AttemptBegan,
     AttemptCrashed,
     AttemptEnded,
     Emit,
@@ -22,7 +23,7 @@ from drayman.core.events import (
     Stopping,
     StoreFailed,
 )
-from drayman.core.lifecycle import Claim, Settlement, Verdict
+from drayman.core.lifecycle import Claim, Fate, Settlement, Verdict
 from drayman.core.limits import Limits
 from drayman.core.queue import RetryConfig
 from drayman.dispatch.sender import Sender
@@ -190,14 +191,16 @@ class Dispatcher:
             failure = NoAnswer(Failure.CONNECTION, "internal error of the server; see its log")
             opened = deliveries.unopened(claim.queue)
             settlement = self._judge(claim, opened, _Made("", failure))
-        await self._settle(settlement)
+        fate = await self._settle(settlement)
         self._emit(
             AttemptEnded(
                 claim,
                 settlement,
+                fate,
                 settlement.response_time - began,
                 opened.target.kind,
                 opened.retry_config.max_attempts,
+                record.is_picked(claim.number, opened.sampling_ratio),
             )
         )
 
@@ -205,7 +208,7 @@ class Dispatcher:
         """Make an attempt; return what it was, as far as that is known, and how it ended."""
         try:
             opened = deliveries.open_(claim.queue, self._vault.opened(claim.task))
-            made = await self._deliver(claim, opened.target)
+            made = await self._deliver(claim, opened)
         except errors.FailedPrecondition as error:  # its key is gone
             silence = NoAnswer(Failure.PRECONDITION, error.message)
             opened = deliveries.unopened(claim.queue, UNTIL_THE_KEY_IS_BACK)
@@ -223,18 +226,23 @@ class Dispatcher:
             said=say.heard(result, now),
         )
         failed = settlement.verdict is Verdict.FAILED
-        if record.is_kept(claim.number, final_failure=failed, ratio=opened.sampling_ratio):
+        if failed or record.is_picked(claim.number, opened.sampling_ratio):
             answer = result.body if isinstance(result, Answer) else b""
             text = answer.decode("utf-8", "replace")
             return lifecycle.with_record(settlement, claim, made.address, text)
         return settlement
 
-    async def _deliver(self, claim: Claim, target: Target) -> "_Made":
+    async def _deliver(self, claim: Claim, opened: Delivery) -> "_Made":
+        target = opened.target
         request = delivery.request(
             target, claim.task, self._app_engine, http_tokens=self._limits.http_tokens
         )
         if isinstance(request, NoAnswer):
-            return _Made(f"{target.method} {target.url}", request)
+            address = f"{target.method} {target.url}"
+            self._tell_began(claim, opened, address)
+            return _Made(address, request)
+        address = f"{request.method} {request.url}"
+        self._tell_began(claim, opened, address)
         result: Answer | NoAnswer
         try:
             async with self._clock.timeout(self._clock.now() + target.deadline):
@@ -242,7 +250,12 @@ class Dispatcher:
         except TimeoutError:
             seconds = target.deadline / SECOND
             result = NoAnswer(Failure.DEADLINE, f"no answer within the deadline of {seconds:g} s")
-        return _Made(f"{request.method} {request.url}", result)
+        return _Made(address, result)
+
+    def _tell_began(self, claim: Claim, opened: Delivery, address: str) -> None:
+        if record.is_picked(claim.number, opened.sampling_ratio):
+            kind, most = opened.target.kind, opened.retry_config.max_attempts
+            self._emit(AttemptBegan(claim, self._clock.now(), address, kind, most))
 
     async def _send(self, request: Request, target: Target) -> Answer | NoAnswer:
         if target.token is not None:
@@ -253,13 +266,13 @@ class Dispatcher:
             request = delivery.authorized(request, bearer)
         return await self._sender.send(request)
 
-    async def _settle(self, settlement: Settlement) -> None:
+    async def _settle(self, settlement: Settlement) -> Fate:
         """Have an outcome noted, however long the store needs; its slot stays taken so long."""
         while True:
             try:
-                await self._store.settle([settlement], self._clock.now())
+                (fate,) = await self._store.settle([settlement], self._clock.now())
             except Exception as error:  # noqa: BLE001 - a claim must be settled
                 self._emit(StoreFailed("settle", errors.words(error)))
                 await self._clock.wait(asyncio.Event(), self._clock.now() + PAUSE)
             else:
-                return
+                return fate or Fate.GONE

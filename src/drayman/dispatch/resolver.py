@@ -173,7 +173,7 @@ class Resolver(AbstractResolver):
             )  # fmt: skip
             found = [(row[0], _address(row[4])) for row in rows]
         except OSError as error:
-            found = error
+            found = error.with_traceback(None)  # it is remembered; what it has seen need not be
         except Exception as error:  # noqa: BLE001 - a name that no DNS can have: UnicodeError
             found = socket.gaierror(socket.EAI_NONAME, str(error))
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more

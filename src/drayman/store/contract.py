@@ -23,7 +23,7 @@ from drayman.core.batch import Batch
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.keys import SigningKey
-from drayman.core.lifecycle import Claim, Settlement
+from drayman.core.lifecycle import Claim, Fate, Settlement
 from drayman.core.limits import PAGE_BYTES
 from drayman.core.queue import Queue, State
 from drayman.core.record import AttemptRecord, DeadLetter
@@ -264,15 +264,21 @@ class Store(Protocol):
         first; within it, the task that has been due longest.
         """
 
-    async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[bool]:
-        """Note how attempts ended; False for a claim that is no longer held, which is ignored.
+    async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[Fate | None]:
+        """Note how attempts ended, and return what that came to.
+
+        None for a claim that is no longer held, which is ignored.
 
         A task that was deleted meanwhile stays deleted. Where RunTask has put several attempts of
         a task in flight, a success completes it and of the failures the last one decides.
         """
 
     async def release(self, server: str, now: Micros) -> int:
-        """Return all attempts of a server to their queues, due at once; how many it were."""
+        """Return all attempts of a server to their queues; how many it were.
+
+        Their tasks are due as they were, which is at once; but for one on which an earlier
+        attempt had been left to decide: that one is due as the other said.
+        """
 
     async def sweep(self, now: Micros, limit: int) -> int:
         """Remove up to ``limit`` remains: purged tasks, old tasks, expired tombstones and keys.

@@ -2,20 +2,20 @@
 
 import collections
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from drayman.core import bucket, fairness, throttle
 from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
-from drayman.core.lifecycle import Claim, Settlement, Verdict
+from drayman.core.lifecycle import Claim, Fate, Settlement, Verdict
 from drayman.core.limits import Limits
 from drayman.core.queue import State
 from drayman.core.throttle import State as Pressure
 from drayman.core.throttle import Tally
 from drayman.store.contract import Claims
 from drayman.store.sqlite import batches, keys, ledger, tasks
-from drayman.store.sqlite.rows import Connection, QueueRow, TaskRow, queue_of, sql, task_of
+from drayman.store.sqlite.rows import Connection, QueueRow, TaskRow, queue_of, sql, task_of, text
 
 _SQL = sql("dispatch.sql")
 _TASK = sql("task.sql")
@@ -68,7 +68,7 @@ def claim_due(connection: Connection, turn: Turn, limits: Limits) -> Claims:
 
 def settle(
     connection: Connection, calls: Sequence[tuple[Sequence[Settlement], Micros]], limits: Limits
-) -> list[list[bool]]:
+) -> list[list[Fate | None]]:
     """Note the outcomes of all calls of a group, in a handful of statements."""
     ended: dict[int, Settlement] = {}
     for given, _ in calls:
@@ -76,29 +76,53 @@ def settle(
             ended.setdefault(each.claim, each)  # an attempt ends once
     now = max((now for _, now in calls), default=0)
     rows = connection.execute(_SQL["end_claims"], {"numbers": json.dumps(list(ended))})
-    held = {number: _Held(number, *rest) for number, *rest in rows.fetchall()}
+    unordered = {number: _Held(number, *rest) for number, *rest in rows.fetchall()}
+    held = {number: unordered[number] for number in ended if number in unordered}
     verdicts = {number: ended[number].verdict for number in held}
     completed = {held[n].task for n, verdict in verdicts.items() if verdict is Verdict.COMPLETED}
     others = [claim for claim in held.values() if claim.task not in completed]
-    heirs = _heirs(connection, others)
-    failed = [claim for claim in others
-              if verdicts[claim.number] is Verdict.FAILED and claim.task not in heirs]  # fmt: skip
-    final = set(_deciding(connection, failed))
-    going_on = [(claim, ended[claim.number]) for claim in others if claim.number not in final]
-    _note_ends(connection, going_on, heirs)
+    deciders, heirs = _deciders(connection, others), _heirs(connection, others)
+    # Of several ends of a task the last counts, and decides if none is left in flight.
+    last = {claim.task: claim for claim in others if deciders.get(claim.task) in held}
+    final = [claim for claim in last.values()
+             if verdicts[claim.number] is Verdict.FAILED and claim.task not in heirs]  # fmt: skip
+    dead = {claim.task for claim in final}
+    going_on = [claim for claim in last.values() if claim.task not in dead]
+    _note_ends(connection, [(deciders[c.task], ended[c.number], heirs.get(c.task), c.task)
+                            for c in going_on])  # fmt: skip
+    fates = {
+        claim.number: _fate(claim, completed, deciders, last, heirs) for claim in held.values()
+    }
+    ledger.note_attempts(connection, [(ended[number], fates[number]) for number in held])
+    ledger.note_dead(connection, [(c.task, ended[c.number]) for c in final], limits, now)
     gone: dict[int, set[int]] = collections.defaultdict(set)
     for claim in held.values():
-        if claim.task in completed or claim.number in final:
+        if claim.task in completed or claim.task in dead:
             gone[claim.queue].add(claim.task)
-    ledger.note_attempts(connection, [ended[number] for number in held])
-    ledger.note_dead(
-        connection, [(held[n].task, ended[n]) for n in held if n in final], limits, now
-    )
     for queue, seqs in gone.items():
         tasks.remove(connection, queue, sorted(seqs), now + limits.task_tombstone)
     _end_attempts(connection, [(claim.queue, ended[n]) for n, claim in held.items()], now)
     noted = {number: ended[number] for number in held}
-    return [[noted.get(each.claim) is each for each in given] for given, _ in calls]
+    return [
+        [fates[each.claim] if noted.get(each.claim) is each else None for each in given]
+        for given, _ in calls
+    ]
+
+
+def _fate(
+    claim: _Held,
+    completed: Collection[int],
+    deciders: Mapping[int, int | None],
+    last: Mapping[int, _Held],
+    heirs: Mapping[int, int],
+) -> Fate:
+    """Return what the end of an attempt came to."""
+    if claim.task in completed:
+        return Fate.SETTLED
+    if claim.task not in deciders:
+        return Fate.GONE
+    decided = last.get(claim.task) is claim and claim.task not in heirs
+    return Fate.SETTLED if decided else Fate.SUPERSEDED
 
 
 def release(connection: Connection, server: str | None, now: Micros) -> int:
@@ -236,22 +260,17 @@ def _next_wake(connection: Connection, now: Micros) -> Micros | None:
 
 
 def _note_ends(
-    connection: Connection, ends: Sequence[tuple[_Held, Settlement]], heirs: Mapping[int, int]
+    connection: Connection, ends: Sequence[tuple[int | None, Settlement, int | None, int]]
 ) -> None:
-    """Note attempts after which their tasks go on: scheduled again, or decided on by an heir."""
+    """Note ends after which their tasks go on: scheduled again, or decided on by an heir."""
     if ends:
-        ended = [
-            (held.task, each.claim, each.schedule_time, each.response_time, int(each.code),
-             _text(each.message), int(each.responded), int(each.executed),
-             each.previous_response, heirs.get(held.task))
-            for held, each in ends
+        noted = [
+            (task, decider, each.schedule_time, each.response_time, int(each.code),
+             text(each.message), int(each.responded), int(each.executed),
+             each.previous_response, heir)
+            for decider, each, heir, task in ends
         ]  # fmt: skip
-        connection.execute(_SQL["note_ends"], {"ended": json.dumps(ended)})
-
-
-def _text(message: str) -> str:
-    # What a target sent may hold what no text may, and reading it back would fail.
-    return message.encode(errors="replace").decode()
+        connection.execute(_SQL["note_ends"], {"ended": json.dumps(noted)})
 
 
 def _heirs(connection: Connection, ended: Sequence[_Held]) -> dict[int, int]:
@@ -266,13 +285,12 @@ def _heirs(connection: Connection, ended: Sequence[_Held]) -> dict[int, int]:
     return dict(rows)
 
 
-def _deciding(connection: Connection, ended: Sequence[_Held]) -> list[int]:
-    """Return those of the attempts, by number, that decide on their tasks."""
+def _deciders(connection: Connection, ended: Sequence[_Held]) -> dict[int, int | None]:
+    """Return the attempts that were to decide on the tasks that are still there."""
     if not ended:
-        return []
-    pairs = json.dumps([(each.task, each.number) for each in ended])
-    rows = connection.execute(_SQL["deciding"], {"pairs": pairs}).fetchall()
-    return [number for (number,) in rows]
+        return {}
+    given = {"tasks": json.dumps([each.task for each in ended])}
+    return dict(connection.execute(_SQL["deciders"], given).fetchall())
 
 
 def _free_slots(connection: Connection, queues: Sequence[int], now: Micros, sign: int = 1) -> None:

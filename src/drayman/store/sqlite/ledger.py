@@ -7,14 +7,14 @@ from typing import NamedTuple, TypeVar
 from drayman.core import errors, names, record
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
-from drayman.core.lifecycle import Settlement
+from drayman.core.lifecycle import Fate, Settlement, as_it_came
 from drayman.core.limits import Limits
 from drayman.core.record import AttemptRecord, DeadLetter
 from drayman.core.status import Code
 from drayman.core.task import Attempt, NewTask, Task
 from drayman.store import statements
 from drayman.store.sqlite import tasks
-from drayman.store.sqlite.rows import Connection
+from drayman.store.sqlite.rows import Connection, text
 
 _Item = TypeVar("_Item")
 
@@ -44,9 +44,9 @@ class DeadRow(NamedTuple):
 _SQL = statements.load("drayman.store.sqlite.sql", "ledger.sql", dead=", ".join(DeadRow._fields))
 
 
-def note_attempts(connection: Connection, ended: Sequence[Settlement]) -> None:
+def note_attempts(connection: Connection, ended: Sequence[tuple[Settlement, Fate]]) -> None:
     """Keep the attempts that are to be kept."""
-    kept = [each.record for each in ended if each.record is not None]
+    kept = [as_it_came(each.record, fate) for each, fate in ended if each.record is not None]
     if kept:
         rows = [(*names.task("name", each.task), record.dumps(each)) for each in kept]
         connection.execute(_SQL["add_attempts"], {"records": json.dumps(rows)})
@@ -57,8 +57,8 @@ def note_dead(
 ) -> None:
     """Keep tasks that failed for good; called before they are removed."""
     rows = [
-        (seq, each.reason, each.record.answer if each.record else "", each.response_time,
-         int(each.code), each.message, int(each.responded))
+        (seq, text(each.reason), text(each.record.answer) if each.record else "",
+         each.response_time, int(each.code), text(each.message), int(each.responded))
         for seq, each in dead
     ]  # fmt: skip
     _add_dead(connection, rows, limits, now)
@@ -76,7 +76,7 @@ def list_attempts(
     """Return attempts of a queue, the latest first, by count and size."""
     given = {"queue": queue, "task": task, "before": before, "limit": limit}
     found = connection.execute(_SQL["list_attempts" if task is None else "list_attempts_of"], given)
-    sized = ((len(text), (number, record.loads(text))) for number, text in found)
+    sized = ((len(kept), (number, record.loads(kept))) for number, kept in found)
     page = _page(sized, size)
     found.close()
     return page

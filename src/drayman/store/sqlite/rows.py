@@ -68,6 +68,11 @@ def sql(file: str) -> dict[str, str]:
     )
 
 
+def text(given: str) -> str:
+    """Return a text as SQLite can keep and JSON can carry it, whatever a target has sent."""
+    return given.encode(errors="replace").decode().replace("\0", "\ufffd")
+
+
 def columns_of(queue: Queue) -> dict[str, Any]:
     """Return a queue's settings as the columns that keep them."""
     rates, retries = queue.rate_limits, queue.retry_config

@@ -10,7 +10,7 @@ from drayman.core.batch import Batch
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.keys import SigningKey
-from drayman.core.lifecycle import Settlement
+from drayman.core.lifecycle import Fate, Settlement
 from drayman.core.limits import PAGE_BYTES, Limits
 from drayman.core.queue import Queue, State
 from drayman.core.record import AttemptRecord, DeadLetter
@@ -76,7 +76,7 @@ class SqliteStore:
         )
         self._purge_queue = Verb[Queue](_each(queues.purge), Rank.DELETIONS)
         self._delete_queue = Verb[None](_each(queues.delete), Rank.DELETIONS)
-        self._settle = Verb[list[bool]](
+        self._settle = Verb[list[Fate | None]](
             lambda c, calls: dispatch.settle(c, calls, limits),
             Rank.OUTCOMES,
             promise=False,
@@ -272,7 +272,7 @@ class SqliteStore:
         turn = dispatch.Turn(server, limit, held, slots, now, oldest)
         return await self._writer.call(self._claim_due, turn)
 
-    async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[bool]:
+    async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[Fate | None]:
         """Note how attempts ended."""
         return await self._writer.call(self._settle, (settlements, now))
 

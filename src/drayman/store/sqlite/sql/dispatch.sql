@@ -72,9 +72,9 @@ SELECT task, max(number) FROM claim
 WHERE server IS NOT NULL AND task IN (SELECT value FROM json_each(:tasks))
 GROUP BY task
 
--- name: deciding
-SELECT task.claim FROM json_each(:pairs) AS pair
-JOIN task ON task.seq = pair.value ->> 0 AND task.claim = pair.value ->> 1
+-- name: deciders
+SELECT task.seq, task.claim FROM task JOIN queue USING (generation)
+WHERE task.seq IN (SELECT value FROM json_each(:tasks))
 
 -- name: note_ends
 UPDATE task SET
