@@ -6,6 +6,7 @@ The server makes such searches rarely (``server.COLLECTION``), for they stop eve
 import asyncio
 import contextlib
 import gc
+import itertools
 import socket
 import types
 
@@ -14,9 +15,11 @@ from test_dispatch_sender import OK, STARTS, Peer, answering, post
 
 from drayman.core.clock import SECOND, ManualClock
 from drayman.core.delivery import NoAnswer
+from drayman.dispatch import resolver
 from drayman.dispatch.sender import AiohttpSender
 
 ATTEMPTS = 10
+_NUMBERS = itertools.count()
 
 
 class Hanging(Peer):
@@ -100,7 +103,7 @@ async def attempts(sender, url, arrived=None):
         async def attempt(clock=clock):
             with contextlib.suppress(TimeoutError):
                 async with clock.timeout(clock.now() + SECOND):
-                    await sender.send(post(url))
+                    await sender.send(post(url.replace("NUMBER", str(next(_NUMBERS)))))
 
         running = asyncio.create_task(attempt())
         if arrived is not None:
@@ -123,7 +126,11 @@ async def test_attempts_leave_no_cycles(peer, garbage):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:{port}/", "http://nowhere.invalid/", "https://localhost:{port}/", "http://["]
+    "url",
+    [
+        "http://127.0.0.1:{port}/", "http://nowhere.invalid/",
+        "https://localhost:{port}/", "http://[",
+    ],
 )  # fmt: skip
 async def test_attempts_that_never_arrive_leave_no_cycles(url, garbage):
     sender = AiohttpSender()
@@ -133,5 +140,18 @@ async def test_attempts_that_never_arrive_leave_no_cycles(url, garbage):
     garbage()
     await attempts(sender, url)
     assert isinstance(await sender.send(post(url)), NoAnswer)
+    assert garbage() == []
+    await sender.close()
+
+
+async def test_what_is_remembered_of_failed_lookups_is_no_cycle(garbage, monkeypatch):
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    monkeypatch.setattr(resolver, "REMEMBERED", 1)  # so that the others are forgotten at once
+    sender = AiohttpSender(getaddrinfo=unknown)
+    await attempts(sender, "http://nowhere-NUMBER.invalid/")
+    garbage()
+    await attempts(sender, "http://nowhere-NUMBER.invalid/")
     assert garbage() == []
     await sender.close()

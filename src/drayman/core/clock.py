@@ -2,12 +2,12 @@
 
 import abc
 import asyncio
-import contextlib
 import heapq
 import itertools
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 
 Micros = int
 """Microseconds: since 1970-01-01 UTC for a moment, plain for a duration."""
@@ -48,17 +48,30 @@ class Clock(abc.ABC):
 
     def timeout(self, until: Micros) -> AbstractAsyncContextManager[object]:
         """Bound a block: TimeoutError is raised in it once ``until`` has come."""
-        return self._timeout(until)
+        return _Timeout(self, until)
 
-    @contextlib.asynccontextmanager
-    async def _timeout(self, until: Micros):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(None) as scope:  # noqa: TID251 - this file is the clock
-            timer = self.call_at(until, lambda: scope.reschedule(loop.time()))
-            try:
-                yield scope
-            finally:
-                timer.cancel()
+
+class _Timeout(AbstractAsyncContextManager[object]):
+    """``asyncio.timeout`` by another clock; a class, for a generator would hold its own error."""
+
+    def __init__(self, clock: Clock, until: Micros) -> None:
+        self._clock = clock
+        self._until = until
+        self._scope = asyncio.timeout(None)  # noqa: TID251 - this file is the clock
+
+    async def __aenter__(self) -> object:
+        scope, loop = await self._scope.__aenter__(), asyncio.get_running_loop()
+        self._timer = self._clock.call_at(self._until, lambda: scope.reschedule(loop.time()))
+        return scope
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        await self._scope.__aexit__(kind, error, trace)
 
 
 class _LoopTimer(Timer):
