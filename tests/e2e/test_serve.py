@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import sqlite3
+from pathlib import Path
 
 import pytest
 from processes import LOCATION, QUEUE, http_task, run_to_end, run_worker, serve
@@ -224,6 +225,13 @@ def test_few_open_files_leave_callers_theirs(tmp_path):
         assert server.get("/readyz") == (200, {"status": "ready"})
         assert client.get_queue(name=QUEUE).name == QUEUE
         assert "Too many open files" not in server.log()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux says it there")
+def test_there_is_room_for_all_files_from_the_start(tmp_path):
+    with serve(tmp_path, store="memory", files=4096) as server:
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+        assert int(re.search(r"FDSize:\s+(\d+)", status)[1]) >= 4096
 
 
 def test_log_lines_that_nobody_reads_hold_nothing_up(tmp_path):
