@@ -11,7 +11,7 @@ import socket
 import types
 
 import pytest
-from test_dispatch_sender import OK, STARTS, Peer, answering, post
+from peers import OK, STARTS, Peer, answering, post
 
 from drayman.core.clock import SECOND, ManualClock
 from drayman.core.delivery import NoAnswer

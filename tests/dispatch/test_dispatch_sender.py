@@ -1,91 +1,17 @@
 """The sender against real sockets: every fault is a bounded failure that says what it was."""
 
 import asyncio
-import contextlib
-import re
 import socket
 import ssl
 import subprocess
 
 import pytest
+from peers import OK, STARTS, Peer, answering, post
 
 from drayman.core import delivery
 from drayman.core.clock import SECOND, ManualClock
 from drayman.core.delivery import ANSWER_SIZE, KEPT_SIZE, Failure, NoAnswer, Request
 from drayman.dispatch.sender import INTERIM, RECEIVED_SIZE, AiohttpSender
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-class Peer:
-    """A server on loopback that does with a connection what a test tells it to."""
-
-    def __init__(self):
-        self.requests = []
-        self.arrived = asyncio.Event()
-        self.connections = 0
-        self.sent = 0
-        self.closed = asyncio.Event()
-        self._serving = {}
-
-    async def __aenter__(self):
-        listener = socket.create_server(("127.0.0.1", 0))
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # what is not read, waits
-        self._server = await asyncio.start_server(self._serve, sock=listener, ssl=self.tls)
-        port = listener.getsockname()[1]
-        self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{port}/"
-        return self
-
-    async def __aexit__(self, *_):
-        self._server.close()
-        for task, writer in self._serving.items():
-            writer.close()
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-
-    tls = None
-
-    async def _serve(self, reader, writer):
-        self.connections += 1
-        self._serving[asyncio.current_task()] = writer
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            await self.serve(reader, writer)
-        writer.close()
-        self.closed.set()
-
-    async def serve(self, reader, writer):
-        while await self.read(reader):
-            writer.write(await self.answer())
-            await writer.drain()
-
-    async def read(self, reader):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        length = re.search(r"content-length: *(\d+)", head.lower())
-        body = await reader.readexactly(int(length[1])) if length else b""
-        self.requests.append((head, body))
-        self.arrived.set()
-        return True
-
-    async def answer(self):
-        return OK
-
-    async def forever(self, writer, chunk):
-        while True:
-            writer.write(chunk)
-            self.sent += len(chunk)
-            await writer.drain()
-
-
-def answering(content):
-    class Answering(Peer):
-        async def serve(self, reader, writer):
-            await self.read(reader)
-            writer.write(content)
-            await writer.drain()
-
-    return Answering()
 
 
 @pytest.fixture
@@ -93,10 +19,6 @@ async def sender():
     sender = AiohttpSender()
     yield sender
     await sender.close()
-
-
-def post(url, body=b"body", **headers):
-    return Request("POST", url, headers, body)
 
 
 async def failure(sender, url, **headers):
@@ -351,14 +273,6 @@ async def test_an_answer_before_the_body_was_read(sender):
 
     async with Hasty() as peer:
         assert (await sender.send(post(peer.url, b"x" * 1_000_000))).status == 413
-
-
-STARTS = [
-    b"",
-    b"HTTP/1.1 200 OK\r\nX: ",
-    b"HTTP/1.1 200 OK\r\n\r\nbo",
-    b"HTTP/1.1 100 Continue\r\n\r\n",
-]
 
 
 @pytest.mark.parametrize("start", STARTS)
