@@ -2,7 +2,7 @@
 
 import collections
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from drayman.core import bucket, fairness, throttle
@@ -78,23 +78,27 @@ def settle(
     rows = connection.execute(_SQL["end_claims"], {"numbers": json.dumps(list(ended))})
     unordered = {number: _Held(number, *rest) for number, *rest in rows.fetchall()}
     held = {number: unordered[number] for number in ended if number in unordered}
-    verdicts = {number: ended[number].verdict for number in held}
-    completed = {held[n].task for n, verdict in verdicts.items() if verdict is Verdict.COMPLETED}
+    completed = {claim.task for n, claim in held.items() if ended[n].verdict is Verdict.COMPLETED}
     others = [claim for claim in held.values() if claim.task not in completed]
     deciders, heirs = _deciders(connection, others), _heirs(connection, others)
     # Of several ends of a task the last counts, and decides if none is left in flight.
     last = {claim.task: claim for claim in others if deciders.get(claim.task) in held}
-    final = [claim for claim in last.values()
-             if verdicts[claim.number] is Verdict.FAILED and claim.task not in heirs]  # fmt: skip
-    dead = {claim.task for claim in final}
-    going_on = [claim for claim in last.values() if claim.task not in dead]
-    _note_ends(connection, [(deciders[c.task], ended[c.number], heirs.get(c.task), c.task)
-                            for c in going_on])  # fmt: skip
+    dead = {task: claim for task, claim in last.items()
+            if ended[claim.number].verdict is Verdict.FAILED and task not in heirs}  # fmt: skip
+    going_on = [(deciders[task], ended[claim.number], heirs.get(task), task)
+                for task, claim in last.items() if task not in dead]  # fmt: skip
+    _note_ends(connection, going_on)
+    decided = {claim.number for task, claim in last.items() if task not in heirs}
     fates = {
-        claim.number: _fate(claim, completed, deciders, last, heirs) for claim in held.values()
-    }
+        number: Fate.SETTLED if claim.task in completed or number in decided
+        else Fate.SUPERSEDED if claim.task in deciders
+        else Fate.GONE
+        for number, claim in held.items()
+    }  # fmt: skip
     ledger.note_attempts(connection, [(ended[number], fates[number]) for number in held])
-    ledger.note_dead(connection, [(c.task, ended[c.number]) for c in final], limits, now)
+    ledger.note_dead(
+        connection, [(task, ended[claim.number]) for task, claim in dead.items()], limits, now
+    )
     gone: dict[int, set[int]] = collections.defaultdict(set)
     for claim in held.values():
         if claim.task in completed or claim.task in dead:
@@ -107,22 +111,6 @@ def settle(
         [fates[each.claim] if noted.get(each.claim) is each else None for each in given]
         for given, _ in calls
     ]
-
-
-def _fate(
-    claim: _Held,
-    completed: Collection[int],
-    deciders: Mapping[int, int | None],
-    last: Mapping[int, _Held],
-    heirs: Mapping[int, int],
-) -> Fate:
-    """Return what the end of an attempt came to."""
-    if claim.task in completed:
-        return Fate.SETTLED
-    if claim.task not in deciders:
-        return Fate.GONE
-    decided = last.get(claim.task) is claim and claim.task not in heirs
-    return Fate.SETTLED if decided else Fate.SUPERSEDED
 
 
 def release(connection: Connection, server: str | None, now: Micros) -> int:
