@@ -220,12 +220,11 @@ def subscriber(write: Write) -> Callable[[Event], None]:
 def began(event: AttemptBegan) -> dict[str, Any]:
     """Return the log entry of an attempt that begins."""
     task = event.claim.task
-    last = task.last_attempt
     content = {
         "dispatchCount": str(task.dispatch_count - 1),
         "dispatchReason": _reason(event.claim),
         "maxAttempts": event.max_attempts,
-        "scheduleTime": times.text(task.schedule_time if last is None else last.schedule_time),
+        "scheduleTime": times.text(event.claim.due),
         "status": "OK",
         "targetAddress": event.target,
         "targetType": _TYPES[event.kind],

@@ -79,6 +79,12 @@ class Claim:
     task: Task
     forced_at: Micros | None = None
 
+    @property
+    def due(self) -> Micros:
+        """When the attempt was due."""
+        last = self.task.last_attempt
+        return self.task.schedule_time if last is None else last.schedule_time
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Settlement:
@@ -157,7 +163,7 @@ def with_record(settlement: Settlement, claim: Claim, target: str, answer: str) 
         target=target,
         number=task.dispatch_count,
         responses=task.response_count + settlement.responded,
-        schedule_time=task.schedule_time if last is None else last.schedule_time,
+        schedule_time=claim.due,
         dispatch_time=settlement.response_time if last is None else last.dispatch_time,
         response_time=settlement.response_time,
         code=settlement.code,

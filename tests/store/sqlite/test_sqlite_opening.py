@@ -1,6 +1,7 @@
 """Opening a file: whose it is, what it holds, and what is said when it cannot be used."""
 
 import asyncio
+import errno
 import fcntl
 import sqlite3
 import sys
@@ -172,6 +173,16 @@ async def test_a_file_has_one_owner_under_all_its_names(path, tmp_path, under):
     store = await open_store(path)
     other = under(path, tmp_path)
     assert await refusal_of_another_process(other) == f"store {other} is in use by another server\n"
+    await store.close()
+
+
+async def test_a_system_without_the_second_lock_has_the_first(path, monkeypatch):
+    def unknown(*_):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(database.fcntl, "fcntl", unknown)
+    store = await open_store(path)
+    assert await refusal_of_another_process(path) == f"store {path} is in use by another server\n"
     await store.close()
 
 

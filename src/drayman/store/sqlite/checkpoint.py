@@ -3,7 +3,7 @@
 SQLite lets the commit that finds the log long copy it, and whoever waits for the store waits
 for that too: 10 ms and more, once a second under load. Done beside the writer, in smaller
 pieces, it leaves that commit next to nothing to copy. What the writer does is correct without:
-this is for speed alone, so a failure here is none of anybody's, and the writer meets it again.
+this is for speed alone. What fails here is left to the writer, which meets it again and tells.
 """
 
 import logging

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import errno
 import fcntl
+import logging
 import os
 import sqlite3
 import struct
@@ -13,6 +14,8 @@ from typing import IO
 
 from drayman.core import errors
 from drayman.store.contract import StoreError
+
+_log = logging.getLogger(__name__)
 
 MEMORY = ":memory:"
 PATIENCE = 1.0
@@ -41,10 +44,18 @@ class Owner:
             beside = self._hold(real.with_name(f"{real.name}.lock"), "ab")
             fcntl.flock(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if hasattr(fcntl, "F_OFD_SETLK"):
-                fcntl.fcntl(self._hold(real, "rb+"), fcntl.F_OFD_SETLK, _BYTE)
+                self._lock_byte(self._hold(real, "rb+"))
         except OSError:
             self.close()
             raise
+
+    def _lock_byte(self, database: IO[bytes]) -> None:
+        try:
+            fcntl.fcntl(database, fcntl.F_OFD_SETLK, _BYTE)
+        except (BlockingIOError, PermissionError):  # another server has it
+            raise
+        except OSError as error:  # a file system, or a sandbox, without this kind
+            _log.debug("no lock on the database itself: %s", error)
 
     def _hold(self, path: Path, mode: str) -> IO[bytes]:
         file = path.open(mode)
