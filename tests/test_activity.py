@@ -98,6 +98,12 @@ async def test_a_creation_and_a_deletion_have_the_shape_of_the_real_log(written)
     assert entry["jsonPayload"]["taskDeletionLog"] == {"status": "OK"}
 
 
+async def test_a_password_in_a_url_is_not_written(written):
+    await written.store.create_tasks(QUEUE, [new(url="https://u:secret@a.example/x")], NOW)
+    ((_, _, content),) = contents(written.taken())
+    assert content["taskCreationLog"]["targetAddress"] == "POST https://a.example/x"
+
+
 async def test_what_was_refused_is_an_error(written):
     await written.store.create_tasks(QUEUE, [new("t"), new("t")], NOW)
     await written.store.delete_tasks([f"{QUEUE}/tasks/none"], NOW)

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar, cast
 
+from drayman.core import delivery
 from drayman.core.batch import Batch
 from drayman.core.clock import SECOND, Micros
 from drayman.core.delivery import Kind
@@ -141,7 +142,7 @@ class _Logged:
                     content = {
                         "scheduleTime": times.text(result.schedule_time),
                         "status": "OK",
-                        "targetAddress": f"{target.method} {target.url}",
+                        "targetAddress": delivery.address(target),
                         "targetType": _TYPES[target.kind],
                     }
             self._say(name, now, "taskCreationLog", content)

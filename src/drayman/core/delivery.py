@@ -249,6 +249,12 @@ def request(
     return Request(target.method, url, built, target.body)
 
 
+def address(target: Target) -> str:
+    """Return the method and the URL of a target for people to read, no password in it."""
+    url, _ = _split_user(target.url)
+    return f"{target.method} {url}"
+
+
 def _split_user(url: str) -> tuple[str, bytes]:
     """Return a URL without the user and password in it, and these as Basic has them."""
     match = _USER.match(url)

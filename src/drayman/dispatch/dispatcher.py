@@ -238,7 +238,7 @@ class Dispatcher:
             target, claim.task, self._app_engine, http_tokens=self._limits.http_tokens
         )
         if isinstance(request, NoAnswer):
-            address = f"{target.method} {target.url}"
+            address = delivery.address(target)
             self._tell_began(claim, opened, address)
             return _Made(address, request)
         address = f"{request.method} {request.url}"
