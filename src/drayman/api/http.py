@@ -18,6 +18,10 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 _OTHER_VERSION = re.compile(r"/(v2beta[23])/")
 
 
+class TruncatedBody(errors.InvalidArgument):
+    """A body that ended before its Content-Length: what follows on the connection is unknown."""
+
+
 class HttpApp:
     """The ASGI application of the HTTP port."""
 
@@ -29,14 +33,14 @@ class HttpApp:
         """Answer one request."""
         if scope["type"] != "http":
             return
+        headers = [(b"content-type", b"application/json; charset=UTF-8")]
         try:
             answer = await self._answer(scope, receive)
         except ServiceError as error:
             answer = rest.refusal(error)
-        headers = [
-            (b"content-type", b"application/json; charset=UTF-8"),
-            (b"content-length", str(len(answer.body)).encode()),
-        ]
+            if isinstance(error, TruncatedBody):
+                headers.append((b"connection", b"close"))
+        headers.append((b"content-length", str(len(answer.body)).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
@@ -92,7 +96,11 @@ class HttpApp:
 
 
 async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-    """Return the whole body; InvalidArgument, before it is read, for one that is too large."""
+    """Return the whole body.
+
+    InvalidArgument, before it is read, for one that is too large; TruncatedBody for one of fewer
+    bytes than the Content-Length.
+    """
     announced = int(headers.get(b"content-length", b"0"))  # the HTTP library has checked it
     body, more = bytearray(), True
     while more:
@@ -105,6 +113,8 @@ async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
             raise errors.Unavailable("The caller went away.")
         body += event.get("body", b"")
         more = event.get("more_body", False)
+    if len(body) < announced:
+        raise TruncatedBody(f"The body has {len(body)} bytes, its Content-Length is {announced}.")
     return bytes(body)
 
 
