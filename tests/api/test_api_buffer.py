@@ -98,7 +98,15 @@ def test_a_wrapping_with_wrong_content_is_refused(buffer, queue, data):
 def test_a_method_that_only_asks_creates_nothing(buffer, queue, clients, verb):
     clients["grpc"].pause_queue(name=queue)
     assert buffer(f"{queue}/tasks:buffer", b"", verb).status_code == 404
+    override = {"X-HTTP-Method-Override": verb}
+    assert buffer(f"{queue}/tasks:buffer", b"", **override).status_code == 404
     assert list(clients["grpc"].list_tasks(parent=queue)) == []
+
+
+def test_a_method_override_changes_nothing_of_the_task(buffer, queue, server, worker):
+    answer = buffer(f"{queue}/tasks:buffer", b"b", **{"X-HTTP-Method-Override": "PATCH"})
+    assert answer.json()["task"]["httpRequest"]["httpMethod"] == "POST"
+    assert deliver(server, worker).method == "POST"
 
 
 def test_unknown_parameters_are_refused_as_of_other_calls(buffer, queue, clients):

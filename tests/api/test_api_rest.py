@@ -144,6 +144,35 @@ def test_an_update_takes_its_mask_from_the_query(http, queue):
     assert error["message"] == 'Invalid update_mask: "nothing" names no field.'
 
 
+OVERRIDES = [
+    ("", {"X-HTTP-Method-Override": "PATCH"}),
+    ("", {"x-http-method-override": "patch"}),
+    ("&$httpMethod=PATCH", {}),
+    ("&%24httpMethod=DELETE", {"X-HTTP-Method-Override": "PATCH"}),
+]
+
+
+@pytest.mark.parametrize(("query", "headers"), OVERRIDES)
+def test_a_post_may_stand_for_another_method(http, queue, query, headers):
+    path, body = f"/v2/{queue}?updateMask=retryConfig{query}", {"retryConfig": {"maxAttempts": 7}}
+    answer = http("POST", path, body, headers=headers)
+    assert answer.json()["retryConfig"]["maxAttempts"] == 7
+    assert http("POST", f"/v2/{queue}?$httpMethod=GET").json() == answer.json()
+
+
+def test_no_other_method_stands_for_one(http, queue):
+    headers = {"X-HTTP-Method-Override": "DELETE"}
+    assert http("GET", f"/v2/{queue}?$httpMethod=DELETE", headers=headers).status_code == 200
+    assert http("GET", f"/v2/{queue}").json()["name"] == queue
+
+
+@pytest.mark.parametrize("method", ["FETCH", "POST", "PUT", "\xe4"])
+def test_a_method_that_no_call_has_is_not_found(http, queue, method):
+    headers = {"X-HTTP-Method-Override": method.encode("latin-1")}
+    error = refusal(http("POST", f"/v2/{queue}", headers=headers), 404, "NOT_FOUND")
+    assert error["message"] == f"No call has the method {method.upper()} and the path /v2/{queue}."
+
+
 def test_unknown_fields_are_named_with_their_place(http, queue):
     body = {"task": {"httpRequest": {"uri": "x", "headrs": {}}}, "tsk": {}}
     error = refusal(http("POST", f"/v2/{queue}/tasks", body), 400, "INVALID_ARGUMENT")

@@ -17,7 +17,11 @@ from drayman.wire import deliveries, protojson, tasks
 
 PATH = re.compile(r"(projects/[^/]+/locations/[^/]+/queues/[^/]+)/tasks(?:/([^/]+))?:buffer")
 VERBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""HEAD, whose answer has no body, and TRACE only ask (RFC 9110)."""
+"""HEAD, whose answer has no body, and TRACE only ask (RFC 9110).
+
+The verb counts after ``X-HTTP-Method-Override``, and changes nothing of the task: its method is the
+queue's or POST.
+"""
 _HTTP_BODY = frozenset({"contentType", "data"})
 _Task = types.Task.pb()
 

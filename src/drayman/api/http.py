@@ -74,6 +74,7 @@ class HttpApp:
             query=scope["query_string"].decode("latin-1"),
             body=await _body(headers, receive),
             content_type=headers.get(b"content-type", b"").decode("latin-1"),
+            method_override=headers.get(b"x-http-method-override", b"").decode("latin-1"),
         )
         return await rest.answer(self._context, request)
 
