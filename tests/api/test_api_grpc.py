@@ -4,6 +4,7 @@ import re
 
 import grpc
 import pytest
+from google.api_core import exceptions, operations_v1
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -147,6 +148,21 @@ def test_a_deadline_may_be_as_late_as_clients_round_it(limit, remaining):
 def test_a_later_deadline_is_refused(limit, remaining):
     with pytest.raises(errors.InvalidArgument, match=f"cannot be more than {limit}s in the"):
         check_deadline(limit * SECOND, 0, remaining)
+
+
+@pytest.mark.parametrize("rpc", rpcs.SERVED, ids=lambda rpc: rpc.name)
+def test_the_limit_of_deadlines_is_that_of_cloud_tasks_own_calls(channel, rpc):
+    with pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary(rpc.full_name)(b"", timeout=600)
+    refused = "The request deadline is" in caught.value.details()
+    assert refused == (rpc.service == "google.cloud.tasks.v2.CloudTasks")
+
+
+def test_googles_operations_client_waits_as_long_as_it_likes(channel, location):
+    client = operations_v1.OperationsClient(channel)
+    with pytest.raises(exceptions.NotFound):
+        client.get_operation(f"{location}/operations/none")
+    assert list(client.list_operations(location, "")) == []
 
 
 @pytest.fixture

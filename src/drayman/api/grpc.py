@@ -94,7 +94,8 @@ class _Handlers(grpc.GenericRpcHandler):
 
 def _handler(context: Context, rpc: rpcs.Rpc) -> Callable[[bytes, Any], Any]:
     request_class = calls.message_class(rpc.request)
-    limit = context.limits.call_deadline
+    # Google's clients wait longer for the other services: for operations 600 s.
+    limit = context.limits.call_deadline if rpc.service == rpcs.SERVICE else 0
 
     async def handle(body: bytes, call: Any) -> bytes:
         try:
