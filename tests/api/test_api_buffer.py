@@ -1,6 +1,7 @@
 """BufferTask: a raw body over REST becomes a task of a queue with a target of its own."""
 
 import base64
+import gzip
 import json
 
 import pytest
@@ -92,6 +93,11 @@ def test_a_wrapping_with_wrong_content_is_refused(buffer, queue, data):
     error = answer.json()["error"]
     assert (answer.status_code, error["message"]) == (400, "body.data must be a text of base64.")
     assert error["details"][0]["fieldViolations"][0]["field"] == "body.data"
+
+
+def test_a_compressed_body_is_delivered_as_it_was_before(buffer, queue, server, worker):
+    buffer(f"{queue}/tasks:buffer", gzip.compress(b"plain"), **{"Content-Encoding": "gzip"})
+    assert deliver(server, worker).body == b"plain"
 
 
 @pytest.mark.parametrize("verb", ["HEAD", "TRACE"])

@@ -1,9 +1,9 @@
 """BufferTask: a task out of nothing but a body, in a queue that has a target of its own.
 
-Over REST alone, with any HTTP method that may change something. The body of the request is the
-body of the task, its Content-Type the task's; only a JSON object ``{"body": {"contentType": …,
-"data": …}}`` (google.api.HttpBody, as the discovery document has it) is opened. ``contentType`` and
-nothing beside ``data`` tell it from a body of the caller's own.
+Over REST alone, with any HTTP method that may change something. The body of the request,
+decompressed, is the body of the task, its Content-Type the task's; only a JSON object ``{"body":
+{"contentType": …, "data": …}}`` (google.api.HttpBody, as the discovery document has it) is opened.
+``contentType`` and nothing beside ``data`` tell it from a body of the caller's own.
 """
 
 import re

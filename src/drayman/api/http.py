@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from drayman.api import ledger, rest, wellknown
+from drayman.api import content_encoding, ledger, rest, wellknown
 from drayman.api.context import Context
 from drayman.core import errors
 from drayman.core.errors import ServiceError
@@ -97,18 +97,16 @@ class HttpApp:
 
 
 async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-    """Return the whole body.
+    """Return the whole body, decompressed.
 
     InvalidArgument, before it is read, for one that is too large; TruncatedBody for one of fewer
-    bytes than the Content-Length.
+    bytes than the Content-Length; InvalidArgument for one that cannot be decompressed.
     """
     announced = int(headers.get(b"content-length", b"0"))  # the HTTP library has checked it
     body, more = bytearray(), True
     while more:
         if max(announced, len(body)) > REQUEST_SIZE:
-            raise errors.InvalidArgument(
-                f"Request payload size exceeds the limit: {REQUEST_SIZE} bytes."
-            )
+            raise content_encoding.too_large(REQUEST_SIZE)
         event = await receive()
         if event["type"] == "http.disconnect":
             raise errors.Unavailable("The caller went away.")
@@ -116,7 +114,8 @@ async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         more = event.get("more_body", False)
     if len(body) < announced:
         raise TruncatedBody(f"The body has {len(body)} bytes, its Content-Length is {announced}.")
-    return bytes(body)
+    encoding = headers.get(b"content-encoding", b"").decode("latin-1")
+    return content_encoding.decode(bytes(body), encoding, REQUEST_SIZE)
 
 
 def _json(status: int, content: Mapping[str, Any]) -> rest.Answer:
