@@ -67,6 +67,13 @@ def test_a_task_may_have_an_id(buffer, queue, server, worker):
     assert error["message"].startswith('Task ID "a.b" can contain only letters')
 
 
+def test_an_empty_id_is_none(buffer, queue, server, worker):
+    answer = buffer(f"{queue}/tasks/:buffer", b"from gcloud")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["task"]["name"].removeprefix(f"{queue}/tasks/").isdecimal()
+    assert deliver(server, worker).body == b"from gcloud"
+
+
 def test_a_body_in_its_wrapping_is_opened(buffer, queue, server, worker):
     wrapped = {"body": {"contentType": "text/y", "data": base64.b64encode(b"in?>").decode()}}
     buffer(f"{queue}/tasks:buffer", json.dumps(wrapped), **{"Content-Type": "application/json"})

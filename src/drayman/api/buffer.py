@@ -15,7 +15,8 @@ from drayman.core.errors import ServiceError
 from drayman.tasks_v2 import types
 from drayman.wire import deliveries, protojson, tasks
 
-PATH = re.compile(r"(projects/[^/]+/locations/[^/]+/queues/[^/]+)/tasks(?:/([^/]+))?:buffer")
+PATH = re.compile(r"(projects/[^/]+/locations/[^/]+/queues/[^/]+)/tasks(?:/([^/]*))?:buffer")
+"""A queue and a task's id, which may be absent or empty: gcloud sends ``/tasks/:buffer``."""
 VERBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """HEAD, whose answer has no body, and TRACE only ask (RFC 9110).
 
