@@ -24,6 +24,7 @@ from drayman.api.context import Context
 from drayman.api.encryption import Encryption
 from drayman.api.grpc import GrpcServer, PortError, why
 from drayman.api.http import HttpApp
+from drayman.api.http_protocol import HttpProtocol
 from drayman.config import Config
 from drayman.core import events, names
 from drayman.core.clock import Clock, SystemClock
@@ -291,7 +292,7 @@ class _Uvicorn(uvicorn.Server):
     def __init__(self, app: Any) -> None:
         super().__init__(
             uvicorn.Config(
-                app, lifespan="off", log_config=None, access_log=False, http="httptools",
+                app, lifespan="off", log_config=None, access_log=False, http=HttpProtocol,
                 ws="none", timeout_graceful_shutdown=int(CALLS_GRACE), server_header=False,
             )
         )  # fmt: skip

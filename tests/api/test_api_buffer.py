@@ -1,6 +1,7 @@
 """BufferTask: a raw body over REST becomes a task of a queue with a target of its own."""
 
 import base64
+import gzip
 import json
 
 import pytest
@@ -66,6 +67,13 @@ def test_a_task_may_have_an_id(buffer, queue, server, worker):
     assert error["message"].startswith('Task ID "a.b" can contain only letters')
 
 
+def test_an_empty_id_is_none(buffer, queue, server, worker):
+    answer = buffer(f"{queue}/tasks/:buffer", b"from gcloud")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["task"]["name"].removeprefix(f"{queue}/tasks/").isdecimal()
+    assert deliver(server, worker).body == b"from gcloud"
+
+
 def test_a_body_in_its_wrapping_is_opened(buffer, queue, server, worker):
     wrapped = {"body": {"contentType": "text/y", "data": base64.b64encode(b"in?>").decode()}}
     buffer(f"{queue}/tasks:buffer", json.dumps(wrapped), **{"Content-Type": "application/json"})
@@ -94,11 +102,24 @@ def test_a_wrapping_with_wrong_content_is_refused(buffer, queue, data):
     assert error["details"][0]["fieldViolations"][0]["field"] == "body.data"
 
 
+def test_a_compressed_body_is_delivered_as_it_was_before(buffer, queue, server, worker):
+    buffer(f"{queue}/tasks:buffer", gzip.compress(b"plain"), **{"Content-Encoding": "gzip"})
+    assert deliver(server, worker).body == b"plain"
+
+
 @pytest.mark.parametrize("verb", ["HEAD", "TRACE"])
 def test_a_method_that_only_asks_creates_nothing(buffer, queue, clients, verb):
     clients["grpc"].pause_queue(name=queue)
     assert buffer(f"{queue}/tasks:buffer", b"", verb).status_code == 404
+    override = {"X-HTTP-Method-Override": verb}
+    assert buffer(f"{queue}/tasks:buffer", b"", **override).status_code == 404
     assert list(clients["grpc"].list_tasks(parent=queue)) == []
+
+
+def test_a_method_override_changes_nothing_of_the_task(buffer, queue, server, worker):
+    answer = buffer(f"{queue}/tasks:buffer", b"b", **{"X-HTTP-Method-Override": "PATCH"})
+    assert answer.json()["task"]["httpRequest"]["httpMethod"] == "POST"
+    assert deliver(server, worker).method == "POST"
 
 
 def test_unknown_parameters_are_refused_as_of_other_calls(buffer, queue, clients):

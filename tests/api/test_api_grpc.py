@@ -4,11 +4,14 @@ import re
 
 import grpc
 import pytest
+from google.api_core import exceptions, operations_v1
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from drayman.api import calls
+from drayman.api.grpc import check_deadline
 from drayman.core import errors
+from drayman.core.clock import SECOND
 from drayman.tasks_v2 import rpcs, types
 
 
@@ -125,6 +128,41 @@ def test_a_deadline_of_more_than_thirty_seconds_is_refused(channel, queue_name):
     with pytest.raises(grpc.RpcError) as caught:
         call(request, timeout=29)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_a_timeout_of_thirty_seconds_is_never_refused(clients, location):
+    for _ in range(200):
+        list(clients["grpc"].list_queues(parent=location, timeout=30, retry=None))
+
+
+@pytest.mark.parametrize(
+    ("limit", "remaining"),
+    [(30, None), (30, 0.0), (30, 30.0), (30, 30.1), (30, 30.3), (300, 301.0), (100, 101.0),
+     (0, 600.0), (0, 1e12)],
+)  # fmt: skip
+def test_a_deadline_may_be_as_late_as_clients_round_it(limit, remaining):
+    check_deadline(limit * SECOND, 0, remaining)
+
+
+@pytest.mark.parametrize(("limit", "remaining"), [(30, 30.4), (30, 1e12), (300, 304), (1, 1.02)])
+def test_a_later_deadline_is_refused(limit, remaining):
+    with pytest.raises(errors.InvalidArgument, match=f"cannot be more than {limit}s in the"):
+        check_deadline(limit * SECOND, 0, remaining)
+
+
+@pytest.mark.parametrize("rpc", rpcs.SERVED, ids=lambda rpc: rpc.name)
+def test_the_limit_of_deadlines_is_that_of_cloud_tasks_own_calls(channel, rpc):
+    with pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary(rpc.full_name)(b"", timeout=600)
+    refused = "The request deadline is" in caught.value.details()
+    assert refused == (rpc.service == "google.cloud.tasks.v2.CloudTasks")
+
+
+def test_googles_operations_client_waits_as_long_as_it_likes(channel, location):
+    client = operations_v1.OperationsClient(channel)
+    with pytest.raises(exceptions.NotFound):
+        client.get_operation(f"{location}/operations/none")
+    assert list(client.list_operations(location, "")) == []
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+from google.cloud import tasks_v2
 from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
@@ -117,6 +118,42 @@ def test_our_service_is_described_as_google_has_it(channel):
     assert create.output_type == ".google.cloud.tasks.v2.Task"
     for symbol in ("google.cloud.tasks.v2.Task", "google.cloud.tasks.v2.Queue.State"):
         assert ask(channel, file_containing_symbol=symbol).HasField("file_descriptor_response")
+
+
+def files_of(channel, symbol):
+    answer = ask(channel, file_containing_symbol=symbol)
+    files = answer.file_descriptor_response.file_descriptor_proto
+    return [descriptor_pb2.FileDescriptorProto.FromString(text) for text in files]
+
+
+def json_names(prefix, messages):
+    """Return the JSON name of every field below, by the field's full name."""
+    names = {}
+    for message in messages:
+        full_name = f"{prefix}.{message.name}"
+        names |= {f"{full_name}.{field.name}": field.json_name for field in message.field}
+        names |= json_names(full_name, message.nested_type)
+    return names
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_every_field_is_described_with_its_json_name(channel, service):
+    for file in files_of(channel, service):
+        names = json_names(file.package, file.message_type)
+        assert all(names.values()), file.name
+
+
+def test_json_names_are_googles(channel):
+    described = {}
+    for file in files_of(channel, rpcs.SERVICE):
+        described |= json_names(file.package, file.message_type)
+    googles = [getattr(tasks_v2, name) for name in tasks_v2.__all__]
+    messages = [each.pb().DESCRIPTOR for each in googles if hasattr(each, "pb")]
+    expected = {
+        field.full_name: field.json_name for message in messages for field in message.fields
+    }
+    assert expected.items() <= described.items()
+    assert described["google.cloud.tasks.v2.Queue.rate_limits"] == "rateLimits"
 
 
 @pytest.mark.parametrize(

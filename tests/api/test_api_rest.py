@@ -1,12 +1,16 @@
 """REST as it is on the wire: what Google's client does not send, and how answers look."""
 
 import base64
+import gzip
 import json
 import socket
+import tracemalloc
 
 import pytest
 import requests
 
+from drayman.api import content_encoding
+from drayman.core.errors import InvalidArgument
 from drayman.core.limits import REQUEST_SIZE
 
 
@@ -142,6 +146,35 @@ def test_an_update_takes_its_mask_from_the_query(http, queue):
     answer = http("PATCH", f"/v2/{queue}?updateMask=nothing", body)
     error = refusal(answer, 400, "INVALID_ARGUMENT")
     assert error["message"] == 'Invalid update_mask: "nothing" names no field.'
+
+
+OVERRIDES = [
+    ("", {"X-HTTP-Method-Override": "PATCH"}),
+    ("", {"x-http-method-override": "patch"}),
+    ("&$httpMethod=PATCH", {}),
+    ("&%24httpMethod=DELETE", {"X-HTTP-Method-Override": "PATCH"}),
+]
+
+
+@pytest.mark.parametrize(("query", "headers"), OVERRIDES)
+def test_a_post_may_stand_for_another_method(http, queue, query, headers):
+    path, body = f"/v2/{queue}?updateMask=retryConfig{query}", {"retryConfig": {"maxAttempts": 7}}
+    answer = http("POST", path, body, headers=headers)
+    assert answer.json()["retryConfig"]["maxAttempts"] == 7
+    assert http("POST", f"/v2/{queue}?$httpMethod=GET").json() == answer.json()
+
+
+def test_no_other_method_stands_for_one(http, queue):
+    headers = {"X-HTTP-Method-Override": "DELETE"}
+    assert http("GET", f"/v2/{queue}?$httpMethod=DELETE", headers=headers).status_code == 200
+    assert http("GET", f"/v2/{queue}").json()["name"] == queue
+
+
+@pytest.mark.parametrize("method", ["FETCH", "POST", "PUT", "\xe4"])
+def test_a_method_that_no_call_has_is_not_found(http, queue, method):
+    headers = {"X-HTTP-Method-Override": method.encode("latin-1")}
+    error = refusal(http("POST", f"/v2/{queue}", headers=headers), 404, "NOT_FOUND")
+    assert error["message"] == f"No call has the method {method.upper()} and the path /v2/{queue}."
 
 
 def test_unknown_fields_are_named_with_their_place(http, queue):
@@ -356,3 +389,59 @@ def test_a_body_beyond_the_bound_is_refused_before_it_is_read(server, queue):
 def test_a_body_in_chunks_is_read_and_bounded(http, queue):
     small = json.dumps({"task": {"httpRequest": {"url": "http://a"}}}).encode()
     assert http("POST", f"/v2/{queue}/tasks", iter([small[:9], small[9:]])).status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip", "identity", ""])
+@pytest.mark.parametrize("in_chunks", [False, True])
+def test_a_compressed_body_is_read(http, queue, encoding, in_chunks):
+    plain = json.dumps({"task": {"httpRequest": {"url": "http://a.example"}}}).encode()
+    body = gzip.compress(plain) if "gzip" in encoding.lower() else plain
+    sent = iter([body[:9], body[9:]]) if in_chunks else body
+    answer = http("POST", f"/v2/{queue}/tasks", sent, headers={"Content-Encoding": encoding})
+    assert answer.json()["httpRequest"]["url"] == "http://a.example"
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, br", "x" * 5_000])
+def test_another_coding_is_refused_by_name(http, queue, encoding):
+    answer = http("POST", f"/v2/{queue}/tasks", b"{}", headers={"Content-Encoding": encoding})
+    error = refusal(answer, 400, "INVALID_ARGUMENT")
+    assert error["message"] == (
+        f'The Content-Encoding "{encoding[:100]}" is not supported, gzip is.'
+    )
+
+
+GZIP = gzip.compress(b'{"task": {"httpRequest": {"url": "http://a"}}}')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{}", GZIP[:-1], GZIP[:5], GZIP[:-8] + bytes(8), GZIP + b"x", GZIP + gzip.compress(b"")],
+    ids=["plain", "cut", "head", "checksum", "rest", "members"],
+)
+def test_a_body_that_is_not_one_gzip_member_is_refused(http, queue, body):
+    answer = http("POST", f"/v2/{queue}/tasks", body, headers={"Content-Encoding": "gzip"})
+    error = refusal(answer, 400, "INVALID_ARGUMENT")
+    assert error["message"] == "The body is not valid gzip, which its Content-Encoding names."
+
+
+def test_a_bomb_is_refused(http, queue):
+    bomb = gzip.compress(bytes(REQUEST_SIZE + 1))
+    answer = http("POST", f"/v2/{queue}/tasks", bomb, headers={"Content-Encoding": "gzip"})
+    error = refusal(answer, 400, "INVALID_ARGUMENT")
+    assert error["message"] == f"Request payload size exceeds the limit: {REQUEST_SIZE} bytes."
+
+
+def test_a_bomb_costs_no_more_memory_than_the_limit():
+    bomb, limit = gzip.compress(bytes(64 << 20)), 1 << 20
+    tracemalloc.start()
+    with pytest.raises(InvalidArgument):
+        content_encoding.decode(bomb, "gzip", limit)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * limit
+
+
+def test_a_body_may_fill_the_limit():
+    content = bytes(1 << 20)
+    assert content_encoding.decode(gzip.compress(content), "gzip", len(content)) == content
+    assert content_encoding.decode(b"", "gzip", 0) == b""

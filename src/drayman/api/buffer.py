@@ -1,9 +1,9 @@
 """BufferTask: a task out of nothing but a body, in a queue that has a target of its own.
 
-Over REST alone, with any HTTP method that may change something. The body of the request is the
-body of the task, its Content-Type the task's; only a JSON object ``{"body": {"contentType": …,
-"data": …}}`` (google.api.HttpBody, as the discovery document has it) is opened. ``contentType`` and
-nothing beside ``data`` tell it from a body of the caller's own.
+Over REST alone, with any HTTP method that may change something. The body of the request,
+decompressed, is the body of the task, its Content-Type the task's; only a JSON object ``{"body":
+{"contentType": …, "data": …}}`` (google.api.HttpBody, as the discovery document has it) is opened.
+``contentType`` and nothing beside ``data`` tell it from a body of the caller's own.
 """
 
 import re
@@ -15,9 +15,14 @@ from drayman.core.errors import ServiceError
 from drayman.tasks_v2 import types
 from drayman.wire import deliveries, protojson, tasks
 
-PATH = re.compile(r"(projects/[^/]+/locations/[^/]+/queues/[^/]+)/tasks(?:/([^/]+))?:buffer")
+PATH = re.compile(r"(projects/[^/]+/locations/[^/]+/queues/[^/]+)/tasks(?:/([^/]*))?:buffer")
+"""A queue and a task's id, which may be absent or empty: gcloud sends ``/tasks/:buffer``."""
 VERBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""HEAD, whose answer has no body, and TRACE only ask (RFC 9110)."""
+"""HEAD, whose answer has no body, and TRACE only ask (RFC 9110).
+
+The verb counts after ``X-HTTP-Method-Override``, and changes nothing of the task: its method is the
+queue's or POST.
+"""
 _HTTP_BODY = frozenset({"contentType", "data"})
 _Task = types.Task.pb()
 

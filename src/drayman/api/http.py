@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from drayman.api import admin, rest, wellknown
+from drayman.api import admin, content_encoding, rest, wellknown
 from drayman.api.context import Context
 from drayman.core import errors
 from drayman.core.errors import ServiceError
@@ -16,6 +16,10 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 _OTHER_VERSION = re.compile(r"/(v2beta[23])/")
+
+
+class TruncatedBody(errors.InvalidArgument):
+    """A body that ended before its Content-Length: what follows on the connection is unknown."""
 
 
 class HttpApp:
@@ -29,14 +33,14 @@ class HttpApp:
         """Answer one request."""
         if scope["type"] != "http":
             return
+        headers = [(b"content-type", b"application/json; charset=UTF-8")]
         try:
             answer = await self._answer(scope, receive)
         except ServiceError as error:
             answer = rest.error_response(error)
-        headers = [
-            (b"content-type", b"application/json; charset=UTF-8"),
-            (b"content-length", str(len(answer.body)).encode()),
-        ]
+            if isinstance(error, TruncatedBody):
+                headers.append((b"connection", b"close"))
+        headers.append((b"content-length", str(len(answer.body)).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
@@ -72,6 +76,7 @@ class HttpApp:
             query=scope["query_string"].decode("latin-1"),
             body=await _body(headers, receive),
             content_type=headers.get(b"content-type", b"").decode("latin-1"),
+            method_override=headers.get(b"x-http-method-override", b"").decode("latin-1"),
         )
         return await rest.answer(self._context, request)
 
@@ -96,20 +101,25 @@ class HttpApp:
 
 
 async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-    """Return the whole body; InvalidArgument, before it is read, for one that is too large."""
+    """Return the whole body, decompressed.
+
+    InvalidArgument, before it is read, for one that is too large; TruncatedBody for one of fewer
+    bytes than the Content-Length; InvalidArgument for one that cannot be decompressed.
+    """
     announced = int(headers.get(b"content-length", b"0"))  # the HTTP library has checked it
     body, more = bytearray(), True
     while more:
         if max(announced, len(body)) > REQUEST_SIZE:
-            raise errors.InvalidArgument(
-                f"Request payload size exceeds the limit: {REQUEST_SIZE} bytes."
-            )
+            raise content_encoding.too_large(REQUEST_SIZE)
         event = await receive()
         if event["type"] == "http.disconnect":
             raise errors.Unavailable("The caller went away.")
         body += event.get("body", b"")
         more = event.get("more_body", False)
-    return bytes(body)
+    if len(body) < announced:
+        raise TruncatedBody(f"The body has {len(body)} bytes, its Content-Length is {announced}.")
+    encoding = headers.get(b"content-encoding", b"").decode("latin-1")
+    return content_encoding.decode(bytes(body), encoding, REQUEST_SIZE)
 
 
 def _json(status: int, content: Mapping[str, Any]) -> rest.RestResponse:

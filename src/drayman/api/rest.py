@@ -41,6 +41,7 @@ class RestRequest:
         query: The query as it was sent.
         body: The body.
         content_type: What the body is said to be.
+        method_override: The method meant, from a caller that cannot send it; empty if none.
     """
 
     verb: str
@@ -48,6 +49,7 @@ class RestRequest:
     query: str
     body: bytes
     content_type: str = ""
+    method_override: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ async def answer(context: Context, request: RestRequest) -> RestResponse:
     style = _Style()
     try:
         parameters = _parameters(request.query)
+        request = dataclasses.replace(request, verb=_verb(request, parameters))
         style = _style(parameters)
         name = f"{request.verb} {request.path}"
         value = await calls.guard(_answer(context, request, parameters, style), name)
@@ -175,6 +178,18 @@ def _parameters(query: str) -> dict[str, list[str]]:
     for key, value in pairs:
         parameters.setdefault(key, []).append(value)
     return parameters
+
+
+def _verb(request: RestRequest, parameters: Mapping[str, list[str]]) -> str:
+    """Return the method that is meant: a POST may name another one.
+
+    It does so in the header ``X-HTTP-Method-Override`` or, if that is absent, in Google's system
+    parameter ``$httpMethod``. Other methods ignore both: a GET never changes anything.
+    """
+    if request.verb != "POST":
+        return request.verb
+    override = request.method_override or parameters.get("$httpMethod", [""])[-1]
+    return override.upper() or request.verb
 
 
 def _style(parameters: dict[str, list[str]]) -> _Style:

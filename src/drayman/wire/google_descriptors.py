@@ -50,6 +50,8 @@ def add(file: Any) -> None:
         add(dependency)
     text = descriptor_pb2.FileDescriptorProto()
     file.CopyToProto(text)
+    for message in text.message_type:
+        _set_json_names(message, file.message_types_by_name[message.name])
     if text.package == _OURS:
         _rename(text)
     POOL.Add(text)
@@ -65,6 +67,14 @@ def _add_all() -> None:
         for message in (rpc.request, rpc.response):
             add(_plain(message).DESCRIPTOR.file)
     POOL.Add(_service_file())
+
+
+def _set_json_names(message: Any, descriptor: Any) -> None:
+    """Write the JSON names of fields, which Python's descriptors leave out and grpcurl reads."""
+    for field in message.field:
+        field.json_name = descriptor.fields_by_name[field.name].json_name
+    for nested in message.nested_type:
+        _set_json_names(nested, descriptor.nested_types_by_name[nested.name])
 
 
 def _rename(file: Any) -> None:
