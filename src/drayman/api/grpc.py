@@ -92,10 +92,13 @@ class _Handlers(grpc.GenericRpcHandler):
 def _handler(context: Context, rpc: rpcs.Rpc) -> Callable[[bytes, Any], Any]:
     request_class = calls.message_class(rpc.request)
 
+    async def answer(body: bytes, remaining: float | None) -> bytes:
+        _check_deadline(context, remaining)
+        return await calls.answer(context, rpc, request_class, body)
+
     async def handle(body: bytes, call: Any) -> bytes:
         try:
-            _check_deadline(context, call.time_remaining())
-            return await calls.answer(context, rpc, request_class, body)
+            return await calls.guard(context, rpc.name, answer(body, call.time_remaining()))
         except ServiceError as error:
             await call.abort(_CODES[error.code], error.message, _trailer(error))
             raise AssertionError("abort raises") from None
