@@ -22,7 +22,7 @@ from drayman.core.events import (
     TasksCreated,
     TasksDeleted,
 )
-from drayman.core.lifecycle import Claim, Fate, Settlement, Verdict
+from drayman.core.lifecycle import AttemptResult, Claim, SettleResult, Verdict
 from drayman.core.queue import Queue
 from drayman.core.status import Code
 from drayman.core.task import Task
@@ -34,8 +34,8 @@ TASK = Task(f"{QUEUE}/tasks/t", NOW, NOW, b"", dispatch_count=3)
 CLAIM = Claim(7, Queue(QUEUE), TASK)
 
 
-def ended(verdict, fate=Fate.SETTLED):
-    settlement = Settlement(
+def ended(verdict, fate=SettleResult.SETTLED):
+    settlement = AttemptResult(
         claim=7, verdict=verdict, reason="max_attempts reached", schedule_time=NOW + 2 * SECOND,
         response_time=NOW, code=Code.INTERNAL, message="HTTP status code 500", responded=True,
         executed=False, previous_response=500,
@@ -49,9 +49,9 @@ FAILED_PERMANENTLY = f"task {TASK.name} failed permanently: attempt 3, max_attem
 LINES = [
     (ended(Verdict.COMPLETED), "DEBUG", f"task {TASK.name} completed: attempt 3, 0.250 s"),
     (ended(Verdict.RETRY), "INFO", f"{FAILED}; retry in 2.000 s"),
-    (ended(Verdict.RETRY, Fate.SUPERSEDED), "INFO",
+    (ended(Verdict.RETRY, SettleResult.SUPERSEDED), "INFO",
      f"{FAILED}; another attempt decides the outcome"),
-    (ended(Verdict.FAILED, Fate.GONE), "INFO", f"{FAILED}; the task has been deleted"),
+    (ended(Verdict.FAILED, SettleResult.GONE), "INFO", f"{FAILED}; the task has been deleted"),
     (ended(Verdict.FAILED), "WARNING", f"{FAILED_PERMANENTLY}: HTTP status code 500"),
     (TaskRunRequested(TASK.name, NOW), "DEBUG", f"task {TASK.name}: run requested"),
     *((QueueChanged(QUEUE, action, NOW), "INFO", f"queue {QUEUE} {action.value}")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from drayman.core.clock import Micros
 from drayman.core.delivery import Kind
 from drayman.core.errors import ServiceError
-from drayman.core.lifecycle import Claim, Fate, Settlement
+from drayman.core.lifecycle import AttemptResult, Claim, SettleResult
 from drayman.core.status import Code
 from drayman.core.task import Task
 
@@ -166,8 +166,8 @@ class AttemptEnded:
     """
 
     claim: Claim
-    settlement: Settlement
-    fate: Fate
+    settlement: AttemptResult
+    fate: SettleResult
     duration: Micros
     kind: Kind
     max_attempts: int

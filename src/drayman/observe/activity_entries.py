@@ -12,9 +12,9 @@ from drayman.core.clock import SECOND, Micros
 from drayman.core.delivery import Kind
 from drayman.core.errors import ServiceError
 from drayman.core.events import AttemptBegan, AttemptEnded
+from drayman.core.history import AttemptRecord
 from drayman.core.lifecycle import Claim, as_it_came
 from drayman.core.queue import Queue
-from drayman.core.record import AttemptRecord
 from drayman.core.task import Task
 from drayman.wire import deliveries, times
 from drayman.wire.vault import Vault

@@ -22,10 +22,10 @@ from drayman.core.events import (
     TasksCreated,
     TasksDeleted,
 )
-from drayman.core.lifecycle import Settlement
+from drayman.core.history import AttemptRecord, is_sampled
+from drayman.core.lifecycle import AttemptResult
 from drayman.core.names import join_task
 from drayman.core.queue import Queue
-from drayman.core.record import AttemptRecord, is_picked
 from drayman.core.task import Task
 from drayman.observe import activity_entries
 from drayman.observe.writer import Write
@@ -124,7 +124,7 @@ class ActivityLog:
                     self._write_entries(_deletions(event, queue))
             case AttemptBegan():
                 self._write_entries([activity_entries.attempt_began(event)])
-            case AttemptEnded(settlement=Settlement(record=AttemptRecord() as record)):
+            case AttemptEnded(settlement=AttemptResult(record=AttemptRecord() as record)):
                 self._write_entries([activity_entries.attempt_ended(event, record)])
 
     def _write_entries(self, entries: Iterable[dict[str, Any]]) -> None:
@@ -170,7 +170,7 @@ def _deletions(event: TasksDeleted, queue: Queue) -> Iterator[dict[str, Any]]:
 
 def _is_sampled(name: str, queue: Queue) -> bool:
     """Return whether the queue's sampling ratio selects a task: by its name, so always or never."""
-    return is_picked(zlib.crc32(name.encode()), deliveries.sampling_ratio(queue))
+    return is_sampled(zlib.crc32(name.encode()), deliveries.sampling_ratio(queue))
 
 
 def _size(event: Event) -> int:

@@ -19,15 +19,15 @@ from drayman.core.events import (
     StoreFailed,
     TaskRunRequested,
 )
-from drayman.core.lifecycle import Fate, Verdict
+from drayman.core.lifecycle import SettleResult, Verdict
 from drayman.observe.writer import Write
 
 LEVELS = ("debug", "info", "warning", "error")
 """The values of the setting ``log-level``."""
 
 _OVERRULED = {
-    Fate.SUPERSEDED: "another attempt decides the outcome",
-    Fate.GONE: "the task has been deleted",
+    SettleResult.SUPERSEDED: "another attempt decides the outcome",
+    SettleResult.GONE: "the task has been deleted",
 }
 
 _log = logging.getLogger("drayman")
@@ -68,7 +68,7 @@ def _attempt_ended(event: AttemptEnded) -> None:
     number, seconds = task.dispatch_count, event.duration / SECOND
     if end.verdict is Verdict.COMPLETED:
         _log.debug("task %s completed: attempt %d, %.3f s", task.name, number, seconds)
-    elif event.fate is not Fate.SETTLED:
+    elif event.fate is not SettleResult.SETTLED:
         _log.info(
             "task %s: attempt %d failed after %.3f s: %s; %s",
             task.name, number, seconds, end.message, _OVERRULED[event.fate],
