@@ -6,7 +6,7 @@ import http.server
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 from google.auth.credentials import AnonymousCredentials
@@ -16,6 +16,8 @@ from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpc
 from drayman import config
 from drayman.core.clock import ManualClock, Micros
 from drayman.server import Server
+
+Event = TypeVar("Event")
 
 PATIENCE = 30.0
 """Seconds until a wait for something that must come is given up."""
@@ -79,6 +81,12 @@ class LiveServer:
             self.address, options=[("grpc.max_receive_message_length", -1)]
         )
         return tasks_v2.CloudTasksClient(transport=CloudTasksGrpcTransport(channel=channel))
+
+    def next_event(self, kind: type[Event]) -> Event:
+        """Return the next event of a kind, waiting for it; those before it are discarded."""
+        while not isinstance(event := self.events.get(timeout=PATIENCE), kind):
+            pass
+        return event
 
     def stop(self) -> None:
         self.run(self.server.stop())

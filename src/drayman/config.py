@@ -17,11 +17,11 @@ from typing import Any
 import yaml
 from google.protobuf import json_format
 
-from drayman import observe
 from drayman.core import errors, names
 from drayman.core.clock import DAY, HOUR, MILLISECOND, MINUTE, SECOND, Micros
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue
+from drayman.observe import log
 from drayman.wire import queues
 
 
@@ -215,7 +215,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("grace", _duration, "30s", "DURATION", _DURATION,
            "How long attempts in flight may go on when the server is told to stop; a second "
            "signal ends it at once."),
-    Option("log-level", _one_of(*observe.LEVELS), "info", "LEVEL", ", ".join(observe.LEVELS),
+    Option("log-level", _one_of(*log.LEVELS), "info", "LEVEL", ", ".join(log.LEVELS),
            "Least severity of the log lines on standard error."),
 )  # fmt: skip
 

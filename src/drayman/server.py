@@ -18,7 +18,6 @@ from typing import Any
 
 import uvicorn
 
-from drayman import activity, observe
 from drayman import config as configuration
 from drayman.api.context import Context
 from drayman.api.encryption import Encryption
@@ -35,7 +34,9 @@ from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import AiohttpSender, Sender
 from drayman.dispatch.tokens import CachedTokens, Make, Signer
-from drayman.lines import Lines
+from drayman.observe import log
+from drayman.observe.activity_log import ActivityLog
+from drayman.observe.writer import NonBlockingWriter
 from drayman.store.contract import Store, StoreError
 from drayman.store.sqlite.store import SqliteStore
 from drayman.wire import tokens
@@ -75,7 +76,7 @@ class Server:
         *,
         clock: Clock | None = None,
         sender: Sender | None = None,
-        emit: Emit = observe.log,
+        emit: Emit = log.record,
     ) -> None:
         self._config = config
         self._clock = clock or SystemClock()
@@ -120,10 +121,6 @@ class Server:
     async def _start(self) -> None:
         config, clock, limits = self._config, self._clock, self._config.limits
         declared = self._declared_queues()
-        log = activity.Log(Lines(STDOUT)) if config.activity_log else None
-        if log is not None:
-            self._closers.push_async_callback(log.close)
-            self._emit = events.to_all(self._emit, activity.subscriber(log.write))
         path = ":memory:" if config.store == "memory" else config.store.partition(":")[2]
         safe = config.durability == "safe"
         self.store = await SqliteStore.open(path, limits, clock.now(), safe=safe)
@@ -137,8 +134,9 @@ class Server:
         keys = configuration.load_keys(config.key_file) if config.key_file else {}
         self._vault = Vault(keys)
         encryption = Encryption(self.store, clock, self._vault)
-        store = activity.logged(self.store, self._vault, log.write) if log else self.store
-        context = Context(store, clock, limits, encryption, issuer)
+        if config.activity_log:
+            self._start_activity_log()
+        context = Context(self.store, clock, limits, encryption, self._emit, issuer)
         app = HttpApp(context)
         await self._start_http(app, sock)
         grpc = GrpcServer(context, config.host, config.port)
@@ -152,6 +150,13 @@ class Server:
             await asyncio.gather(grpc.stop(CALLS_GRACE), dispatcher.stop(config.grace))
 
         self._closers.push_async_callback(stop_work)
+
+    def _start_activity_log(self) -> None:
+        writer = NonBlockingWriter(STDOUT)
+        self._closers.push_async_callback(writer.close)
+        activity_log = ActivityLog(self.store.get_queue, self._vault, writer.write)
+        self._closers.push_async_callback(activity_log.close)
+        self._emit = events.fan_out(self._emit, activity_log.record)
 
     def _declared_queues(self) -> list[tuple[str, Callable[[Queue | None], Queue]]]:
         """Return the queues that the settings ask for, and what is to become of each."""
@@ -246,12 +251,12 @@ async def serve(config: Config) -> None:
     it again, and nothing acknowledged is lost.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
-    lines = Lines(STDERR)
-    observe.log_to(lines, config.log_level)
+    writer = NonBlockingWriter(STDERR)
+    log.configure(writer.write, config.log_level)
     try:
         await _serve(config)
     finally:
-        await lines.close()
+        await writer.close()
 
 
 async def _serve(config: Config) -> None:

@@ -7,6 +7,8 @@ import json
 import pytest
 import requests
 
+from drayman.core.events import AttemptEnded
+
 
 @pytest.fixture
 def buffer(server):
@@ -37,7 +39,7 @@ def queue(clients, location, worker):
 
 def deliver(server, worker):
     delivery = worker.next()
-    server.events.get(timeout=30)
+    server.next_event(AttemptEnded)
     return delivery
 
 

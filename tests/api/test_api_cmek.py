@@ -10,6 +10,7 @@ from google.cloud import tasks_v2
 from drayman import config
 from drayman.core.clock import MINUTE
 from drayman.core.errors import FailedPrecondition
+from drayman.core.events import AttemptEnded
 from drayman.core.task import Task
 from drayman.wire import tasks
 from drayman.wire.vault import Vault
@@ -161,7 +162,7 @@ def test_tasks_are_delivered_decrypted_and_not_at_all_without_the_key(start, key
     live, client = start()
     name = f"{QUEUE}/tasks/second"
     client.run_task(name=name)
-    live.events.get(timeout=30)
+    live.next_event(AttemptEnded)
     attempt = client.get_task(name=name).last_attempt
     reason = f"The key {KEY} is not available; it must be in the file given by --key-file."
     assert attempt.response_status.message == f"FAILED_PRECONDITION(9): {reason}"

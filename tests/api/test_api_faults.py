@@ -1,36 +1,48 @@
 """What callers see of faults that are not theirs."""
 
-import logging
+import types
 
 import pytest
 
 from drayman.api import calls
+from drayman.core.clock import ManualClock
 from drayman.core.errors import NotFound
+from drayman.core.events import CallCrashed, CallRefused
 from drayman.core.status import Code
 from live import LiveServer
 
 QUEUE = "projects/p/locations/l/queues/q"
 
 
-async def test_a_fault_of_ours_is_told_to_the_log_alone(caplog):
-    async def fail():
-        raise RuntimeError("the secret of the inside")
+@pytest.fixture
+def context():
+    """What a call needs to fail; its events are in ``context.events``."""
+    events = []
+    return types.SimpleNamespace(events=events, emit=events.append, clock=ManualClock())
 
-    with caplog.at_level(logging.ERROR), pytest.raises(calls.InternalError) as caught:
-        await calls.guard(fail(), "GetQueue")
+
+async def test_an_internal_error_is_an_event_and_its_caller_gets_no_details(context):
+    error = RuntimeError("the secret of the inside")
+
+    async def fail():
+        raise error
+
+    with pytest.raises(calls.InternalError) as caught:
+        await calls.guard(context, "GetQueue", fail())
     assert caught.value.code is Code.INTERNAL
     assert caught.value.message == "Internal error; the server's log has the details."
     assert caught.value.__cause__ is None
-    assert "GetQueue failed" in caplog.text
-    assert "the secret of the inside" in caplog.text
+    assert context.events == [CallCrashed("GetQueue", error, context.clock.now())]
 
 
-async def test_a_refusal_passes_as_it_is():
+async def test_a_refusal_is_an_event_and_is_raised_as_it_is(context):
     async def refuse():
         raise NotFound("no")
 
     with pytest.raises(NotFound, match="no"):
-        await calls.guard(refuse(), "GetQueue")
+        await calls.guard(context, "GetQueue", refuse())
+    now = context.clock.now()
+    assert context.events == [CallRefused("GetQueue", Code.NOT_FOUND, "no", now)]
 
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])

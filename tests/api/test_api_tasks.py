@@ -6,6 +6,7 @@ import pytest
 from google.cloud import tasks_v2
 
 from drayman.core.clock import DAY, HOUR, SECOND
+from drayman.core.events import AttemptEnded
 from drayman.wire import pages
 
 URL = "http://example.com/x"
@@ -198,7 +199,7 @@ def test_run_delivers_from_a_paused_queue_and_success_ends_the_task(
     delivery = worker.next()
     assert (delivery.method, delivery.path, delivery.body) == ("POST", "/run", b"hi")
     assert delivery.headers["X-CloudTasks-TaskName"] == task.name.rpartition("/")[2]
-    server.events.get(timeout=30)
+    server.next_event(AttemptEnded)
     refused("NOT_FOUND", GONE, client.get_task, name=task.name)
 
 
@@ -207,7 +208,7 @@ def test_a_failed_run_shows_its_attempt(client, queue, worker, server):
     task = create(client, queue, http_request={"url": f"{worker.url}/fail"})
     client.run_task(name=task.name)
     worker.next()
-    server.events.get(timeout=30)
+    server.next_event(AttemptEnded)
     shown = client.get_task(name=task.name)
     assert (shown.dispatch_count, shown.response_count) == (1, 1)
     assert shown.first_attempt.dispatch_time == shown.last_attempt.dispatch_time
@@ -222,7 +223,7 @@ def test_tasks_of_a_running_queue_are_delivered(client, location, worker, server
     client.create_queue(parent=location, queue={"name": queue})
     create(client, queue, http_request={"url": f"{worker.url}/go", "http_method": "PUT"})
     assert worker.next()[:2] == ("PUT", "/go")
-    server.events.get(timeout=30)
+    server.next_event(AttemptEnded)
 
 
 def test_a_page_token_of_another_kind_is_refused(client, queue, server, refused):

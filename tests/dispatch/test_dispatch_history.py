@@ -7,11 +7,12 @@ import json
 import pytest
 from dispatch_world import HANG
 
-from drayman import activity, observe
 from drayman.core.clock import SECOND
 from drayman.core.delivery import Response
 from drayman.core.lifecycle import SettleResult
 from drayman.core.status import Code
+from drayman.observe import log
+from drayman.observe.activity_log import ActivityLog
 from drayman.tasks_v2 import types
 from drayman.wire import tasks
 from drayman.wire.vault import Vault
@@ -25,6 +26,21 @@ def sampling(ratio):
 
 async def kept(world, queue):
     return [each for _, each in await world.store.list_attempts(queue, None, 1 << 62, 1000)]
+
+
+async def activity_entries(world):
+    """Return what the activity log writes of the events so far."""
+    lines = []
+
+    def write(line):
+        lines.append(line)
+        return True
+
+    log = ActivityLog(world.store.get_queue, Vault({}), write)
+    for event in world.events:
+        log.record(event)
+    await log.close()
+    return [json.loads(line) for line in lines]
 
 
 async def test_an_attempt_is_kept_with_its_answer(world):
@@ -119,45 +135,33 @@ async def test_an_attempt_of_a_deleted_task_is_no_failure_of_the_task(world, cap
     (gone,) = await kept(world, queue)
     assert (gone.verdict, gone.reason, gone.retry_time) == ("gone", "", None)
     for event in world.events:
-        observe.log(event)
-    assert "the task was deleted meanwhile" in caplog.text
-    assert "given up" not in caplog.text
+        log.record(event)
+    assert "the task has been deleted" in caplog.text
+    assert "failed permanently" not in caplog.text
 
 
 async def test_lines_follow_the_ratio_alone(world):
-    lines = []
-    write = activity.subscriber(lines.append)
     await world.task(await world.queue(max_attempts=1))
     world.targets.will(500)
     await world.run()
-    for event in world.events:
-        write(event)
-    assert lines == []
+    assert await activity_entries(world) == []
 
 
 async def test_the_line_of_an_attempt_is_there_while_it_hangs(world):
-    lines = []
     await world.task(await world.queue(settings=sampling(1.0)))
     world.targets.will(HANG)
     await world.step()
     await world.targets.arrived(1)
-    write = activity.subscriber(lines.append)
-    for event in world.events:
-        write(event)
-    (line,) = lines
-    assert "attemptDispatchLog" in json.loads(line)["jsonPayload"]
+    (entry,) = await activity_entries(world)
+    assert "attemptDispatchLog" in entry["jsonPayload"]
 
 
 async def test_lines_have_the_shape_of_the_real_log(world):
-    lines = []
     queue = await world.queue("mail", settings=sampling(1.0), min_backoff=60 * SECOND)
     await world.task(queue, url="https://a.example/", of_task={"name": f"{queue}/tasks/t"})
     world.targets.will(500)
     await world.run()
-    write = activity.subscriber(lines.append)
-    for event in world.events:
-        write(event)
-    dispatch, response = map(json.loads, lines)
+    dispatch, response = await activity_entries(world)
     began = dispatch["jsonPayload"]["attemptDispatchLog"]
     assert began["targetAddress"] == "POST https://a.example/"
     assert began["dispatchReason"] == "SCHEDULE"
@@ -189,7 +193,6 @@ async def test_lines_have_the_shape_of_the_real_log(world):
 
 async def test_lines_say_what_holds_of_the_task_itself(world):
     world.start(app_engine={"": "https://app.example"})
-    lines = []
     queue = await world.queue(settings=sampling(1.0), max_attempts=100, min_backoff=0)
     name = await world.task(
         queue, app_engine=True, url="/x?u=a://b", of_task={"retry_config": {"max_attempts": 3}}
@@ -199,12 +202,9 @@ async def test_lines_say_what_holds_of_the_task_itself(world):
     await world.run()
     await world.store.run_task(name, world.now)
     await world.run()
-    write = activity.subscriber(lines.append)
-    for event in world.events:
-        write(event)
-    said = [json.loads(line)["jsonPayload"] for line in lines]
-    began = [each["attemptDispatchLog"] for each in said[::2]]
-    ended = [each["attemptResponseLog"] for each in said[1::2]]
+    payloads = [entry["jsonPayload"] for entry in await activity_entries(world)]
+    began = [each["attemptDispatchLog"] for each in payloads[::2]]
+    ended = [each["attemptResponseLog"] for each in payloads[1::2]]
     assert [each["dispatchReason"] for each in began] == ["SCHEDULE", "RETRY", "RUN_TASK"]
     assert {each["targetType"] for each in began + ended} == {"APP_ENGINE_HTTP"}
     assert {each["maxAttempts"] for each in began + ended} == {3}

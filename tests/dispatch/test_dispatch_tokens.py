@@ -50,7 +50,9 @@ async def known(world, pem):
 
 async def document(world, path):
     encryption = Encryption(world.store, world.clock, Vault({}))
-    context = Context(world.store, world.clock, world.limits, encryption, ISSUER)
+    context = Context(
+        world.store, world.clock, world.limits, encryption, world.events.append, ISSUER
+    )
     return await wellknown.find(context, path)
 
 

@@ -26,6 +26,7 @@ from drayman.api.context import Context
 from drayman.core import back_pressure, errors, names
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
+from drayman.core.events import TasksCreated
 from drayman.core.history import AttemptRecord, DeadLetter
 from drayman.core.status import Code
 from drayman.store.contract import QueueStats
@@ -42,15 +43,19 @@ _Route = Callable[[Context, str, str, Query, Any], Awaitable[Any]]
 async def answer(context: Context, verb: str, path: str, query: str, body: bytes) -> Any:
     """Answer a request with a JSON value; every failure is a ServiceError."""
     rest = urllib.parse.unquote(path.removeprefix(PREFIX))
-    given = dict(urllib.parse.parse_qsl(query))
-    for method, pattern, call in _ROUTES:
+    for name, method, pattern, route in _ROUTES:
         if method == verb and (match := pattern.fullmatch(rest)):
-            queue, *task = match.groups()
-            names.queue("name", queue)
-            return await calls.guard(
-                call(context, queue, "".join(task), given, protojson.decode(body)), path
-            )
+            return await calls.guard(context, name, _call(context, route, match, query, body))
     raise errors.NotFound(f"No call has the method {verb} and the path {path}.")
+
+
+async def _call(
+    context: Context, route: _Route, match: re.Match[str], query: str, body: bytes
+) -> Any:
+    queue, *task = match.groups()
+    names.queue("name", queue)
+    parameters = dict(urllib.parse.parse_qsl(query))
+    return await route(context, queue, "".join(task), parameters, protojson.decode(body))
 
 
 async def _stats(context: Context, queue: str, _task: str, _query: Query, _body: Any) -> Any:
@@ -95,9 +100,10 @@ async def _forget(context: Context, queue: str, task: str, _query: Query, _body:
 
 
 async def _replay(context: Context, queue: str, _task: str, _query: Query, body: Any) -> Any:
-    chosen = await _chosen(context, queue, body)
-    done = await context.store.replay_dead(chosen.names, context.clock.now())
-    return _outcome(chosen, done)
+    chosen, now = await _chosen(context, queue, body), context.clock.now()
+    results = await context.store.replay_dead(chosen.names, now)
+    context.emit(TasksCreated(queue, chosen.names, results, now))
+    return _outcome(chosen, results)
 
 
 async def _delete(context: Context, queue: str, _task: str, _query: Query, body: Any) -> Any:
@@ -106,14 +112,14 @@ async def _delete(context: Context, queue: str, _task: str, _query: Query, body:
 
 
 _QUEUE = r"(projects/[^/]+/locations/[^/]+/queues/[^/:]+)"
-_ROUTES: tuple[tuple[str, re.Pattern[str], _Route], ...] = (
-    ("GET", re.compile(_QUEUE + "/stats"), _stats),
-    ("GET", re.compile(_QUEUE + "/attempts"), _attempts),
-    ("GET", re.compile(_QUEUE + "/deadLetters"), _letters),
-    ("GET", re.compile(_QUEUE + "/deadLetters/([^/:]+)"), _letter),
-    ("DELETE", re.compile(_QUEUE + "/deadLetters/([^/:]+)"), _forget),
-    ("POST", re.compile(_QUEUE + "/deadLetters:replay"), _replay),
-    ("POST", re.compile(_QUEUE + "/deadLetters:delete"), _delete),
+_ROUTES: tuple[tuple[str, str, re.Pattern[str], _Route], ...] = (
+    ("GetQueueStats", "GET", re.compile(_QUEUE + "/stats"), _stats),
+    ("ListAttempts", "GET", re.compile(_QUEUE + "/attempts"), _attempts),
+    ("ListDeadLetters", "GET", re.compile(_QUEUE + "/deadLetters"), _letters),
+    ("GetDeadLetter", "GET", re.compile(_QUEUE + "/deadLetters/([^/:]+)"), _letter),
+    ("DeleteDeadLetter", "DELETE", re.compile(_QUEUE + "/deadLetters/([^/:]+)"), _forget),
+    ("ReplayDeadLetters", "POST", re.compile(_QUEUE + "/deadLetters:replay"), _replay),
+    ("DeleteDeadLetters", "POST", re.compile(_QUEUE + "/deadLetters:delete"), _delete),
 )
 
 

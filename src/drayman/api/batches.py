@@ -4,11 +4,13 @@ import hashlib
 import uuid
 from typing import Any
 
+from drayman.api import tasks as task_calls
 from drayman.api.context import Context
 from drayman.core import batch, errors, limits, names
 from drayman.core.batch import Batch
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
+from drayman.core.events import TasksCreated, TasksDeleted
 from drayman.core.task import NewTask, Task
 from drayman.wire import operations, tasks
 
@@ -29,9 +31,11 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
             accepted.append(task)
 
     accepted, keep = await context.encryption.seal_batch(parent, accepted)
+    results: list[Task | ServiceError] = []
 
-    def describe(results: list[Task | ServiceError]) -> bytes:
-        rest = iter(results)
+    def describe(created: list[Task | ServiceError]) -> bytes:
+        results[:] = created
+        rest = iter(created)
         whole = [
             _opened(context, refused.get(index) or next(rest), view)
             for index, view in enumerate(views)
@@ -39,6 +43,9 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
         return keep(operations.created(about.operation, whole, views, now))
 
     stored = await context.store.create_batch(about, parent, accepted, describe, now)
+    if results:  # none for a repeated request, which creates nothing
+        requested = [task_calls.requested_name(parent, task) for task in accepted]
+        context.emit(TasksCreated(parent, requested, results, now))
     return operations.show(context.encryption.operation(stored))
 
 
@@ -52,15 +59,17 @@ async def batch_delete_tasks(context: Context, request: Any) -> Any:
                 f"names[{index}]", f"must be the name of a task in {parent}."
             )
     now = context.clock.now()
-    about = _about(parent, request, now)
-    return operations.show(
-        await context.store.delete_batch(
-            about,
-            list(request.names),
-            lambda results: operations.deleted(about.operation, results, now),
-            now,
-        )
-    )
+    about, requested = _about(parent, request, now), list(request.names)
+    results: list[ServiceError | None] = []
+
+    def describe(deleted: list[ServiceError | None]) -> bytes:
+        results[:] = deleted
+        return operations.deleted(about.operation, deleted, now)
+
+    stored = await context.store.delete_batch(about, requested, describe, now)
+    if results:  # none for a repeated request, which deletes nothing
+        context.emit(TasksDeleted(parent, requested, results, now))
+    return operations.show(stored)
 
 
 def _check(parent: str, index: int, request: Any) -> int:

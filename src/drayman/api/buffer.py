@@ -9,9 +9,9 @@ decompressed, is the body of the task, its Content-Type the task's; only a JSON 
 import re
 from typing import Any
 
+from drayman.api import tasks as task_calls
 from drayman.api.context import Context
 from drayman.core import errors, names
-from drayman.core.errors import ServiceError
 from drayman.tasks_v2 import types
 from drayman.wire import deliveries, protojson, tasks
 
@@ -45,10 +45,8 @@ async def buffer_task(
     if kind:
         message.http_request.headers["Content-Type"] = kind
     now = context.clock.now()
-    new = await context.encryption.seal(queue, [tasks.accept(queue, message, now, context.limits)])
-    (created,) = await context.store.create_tasks(queue, new, now)
-    if isinstance(created, ServiceError):
-        raise created
+    new = tasks.accept(queue, message, now, context.limits)
+    created = await task_calls.create(context, queue, new, now)
     return tasks.show(context.encryption.opened(created, tasks.BASIC), tasks.BASIC)
 
 

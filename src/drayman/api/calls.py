@@ -1,6 +1,5 @@
 """From a row of the table of calls to the coroutine that answers it: bytes in, bytes out."""
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -9,6 +8,7 @@ from google.protobuf.message import DecodeError
 from drayman.api import batches, cmek, locations, operations, policies, queues, tasks
 from drayman.api.context import Context
 from drayman.core import errors, names
+from drayman.core.events import CallCrashed, CallRefused
 from drayman.core.status import Code
 from drayman.tasks_v2 import rpcs
 
@@ -16,8 +16,6 @@ _MODULES = (queues, tasks, batches, operations, policies, cmek, locations)
 
 _Answer = TypeVar("_Answer")
 Call = Callable[[Context, Any], Awaitable[Any]]
-
-_log = logging.getLogger(__name__)
 
 
 class InternalError(errors.ServiceError):
@@ -53,11 +51,7 @@ def _routed(rpc: rpcs.Rpc, request: Any) -> str:
 
 
 async def answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes) -> bytes:
-    """Answer a serialized request; every failure is a ServiceError."""
-    return await guard(_answer(context, rpc, request_class, body), rpc.name)
-
-
-async def _answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes) -> bytes:
+    """Answer a serialized request; internal errors are raised as they are."""
     try:
         request = request_class.FromString(body)
     except DecodeError:
@@ -69,17 +63,21 @@ async def _answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: byt
 
 
 async def call(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
-    """Answer a request message; what fails by a fault of ours raises as it is."""
+    """Answer a request message; internal errors are raised as they are."""
     names.check_location(_routed(rpc, request), context.limits.locations)
     return await HANDLERS[rpc.name](context, request)
 
 
-async def guard(answering: Awaitable[_Answer], name: str) -> _Answer:
-    """Return what a coroutine returns; a fault of ours becomes a ServiceError."""
+async def guard(context: Context, rpc: str, answering: Awaitable[_Answer]) -> _Answer:
+    """Return the result of a coroutine that answers a call; emit an event if it fails.
+
+    Every failure is raised as a ServiceError: an internal error as InternalError.
+    """
     try:
         return await answering
-    except errors.ServiceError:
+    except errors.ServiceError as error:
+        context.emit(CallRefused(rpc, error.code, error.message, context.clock.now()))
         raise
-    except Exception:  # noqa: BLE001 - whatever it is, the caller gets a status
-        _log.exception("%s failed", name)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
+        context.emit(CallCrashed(rpc, error, context.clock.now()))
         raise InternalError("Internal error; the server's log has the details.") from None

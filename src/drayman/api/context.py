@@ -4,6 +4,7 @@ import dataclasses
 
 from drayman.api.encryption import Encryption
 from drayman.core.clock import Clock
+from drayman.core.events import Emit
 from drayman.core.limits import Limits
 from drayman.store.contract import Store
 
@@ -17,6 +18,7 @@ class Context:
         clock: What time it is.
         limits: What is allowed.
         encryption: How tasks are kept from those who read the disk.
+        emit: Passes an event to those who subscribe to it; returns at once.
         issuer: The URL that this server's tokens name as theirs.
     """
 
@@ -24,4 +26,5 @@ class Context:
     clock: Clock
     limits: Limits
     encryption: Encryption
+    emit: Emit
     issuer: str = ""

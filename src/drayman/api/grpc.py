@@ -115,10 +115,13 @@ def _handler(context: Context, rpc: rpcs.Rpc) -> Callable[[bytes, Any], Any]:
     # Google's clients wait longer for the other services: for operations 600 s.
     limit = context.limits.call_deadline if rpc.service == rpcs.SERVICE else 0
 
+    async def answer(body: bytes, remaining: float | None) -> bytes:
+        check_deadline(limit, context.clock.now(), remaining)
+        return await calls.answer(context, rpc, request_class, body)
+
     async def handle(body: bytes, call: Any) -> bytes:
         try:
-            check_deadline(limit, context.clock.now(), call.time_remaining())
-            return await calls.answer(context, rpc, request_class, body)
+            return await calls.guard(context, rpc.name, answer(body, call.time_remaining()))
         except ServiceError as error:
             await call.abort(_CODES[error.code], error.message, _trailer(error))
             raise AssertionError("abort raises") from None

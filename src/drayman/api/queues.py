@@ -7,6 +7,7 @@ from google.protobuf import empty_pb2
 
 from drayman.api.context import Context
 from drayman.core import limits, names
+from drayman.core.events import QueueAction, QueueChanged
 from drayman.core.queue import Queue, State
 from drayman.tasks_v2 import types
 from drayman.wire import filters, pages, queues
@@ -59,44 +60,53 @@ async def create_queue(context: Context, request: Any) -> Any:
     """CreateQueue: the response shows the defaults filled in."""
     parent = names.new_parent(request.parent)
     name = names.new_queue(parent, request.queue.name)
-    queue = queues.accept(request.queue, name, context.limits)
-    return queues.show(await context.store.create_queue(queue, context.clock.now()))
+    queue, now = queues.accept(request.queue, name, context.limits), context.clock.now()
+    created = await context.store.create_queue(queue, now)
+    context.emit(QueueChanged(name, QueueAction.CREATED, now))
+    return queues.show(created)
 
 
 async def update_queue(context: Context, request: Any) -> Any:
     """UpdateQueue: the fields of the mask, all without one; creates the queue when absent."""
     name = names.queue("queue.name", request.queue.name)
-    paths = list(request.update_mask.paths)
+    paths, now = list(request.update_mask.paths), context.clock.now()
     queue = await context.store.update_queue(
         name,
         lambda existing: queues.update(existing, request.queue, paths, context.limits),
-        context.clock.now(),
+        now,
     )
+    context.emit(QueueChanged(name, QueueAction.UPDATED, now))
     return queues.show(queue)
 
 
 async def delete_queue(context: Context, request: Any) -> Any:
     """DeleteQueue: with all its tasks."""
-    await context.store.delete_queue(names.queue("name", request.name), context.clock.now())
+    name, now = names.queue("name", request.name), context.clock.now()
+    await context.store.delete_queue(name, now)
+    context.emit(QueueChanged(name, QueueAction.DELETED, now))
     return empty_pb2.Empty()
 
 
 async def purge_queue(context: Context, request: Any) -> Any:
     """PurgeQueue: every task created before the call is gone."""
-    name = names.queue("name", request.name)
-    return queues.show(await context.store.purge_queue(name, context.clock.now()))
+    name, now = names.queue("name", request.name), context.clock.now()
+    queue = await context.store.purge_queue(name, now)
+    context.emit(QueueChanged(name, QueueAction.PURGED, now))
+    return queues.show(queue)
 
 
 async def pause_queue(context: Context, request: Any) -> Any:
     """PauseQueue: tasks can still be created, none is dispatched."""
-    return await _set_state(context, request, State.PAUSED)
+    return await _set_state(context, request, State.PAUSED, QueueAction.PAUSED)
 
 
 async def resume_queue(context: Context, request: Any) -> Any:
     """ResumeQueue."""
-    return await _set_state(context, request, State.RUNNING)
+    return await _set_state(context, request, State.RUNNING, QueueAction.RESUMED)
 
 
-async def _set_state(context: Context, request: Any, state: State) -> Any:
-    name = names.queue("name", request.name)
-    return queues.show(await context.store.set_state(name, state, context.clock.now()))
+async def _set_state(context: Context, request: Any, state: State, action: QueueAction) -> Any:
+    name, now = names.queue("name", request.name), context.clock.now()
+    queue = await context.store.set_state(name, state, now)
+    context.emit(QueueChanged(name, action, now))
+    return queues.show(queue)

@@ -104,8 +104,7 @@ async def answer(context: Context, request: RestRequest) -> RestResponse:
         parameters = _parameters(request.query)
         request = dataclasses.replace(request, verb=_verb(request, parameters))
         style = _style(parameters)
-        name = f"{request.verb} {request.path}"
-        value = await calls.guard(_answer(context, request, parameters, style), name)
+        value = await _answer(context, request, parameters, style)
         return RestResponse(200, _text(partial.apply(style.fields, value), style))
     except ServiceError as error:
         return error_response(error, pretty=style.pretty)
@@ -116,17 +115,34 @@ async def _answer(
 ) -> Any:
     match = buffer.PATH.fullmatch(request.path.removeprefix(VERSION))
     if match and request.verb in buffer.VERBS:
-        protojson.query(parameters, empty_pb2.Empty.DESCRIPTOR)  # it has none of its own
-        return await _buffer(context, match, request, style)
+        buffering = _buffer(context, match, request, parameters, style)
+        return await calls.guard(context, "BufferTask", buffering)
     route, name = _find(request)
-    message = _message(route, name, parameters, request.body)
+    calling = _call(context, route, name, parameters, request.body, style)
+    return await calls.guard(context, route.rpc.name, calling)
+
+
+async def _call(
+    context: Context,
+    route: _Route,
+    name: str,
+    parameters: Mapping[str, list[str]],
+    body: bytes,
+    style: _Style,
+) -> Any:
+    message = _message(route, name, parameters, body)
     response = await calls.call(context, route.rpc, message)
     return protojson.render(response, integers=style.integers)
 
 
 async def _buffer(
-    context: Context, match: re.Match[str], request: RestRequest, style: _Style
+    context: Context,
+    match: re.Match[str],
+    request: RestRequest,
+    parameters: Mapping[str, list[str]],
+    style: _Style,
 ) -> dict[str, Any]:
+    protojson.query(parameters, empty_pb2.Empty.DESCRIPTOR)  # it has none of its own
     queue, task_id = _decoded(match[1]), _decoded(match[2] or "")
     task = await buffer.buffer_task(context, queue, task_id, request.body, request.content_type)
     return {"task": protojson.render(task, integers=style.integers)}

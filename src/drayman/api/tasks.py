@@ -6,8 +6,10 @@ from google.protobuf import empty_pb2
 
 from drayman.api.context import Context
 from drayman.core import errors, limits, names
+from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
-from drayman.core.task import Task
+from drayman.core.events import TaskRunRequested, TasksCreated, TasksDeleted
+from drayman.core.task import NewTask, Task
 from drayman.tasks_v2 import types
 from drayman.wire import pages, tasks
 
@@ -21,11 +23,23 @@ async def create_task(context: Context, request: Any) -> Any:
         raise errors.invalid_field("CreateTaskRequest.task", "is required.")
     now = context.clock.now()
     task = tasks.accept(parent, request.task, now, context.limits)
-    sealed = await context.encryption.seal(parent, [task])
-    (created,) = await context.store.create_tasks(parent, sealed, now)
+    return _show(context, await create(context, parent, task, now), view)
+
+
+async def create(context: Context, queue: str, task: NewTask, now: Micros) -> Task:
+    """Store a new task. NotFound for the queue; AlreadyExists; FailedPrecondition for the key."""
+    sealed = await context.encryption.seal(queue, [task])
+    results = await context.store.create_tasks(queue, sealed, now)
+    context.emit(TasksCreated(queue, [requested_name(queue, task)], results, now))
+    (created,) = results
     if isinstance(created, ServiceError):
         raise created
-    return _show(context, created, view)
+    return created
+
+
+def requested_name(queue: str, task: NewTask) -> str:
+    """Return the name that the caller chose for a task, "" for a generated one."""
+    return names.join_task(queue, task.id) if task.id else ""
 
 
 async def get_task(context: Context, request: Any) -> Any:
@@ -49,18 +63,22 @@ async def list_tasks(context: Context, request: Any) -> Any:
 
 async def delete_task(context: Context, request: Any) -> Any:
     """DeleteTask: an attempt in flight goes on, but is the last."""
-    names.task("name", request.name)
-    (refused,) = await context.store.delete_tasks([request.name], context.clock.now())
-    if refused:
-        raise refused
+    queue, now = names.task("name", request.name).queue, context.clock.now()
+    results = await context.store.delete_tasks([request.name], now)
+    context.emit(TasksDeleted(queue, [request.name], results, now))
+    (error,) = results
+    if error:
+        raise error
     return empty_pb2.Empty()
 
 
 async def run_task(context: Context, request: Any) -> Any:
     """RunTask: one attempt now, whatever the queue's state; the response counts it already."""
     names.task("name", request.name)
-    view = tasks.view(request)
-    return _show(context, await context.store.run_task(request.name, context.clock.now()), view)
+    view, now = tasks.view(request), context.clock.now()
+    task = await context.store.run_task(request.name, now)
+    context.emit(TaskRunRequested(request.name, now))
+    return _show(context, task, view)
 
 
 def _show(context: Context, task: Task, view: int) -> Any:

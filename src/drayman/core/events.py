@@ -1,26 +1,146 @@
-"""What happens in a server, for those who watch: logs, metrics, tests.
+"""The events of a server: plain values that logs, the activity log and tests subscribe to.
 
-The logic calls ``emit(event)`` once a transition and never logs by itself.
+``api`` and ``dispatch`` call ``emit(event)`` after each transition and write no log lines
+themselves. A subscriber is a function that takes an event and returns at once. Creations and
+deletions of tasks are one event per call of the API, however many tasks the call names.
 """
 
 import dataclasses
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Sequence
 
 from drayman.core.clock import Micros
 from drayman.core.delivery import Kind
+from drayman.core.errors import ServiceError
 from drayman.core.lifecycle import AttemptResult, Claim, SettleResult
+from drayman.core.status import Code
+from drayman.core.task import Task
+
+
+class QueueAction(enum.Enum):
+    """A successful administrative call on a queue, as log lines name it."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    """By UpdateQueue, which also creates a queue that does not exist."""
+    PURGED = "purged"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    DELETED = "deleted"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class QueueChanged:
+    """A call of the API changed a queue.
+
+    Attributes:
+        queue: The queue's name.
+        action: What the call did.
+        time: When.
+    """
+
+    queue: str
+    action: QueueAction
+    time: Micros
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TasksCreated:
+    """A call asked the store to create tasks of one queue.
+
+    The call is CreateTask, BatchCreateTasks, BufferTask or a replay of dead letters. A task that
+    fails validation never reaches the store and is not part of the event.
+
+    Attributes:
+        queue: The queue's name.
+        names: The names that the caller chose, in the order of the request; "" for a generated
+            name.
+        results: For each name, the task as stored or the error.
+        time: The create time of the tasks.
+    """
+
+    queue: str
+    names: Sequence[str]
+    results: Sequence[Task | ServiceError]
+    time: Micros
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TasksDeleted:
+    """A call asked the store to delete tasks of one queue: DeleteTask or BatchDeleteTasks.
+
+    Attributes:
+        queue: The queue's name.
+        names: The names of the tasks, in the order of the request.
+        results: For each name, None if the task was deleted, or the error.
+        time: When.
+    """
+
+    queue: str
+    names: Sequence[str]
+    results: Sequence[ServiceError | None]
+    time: Micros
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TaskRunRequested:
+    """RunTask granted a task an attempt.
+
+    Attributes:
+        task: The task's name.
+        time: When.
+    """
+
+    task: str
+    time: Micros
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CallRefused:
+    """A call of the API ended with an error for its caller.
+
+    A request that matches no call of the API, or has invalid system parameters (REST), is refused
+    before it becomes a call and is no event.
+
+    Attributes:
+        rpc: The name of the call, for instance "CreateTask".
+        code: The status code.
+        message: The message for the caller.
+        time: When.
+    """
+
+    rpc: str
+    code: Code
+    message: str
+    time: Micros
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CallCrashed:
+    """A call of the API failed with an internal error; its caller gets no details.
+
+    Attributes:
+        rpc: The name of the call.
+        error: The exception.
+        time: When.
+    """
+
+    rpc: str
+    error: Exception
+    time: Micros
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AttemptBegan:
-    """A request is about to be sent; told of those alone that the sampling ratio picks.
+    """A request is about to be sent. Emitted for sampled attempts only.
 
     Attributes:
         claim: The attempt.
         time: When.
-        target: The method and the URL it goes to.
-        kind: What kind of target that is.
-        max_attempts: How many attempts the task has in all, by its own policy or its queue's.
+        target: The HTTP method and URL of the request.
+        kind: The kind of target.
+        max_attempts: The maximum number of attempts of the task, by its own retry policy or its
+            queue's; -1 for no limit.
     """
 
     claim: Claim
@@ -32,16 +152,17 @@ class AttemptBegan:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AttemptEnded:
-    """An attempt ended, and the store has noted how.
+    """An attempt ended and the store has recorded its outcome.
 
     Attributes:
         claim: The attempt.
-        settlement: How it ended, and what is to become of the task.
-        fate: What that came to.
-        duration: How long it took.
-        kind: What kind of target it went to.
-        max_attempts: How many attempts the task has in all, by its own policy or its queue's.
-        sampled: Whether the sampling ratio picks it.
+        settlement: The outcome, and the decision on the task.
+        fate: What the store made of the decision.
+        duration: The duration of the attempt.
+        kind: The kind of target.
+        max_attempts: The maximum number of attempts of the task, by its own retry policy or its
+            queue's; -1 for no limit.
+        sampled: Whether the queue's sampling ratio selects the attempt.
     """
 
     claim: Claim
@@ -55,11 +176,11 @@ class AttemptEnded:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AttemptCrashed:
-    """An attempt failed by a fault of this server's own.
+    """An attempt failed with an internal error of this server.
 
     Attributes:
         claim: The attempt.
-        error: The fault.
+        error: The exception.
     """
 
     claim: Claim
@@ -68,11 +189,11 @@ class AttemptCrashed:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StoreFailed:
-    """The store refused what dispatch asked of it; it is asked again.
+    """The store failed a request of the dispatcher or the janitor, which will repeat it.
 
     Attributes:
-        verb: What was asked.
-        message: What it said.
+        verb: The name of the store's verb.
+        message: The error.
     """
 
     verb: str
@@ -81,11 +202,11 @@ class StoreFailed:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RateChanged:
-    """Back pressure has lowered the rate of a queue by a good deal, or let go of it.
+    """Back pressure reduced the dispatch rate of a queue by half or more, or ended.
 
     Attributes:
         queue: The queue's name.
-        level: The part of its rate that is left to it.
+        level: The fraction of its rate that the queue may use, 1.0 at the end of back pressure.
     """
 
     queue: str
@@ -94,10 +215,10 @@ class RateChanged:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Stopping:
-    """The server takes no new work.
+    """The server stops: it starts no new attempts.
 
     Attributes:
-        in_flight: How many attempts it waits for.
+        in_flight: The number of attempts that it waits for.
     """
 
     in_flight: int
@@ -105,23 +226,35 @@ class Stopping:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Crashed:
-    """A part that must run as long as the server does has ended by a fault.
+    """A background task that must run as long as the server failed; the server stops.
 
     Attributes:
-        error: The fault.
+        error: The exception.
     """
 
     error: BaseException
 
 
 Event = (
-    AttemptBegan | AttemptEnded | AttemptCrashed | StoreFailed | RateChanged | Stopping | Crashed
+    QueueChanged
+    | TasksCreated
+    | TasksDeleted
+    | TaskRunRequested
+    | CallRefused
+    | CallCrashed
+    | AttemptBegan
+    | AttemptEnded
+    | AttemptCrashed
+    | StoreFailed
+    | RateChanged
+    | Stopping
+    | Crashed
 )
 Emit = Callable[[Event], None]
 
 
-def to_all(*subscribers: Emit) -> Emit:
-    """Return one subscriber that tells all of these."""
+def fan_out(*subscribers: Emit) -> Emit:
+    """Return a subscriber that passes each event to all of these, in order."""
 
     def emit(event: Event) -> None:
         for subscriber in subscribers:

@@ -1,0 +1,148 @@
+"""Log lines: a subscriber that writes events to the logger ``drayman``."""
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from drayman.core.clock import SECOND
+from drayman.core.events import (
+    AttemptCrashed,
+    AttemptEnded,
+    CallCrashed,
+    CallRefused,
+    Crashed,
+    Event,
+    QueueChanged,
+    RateChanged,
+    Stopping,
+    StoreFailed,
+    TaskRunRequested,
+)
+from drayman.core.lifecycle import SettleResult, Verdict
+from drayman.observe.writer import Write
+
+LEVELS = ("debug", "info", "warning", "error")
+"""The values of the setting ``log-level``."""
+
+_OVERRULED = {
+    SettleResult.SUPERSEDED: "another attempt decides the outcome",
+    SettleResult.GONE: "the task has been deleted",
+}
+
+_log = logging.getLogger("drayman")
+
+
+def configure(write: Write, level: str) -> None:
+    """Pass log lines of ``level`` and above to ``write``; of other libraries, warnings only."""
+    handler = _Handler(write)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    _log.setLevel(level.upper())
+
+
+class _Handler(logging.Handler):
+    """Passes log lines to a writer, and reports dropped lines once there is room again."""
+
+    def __init__(self, write: Write) -> None:
+        super().__init__()
+        self._write = write
+        self._dropped = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._dropped and self._write(f"{self._dropped} log lines dropped: buffer full\n"):
+            self._dropped = 0
+        if not self._write(self.format(record) + "\n"):
+            self._dropped += 1
+
+
+def record(event: Event) -> None:
+    """Write the log line of an event, if it has one."""
+    write = _WRITERS.get(type(event))
+    if write is not None:
+        write(event)
+
+
+def _attempt_ended(event: AttemptEnded) -> None:
+    task, end = event.claim.task, event.settlement
+    number, seconds = task.dispatch_count, event.duration / SECOND
+    if end.verdict is Verdict.COMPLETED:
+        _log.debug("task %s completed: attempt %d, %.3f s", task.name, number, seconds)
+    elif event.fate is not SettleResult.SETTLED:
+        _log.info(
+            "task %s: attempt %d failed after %.3f s: %s; %s",
+            task.name, number, seconds, end.message, _OVERRULED[event.fate],
+        )  # fmt: skip
+    elif end.verdict is Verdict.RETRY:
+        wait = (end.schedule_time - end.response_time) / SECOND
+        _log.info(
+            "task %s: attempt %d failed after %.3f s: %s; retry in %.3f s",
+            task.name, number, seconds, end.message, wait,
+        )  # fmt: skip
+    else:
+        _log.warning(
+            "task %s failed permanently: attempt %d, %s: %s",
+            task.name, number, end.reason, end.message,
+        )  # fmt: skip
+
+
+def _attempt_crashed(event: AttemptCrashed) -> None:
+    _log.error(
+        "task %s: internal error in an attempt\n%s", event.claim.task.name, _trace(event.error)
+    )
+
+
+def _run_requested(event: TaskRunRequested) -> None:
+    _log.debug("task %s: run requested", event.task)
+
+
+def _queue_changed(event: QueueChanged) -> None:
+    _log.info("queue %s %s", event.queue, event.action.value)
+
+
+def _rate_changed(event: RateChanged) -> None:
+    if event.level < 1:
+        _log.warning(
+            "queue %s: back pressure, rate reduced to %.1f %%", event.queue, event.level * 100
+        )
+    else:
+        _log.warning("queue %s: end of back pressure, full rate", event.queue)
+
+
+def _call_refused(event: CallRefused) -> None:
+    _log.debug("%s refused: %s: %s", event.rpc, event.code.name, event.message)
+
+
+def _call_crashed(event: CallCrashed) -> None:
+    _log.error("%s: internal error\n%s", event.rpc, _trace(event.error))
+
+
+def _store_failed(event: StoreFailed) -> None:
+    _log.error("store: %s failed, retrying: %s", event.verb, event.message)
+
+
+def _stopping(event: Stopping) -> None:
+    _log.info("stopping; %d attempts in flight", event.in_flight)
+
+
+def _crashed(event: Crashed) -> None:
+    _log.critical("internal error, the server stops\n%s", _trace(event.error))
+
+
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+_WRITERS: Mapping[type, Callable[[Any], None]] = {
+    AttemptEnded: _attempt_ended,
+    AttemptCrashed: _attempt_crashed,
+    TaskRunRequested: _run_requested,
+    QueueChanged: _queue_changed,
+    RateChanged: _rate_changed,
+    CallRefused: _call_refused,
+    CallCrashed: _call_crashed,
+    StoreFailed: _store_failed,
+    Stopping: _stopping,
+    Crashed: _crashed,
+}
+"""The events that have a log line. Creations and deletions of tasks have none: they are many."""
