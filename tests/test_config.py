@@ -5,7 +5,7 @@ import pytest
 from drayman import config
 from drayman.config import OPTIONS, ConfigError
 from drayman.core.clock import DAY, HOUR, MILLISECOND, MINUTE, SECOND
-from drayman.core.limits import Limits
+from drayman.core.limits import Limits, QueueLimits
 
 QUEUE = "projects/p/locations/l/queues/q"
 RATE = "maxDispatchesPerSecond"
@@ -150,7 +150,7 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path):
     with pytest.raises(ConfigError, match=r"--config: .*nowhere\.toml cannot be read"):
         config.load({}, {}, str(tmp_path / "nowhere.toml"))
     with pytest.raises(ConfigError, match=r"--queue-file: .*nowhere\.yaml cannot be read"):
-        config.load_queues(str(tmp_path / "nowhere.yaml"), Limits())
+        config.load_queues(str(tmp_path / "nowhere.yaml"), QueueLimits())
 
 
 @pytest.mark.parametrize(
@@ -172,6 +172,6 @@ def test_a_wrong_queue_file_names_the_entry(tmp_path, content, sentence):
     file = tmp_path / "queues.yaml"
     file.write_text(content)
     with pytest.raises(ConfigError) as error:
-        config.load_queues(str(file), Limits())
+        config.load_queues(str(file), QueueLimits())
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)

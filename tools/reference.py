@@ -94,11 +94,11 @@ def services() -> Iterable[tuple[str, ...]]:
 def bounds() -> Iterable[tuple[str, ...]]:
     """Return a row for each limit."""
     own = limits.Limits()
-    yield "dispatches a second, per queue", f"{own.max_dispatches_per_second:g}"
-    yield "attempts in flight, per queue", f"{own.max_concurrent_dispatches:,}"
-    yield "size of a stored task", f"{own.task_size:,} bytes"
-    yield "schedule time ahead", f"{own.schedule_horizon // clock.DAY} days"
-    yield "age of a task", f"{own.retention // clock.DAY} days"
+    yield "dispatches a second, per queue", f"{own.queue.max_dispatches_per_second:g}"
+    yield "attempts in flight, per queue", f"{own.queue.max_concurrent_dispatches:,}"
+    yield "size of a stored task", f"{own.task.task_size:,} bytes"
+    yield "schedule time ahead", f"{own.task.schedule_horizon // clock.DAY} days"
+    yield "age of a task", f"{own.retention.task_retention // clock.DAY} days"
     yield "length of a URL", f"{limits.URL_LENGTH:,} characters"
     yield "headers of an HTTP task", f"less than {limits.HEADERS_SIZE // 1024} KB"
     low, high = limits.HTTP_DEADLINE_RANGE

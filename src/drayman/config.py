@@ -20,7 +20,7 @@ from google.protobuf import json_format
 from drayman import observe
 from drayman.core import errors, names
 from drayman.core.clock import DAY, HOUR, MILLISECOND, MINUTE, SECOND, Micros
-from drayman.core.limits import Limits
+from drayman.core.limits import Limits, QueueLimits, Retention, TaskLimits
 from drayman.core.queue import Queue
 from drayman.wire import queues
 
@@ -257,17 +257,13 @@ class Config:
     def limits(self) -> Limits:
         """The limits that the settings make."""
         return Limits(
-            max_dispatches_per_second=self.max_dispatches_per_second,
-            max_concurrent_dispatches=self.max_concurrent_dispatches,
-            task_size=self.task_size,
-            schedule_horizon=self.schedule_horizon,
-            retention=self.retention,
-            task_tombstone=self.task_tombstone,
-            queue_tombstone=self.queue_tombstone,
+            queue=QueueLimits(self.max_dispatches_per_second, self.max_concurrent_dispatches),
+            task=TaskLimits(self.task_size, self.schedule_horizon, self.allow_http_tokens),
+            retention=Retention(
+                self.retention, self.task_tombstone, self.queue_tombstone, self.dead_letters
+            ),
             call_deadline=self.call_deadline,
-            http_tokens=self.allow_http_tokens,
             locations=tuple(sorted(self.location)),
-            dead_letters=self.dead_letters,
             ramp_up=self.ramp_up,
         )
 
@@ -320,7 +316,7 @@ def _read_yaml(option: str, path: str) -> Any:
         raise ConfigError(f"{option}: {path} is not YAML: {_one_line(error)}") from None
 
 
-def load_queues(path: str, limits: Limits) -> list[Queue]:
+def load_queues(path: str, limits: QueueLimits) -> list[Queue]:
     """Return the queues of a queue file; ConfigError says which entry is wrong and why."""
     content = _read_yaml("--queue-file", path)
     entries = content.get("queues") if isinstance(content, dict) else None
@@ -335,7 +331,7 @@ def load_queues(path: str, limits: Limits) -> list[Queue]:
     return queues_
 
 
-def _queue_entry(path: str, number: int, entry: Any, limits: Limits) -> Queue:
+def _queue_entry(path: str, number: int, entry: Any, limits: QueueLimits) -> Queue:
     try:
         message = json_format.ParseDict(entry, queues.Message())
         return queues.accept(message, names.queue("name", message.name), limits)

@@ -155,7 +155,7 @@ class Server:
     def _declared_queues(self) -> list[tuple[str, Callable[[Queue | None], Queue]]]:
         """Return the queues that the settings ask for, and what is to become of each."""
         path = self._config.queue_file
-        in_file = configuration.load_queues(path, self._config.limits) if path else []
+        in_file = configuration.load_queues(path, self._config.limits.queue) if path else []
         declared = [
             *((queue.name, _settings_of(queue)) for queue in in_file),
             *((name, _existing_or(Queue(name))) for name in self._config.queue),

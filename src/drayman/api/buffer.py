@@ -40,7 +40,9 @@ async def buffer_task(
     if kind:
         message.http_request.headers["Content-Type"] = kind
     now = context.clock.now()
-    new = await context.encryption.seal(queue, [tasks.accept(queue, message, now, context.limits)])
+    new = await context.encryption.seal(
+        queue, [tasks.accept(queue, message, now, context.limits.task)]
+    )
     (created,) = await context.store.create_tasks(queue, new, now)
     if isinstance(created, ServiceError):
         raise created

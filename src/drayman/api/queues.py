@@ -59,7 +59,7 @@ async def create_queue(context: Context, request: Any) -> Any:
     """CreateQueue: the response shows the defaults filled in."""
     parent = names.new_parent(request.parent)
     name = names.new_queue(parent, request.queue.name)
-    queue = queues.accept(request.queue, name, context.limits)
+    queue = queues.accept(request.queue, name, context.limits.queue)
     return queues.show(await context.store.create_queue(queue, context.clock.now()))
 
 
@@ -69,7 +69,7 @@ async def update_queue(context: Context, request: Any) -> Any:
     paths = list(request.update_mask.paths)
     queue = await context.store.update_queue(
         name,
-        lambda existing: queues.update(existing, request.queue, paths, context.limits),
+        lambda existing: queues.update(existing, request.queue, paths, context.limits.queue),
         context.clock.now(),
     )
     return queues.show(queue)

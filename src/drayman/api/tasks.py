@@ -20,7 +20,7 @@ async def create_task(context: Context, request: Any) -> Any:
     if not request.HasField("task"):
         raise errors.refusal("CreateTaskRequest.task", "is required.")
     now = context.clock.now()
-    task = tasks.accept(parent, request.task, now, context.limits)
+    task = tasks.accept(parent, request.task, now, context.limits.task)
     sealed = await context.encryption.seal(parent, [task])
     (created,) = await context.store.create_tasks(parent, sealed, now)
     if isinstance(created, ServiceError):

@@ -306,7 +306,7 @@ class Store(Protocol):
         At most ``limit`` of them and about ``size`` bytes, one if there is one: of those whose
         last attempt ended with ``code``, or of all. ``settle`` and ``sweep`` make a dead letter of
         each task that fails for good or grows too old; it outlives its queue, and ``sweep``
-        removes it after ``limits.dead_letters``, and the oldest when there are more than
+        removes it after ``limits.retention.dead_letters``, and the oldest when there are more than
         ``DEAD_KEPT`` or their tasks take more than ``DEAD_BYTES``.
         """
 
