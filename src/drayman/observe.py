@@ -20,7 +20,6 @@ _FATES = {
     Fate.SUPERSEDED: "another attempt of it decides",
     Fate.GONE: "the task was deleted meanwhile",
 }
-LEVELS = ("debug", "info", "warning", "error")
 
 _log = logging.getLogger("drayman")
 
