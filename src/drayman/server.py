@@ -155,7 +155,7 @@ class Server:
     async def _declare(self, declared: DeclaredQueue) -> None:
         # Whoever starts the server wants this queue, even if a call has deleted it since.
         name, now = declared.queue.name, self._clock.now()
-        queue = await self.store.update_queue(name, declared.merge, now, exhume=True)
+        queue = await self.store.update_queue(name, declared.merge, now, ignore_tombstone=True)
         if declared.state is not None and declared.state is not queue.state:
             await self.store.set_state(name, declared.state, now)
 
