@@ -13,9 +13,9 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import tasks_v2
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
 
-from drayman import config
 from drayman.core.clock import ManualClock, Micros
 from drayman.server import Server
+from drayman.settings import load
 
 Event = TypeVar("Event")
 
@@ -26,7 +26,7 @@ PATIENCE = 30.0
 class LiveServer:
     """A server on free ports, its store in memory, its clock in your hand.
 
-    Settings are those of the configuration file: ``LiveServer(task_size="100")``.
+    Settings are those of the command line: ``LiveServer(task_size="100")``.
     """
 
     def __init__(self, clock: ManualClock | None = None, **settings: Any) -> None:
@@ -36,7 +36,7 @@ class LiveServer:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.server = Server(config.load(given, {}), clock=self.clock, emit=self.events.put)
+        self.server = Server(load(given, {}), clock=self.clock, emit=self.events.put)
         try:
             self.run(self.server.start())
         except BaseException:

@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from drayman import server as server_module
-from drayman.config import load
 from drayman.core.clock import ManualClock
 from drayman.core.events import Crashed
+from drayman.core.queue import Queue, State
 from drayman.server import Server, StartError
+from drayman.settings import load
 
 
 class BrokenClock(ManualClock):
@@ -18,13 +19,13 @@ class BrokenClock(ManualClock):
         raise RuntimeError("the spring is broken")
 
 
-def config(**given):
+def settings(**given):
     return load({"store": "memory", "port": "0", "http_port": "0"} | given, {})
 
 
 async def test_a_part_that_dies_is_told_and_ends_the_server():
     events = []
-    server = Server(config(), clock=BrokenClock(), emit=events.append)
+    server = Server(settings(), clock=BrokenClock(), emit=events.append)
     await server.start()
     await server.crashed.wait()
     await server.stop()
@@ -34,7 +35,7 @@ async def test_a_part_that_dies_is_told_and_ends_the_server():
 async def test_a_server_can_stop_and_another_take_its_place(tmp_path):
     store = f"sqlite:{tmp_path}/tasks.db"
     for _ in range(2):
-        server = Server(config(store=store, queue=["projects/p/locations/l/queues/q"]))
+        server = Server(settings(store=store, queue=["projects/p/locations/l/queues/q"]))
         await server.start()
         assert f"store={store}" in server.ready_line
         await server.stop()
@@ -43,21 +44,49 @@ async def test_a_server_can_stop_and_another_take_its_place(tmp_path):
 
 async def test_what_started_is_closed_when_the_rest_cannot(tmp_path):
     store = f"sqlite:{tmp_path}/tasks.db"
-    taken = Server(config())
+    taken = Server(settings())
     await taken.start()
     with pytest.raises(StartError, match=f"cannot listen on 127.0.0.1:{taken.port}"):
-        await Server(config(store=store, port=str(taken.port))).start()
-    free = Server(config(store=store))
+        await Server(settings(store=store, port=str(taken.port))).start()
+    free = Server(settings(store=store))
     await free.start()
     await asyncio.gather(free.stop(), taken.stop())
 
 
 @pytest.mark.parametrize(("files", "slots"), [(65_536, 4000), (1024, 768), (128, 64), (20, 1)])
 def test_attempts_leave_open_files_for_callers(files, slots, capsys):
-    assert server_module._within_files(config(), files).max_in_flight == slots
+    assert server_module._within_files(settings(), files).max_in_flight == slots
     said = capsys.readouterr().err
     assert said.count("\n") == (slots < 4000)
     if said:
         assert f"is {slots} instead of 4000" in said
         assert f"allows {files} open files" in said
         assert "ulimit -n" in said
+
+
+@pytest.mark.parametrize(
+    ("present", "declared", "state"),
+    [
+        (None, "", State.RUNNING),
+        (None, "RUNNING", State.RUNNING),
+        (None, "PAUSED", State.PAUSED),
+        (State.PAUSED, "", State.PAUSED),
+        (State.PAUSED, "RUNNING", State.RUNNING),
+        (State.RUNNING, "PAUSED", State.PAUSED),
+        (State.DISABLED, "", State.DISABLED),
+        (State.DISABLED, "RUNNING", State.RUNNING),
+    ],
+)
+async def test_the_state_of_a_queue_file_holds_at_every_start(tmp_path, present, declared, state):
+    file, name = tmp_path / "queues.yaml", "projects/p/locations/l/queues/q"
+    file.write_text(f"queues: [{{name: {name}, state: {declared or 'STATE_UNSPECIFIED'}}}]")
+    store = f"sqlite:{tmp_path}/tasks.db"
+    if present is not None:
+        before = Server(settings(store=store))
+        await before.start()
+        await before.store.create_queue(Queue(name, present), 0)
+        await before.stop()
+    server = Server(settings(store=store, queue_file=str(file)))
+    await server.start()
+    assert (await server.store.get_queue(name)).state is state
+    await server.stop()

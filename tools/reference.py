@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from drayman.api import calls
-from drayman.config import OPTIONS
 from drayman.core import clock, limits, status
+from drayman.settings import OPTIONS
 from drayman.tasks_v2 import rpcs
+from drayman.value_types import BOOLEAN
 
 FILE = Path(__file__).parents[1] / "docs" / "reference.md"
 
@@ -42,7 +43,18 @@ def page() -> str:
             "with `--config` (or `DRAYMAN_CONFIG`), a TOML file whose keys are the names below",
             "without the dashes. A setting that may be repeated is a list there, and in the",
             "environment separated by commas. Durations are written `500ms`, `30s`, `5m`, `24h`",
-            "or `3d`.",
+            f"or `3d`. An option without a value is a boolean elsewhere: {BOOLEAN.allowed}.",
+            "",
+            "An unknown key of the file and an unknown variable `DRAYMAN_…` are errors; an empty",
+            "variable is none. Ignored are `DRAYMAN_TEST_…`, which this project's tests use, and",
+            "the variables that Kubernetes sets beside a service called `drayman`:",
+            "`DRAYMAN_SERVICE_HOST`, `DRAYMAN_PORT_8123_TCP` and so on, and a `DRAYMAN_PORT` that",
+            "begins with `tcp://`.",
+            "",
+            "`drayman serve --check` starts nothing. It reads the settings and the files they",
+            "name, tries addresses and store without leaving anything behind, prints all that is",
+            "wrong, a line each, and ends with status 2; when all is well it prints a summary and",
+            "ends with status 0.",
             "",
             *table(("option", "variable", "default", "meaning"), settings()),
             "",
@@ -75,9 +87,9 @@ def settings() -> Iterable[tuple[str, ...]]:
     """Return a row for each setting."""
     for option in OPTIONS:
         repeat = " May be repeated." if option.repeatable else ""
-        default = f"`{option.default}`" if option.default is not None else ""
+        default = f"`{option.default_text}`" if option.default_text else ""
         yield (
-            f"`{option.flag} {option.metavar}`",
+            f"`{option.flag}`" if option.switch else f"`{option.flag} {option.metavar}`",
             f"`{option.variable}`",
             default,
             option.help + repeat,
@@ -94,11 +106,11 @@ def services() -> Iterable[tuple[str, ...]]:
 def bounds() -> Iterable[tuple[str, ...]]:
     """Return a row for each limit."""
     own = limits.Limits()
-    yield "dispatches a second, per queue", f"{own.max_dispatches_per_second:g}"
-    yield "attempts in flight, per queue", f"{own.max_concurrent_dispatches:,}"
-    yield "size of a stored task", f"{own.task_size:,} bytes"
-    yield "schedule time ahead", f"{own.schedule_horizon // clock.DAY} days"
-    yield "age of a task", f"{own.retention // clock.DAY} days"
+    yield "dispatches a second, per queue", f"{own.queue.max_dispatches_per_second:g}"
+    yield "attempts in flight, per queue", f"{own.queue.max_concurrent_dispatches:,}"
+    yield "size of a stored task", f"{own.task.task_size:,} bytes"
+    yield "schedule time ahead", f"{own.task.schedule_horizon // clock.DAY} days"
+    yield "age of a task", f"{own.retention.task_retention // clock.DAY} days"
     yield "length of a URL", f"{limits.URL_LENGTH:,} characters"
     yield "headers of an HTTP task", f"less than {limits.HEADERS_SIZE // 1024} KB"
     low, high = limits.HTTP_DEADLINE_RANGE

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import drayman
@@ -10,24 +11,34 @@ import drayman
 if TYPE_CHECKING:
     import click
 
+    from drayman import settings
+
 _EXTRA = 'the server is not installed; run: pip install "drayman[server]"'
 
 
-def _serve(**given: Any) -> None:
-    from drayman import config as configuration  # noqa: PLC0415 - keeps --help fast
-    from drayman import server  # noqa: PLC0415
+def _serve(*, config: str | None, check: bool, **arguments: Any) -> None:
+    from drayman import server, settings  # noqa: PLC0415 - keeps --help fast
 
-    file = given.pop("config")
+    reading = settings.read(arguments, os.environ, config)
+    if check:
+        raise SystemExit(_check(reading))
+    if reading.problems:
+        raise SystemExit(_complain(reading.problems, 2))
     try:
-        config = configuration.load(given, os.environ, file)
-    except configuration.ConfigError as error:
-        raise SystemExit(_complain(str(error), 2)) from None
-    try:
-        _run(server.serve(config))
-    except configuration.ConfigError as error:
-        raise SystemExit(_complain(str(error), 2)) from None
+        _run(server.serve(reading.settings))
+    except settings.SettingsError as error:
+        raise SystemExit(_complain(error.args, 2)) from None
     except (server.StartError, server.CrashError) as error:
-        raise SystemExit(_complain(str(error), 1)) from None
+        raise SystemExit(_complain([str(error)], 1)) from None
+
+
+def _check(reading: "settings.Reading") -> int:
+    from drayman import check  # noqa: PLC0415 - keeps --help fast
+
+    if problems := check.problems(reading):
+        return _complain(problems, 2)
+    sys.stdout.write(f"drayman: {check.summary(reading)}\n")
+    return 0
 
 
 def _run(main: Any) -> None:
@@ -37,15 +48,15 @@ def _run(main: Any) -> None:
         runner.run(main)
 
 
-def _complain(message: str, status: int) -> int:
-    sys.stderr.write(f"drayman: {message}\n")
+def _complain(lines: Iterable[str], status: int) -> int:
+    sys.stderr.writelines(f"drayman: {line}\n" for line in lines)
     return status
 
 
 def _command() -> "click.Group":
     import click  # noqa: PLC0415 - the client alone does not bring it
 
-    from drayman.config import OPTIONS  # noqa: PLC0415
+    from drayman.settings import OPTIONS  # noqa: PLC0415
 
     group = click.Group("drayman", help="Google Cloud Tasks that anyone can run.")
     click.version_option(drayman.__version__, prog_name="drayman")(group)
@@ -57,15 +68,20 @@ def _command() -> "click.Group":
             flag_value="true" if option.switch else None,
             metavar=None if option.switch else option.metavar,
             help=f"{option.help} [{option.variable}"
-            + (f"; default {option.default}]" if option.default else "]"),
+            + (f"; default {option.default_text}]" if option.default_text else "]"),
         )
         for option in OPTIONS
     ]
-    params.append(
+    params += [
         click.Option(
             ["--config"], metavar="FILE", help="TOML file with these settings. [DRAYMAN_CONFIG]"
-        )
-    )
+        ),
+        click.Option(
+            ["--check"],
+            is_flag=True,
+            help="Start nothing: print all that is wrong with the settings and what they name.",
+        ),
+    ]
     group.add_command(
         click.Command(
             "serve", params=params, callback=_serve, help="Run a server until it is told to stop."
@@ -83,4 +99,4 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("drayman"):
             raise
-        raise SystemExit(_complain(f"{_EXTRA} ({error})", 1)) from None
+        raise SystemExit(_complain([f"{_EXTRA} ({error})"], 1)) from None

@@ -12,19 +12,17 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
 
-from drayman import config as configuration
+from drayman import files
 from drayman.api.context import Context
 from drayman.api.encryption import Encryption
 from drayman.api.grpc import GrpcServer, PortError, why
 from drayman.api.http import HttpApp
 from drayman.api.http_protocol import HttpProtocol
-from drayman.config import Config
 from drayman.core import events, names
 from drayman.core.clock import Clock, SystemClock
 from drayman.core.errors import ServiceError
@@ -34,12 +32,14 @@ from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import AiohttpSender, Sender
 from drayman.dispatch.tokens import CachedTokens, Make, Signer
+from drayman.files import DeclaredQueue
 from drayman.observe import log
 from drayman.observe.activity_log import ActivityLog
 from drayman.observe.writer import NonBlockingWriter
+from drayman.settings import Settings
 from drayman.store.contract import Store, StoreError
+from drayman.store.sqlite import database
 from drayman.store.sqlite.store import SqliteStore
-from drayman.wire import tokens
 from drayman.wire.vault import Vault
 
 SWITCH_INTERVAL = 0.0005
@@ -72,18 +72,18 @@ class Server:
 
     def __init__(
         self,
-        config: Config,
+        settings: Settings,
         *,
         clock: Clock | None = None,
         sender: Sender | None = None,
         emit: Emit = log.record,
     ) -> None:
-        self._config = config
+        self._settings = settings
         self._clock = clock or SystemClock()
         self._sender = sender
         self._emit = emit
         self._closers = contextlib.AsyncExitStack()
-        self.host = config.host
+        self.host = settings.host
         self.port = 0
         self.http_port = 0
         self.store: Store
@@ -119,27 +119,28 @@ class Server:
         await self._closers.aclose()
 
     async def _start(self) -> None:
-        config, clock, limits = self._config, self._clock, self._config.limits
-        declared = self._declared_queues()
-        path = ":memory:" if config.store == "memory" else config.store.partition(":")[2]
-        safe = config.durability == "safe"
+        settings, clock, limits = self._settings, self._clock, self._settings.limits
+        declared = declared_queues(settings)
+        for each in declared:
+            names.check_location(each.queue.name, limits.locations)
+        keys = files.load_keys(settings.key_file) if settings.key_file else {}
+        safe = settings.durability == "safe"
+        path = store_path(settings)
         self.store = await SqliteStore.open(path, limits, clock.now(), safe=safe)
         self._closers.push_async_callback(self.store.close)
-        for name, change in declared:
-            # Whoever starts the server wants this queue, even if a call has deleted it since.
-            await self.store.update_queue(name, change, clock.now(), ignore_tombstone=True)
-        sock = _listen(config.host, config.http_port)
+        for each in declared:
+            await self._declare(each)
+        sock = listen(settings.host, settings.http_port, "--http-port")
         self.http_port = sock.getsockname()[1]
-        issuer = config.issuer or f"http://{self._shown_host}:{self.http_port}"
-        keys = configuration.load_keys(config.key_file) if config.key_file else {}
+        issuer = settings.issuer or f"http://{self._shown_host}:{self.http_port}"
         self._vault = Vault(keys)
         encryption = Encryption(self.store, clock, self._vault)
-        if config.activity_log:
+        if settings.activity_log:
             self._start_activity_log()
         context = Context(self.store, clock, limits, encryption, self._emit, issuer)
         app = HttpApp(context)
         await self._start_http(app, sock)
-        grpc = GrpcServer(context, config.host, config.port)
+        grpc = GrpcServer(context, settings.host, settings.port)
         self.port = grpc.port
         dispatcher = await self._start_dispatch(self._token_maker(issuer))
         await grpc.start()
@@ -147,7 +148,7 @@ class Server:
 
         async def stop_work() -> None:
             app.ready = False
-            await asyncio.gather(grpc.stop(CALLS_GRACE), dispatcher.stop(config.grace))
+            await asyncio.gather(grpc.stop(CALLS_GRACE), dispatcher.stop(settings.grace))
 
         self._closers.push_async_callback(stop_work)
 
@@ -158,17 +159,12 @@ class Server:
         self._closers.push_async_callback(activity_log.close)
         self._emit = events.fan_out(self._emit, activity_log.record)
 
-    def _declared_queues(self) -> list[tuple[str, Callable[[Queue | None], Queue]]]:
-        """Return the queues that the settings ask for, and what is to become of each."""
-        path = self._config.queue_file
-        in_file = configuration.load_queues(path, self._config.limits) if path else []
-        declared = [
-            *((queue.name, _settings_of(queue)) for queue in in_file),
-            *((name, _existing_or(Queue(name))) for name in self._config.queue),
-        ]
-        for name, _ in declared:
-            names.check_location(name, self._config.limits.locations)
-        return declared
+    async def _declare(self, declared: DeclaredQueue) -> None:
+        # Whoever starts the server wants this queue, even if a call has deleted it since.
+        name, now = declared.queue.name, self._clock.now()
+        queue = await self.store.update_queue(name, declared.merge, now, ignore_tombstone=True)
+        if declared.state is not None and declared.state is not queue.state:
+            await self.store.set_state(name, declared.state, now)
 
     async def _start_http(self, app: HttpApp, sock: socket.socket) -> None:
         server = _Uvicorn(app)
@@ -186,25 +182,15 @@ class Server:
             raise StoreError(f"the HTTP server cannot start: {serving.exception()}")
 
     def _token_maker(self, issuer: str) -> Make:
-        source, path = self._config.google_credentials, self._config.signing_key
+        source, path = self._settings.google_credentials, self._settings.signing_key
         if source:
             from drayman.dispatch import google  # noqa: PLC0415 - few need it, all would wait
 
-            try:
-                impersonator = google.Impersonator(google.load(source))
-            except (ValueError, OSError) as error:
-                raise StoreError(
-                    f"--google-credentials: {source} cannot be used: {error}"
-                ) from None
+            impersonator = google.Impersonator(files.load_google_credentials(source))
             self._closers.callback(impersonator.close)
             return impersonator.make
-        given = None
-        if path:
-            try:
-                given = tokens.load(Path(path).read_bytes(), self._clock.now())
-            except (ValueError, OSError) as error:
-                raise StoreError(f"--signing-key: {path} cannot be used: {error}") from None
-        return Signer(self.store, self._clock, issuer, given).make
+        key = files.load_signing_key(path, self._clock.now()) if path else None
+        return Signer(self.store, self._clock, issuer, key).make
 
     async def _start_dispatch(self, make: Make) -> Dispatcher:
         sender = self._sender or AiohttpSender(self._clock)
@@ -215,9 +201,9 @@ class Server:
             sender,
             CachedTokens(make, self._clock),
             server=f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
-            slots=self._config.max_in_flight,
-            limits=self._config.limits,
-            app_engine=dict(self._config.app_engine_target),
+            slots=self._settings.max_in_flight,
+            limits=self._settings.limits,
+            app_engine=dict(self._settings.app_engine_targets),
             vault=self._vault,
             emit=self._emit,
         )
@@ -244,7 +230,7 @@ class CrashError(Exception):
     """A server that has ended by a fault of its own; its log says which."""
 
 
-async def serve(config: Config) -> None:
+async def serve(settings: Settings) -> None:
     """Run a server until SIGTERM or SIGINT; a second signal ends it at once.
 
     StartError when it cannot start, CrashError when a part of it failed: a supervisor may start
@@ -252,17 +238,17 @@ async def serve(config: Config) -> None:
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     writer = NonBlockingWriter(STDERR)
-    log.configure(writer.write, config.log_level)
+    log.configure(writer.write, settings.log_level)
     try:
-        await _serve(config)
+        await _serve(settings)
     finally:
         await writer.close()
 
 
-async def _serve(config: Config) -> None:
-    files = _raise_file_limit()
-    widen_file_table(files)
-    config = _within_files(config, files)
+async def _serve(settings: Settings) -> None:
+    open_files = _raise_file_limit()
+    widen_file_table(open_files)
+    settings = _within_files(settings, open_files)
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
 
@@ -273,9 +259,9 @@ async def _serve(config: Config) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    server = Server(config)
+    server = Server(settings)
     await server.start()
-    if config.durability == "relaxed":
+    if settings.durability == "relaxed":
         sys.stderr.write("durability is relaxed: a power cut may lose tasks that were promised\n")
     gc.collect()
     gc.freeze()  # what is there now stays, and need not be looked through again
@@ -312,33 +298,29 @@ class _Uvicorn(uvicorn.Server):
         self.up.set()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def store_path(settings: Settings) -> str:
+    """Return the file of the store, or what SQLite calls none."""
+    return database.MEMORY if settings.store == "memory" else settings.store.partition(":")[2]
+
+
+def listen(host: str, port: int, option: str) -> socket.socket:
+    """Return a socket that listens on an address; PortError names the option of the port."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         sock = socket.create_server(address, family=family, backlog=2048)
         # Inherited by every connection; asyncio sees to it by itself only for sockets of its own.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
-        raise PortError(f"cannot listen on {host}:{port} (--http-port): {why(error)}") from None
+        raise PortError(f"cannot listen on {host}:{port} ({option}): {why(error)}") from None
     return sock
 
 
-def _settings_of(queue: Queue) -> Callable[[Queue | None], Queue]:
-    """Return a change that gives a queue the settings of another and leaves its state alone."""
-
-    def change(existing: Queue | None) -> Queue:
-        if existing is None:
-            return queue
-        return Queue(
-            queue.name, existing.state, queue.rate_limits, queue.retry_config,
-            existing.purge_time, queue.settings,
-        )  # fmt: skip
-
-    return change
-
-
-def _existing_or(queue: Queue) -> Callable[[Queue | None], Queue]:
-    return lambda existing: existing or queue
+def declared_queues(settings: Settings) -> list[DeclaredQueue]:
+    """Return the queues that the settings declare; SettingsError."""
+    path = settings.queue_file
+    in_file = files.load_queues(path, settings.limits.queue) if path else []
+    named = [DeclaredQueue(Queue(name), only_create=True) for name in settings.queues]
+    return in_file + named
 
 
 def _raise_file_limit() -> int:
@@ -363,13 +345,13 @@ def widen_file_table(files: int) -> None:
     os.close(null)
 
 
-def _within_files(config: Config, files: int) -> Config:
+def _within_files(settings: Settings, open_files: int) -> Settings:
     """Return settings whose attempts leave open files for callers; say so if they are fewer."""
-    slots = max(1, files - max(RESERVE, files // 4))
-    if slots >= config.max_in_flight:
-        return config
+    slots = max(1, open_files - max(RESERVE, open_files // 4))
+    if slots >= settings.max_in_flight:
+        return settings
     sys.stderr.write(
-        f"--max-in-flight is {slots} instead of {config.max_in_flight}: the system allows {files} "
-        "open files; raise that with ulimit -n\n"
+        f"--max-in-flight is {slots} instead of {settings.max_in_flight}: the system allows "
+        f"{open_files} open files; raise that with ulimit -n\n"
     )
-    return dataclasses.replace(config, max_in_flight=slots)
+    return dataclasses.replace(settings, max_in_flight=slots)

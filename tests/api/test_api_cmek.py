@@ -7,11 +7,12 @@ import pytest
 import requests
 from google.cloud import tasks_v2
 
-from drayman import config
+from drayman import files
 from drayman.core.clock import MINUTE
 from drayman.core.errors import FailedPrecondition
 from drayman.core.events import AttemptEnded
 from drayman.core.task import Task
+from drayman.settings import SettingsError
 from drayman.wire import tasks
 from drayman.wire.vault import Vault
 from live import LiveServer, Worker
@@ -220,6 +221,6 @@ def test_what_is_sealed_cannot_be_changed_or_opened_with_other_material():
 def test_a_key_file_that_is_wrong_says_where(tmp_path, text, reason):
     path = tmp_path / "keys.yaml"
     path.write_text(text)
-    with pytest.raises(config.ConfigError, match=r"^--key-file: ") as caught:
-        config.load_keys(str(path))
+    with pytest.raises(SettingsError, match=r"^--key-file: ") as caught:
+        files.load_keys(str(path))
     assert reason in str(caught.value)

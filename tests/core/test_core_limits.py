@@ -8,18 +8,21 @@ from drayman.core.clock import DAY, HOUR, MINUTE, SECOND
 
 def test_the_defaults_are_those_of_the_real_service():
     assert dataclasses.asdict(limits.Limits()) == {
-        "max_dispatches_per_second": 500,
-        "max_concurrent_dispatches": 5000,
-        "task_size": 1_048_569,
-        "schedule_horizon": 720 * HOUR,
-        "retention": 31 * DAY,
-        "task_tombstone": 24 * HOUR,
-        "ramp_up": False,
-        "dead_letters": 31 * DAY,
-        "queue_tombstone": 3 * DAY,
+        "queue": {"max_dispatches_per_second": 500, "max_concurrent_dispatches": 5000},
+        "task": {
+            "task_size": 1_048_569,
+            "schedule_horizon": 720 * HOUR,
+            "allow_http_tokens": False,
+        },
+        "retention": {
+            "task_retention": 31 * DAY,
+            "task_tombstone": 24 * HOUR,
+            "queue_tombstone": 3 * DAY,
+            "dead_letters": 31 * DAY,
+        },
         "call_deadline": 30 * SECOND,
-        "http_tokens": False,
         "locations": (),
+        "ramp_up": False,
     }
 
 

@@ -8,10 +8,10 @@ import pytest
 from drayman.core import queue
 from drayman.core.clock import HOUR, MILLISECOND
 from drayman.core.errors import InvalidArgument
-from drayman.core.limits import Limits
+from drayman.core.limits import QueueLimits
 from drayman.core.queue import RateLimits, RetryConfig
 
-LIMITS = Limits()
+LIMITS = QueueLimits()
 
 
 def test_a_queue_without_settings_has_those_of_real_queues():
@@ -42,7 +42,7 @@ def test_rate_limits_out_of_range_are_refused(rate, concurrency, message):
 
 
 def test_a_server_of_ones_own_may_raise_the_limits():
-    raised = Limits(max_dispatches_per_second=1e6, max_concurrent_dispatches=10**6)
+    raised = QueueLimits(max_dispatches_per_second=1e6, max_concurrent_dispatches=10**6)
     assert queue.rate_limits(2_000, 9_000, raised) == RateLimits(2_000, 400, 9_000)
     with pytest.raises(InvalidArgument, match=r"less than or equal to 1000000\."):
         queue.rate_limits(2_000_000, 1, raised)

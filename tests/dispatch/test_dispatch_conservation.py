@@ -11,7 +11,7 @@ from drayman.core import errors
 from drayman.core.clock import MINUTE, SECOND
 from drayman.core.delivery import Failure, NoResponse, Response
 from drayman.core.lifecycle import Verdict
-from drayman.core.limits import Limits
+from drayman.core.limits import Limits, Retention
 from drayman.store.sqlite.store import SqliteStore
 
 ANSWERS = [
@@ -119,7 +119,7 @@ class Chaos:
 @pytest.mark.parametrize("seed", range(25))
 async def test_nothing_is_lost_and_nothing_ends_twice(world, seed):
     await world.store.close()
-    world.limits = Limits(retention=3 * MINUTE)
+    world.limits = Limits(retention=Retention(3 * MINUTE))
     world.store = await SqliteStore.open(":memory:", world.limits, world.now)
     chaos = Chaos(world, seed)
     world.start()

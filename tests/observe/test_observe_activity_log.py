@@ -12,7 +12,7 @@ import pytest
 from drayman.core import errors
 from drayman.core.clock import HOUR, SECOND
 from drayman.core.events import QueueAction, QueueChanged, TasksCreated, TasksDeleted
-from drayman.core.limits import Limits
+from drayman.core.limits import TaskLimits
 from drayman.core.queue import Queue
 from drayman.core.task import Task
 from drayman.observe import activity_log
@@ -80,7 +80,7 @@ async def recorded():
 
 def task(task_id="t", url="https://a.example/", delay=0, key=None):
     message = types.Task.pb()(http_request={"url": url})
-    request = tasks.accept(QUEUE, message, NOW, Limits()).request
+    request = tasks.accept(QUEUE, message, NOW, TaskLimits()).request
     if key:
         request = Vault({key: b"k" * 32}).seal(key, request)
     return Task(f"{QUEUE}/tasks/{task_id}", NOW, NOW + delay, request)

@@ -28,11 +28,11 @@ from world import PLENTY, World, full, queue
 from drayman.core import bucket, errors
 from drayman.core.clock import DAY, HOUR, SECOND
 from drayman.core.lifecycle import Verdict
-from drayman.core.limits import Limits
+from drayman.core.limits import Limits, Retention
 from drayman.core.queue import State
 from drayman.store.sqlite.store import SqliteStore
 
-LIMITS = Limits(retention=4 * DAY, queue_tombstone=HOUR)
+LIMITS = Limits(retention=Retention(4 * DAY, queue_tombstone=HOUR))
 INDEX = st.integers(0, 7)
 QUEUES = st.sampled_from(["a", "b"])
 IDS = st.none() | st.sampled_from(["x", "y", "z"])
@@ -61,7 +61,7 @@ class Queue:
 
     def waiting(self, now):
         """Return the tasks that wait for their time and are not too old, the next one first."""
-        oldest = now - LIMITS.retention
+        oldest = now - LIMITS.retention.task_retention
         waiting = [
             task for task in self.tasks if task.decider is None and task.create_time >= oldest
         ]
@@ -234,14 +234,14 @@ class Model(RuleBasedStateMachine):
             return
         self.wait(deleting)
         self.queues.pop(name).tasks.clear()
-        self.taken[name] = self.now + LIMITS.queue_tombstone
+        self.taken[name] = self.now + LIMITS.retention.queue_tombstone
 
     def purge_queue(self, name):
         kept = self.queues.get(name)
         if kept:
             self.wait(self.world.store.purge_queue(full(name), self.now))
             for task in list(kept.tasks):
-                task.end(self.now + LIMITS.task_tombstone)
+                task.end(self.now + LIMITS.retention.task_tombstone)
 
     def pause(self, name):
         self.set_state(name, running=False)
@@ -290,7 +290,7 @@ class Model(RuleBasedStateMachine):
         (refusal,) = self.wait(self.world.store.delete_tasks([name], self.now))
         assert (refusal is None) == bool(task)
         if task:
-            task.end(self.now + LIMITS.task_tombstone)
+            task.end(self.now + LIMITS.retention.task_tombstone)
 
     def run_task(self, name):
         task = self.task(name)
@@ -362,11 +362,11 @@ class Model(RuleBasedStateMachine):
         task = attempt.task
         task.queue.in_flight -= 1
         if verdict is Verdict.COMPLETED:
-            task.end(self.now + LIMITS.task_tombstone)
+            task.end(self.now + LIMITS.retention.task_tombstone)
         elif attempt.decides:
             task.decider = self.latest_in_flight(task)
             if verdict is Verdict.FAILED and task.decider is None:
-                task.end(self.now + LIMITS.task_tombstone)
+                task.end(self.now + LIMITS.retention.task_tombstone)
             else:
                 task.schedule_time = again
 
@@ -394,8 +394,11 @@ class Model(RuleBasedStateMachine):
         self.wait(self.world.sweep(2))
         for kept in self.queues.values():
             for task in list(kept.tasks):
-                if task.decider is None and task.create_time < self.now - LIMITS.retention:
-                    task.end(self.now + LIMITS.task_tombstone)
+                if (
+                    task.decider is None
+                    and task.create_time < self.now - LIMITS.retention.task_retention
+                ):
+                    task.end(self.now + LIMITS.retention.task_tombstone)
 
     def crash(self):
         self.files += 1

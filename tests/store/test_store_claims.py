@@ -296,6 +296,6 @@ async def test_the_due_of_very_many_queues_is_found(world):
 async def test_a_backlog_beyond_its_retention_is_not_due(world):
     await world.queue()
     await world.create("old")
-    world.advance(LIMITS.retention + 1)
+    world.advance(LIMITS.retention.task_retention + 1)
     await world.sweep()
     assert await world.claim() == []

@@ -139,7 +139,7 @@ async def test_old_dead_letters_are_swept(world):
     await world.queue()
     await world.try_create("a")
     await end(world, Verdict.FAILED)
-    world.advance(LIMITS.dead_letters - 1)
+    world.advance(LIMITS.retention.dead_letters - 1)
     await world.store.sweep(world.now, 100)
     assert len(await world.store.list_dead(QUEUE, None, 0, 10)) == 1
     world.advance(1)

@@ -131,7 +131,7 @@ async def test_a_deleted_task_stays_deleted(world, verdict):
     await world.delete(claim.task.name)
     assert await world.settle(claim, verdict)
     assert await world.listed() == []
-    world.advance(LIMITS.task_tombstone)
+    world.advance(LIMITS.retention.task_tombstone)
     await world.create("t")
     assert len(await world.claim()) == 1
 
@@ -156,7 +156,7 @@ async def test_an_attempt_of_a_deleted_queue_changes_nothing_in_a_new_one(world,
     claims = await world.claim()
     await world.store.delete_queue(full("q"), world.now)
     for queue_id in ("other", "q"):
-        world.advance(LIMITS.queue_tombstone)
+        world.advance(LIMITS.retention.queue_tombstone)
         await world.queue(queue_id, concurrency=2)
         await world.create(*[None] * 5, queue_id=queue_id)
     for claim in claims:

@@ -82,7 +82,7 @@ async def test_tasks_beyond_their_retention_are_swept(world):
     old = await world.create("old", None, after=30 * DAY)
     world.advance(1)
     young = await world.create("young")
-    world.advance(LIMITS.retention - 1)
+    world.advance(LIMITS.retention.task_retention - 1)
     assert await world.store.sweep(world.now, 100) == 0
     world.advance(1)
     assert await world.store.sweep(world.now, 100) == 2
@@ -96,7 +96,7 @@ async def test_an_attempt_in_flight_decides_on_a_task_that_grows_too_old(world, 
     await world.queue()
     name = await world.create_one("old")
     claim = await world.claim_one()
-    world.advance(LIMITS.retention + 1)
+    world.advance(LIMITS.retention.task_retention + 1)
     await world.sweep()
     assert (await world.get(name)).name == name
     assert await world.settle(claim, verdict)
@@ -109,7 +109,7 @@ async def test_an_attempt_in_flight_decides_on_a_task_that_grows_too_old(world, 
 async def test_a_task_that_grew_too_old_is_not_claimed_any_more(world):
     await world.queue()
     await world.create("old")
-    world.advance(LIMITS.retention)
+    world.advance(LIMITS.retention.task_retention)
     assert len(await world.claim()) == 1
     await world.store.release("server", world.now)
     world.advance(1)

@@ -128,7 +128,7 @@ class World:
             await self.store.delete_queue(each.name, self.now)
         await self.claim()  # grants
         await self.store.release("server", self.now)
-        self.advance(LIMITS.queue_tombstone)
+        self.advance(LIMITS.retention.queue_tombstone)
         await self.sweep()
 
     async def sweep(self, limit=1_000):

@@ -45,7 +45,7 @@ async def buffer_task(
     if kind:
         message.http_request.headers["Content-Type"] = kind
     now = context.clock.now()
-    new = tasks.accept(queue, message, now, context.limits)
+    new = tasks.accept(queue, message, now, context.limits.task)
     created = await task_calls.create(context, queue, new, now)
     return tasks.show(context.encryption.opened(created, tasks.BASIC), tasks.BASIC)
 

@@ -60,7 +60,7 @@ async def create_queue(context: Context, request: Any) -> Any:
     """CreateQueue: the response shows the defaults filled in."""
     parent = names.new_parent(request.parent)
     name = names.new_queue(parent, request.queue.name)
-    queue, now = queues.accept(request.queue, name, context.limits), context.clock.now()
+    queue, now = queues.accept(request.queue, name, context.limits.queue), context.clock.now()
     created = await context.store.create_queue(queue, now)
     context.emit(QueueChanged(name, QueueAction.CREATED, now))
     return queues.show(created)
@@ -72,7 +72,7 @@ async def update_queue(context: Context, request: Any) -> Any:
     paths, now = list(request.update_mask.paths), context.clock.now()
     queue = await context.store.update_queue(
         name,
-        lambda existing: queues.update(existing, request.queue, paths, context.limits),
+        lambda existing: queues.update(existing, request.queue, paths, context.limits.queue),
         now,
     )
     context.emit(QueueChanged(name, QueueAction.UPDATED, now))

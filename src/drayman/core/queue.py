@@ -5,7 +5,7 @@ import enum
 
 from drayman.core import errors
 from drayman.core.clock import HOUR, MILLISECOND, Micros
-from drayman.core.limits import Limits
+from drayman.core.limits import QueueLimits
 
 
 class State(enum.IntEnum):
@@ -74,7 +74,7 @@ def burst_of(rate: float) -> int:
     return max(10, int(rate / 5))
 
 
-def rate_limits(rate: float, concurrency: int, limits: Limits) -> RateLimits:
+def rate_limits(rate: float, concurrency: int, limits: QueueLimits) -> RateLimits:
     """Return checked rate limits; zero means the default, as proto3 cannot tell them apart."""
     _at_least_zero("RateLimits.maxDispatchesPerSecond", rate)
     _at_most("RateLimits.maxDispatchesPerSecond", rate, limits.max_dispatches_per_second)

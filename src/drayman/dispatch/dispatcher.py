@@ -221,7 +221,7 @@ class Dispatcher:
             claim,
             delivery.judge(opened.target.kind, result),
             opened.retry_config,
-            retention=self._limits.retention,
+            retention=self._limits.retention.task_retention,
             now=now,
             said=retry_hint.parse(result, now),
         )
@@ -235,7 +235,7 @@ class Dispatcher:
     async def _deliver(self, claim: Claim, opened: Delivery) -> "_Made":
         target = opened.target
         request = delivery.request(
-            target, claim.task, self._app_engine, http_tokens=self._limits.http_tokens
+            target, claim.task, self._app_engine, http_tokens=self._limits.task.allow_http_tokens
         )
         if isinstance(request, NoResponse):
             address = delivery.address(target)

@@ -5,6 +5,7 @@ import concurrent.futures
 import datetime
 import http
 import json
+import warnings
 from typing import Any
 
 import google.auth
@@ -30,7 +31,10 @@ def load(source: str) -> Any:
         if source == DEFAULT:
             credentials, _ = google.auth.default(scopes=[_SCOPE])
         else:
-            credentials, _ = google.auth.load_credentials_from_file(source, scopes=[_SCOPE])
+            with warnings.catch_warnings():
+                # Deprecated because of files of strangers; this one is the operator's own.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                credentials, _ = google.auth.load_credentials_from_file(source, scopes=[_SCOPE])
     except google.auth.exceptions.GoogleAuthError as error:
         raise ValueError(str(error)) from None
     return credentials

@@ -22,9 +22,6 @@ from drayman.core.events import (
 from drayman.core.lifecycle import SettleResult, Verdict
 from drayman.observe.writer import Write
 
-LEVELS = ("debug", "info", "warning", "error")
-"""The values of the setting ``log-level``."""
-
 _OVERRULED = {
     SettleResult.SUPERSEDED: "another attempt decides the outcome",
     SettleResult.GONE: "the task has been deleted",

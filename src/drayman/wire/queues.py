@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from drayman.core import errors
-from drayman.core.limits import SETTINGS_SIZE, Limits
+from drayman.core.limits import SETTINGS_SIZE, QueueLimits
 from drayman.core.queue import Queue, RetryConfig, rate_limits
 from drayman.tasks_v2 import types
 from drayman.wire import masks, retries, targets, times
@@ -17,7 +17,7 @@ _EMPTY_IS_ABSENT = ("http_target", "app_engine_routing_override")
 _SETTINGS = ("app_engine_routing_override", "http_target", "stackdriver_logging_config")
 
 
-def accept(message: Any, name: str, limits: Limits) -> Queue:
+def accept(message: Any, name: str, limits: QueueLimits) -> Queue:
     """Return the queue that a message asks for, defaults filled in; InvalidArgument.
 
     ``message`` is changed on the way.
@@ -34,7 +34,9 @@ def accept(message: Any, name: str, limits: Limits) -> Queue:
     )
 
 
-def update(existing: Queue | None, message: Any, paths: Sequence[str], limits: Limits) -> Queue:
+def update(
+    existing: Queue | None, message: Any, paths: Sequence[str], limits: QueueLimits
+) -> Queue:
     """Return what UpdateQueue makes of a queue, None of an absent one.
 
     No paths, or the path ``*``, mean every field. Output-only fields are ignored wherever they

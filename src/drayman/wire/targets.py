@@ -4,7 +4,7 @@ from typing import Any
 
 from drayman.core import delivery, errors, limits, names, request
 from drayman.core.delivery import Kind
-from drayman.core.limits import Limits
+from drayman.core.limits import TaskLimits
 from drayman.tasks_v2 import types
 
 _Method: Any = types.HttpMethod
@@ -16,10 +16,10 @@ _ROUTING = ("service", "version", "instance")
 _MODES = frozenset(map(int, _Uri.UriOverrideEnforceMode))
 
 
-def accept_http(message: Any, allowed: Limits) -> None:
+def accept_http(message: Any, allowed: TaskLimits) -> None:
     """Check the HttpRequest of a task and fill in its defaults; InvalidArgument."""
     token = _check_token("HttpRequest", message, both=False)
-    request.check_url(message.url, token=token, allow_http_tokens=allowed.http_tokens)
+    request.check_url(message.url, token=token, allow_http_tokens=allowed.allow_http_tokens)
     _accept_method("HttpRequest", Kind.HTTP, message)
     request.check_headers("HttpRequest.headers", message.headers.items(), limits.HEADERS_SIZE)
     _check_token_lengths("HttpRequest", message)

@@ -8,7 +8,7 @@ from typing import Any
 
 from drayman.core import errors, limits, names
 from drayman.core.clock import SECOND, Micros
-from drayman.core.limits import Limits
+from drayman.core.limits import TaskLimits
 from drayman.core.task import Attempt, NewTask, Task, check_deadline, check_schedule_time
 from drayman.tasks_v2 import types
 from drayman.wire import retries, targets, times
@@ -21,7 +21,7 @@ _VIEWS = frozenset(map(int, _View))
 _GENERATED_ID = "0" * 19
 
 
-def accept(parent: str, message: Any, now: Micros, allowed: Limits) -> NewTask:
+def accept(parent: str, message: Any, now: Micros, allowed: TaskLimits) -> NewTask:
     """Return the task that a CreateTask message asks for, defaults filled in.
 
     ``message`` is changed on the way. InvalidArgument says what is wrong.
@@ -85,7 +85,7 @@ def payload_like(message: Any, other: Any) -> Any:
     return found
 
 
-def _accept_request(message: Any, stored: Any, parent: str, allowed: Limits) -> None:
+def _accept_request(message: Any, stored: Any, parent: str, allowed: TaskLimits) -> None:
     if message.HasField("http_request"):
         targets.accept_http(message.http_request, allowed)
         stored.http_request.CopyFrom(message.http_request)

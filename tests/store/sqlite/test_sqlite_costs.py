@@ -49,7 +49,9 @@ VERBS = {
     "pause": lambda world: world.store.set_state(full("q"), State.PAUSED, world.now),
     "update": lambda world: world.store.update_queue(full("q"), lambda _: queue(), world.now),
     "sweep purged tasks": lambda world: world.store.sweep(world.now, 5),
-    "sweep old tasks": lambda world: sweep_at(world, START + LIMITS.retention + 2 * HOUR),
+    "sweep old tasks": lambda world: sweep_at(
+        world, START + LIMITS.retention.task_retention + 2 * HOUR
+    ),
     "sweep tombstones": lambda world: sweep_at(world, START + DAY),
     "stats": lambda world: world.store.stats(),
 }

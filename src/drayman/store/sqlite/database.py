@@ -9,6 +9,7 @@ import os
 import sqlite3
 import struct
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import IO
 
@@ -114,7 +115,7 @@ def open_database(path: str) -> Opened:
 
 def _prepare(opened: Opened, path: str) -> None:
     connection = opened.connection
-    _check_kind(connection, path)
+    check_kind(connection, path)
     opened.owner = Owner(path)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
@@ -145,27 +146,37 @@ def _connect(path: str) -> sqlite3.Connection:
     return connection
 
 
-def _check_kind(connection: sqlite3.Connection, path: str) -> None:
+def check_kind(connection: sqlite3.Connection, path: str) -> None:
+    """Check that a database is empty or holds tasks; StoreError."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     has_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if has_tables and application != _APPLICATION_ID:
         raise StoreError(f"store {path} is the SQLite database of another program")
 
 
-def _migrate(connection: sqlite3.Connection, path: str) -> None:
+def check_version(connection: sqlite3.Connection, path: str) -> int:
+    """Return the version of a database, at most the present one; StoreError."""
+    version, known = connection.execute("PRAGMA user_version").fetchone()[0], len(_migrations())
+    if version > known:
+        raise StoreError(
+            f"store {path} was written by a newer version of drayman (format {version}, this "
+            f"version knows {known}); upgrade drayman"
+        )
+    return int(version)
+
+
+def _migrations() -> list[Traversable]:
     folder = resources.files("drayman.store.sqlite") / "migrations"
-    scripts = sorted(
+    return sorted(
         (entry for entry in folder.iterdir() if entry.name.endswith(".sql")),
         key=lambda entry: entry.name,
     )
+
+
+def _migrate(connection: sqlite3.Connection, path: str) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(scripts):
-        raise StoreError(
-            f"store {path} was written by a newer version of drayman (format {version}, this "
-            f"version knows {len(scripts)}); upgrade drayman"
-        )
-    for number, script in enumerate(scripts[version:], start=version + 1):
+    version = check_version(connection, path)
+    for number, script in enumerate(_migrations()[version:], start=version + 1):
         for statement in _statements(script.read_text()):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {number}")

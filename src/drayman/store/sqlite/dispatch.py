@@ -104,7 +104,7 @@ def settle(
         if claim.task in completed or claim.task in dead:
             gone[claim.queue].add(claim.task)
     for queue, seqs in gone.items():
-        tasks.remove(connection, queue, sorted(seqs), now + limits.task_tombstone)
+        tasks.remove(connection, queue, sorted(seqs), now + limits.retention.task_tombstone)
     _end_attempts(connection, [(claim.queue, ended[n]) for n, claim in held.items()], now)
     noted = {number: ended[number] for number in held}
     return [
@@ -326,14 +326,14 @@ def _sweep_retired(connection: Connection, limit: int, limits: Limits) -> int:
         if not seqs:
             connection.execute(_SQL["unretire"], given)
             continue
-        tasks.remove(connection, queue, seqs, time + limits.task_tombstone)
+        tasks.remove(connection, queue, seqs, time + limits.retention.task_tombstone)
         removed += len(seqs)
     return removed
 
 
 def oldest(now: Micros, limits: Limits) -> int:
     """Return the number of the first task that is not too old."""
-    return (now - limits.retention) * tasks.SEQ_PER_MICRO
+    return (now - limits.retention.task_retention) * tasks.SEQ_PER_MICRO
 
 
 def _sweep_old(connection: Connection, now: Micros, limit: int, limits: Limits) -> int:
@@ -343,5 +343,5 @@ def _sweep_old(connection: Connection, now: Micros, limit: int, limits: Limits) 
         by_queue[queue].append(seq)
     for queue, seqs in by_queue.items():
         ledger.note_old(connection, seqs, limits, now)
-        tasks.remove(connection, queue, seqs, now + limits.task_tombstone)
+        tasks.remove(connection, queue, seqs, now + limits.retention.task_tombstone)
     return sum(map(len, by_queue.values()))

@@ -157,7 +157,7 @@ def _sweep_dead(connection: Connection, now: Micros, limit: int, limits: Limits)
     size = _kept(connection, "dead_bytes") - history.DEAD_BYTES
     last = None
     for number, time, length in connection.execute(_SQL["oldest_dead"], {"limit": limit}):
-        if count <= 0 and size <= 0 and time > now - limits.dead_letters:
+        if count <= 0 and size <= 0 and time > now - limits.retention.dead_letters:
             break
         last = number
         count, size = count - 1, size - length
@@ -176,7 +176,7 @@ def _kept(connection: Connection, name: str) -> int:
 def _add_dead(
     connection: Connection, rows: Sequence[tuple[object, ...]], limits: Limits, now: Micros
 ) -> None:
-    if rows and limits.dead_letters:
+    if rows and limits.retention.dead_letters:
         given = {"dead": json.dumps(rows)}
         connection.execute(_SQL["forget_dead"], given)  # of an earlier life of the same name
         connection.execute(_SQL["add_dead"], given | {"now": now})

@@ -80,7 +80,7 @@ def delete(connection: Connection, name: str, now: Micros, limits: Limits) -> No
     _retire(connection, row, now)
     connection.execute(_SQL["delete_queue"], {"key": row.key})
     connection.execute(
-        _SQL["bury_queue"], {"name": name, "expire_time": now + limits.queue_tombstone}
+        _SQL["bury_queue"], {"name": name, "expire_time": now + limits.retention.queue_tombstone}
     )
 
 

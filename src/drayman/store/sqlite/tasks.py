@@ -198,7 +198,7 @@ def _live(connection: Connection, queue: QueueRow, task_id: str) -> TaskRow | No
 def _buried(
     connection: Connection, queue: QueueRow, task_id: str, now: Micros, limits: Limits
 ) -> bool:
-    since = now - limits.task_tombstone  # what was purged before has no claim to its name
+    since = now - limits.retention.task_tombstone  # what was purged before has no claim to its name
     given = {"queue": queue.key, "id": task_id, "now": now, "since": since}
     tombstone = connection.execute(_SQL["task_tombstone"], given).fetchone()
     return bool(tombstone or connection.execute(_SQL["retired_name"], given).fetchone())
@@ -223,7 +223,7 @@ def _is_number(task_id: str) -> bool:
 
 def _was_minted(task_id: str, now: Micros, limits: Limits) -> bool:
     # A generated id carries its time: no tombstone is needed to know that it was recent.
-    recent = now - limits.task_tombstone
+    recent = now - limits.retention.task_tombstone
     return _is_number(task_id) and recent <= int(task_id) // SEQ_PER_MICRO <= now
 
 
@@ -234,5 +234,5 @@ def _delete_one(
         queue, task = _find(connection, name, now, limits)
     except ServiceError as error:
         return error
-    remove(connection, queue.key, [task.seq], now + limits.task_tombstone)
+    remove(connection, queue.key, [task.seq], now + limits.retention.task_tombstone)
     return None

@@ -1,0 +1,162 @@
+"""``drayman serve --check``: what would keep a server from starting, and the next step for each.
+
+Nothing is created or changed, and addresses are taken only for a moment.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from drayman import files, server
+from drayman.api.grpc import PortError
+from drayman.core import names
+from drayman.core.clock import SystemClock
+from drayman.core.errors import ServiceError
+from drayman.settings import OPTIONS, Reading, Settings, SettingsError
+from drayman.store.contract import StoreError
+from drayman.store.sqlite.probe import probe
+
+
+def problems(reading: Reading) -> list[str]:
+    """Return a line for each problem of the settings and of what they name."""
+    lines = list(reading.problems)
+    for check in _CHECKS:
+        if not check.fields & reading.unknown:
+            described = check.run(reading.settings)
+            lines += [f"{line.removesuffix('.')}; {check.next_step}" for line in described]
+    return lines
+
+
+def summary(reading: Reading) -> str:
+    """Return what a server with these settings would do, for settings without problems."""
+    settings, sources = reading.settings, reading.sources
+    named = [f"{each.name} from {sources[each.field]}" for each in OPTIONS if each.field in sources]
+    rows = {
+        "gRPC": _address(settings.host, settings.port),
+        "HTTP": _address(settings.host, settings.http_port),
+        "store": f"{settings.store}{_store_note(settings)}, durability {settings.durability}",
+        "queues": f"{len(server.declared_queues(settings))} declared",
+        "encryption": f"{len(_keys(settings))} keys",
+        "tokens": _tokens(settings),
+        "settings": ", ".join(named) or "all defaults",
+    }
+    lines = [f"  {name:<11} {value}" for name, value in rows.items()]
+    return "\n".join(["the server can start", *lines])
+
+
+def _address(host: str, port: int) -> str:
+    return f"{host}, a free port" if port == 0 else f"{host}:{port}"
+
+
+def _store_note(settings: Settings) -> str:
+    return "" if settings.store == "memory" or probe(server.store_path(settings)) else " (new)"
+
+
+def _keys(settings: Settings) -> dict[str, bytes]:
+    return files.load_keys(settings.key_file) if settings.key_file else {}
+
+
+def _tokens(settings: Settings) -> str:
+    if settings.google_credentials:
+        return f"Google's, with the credentials {settings.google_credentials}"
+    return f"signed with {settings.signing_key or 'generated keys'}"
+
+
+def _attempt(start: Callable[..., object], *arguments: object) -> list[str]:
+    """Return a line for each problem that a step of the start has."""
+    try:
+        start(*arguments)
+    except SettingsError as error:
+        return list(error.args)
+    except (StoreError, PortError, ServiceError) as error:
+        return [str(error)]
+    return []
+
+
+def _check_queue_file(settings: Settings) -> list[str]:
+    return _attempt(server.declared_queues, settings)
+
+
+def _check_locations(settings: Settings) -> list[str]:
+    if _check_queue_file(settings):
+        return []
+    queues = [declared.queue.name for declared in server.declared_queues(settings)]
+    return [
+        f"{queue}: {line}"
+        for queue in queues
+        for line in _attempt(names.check_location, queue, settings.locations)
+    ]
+
+
+def _check_key_file(settings: Settings) -> list[str]:
+    return _attempt(_keys, settings)
+
+
+def _check_signing_key(settings: Settings) -> list[str]:
+    if settings.signing_key is None:
+        return []
+    return _attempt(files.load_signing_key, settings.signing_key, SystemClock().now())
+
+
+def _check_google_credentials(settings: Settings) -> list[str]:
+    if settings.google_credentials is None:
+        return []
+    return _attempt(files.load_google_credentials, settings.google_credentials)
+
+
+def _check_grpc_address(settings: Settings) -> list[str]:
+    return _attempt(_listen, settings.host, settings.port, "--port")
+
+
+def _check_http_address(settings: Settings) -> list[str]:
+    return _attempt(_listen, settings.host, settings.http_port, "--http-port")
+
+
+def _listen(host: str, port: int, option: str) -> None:
+    server.listen(host, port, option).close()
+
+
+def _check_ports_differ(settings: Settings) -> list[str]:
+    if settings.port == settings.http_port != 0:
+        return [f"--port and --http-port are both {settings.port}"]
+    return []
+
+
+def _check_store(settings: Settings) -> list[str]:
+    return _attempt(probe, server.store_path(settings))
+
+
+class _Check(NamedTuple):
+    """A part of the check.
+
+    Attributes:
+        run: Returns a line for each problem.
+        next_step: What to do about one.
+        fields: The settings it uses; it is left out when the value of one is not known.
+    """
+
+    run: Callable[[Settings], list[str]]
+    next_step: str
+    fields: frozenset[str]
+
+
+_QUEUE_FILE = frozenset({"queue_file", "max_dispatches_per_second", "max_concurrent_dispatches"})
+_OTHER_ADDRESS = "choose another address, or stop the program that has it"
+_CHECKS = (
+    _Check(_check_queue_file, "correct --queue-file", _QUEUE_FILE),
+    _Check(
+        _check_locations,
+        "add its location with --location, or leave the queue out",
+        _QUEUE_FILE | {"queues", "locations"},
+    ),
+    _Check(_check_key_file, "correct --key-file", frozenset({"key_file"})),
+    _Check(_check_signing_key, "correct --signing-key", frozenset({"signing_key"})),
+    _Check(
+        _check_google_credentials,
+        "correct --google-credentials",
+        frozenset({"google_credentials"}),
+    ),
+    _Check(_check_grpc_address, _OTHER_ADDRESS, frozenset({"host", "port"})),
+    _Check(_check_http_address, _OTHER_ADDRESS, frozenset({"host", "http_port"})),
+    _Check(_check_ports_differ, "choose another for one", frozenset({"port", "http_port"})),
+    _Check(_check_store, "choose another --store, or make this one usable", frozenset({"store"})),
+)
