@@ -33,11 +33,13 @@ from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import AiohttpSender, Sender
-from drayman.dispatch.tokens import CachedTokens, Make, Signer
 from drayman.lines import Lines
+from drayman.signing import keys as signing_keys
+from drayman.signing.bearer import CachedBearerTokens, TokenSource
+from drayman.signing.keyring import KeyRing
+from drayman.signing.signer import TokenSigner
 from drayman.store.contract import Store, StoreError
 from drayman.store.sqlite.store import SqliteStore
-from drayman.wire import tokens
 from drayman.wire.vault import Vault
 
 SWITCH_INTERVAL = 0.0005
@@ -142,7 +144,7 @@ class Server:
         await self._start_http(app, sock)
         grpc = GrpcServer(context, config.host, config.port)
         self.port = grpc.port
-        dispatcher = await self._start_dispatch(self._token_maker(issuer))
+        dispatcher = await self._start_dispatch(self._token_source(issuer))
         await grpc.start()
         app.ready = True
 
@@ -179,35 +181,36 @@ class Server:
         if serving.done():
             raise StoreError(f"the HTTP server cannot start: {serving.exception()}")
 
-    def _token_maker(self, issuer: str) -> Make:
+    def _token_source(self, issuer: str) -> TokenSource:
         source, path = self._config.google_credentials, self._config.signing_key
         if source:
-            from drayman.dispatch import google  # noqa: PLC0415 - few need it, all would wait
+            from drayman.signing import google  # noqa: PLC0415 - few need it, all would wait
 
             try:
-                impersonator = google.Impersonator(google.load(source))
+                impersonator = google.Impersonator(google.load_credentials(source))
             except (ValueError, OSError) as error:
                 raise StoreError(
                     f"--google-credentials: {source} cannot be used: {error}"
                 ) from None
             self._closers.callback(impersonator.close)
-            return impersonator.make
-        given = None
+            return impersonator
+        provided = None
         if path:
             try:
-                given = tokens.load(Path(path).read_bytes(), self._clock.now())
+                provided = signing_keys.load(Path(path).read_bytes(), self._clock.now())
             except (ValueError, OSError) as error:
                 raise StoreError(f"--signing-key: {path} cannot be used: {error}") from None
-        return Signer(self.store, self._clock, issuer, given).make
+        keyring = KeyRing(self.store, self._clock, provided)
+        return TokenSigner(keyring, self._clock, issuer)
 
-    async def _start_dispatch(self, make: Make) -> Dispatcher:
+    async def _start_dispatch(self, source: TokenSource) -> Dispatcher:
         sender = self._sender or AiohttpSender(self._clock)
         self._closers.push_async_callback(sender.close)
         dispatcher = Dispatcher(
             self.store,
             self._clock,
             sender,
-            CachedTokens(make, self._clock),
+            CachedBearerTokens(source, self._clock),
             server=f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
             slots=self._config.max_in_flight,
             limits=self._config.limits,

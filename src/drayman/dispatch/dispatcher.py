@@ -27,7 +27,7 @@ from drayman.core.lifecycle import Claim, Fate, Settlement, Verdict
 from drayman.core.limits import Limits
 from drayman.core.queue import RetryConfig
 from drayman.dispatch.sender import Sender
-from drayman.dispatch.tokens import TokenError, Tokens
+from drayman.signing.bearer import BearerTokenError, BearerTokens
 from drayman.store.contract import Store
 from drayman.wire import deliveries
 from drayman.wire.deliveries import Delivery
@@ -66,7 +66,7 @@ class Dispatcher:
         store: Store,
         clock: Clock,
         sender: Sender,
-        tokens: Tokens,
+        bearer_tokens: BearerTokens,
         *,
         server: str,
         slots: int,
@@ -78,7 +78,7 @@ class Dispatcher:
         self._store = store
         self._clock = clock
         self._sender = sender
-        self._tokens = tokens
+        self._bearer_tokens = bearer_tokens
         self._server = server
         self._slots = slots
         self._limits = limits
@@ -260,8 +260,8 @@ class Dispatcher:
     async def _send(self, request: Request, target: Target) -> Answer | NoAnswer:
         if target.token is not None:
             try:
-                bearer = await self._tokens.bearer(target.token, request.url)
-            except TokenError as error:
+                bearer = await self._bearer_tokens.get(target.token, request.url)
+            except BearerTokenError as error:
                 return NoAnswer(Failure.CONNECTION, str(error))
             request = delivery.authorized(request, bearer)
         return await self._sender.send(request)
