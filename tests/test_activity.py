@@ -14,14 +14,14 @@ from drayman.core.batch import Batch
 from drayman.core.clock import HOUR, SECOND
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue
+from drayman.encryption.cipher import TaskCipher
 from drayman.store.sqlite.store import SqliteStore
 from drayman.tasks_v2 import types
 from drayman.wire import tasks
-from drayman.wire.vault import Vault
 
 QUEUE = "projects/p/locations/l/queues/mail"
 NOW = 1_700_000_000 * SECOND
-VAULT = Vault({"key": b"k" * 32})
+CIPHER = TaskCipher({"key": b"k" * 32})
 
 
 class Written:
@@ -30,7 +30,7 @@ class Written:
     def __init__(self, store):
         self.lines = []
         self.inner = store
-        self.store = activity.logged(store, VAULT, self.lines.append)
+        self.store = activity.logged(store, CIPHER, self.lines.append)
 
     def taken(self):
         """Return what was written since the last time."""
@@ -143,9 +143,9 @@ async def test_the_sampling_ratio_picks(written):
 
 
 async def test_an_encrypted_task_is_written_like_any_other_if_its_key_is_there(written):
-    for key, vault in (("key", VAULT), ("lost", Vault({"lost": b"l" * 32}))):
+    for key, cipher in (("key", CIPHER), ("lost", TaskCipher({"lost": b"l" * 32}))):
         task = new(key)
-        sealed = dataclasses.replace(task, request=vault.seal(key, task.request))
+        sealed = dataclasses.replace(task, request=cipher.seal(key, task.request))
         await written.store.create_tasks(QUEUE, [sealed], NOW)
     found, lost = (content["taskCreationLog"] for *_, content in contents(written.taken()))
     assert found["targetAddress"] == "POST https://a.example/"

@@ -23,10 +23,10 @@ from drayman.core.lifecycle import Claim, as_it_came
 from drayman.core.queue import Queue
 from drayman.core.record import AttemptRecord, is_picked
 from drayman.core.task import NewTask, Task
+from drayman.encryption.cipher import TaskCipher
 from drayman.lines import Lines
 from drayman.store.contract import Store
 from drayman.wire import deliveries, times
-from drayman.wire.vault import Vault
 
 _TYPE = "type.googleapis.com/google.cloud.tasks.logging.v1.TaskActivityLog"
 _TYPES = {Kind.HTTP: "HTTP", Kind.APP_ENGINE: "APP_ENGINE_HTTP"}
@@ -56,9 +56,9 @@ class Log:
             _log.warning("activity log: %d lines were left out", self._lines.left_out)
 
 
-def logged(store: Store, vault: Vault, write: Write) -> Store:
+def logged(store: Store, cipher: TaskCipher, write: Write) -> Store:
     """Return a store that writes its creations and deletions of tasks to the log."""
-    return cast(Store, _Logged(store, vault, write))
+    return cast(Store, _Logged(store, cipher, write))
 
 
 class _Logged:
@@ -67,9 +67,9 @@ class _Logged:
     To log is never to fail: what the store has done is done. All other verbs are the store's.
     """
 
-    def __init__(self, store: Store, vault: Vault, write: Write) -> None:
+    def __init__(self, store: Store, cipher: TaskCipher, write: Write) -> None:
         self._store = store
-        self._vault = vault
+        self._cipher = cipher
         self._write = write
 
     def __getattr__(self, verb: str) -> Any:
@@ -138,7 +138,7 @@ class _Logged:
             content = {"status": _status(result)}
             if isinstance(result, Task):
                 with contextlib.suppress(ServiceError):  # its encryption key is missing
-                    target = deliveries.open_(owner, self._vault.opened(result)).target
+                    target = deliveries.open_(owner, self._cipher.open_task(result)).target
                     content = {
                         "scheduleTime": times.text(result.schedule_time),
                         "status": "OK",

@@ -21,7 +21,6 @@ import uvicorn
 from drayman import activity, observe
 from drayman import config as configuration
 from drayman.api.context import Context
-from drayman.api.encryption import Encryption
 from drayman.api.grpc import GrpcServer, PortError, why
 from drayman.api.http import HttpApp
 from drayman.config import Config
@@ -33,6 +32,9 @@ from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import AiohttpSender, Sender
+from drayman.encryption.cipher import TaskCipher
+from drayman.encryption.locations import LocationKeys
+from drayman.encryption.tasks import TaskEncryption
 from drayman.lines import Lines
 from drayman.signing import keys as signing_keys
 from drayman.signing.bearer import CachedBearerTokens, TokenSource
@@ -40,7 +42,6 @@ from drayman.signing.keyring import KeyRing
 from drayman.signing.signer import TokenSigner
 from drayman.store.contract import Store, StoreError
 from drayman.store.sqlite.store import SqliteStore
-from drayman.wire.vault import Vault
 
 SWITCH_INTERVAL = 0.0005
 """Seconds the event loop may keep the interpreter from the store's thread: a tenth of Python's
@@ -135,10 +136,11 @@ class Server:
         sock = _listen(config.host, config.http_port)
         self.http_port = sock.getsockname()[1]
         issuer = config.issuer or f"http://{self._shown_host}:{self.http_port}"
-        keys = configuration.load_keys(config.key_file) if config.key_file else {}
-        self._vault = Vault(keys)
-        encryption = Encryption(self.store, clock, self._vault)
-        store = activity.logged(self.store, self._vault, log.write) if log else self.store
+        kms_keys = configuration.load_keys(config.key_file) if config.key_file else {}
+        self._cipher = TaskCipher(kms_keys)
+        locations = LocationKeys(self.store, clock, self._cipher)
+        encryption = TaskEncryption(self._cipher, locations)
+        store = activity.logged(self.store, self._cipher, log.write) if log else self.store
         context = Context(store, clock, limits, encryption, issuer)
         app = HttpApp(context)
         await self._start_http(app, sock)
@@ -215,7 +217,7 @@ class Server:
             slots=self._config.max_in_flight,
             limits=self._config.limits,
             app_engine=dict(self._config.app_engine_target),
-            vault=self._vault,
+            cipher=self._cipher,
             emit=self._emit,
         )
         janitor = Janitor(self.store, self._clock, self._emit)

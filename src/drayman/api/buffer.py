@@ -44,7 +44,7 @@ async def buffer_task(
     (created,) = await context.store.create_tasks(queue, new, now)
     if isinstance(created, ServiceError):
         raise created
-    return tasks.show(context.encryption.opened(created, tasks.BASIC), tasks.BASIC)
+    return tasks.show(context.encryption.open(created, tasks.BASIC), tasks.BASIC)
 
 
 def _opened(body: bytes, content_type: str) -> tuple[bytes, str]:

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from drayman.api.encryption import Encryption
 from drayman.core.clock import Clock
 from drayman.core.limits import Limits
+from drayman.encryption.tasks import TaskEncryption
 from drayman.store.contract import Store
 
 
@@ -16,12 +16,12 @@ class Context:
         store: Where things are remembered.
         clock: What time it is.
         limits: What is allowed.
-        encryption: How tasks are kept from those who read the disk.
+        encryption: The encryption of tasks at rest.
         issuer: The URL that this server's tokens name as theirs.
     """
 
     store: Store
     clock: Clock
     limits: Limits
-    encryption: Encryption
+    encryption: TaskEncryption
     issuer: str = ""

@@ -27,11 +27,11 @@ from drayman.core.lifecycle import Claim, Fate, Settlement, Verdict
 from drayman.core.limits import Limits
 from drayman.core.queue import RetryConfig
 from drayman.dispatch.sender import Sender
+from drayman.encryption.cipher import TaskCipher
 from drayman.signing.bearer import BearerTokenError, BearerTokens
 from drayman.store.contract import Store
 from drayman.wire import deliveries
 from drayman.wire.deliveries import Delivery
-from drayman.wire.vault import Vault
 
 POLL: Micros = 5 * SECOND
 """The longest time between two looks: what a lost hint costs at most."""
@@ -73,7 +73,7 @@ class Dispatcher:
         limits: Limits,
         app_engine: Mapping[str, str],
         emit: Emit,
-        vault: Vault | None = None,
+        cipher: TaskCipher | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -84,7 +84,7 @@ class Dispatcher:
         self._limits = limits
         self._app_engine = app_engine
         self._emit = emit
-        self._vault = vault or Vault({})
+        self._cipher = cipher or TaskCipher({})
         self._wake = asyncio.Event()
         self._stepping = asyncio.Lock()
         self._stopping = False
@@ -207,7 +207,7 @@ class Dispatcher:
     async def _end(self, claim: Claim) -> tuple[Delivery, Settlement]:
         """Make an attempt; return what it was, as far as that is known, and how it ended."""
         try:
-            opened = deliveries.open_(claim.queue, self._vault.opened(claim.task))
+            opened = deliveries.open_(claim.queue, self._cipher.open_task(claim.task))
             made = await self._deliver(claim, opened)
         except errors.FailedPrecondition as error:  # its key is gone
             silence = NoAnswer(Failure.PRECONDITION, error.message)
