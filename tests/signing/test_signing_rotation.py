@@ -34,8 +34,8 @@ def test_a_key_signs_for_90_days_and_is_published_for_91(age, may_sign, publishe
 
 @pytest.mark.parametrize("age", [91 * DAY - 1, 91 * DAY, 91 * DAY + 1])
 def test_the_store_keeps_a_key_exactly_as_long_as_it_is_published(age):
-    kept = key(age).create_time > records.swept_before(NOW)
-    assert kept is (rotation.published([key(age)], NOW) != [])
+    is_stored = key(age).create_time > records.swept_before(NOW)
+    assert is_stored is (rotation.published([key(age)], NOW) != [])
 
 
 @pytest.mark.parametrize(

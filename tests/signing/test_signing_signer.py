@@ -34,9 +34,9 @@ def test_the_audience_of_a_token(spec, url, audience):
 
 
 def test_the_claims_of_an_id_token():
-    found = claims.id_token(OidcToken(EMAIL), URL, ISSUER, NOW)
-    subject = found["sub"]
-    assert found == {
+    payload = claims.id_token(OidcToken(EMAIL), URL, ISSUER, NOW)
+    subject = payload["sub"]
+    assert payload == {
         "iss": ISSUER, "aud": URL, "sub": subject, "azp": subject,
         "email": EMAIL, "email_verified": True, "iat": 1_700_000_000, "exp": 1_700_003_600,
     }  # fmt: skip
@@ -44,9 +44,9 @@ def test_the_claims_of_an_id_token():
 
 def test_the_claims_of_an_access_token():
     spec = OAuthToken(EMAIL, "https://scope.example/read")
-    found = claims.access_token(spec, "https://a.example", ISSUER, NOW)
-    subject = found["sub"]
-    assert found == {
+    payload = claims.access_token(spec, "https://a.example", ISSUER, NOW)
+    subject = payload["sub"]
+    assert payload == {
         "iss": ISSUER, "aud": "https://a.example", "sub": subject, "azp": subject,
         "client_id": EMAIL, "scope": "https://scope.example/read",
         "iat": 1_700_000_000, "exp": 1_700_003_600,
