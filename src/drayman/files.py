@@ -10,11 +10,12 @@ from google.protobuf import json_format
 
 from drayman.core import errors, names
 from drayman.core.clock import Micros
-from drayman.core.keys import SigningKey
 from drayman.core.limits import QueueLimits
 from drayman.core.queue import Queue, State
 from drayman.settings import SettingsError
-from drayman.wire import queues, tokens
+from drayman.signing import keys
+from drayman.signing.keys import SigningKey
+from drayman.wire import queues
 
 _KEY_SIZES = frozenset({16, 24, 32})
 _STATES = frozenset({0, int(State.RUNNING), int(State.PAUSED)})
@@ -111,17 +112,17 @@ def _key(name: str, text: Any) -> bytes:
 def load_signing_key(path: str, now: Micros) -> SigningKey:
     """Return the key of a PEM file; SettingsError."""
     try:
-        return tokens.load(Path(path).read_bytes(), now)
+        return keys.load(Path(path).read_bytes(), now)
     except (ValueError, OSError) as error:
         raise SettingsError(f"--signing-key: {path} cannot be used: {_one_line(error)}") from None
 
 
 def load_google_credentials(source: str) -> Any:
     """Return the credentials of a file, or with ``default`` of the environment; SettingsError."""
-    from drayman.dispatch import google  # noqa: PLC0415 - few need it, all would wait
+    from drayman.signing import google  # noqa: PLC0415 - few need it, all would wait
 
     try:
-        return google.load(source)
+        return google.load_credentials(source)
     except (ValueError, OSError) as error:
         raise SettingsError(
             f"--google-credentials: {source} cannot be used: {_one_line(error)}"

@@ -19,7 +19,6 @@ import uvicorn
 
 from drayman import files
 from drayman.api.context import Context
-from drayman.api.encryption import Encryption
 from drayman.api.grpc import GrpcServer, PortError, why
 from drayman.api.http import HttpApp
 from drayman.api.http_protocol import HttpProtocol
@@ -31,16 +30,20 @@ from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import AiohttpSender, Sender
-from drayman.dispatch.tokens import CachedTokens, Make, Signer
+from drayman.encryption.cipher import TaskCipher
+from drayman.encryption.locations import LocationKeys
+from drayman.encryption.tasks import TaskEncryption
 from drayman.files import DeclaredQueue
 from drayman.observe import log
 from drayman.observe.activity_log import ActivityLog
 from drayman.observe.writer import NonBlockingWriter
 from drayman.settings import Settings
+from drayman.signing.bearer import CachedBearerTokens, TokenSource
+from drayman.signing.keyring import KeyRing
+from drayman.signing.signer import TokenSigner
 from drayman.store.contract import Store, StoreError
 from drayman.store.sqlite import database
 from drayman.store.sqlite.store import SqliteStore
-from drayman.wire.vault import Vault
 
 SWITCH_INTERVAL = 0.0005
 """Seconds the event loop may keep the interpreter from the store's thread: a tenth of Python's
@@ -123,7 +126,7 @@ class Server:
         declared = declared_queues(settings)
         for each in declared:
             names.check_location(each.queue.name, limits.locations)
-        keys = files.load_keys(settings.key_file) if settings.key_file else {}
+        kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
         safe = settings.durability == "safe"
         path = store_path(settings)
         self.store = await SqliteStore.open(path, limits, clock.now(), safe=safe)
@@ -133,8 +136,8 @@ class Server:
         sock = listen(settings.host, settings.http_port, "--http-port")
         self.http_port = sock.getsockname()[1]
         issuer = settings.issuer or f"http://{self._shown_host}:{self.http_port}"
-        self._vault = Vault(keys)
-        encryption = Encryption(self.store, clock, self._vault)
+        self._cipher = TaskCipher(kms_keys)
+        encryption = TaskEncryption(self._cipher, LocationKeys(self.store, clock, self._cipher))
         if settings.activity_log:
             self._start_activity_log()
         context = Context(self.store, clock, limits, encryption, self._emit, issuer)
@@ -142,7 +145,7 @@ class Server:
         await self._start_http(app, sock)
         grpc = GrpcServer(context, settings.host, settings.port)
         self.port = grpc.port
-        dispatcher = await self._start_dispatch(self._token_maker(issuer))
+        dispatcher = await self._start_dispatch(self._token_source(issuer))
         await grpc.start()
         app.ready = True
 
@@ -155,7 +158,7 @@ class Server:
     def _start_activity_log(self) -> None:
         writer = NonBlockingWriter(STDOUT)
         self._closers.push_async_callback(writer.close)
-        activity_log = ActivityLog(self.store.get_queue, self._vault, writer.write)
+        activity_log = ActivityLog(self.store.get_queue, self._cipher, writer.write)
         self._closers.push_async_callback(activity_log.close)
         self._emit = events.fan_out(self._emit, activity_log.record)
 
@@ -181,30 +184,30 @@ class Server:
         if serving.done():
             raise StoreError(f"the HTTP server cannot start: {serving.exception()}")
 
-    def _token_maker(self, issuer: str) -> Make:
+    def _token_source(self, issuer: str) -> TokenSource:
         source, path = self._settings.google_credentials, self._settings.signing_key
         if source:
-            from drayman.dispatch import google  # noqa: PLC0415 - few need it, all would wait
+            from drayman.signing import google  # noqa: PLC0415 - few need it, all would wait
 
             impersonator = google.Impersonator(files.load_google_credentials(source))
             self._closers.callback(impersonator.close)
-            return impersonator.make
+            return impersonator
         key = files.load_signing_key(path, self._clock.now()) if path else None
-        return Signer(self.store, self._clock, issuer, key).make
+        return TokenSigner(KeyRing(self.store, self._clock, key), self._clock, issuer)
 
-    async def _start_dispatch(self, make: Make) -> Dispatcher:
+    async def _start_dispatch(self, source: TokenSource) -> Dispatcher:
         sender = self._sender or AiohttpSender(self._clock)
         self._closers.push_async_callback(sender.close)
         dispatcher = Dispatcher(
             self.store,
             self._clock,
             sender,
-            CachedTokens(make, self._clock),
+            CachedBearerTokens(source, self._clock),
             server=f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
             slots=self._settings.max_in_flight,
             limits=self._settings.limits,
             app_engine=dict(self._settings.app_engine_targets),
-            vault=self._vault,
+            cipher=self._cipher,
             emit=self._emit,
         )
         janitor = Janitor(self.store, self._clock, self._emit)

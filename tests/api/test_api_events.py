@@ -17,7 +17,7 @@ from drayman.core.events import (
     TasksCreated,
     TasksDeleted,
 )
-from drayman.core.limits import Limits
+from drayman.core.limits import TaskLimits
 from drayman.core.queue import Queue, RetryConfig
 from drayman.core.status import Code
 from drayman.tasks_v2 import types
@@ -181,7 +181,7 @@ def test_a_replay_is_a_creation(server, location):
     server.run(store.create_queue(queue, now))
     message = types.Task.pb()(http_request={"url": "http://127.0.0.1:1/"})
     message.name = f"{name}/tasks/t"
-    new = tasks.accept(name, message, now, Limits())
+    new = tasks.accept(name, message, now, TaskLimits())
     server.run(store.create_tasks(name, [new], now))
     while not server.run(store.list_dead(name, None, 0, 1)):
         server.events.get(timeout=30)

@@ -9,7 +9,8 @@ from google.oauth2 import id_token
 
 from drayman.core.clock import ManualClock, SystemClock
 from drayman.core.delivery import OidcToken
-from drayman.dispatch.tokens import Signer
+from drayman.signing.keyring import KeyRing
+from drayman.signing.signer import TokenSigner
 from live import LiveServer
 
 
@@ -26,8 +27,9 @@ def get(server, path):
 
 
 def test_a_handler_accepts_a_token_with_google_auth(server):
-    signer = Signer(server.server.store, server.clock, server.url)
-    token = server.run(signer.make(OidcToken("worker@example.com"), "https://a.example/x")).value
+    keyring = KeyRing(server.server.store, server.clock)
+    signer = TokenSigner(keyring, server.clock, server.url)
+    token = server.run(signer.issue(OidcToken("worker@example.com"), "https://a.example/x")).value
     claims = id_token.verify_token(
         token, Request(), audience="https://a.example/x", certs_url=f"{server.url}/certs"
     )

@@ -9,7 +9,9 @@ from drayman.core.clock import SECOND
 from drayman.core.delivery import NoResponse, Response
 from drayman.core.queue import Queue, RateLimits, RetryConfig, State
 from drayman.dispatch.dispatcher import Dispatcher
-from drayman.dispatch.tokens import CachedTokens, Signer
+from drayman.signing.bearer import CachedBearerTokens
+from drayman.signing.keyring import KeyRing
+from drayman.signing.signer import TokenSigner
 from drayman.tasks_v2 import types
 from drayman.wire import tasks
 
@@ -72,8 +74,9 @@ class World:
     def start(self, **given):
         """Put a dispatcher to work, once the last one is done with."""
         settings = {"server": "s", "slots": 1000, "app_engine": {}} | given
-        tokens = CachedTokens(Signer(self.store, self.clock, ISSUER).make, self.clock)
-        settings = {"tokens": tokens} | settings
+        signer = TokenSigner(KeyRing(self.store, self.clock), self.clock, ISSUER)
+        bearer_tokens = CachedBearerTokens(signer, self.clock)
+        settings = {"bearer_tokens": bearer_tokens} | settings
         self.dispatcher = Dispatcher(
             self.store, self.clock, self.targets,
             limits=self.limits, emit=self.events.append, **settings,

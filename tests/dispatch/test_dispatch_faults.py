@@ -12,8 +12,8 @@ from drayman.core.events import AttemptCrashed, AttemptEnded, Stopping, StoreFai
 from drayman.core.status import Code
 from drayman.core.task import NewTask
 from drayman.dispatch import dispatcher
+from drayman.encryption.cipher import TaskCipher
 from drayman.tasks_v2 import types
-from drayman.wire.vault import Vault
 
 
 class Failing:
@@ -186,7 +186,7 @@ async def test_a_claim_on_its_way_when_the_server_stops_is_returned_too(world):
 
 async def test_a_task_whose_key_is_missing_waits_for_it_whatever_its_policy(world):
     queue = await world.queue(max_attempts=1)
-    sealed = Vault({"projects/p/locations/l/keyRings/r/cryptoKeys/k": bytes(32)}).seal(
+    sealed = TaskCipher({"projects/p/locations/l/keyRings/r/cryptoKeys/k": bytes(32)}).seal(
         "projects/p/locations/l/keyRings/r/cryptoKeys/k", types.Task.serialize(types.Task())
     )
     new = NewTask(None, world.now, sealed)

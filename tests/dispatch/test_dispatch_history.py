@@ -11,11 +11,11 @@ from drayman.core.clock import SECOND
 from drayman.core.delivery import Response
 from drayman.core.lifecycle import SettleResult
 from drayman.core.status import Code
+from drayman.encryption.cipher import TaskCipher
 from drayman.observe import log
 from drayman.observe.activity_log import ActivityLog
 from drayman.tasks_v2 import types
 from drayman.wire import tasks
-from drayman.wire.vault import Vault
 
 Queue = types.Queue.pb()
 
@@ -36,7 +36,7 @@ async def activity_entries(world):
         lines.append(line)
         return True
 
-    log = ActivityLog(world.store.get_queue, Vault({}), write)
+    log = ActivityLog(world.store.get_queue, TaskCipher({}), write)
     for event in world.events:
         log.record(event)
     await log.close()
@@ -211,12 +211,12 @@ async def test_lines_say_what_holds_of_the_task_itself(world):
 
 
 async def test_an_encrypted_task_is_replayed_as_it_was(world):
-    vault = Vault({"key": b"k" * 32})
-    world.start(vault=vault)
+    cipher = TaskCipher({"key": b"k" * 32})
+    world.start(cipher=cipher)
     queue = await world.queue(max_attempts=1)
     message = types.Task.pb()(http_request={"url": "https://a.example/", "body": b"secret"})
     new = tasks.accept(queue, message, world.now, world.limits.task)
-    sealed = dataclasses.replace(new, request=vault.seal("key", new.request))
+    sealed = dataclasses.replace(new, request=cipher.seal("key", new.request))
     (created,) = await world.store.create_tasks(queue, [sealed], world.now)
     world.targets.will(500)
     await world.run()
@@ -227,11 +227,11 @@ async def test_an_encrypted_task_is_replayed_as_it_was(world):
 
 
 async def test_a_task_whose_key_is_gone_is_a_failed_attempt(world):
-    vault = Vault({"key": b"k" * 32})
+    cipher = TaskCipher({"key": b"k" * 32})
     queue = await world.queue()
     message = types.Task.pb()(http_request={"url": "https://a.example/", "body": b"secret"})
     new = tasks.accept(queue, message, world.now, world.limits.task)
-    sealed = dataclasses.replace(new, request=vault.seal("key", new.request))
+    sealed = dataclasses.replace(new, request=cipher.seal("key", new.request))
     (created,) = await world.store.create_tasks(queue, [sealed], world.now)
     await world.run()
     assert world.requests == []

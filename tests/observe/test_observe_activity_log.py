@@ -15,15 +15,15 @@ from drayman.core.events import QueueAction, QueueChanged, TasksCreated, TasksDe
 from drayman.core.limits import TaskLimits
 from drayman.core.queue import Queue
 from drayman.core.task import Task
+from drayman.encryption.cipher import TaskCipher
 from drayman.observe import activity_log
 from drayman.observe.activity_log import ActivityLog
 from drayman.tasks_v2 import types
 from drayman.wire import tasks
-from drayman.wire.vault import Vault
 
 QUEUE = "projects/p/locations/l/queues/mail"
 NOW = 1_700_000_000 * SECOND
-VAULT = Vault({"key": b"k" * 32})
+CIPHER = TaskCipher({"key": b"k" * 32})
 
 
 class Recorded:
@@ -37,7 +37,7 @@ class Recorded:
         self.proceed = asyncio.Event()
         self.proceed.set()
         self.accepts = True
-        self.log = ActivityLog(self.get_queue, VAULT, self.write)
+        self.log = ActivityLog(self.get_queue, CIPHER, self.write)
 
     async def get_queue(self, name):
         self.lookups.append(name)
@@ -82,7 +82,7 @@ def task(task_id="t", url="https://a.example/", delay=0, key=None):
     message = types.Task.pb()(http_request={"url": url})
     request = tasks.accept(QUEUE, message, NOW, TaskLimits()).request
     if key:
-        request = Vault({key: b"k" * 32}).seal(key, request)
+        request = TaskCipher({key: b"k" * 32}).seal(key, request)
     return Task(f"{QUEUE}/tasks/{task_id}", NOW, NOW + delay, request)
 
 

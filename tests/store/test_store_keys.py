@@ -2,9 +2,9 @@
 
 from world import START
 
-from drayman.core import keys
 from drayman.core.clock import DAY
 from drayman.core.keys import SigningKey
+from drayman.signing import rotation
 
 
 async def test_there_are_none_at_first(store):
@@ -32,7 +32,7 @@ async def test_it_is_kept_whether_a_key_was_given(store):
 
 async def test_a_key_is_swept_when_its_last_token_is_long_expired(store):
     await store.put_signing_key(SigningKey("a", START, b"pem"))
-    end = START + keys.ROTATION + DAY
+    end = START + rotation.SIGNING_PERIOD + DAY
     await store.sweep(end - 1, 100)
     assert len(await store.signing_keys()) == 1
     await store.sweep(end, 100)

@@ -219,7 +219,7 @@ def _code(text: str | None) -> Code | None:
 
 
 def _show(context: Context, letter: DeadLetter, view: int) -> dict[str, Any]:
-    task = context.encryption.opened(letter.task, view)
+    task = context.encryption.open(letter.task, view)
     return {
         "task": protojson.render(tasks.show(task, view)),
         "time": times.text(letter.time),

@@ -12,6 +12,7 @@ from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.events import TasksCreated, TasksDeleted
 from drayman.core.task import NewTask, Task
+from drayman.encryption import operations as sealed_operations
 from drayman.wire import operations, tasks
 
 
@@ -30,7 +31,8 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
         else:
             accepted.append(task)
 
-    accepted, keep = await context.encryption.seal_batch(parent, accepted)
+    kms_key = await context.encryption.kms_key_of(parent)
+    accepted = context.encryption.seal_with(kms_key, accepted)
     results: list[Task | ServiceError] = []
 
     def describe(created: list[Task | ServiceError]) -> bytes:
@@ -40,13 +42,14 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
             _opened(context, refused.get(index) or next(rest), view)
             for index, view in enumerate(views)
         ]
-        return keep(operations.created(about.operation, whole, views, now))
+        operation = operations.created(about.operation, whole, views, now)
+        return sealed_operations.seal(context.encryption.cipher, kms_key, operation)
 
     stored = await context.store.create_batch(about, parent, accepted, describe, now)
     if results:  # none for a repeated request, which creates nothing
         requested = [task_calls.requested_name(parent, task) for task in accepted]
         context.emit(TasksCreated(parent, requested, results, now))
-    return operations.show(context.encryption.operation(stored))
+    return operations.show(context.encryption.cipher.open(stored))
 
 
 async def batch_delete_tasks(context: Context, request: Any) -> Any:
@@ -92,7 +95,7 @@ def _accept(context: Context, parent: str, request: Any, now: Micros) -> NewTask
 
 
 def _opened(context: Context, result: Task | ServiceError, view: int) -> Task | ServiceError:
-    return context.encryption.opened(result, view) if isinstance(result, Task) else result
+    return context.encryption.open(result, view) if isinstance(result, Task) else result
 
 
 def _check_count(field: str, count: int, limit: int) -> None:

@@ -47,7 +47,7 @@ async def buffer_task(
     now = context.clock.now()
     new = tasks.accept(queue, message, now, context.limits.task)
     created = await task_calls.create(context, queue, new, now)
-    return tasks.show(context.encryption.opened(created, tasks.BASIC), tasks.BASIC)
+    return tasks.show(context.encryption.open(created, tasks.BASIC), tasks.BASIC)
 
 
 def _opened(body: bytes, content_type: str) -> tuple[bytes, str]:

@@ -1,4 +1,4 @@
-"""The calls of a location's encryption (CMEK: customer-managed encryption keys)."""
+"""The calls of a location's CmekConfig (CMEK: customer-managed encryption keys)."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ _PATHS = frozenset({"kms_key", "name", "*"})
 
 
 async def get_cmek_config(context: Context, request: Any) -> Any:
-    """GetCmekConfig: without a key until one is set."""
+    """GetCmekConfig: "kms_key" is empty until one is set."""
     location = names.cmek_config("name", request.name)
-    return _CmekConfig(name=request.name, kms_key=await context.encryption.key_of(location))
+    return _CmekConfig(name=request.name, kms_key=await context.encryption.locations.get(location))
 
 
 async def update_cmek_config(context: Context, request: Any) -> Any:
-    """UpdateCmekConfig: tasks created from now on are encrypted, or no more with an empty key."""
-    wanted = request.cmek_config
-    location = names.cmek_config("cmek_config.name", wanted.name)
+    """UpdateCmekConfig: tasks created from now on are encrypted, with an empty key no longer."""
+    config = request.cmek_config
+    location = names.cmek_config("cmek_config.name", config.name)
     paths = set(request.update_mask.paths)
     for path in paths - _PATHS:
         raise errors.field_error("update_mask", f'Invalid update_mask: "{path}" names no field.')
-    key = names.key("cmek_config.kms_key", wanted.kms_key) if wanted.kms_key else ""
-    if not paths or paths != {"name"}:
-        await context.encryption.set_key(location, key)
-    return _CmekConfig(name=wanted.name, kms_key=await context.encryption.key_of(location))
+    kms_key = names.key("cmek_config.kms_key", config.kms_key) if config.kms_key else ""
+    if paths != {"name"}:
+        await context.encryption.locations.set(location, kms_key)
+    return _CmekConfig(name=config.name, kms_key=await context.encryption.locations.get(location))

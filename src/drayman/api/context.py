@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from drayman.api.encryption import Encryption
 from drayman.core.clock import Clock
 from drayman.core.events import Emit
 from drayman.core.limits import Limits
+from drayman.encryption.tasks import TaskEncryption
 from drayman.store.contract import Store
 
 
@@ -17,14 +17,14 @@ class Context:
         store: Where things are remembered.
         clock: What time it is.
         limits: What is allowed.
-        encryption: How tasks are kept from those who read the disk.
-        emit: Passes an event to those who subscribe to it; returns at once.
+        encryption: The encryption of tasks at rest.
+        emit: Passes an event to its subscribers; returns at once.
         issuer: The URL that this server's tokens name as theirs.
     """
 
     store: Store
     clock: Clock
     limits: Limits
-    encryption: Encryption
+    encryption: TaskEncryption
     emit: Emit
     issuer: str = ""

@@ -5,11 +5,12 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from drayman.api import admin, content_encoding, rest, wellknown
+from drayman.api import admin, content_encoding, rest
 from drayman.api.context import Context
 from drayman.core import errors
 from drayman.core.errors import ServiceError
 from drayman.core.limits import REQUEST_SIZE
+from drayman.signing import wellknown
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -55,7 +56,7 @@ class HttpApp:
             return _json(200, {"status": "alive"})
         if path == "/readyz":
             return await self._readiness()
-        document = await wellknown.find(self._context, path)
+        document = await self._public_document(path)
         if document is not None:
             return _json(200, document)
         if match := _OTHER_VERSION.match(path):
@@ -88,6 +89,10 @@ class HttpApp:
             await _body(dict(scope["headers"]), receive),
         )
         return _json(200, await admin.answer(self._context, scope["method"], path, query, body))
+
+    async def _public_document(self, path: str) -> Mapping[str, Any] | None:
+        context = self._context
+        return await wellknown.load(context.store, context.issuer, path, context.clock.now())
 
     async def _readiness(self) -> rest.RestResponse:
         if not self.ready:

@@ -7,6 +7,7 @@ from google.protobuf import empty_pb2
 
 from drayman.api.context import Context
 from drayman.core import errors, limits, names
+from drayman.encryption import operations as sealed_operations
 from drayman.wire import operations, pages
 
 
@@ -14,7 +15,7 @@ async def get_operation(context: Context, request: Any) -> Any:
     """GetOperation."""
     name = names.operation("name", request.name)
     stored = await context.store.get_operation(name, context.clock.now())
-    return operations.show(context.encryption.operation(stored))
+    return operations.show(context.encryption.cipher.open(stored))
 
 
 async def list_operations(context: Context, request: Any) -> Any:
@@ -28,7 +29,7 @@ async def list_operations(context: Context, request: Any) -> Any:
     page = await context.store.list_operations(parent, after, size, limits.PAGE_BYTES, now)
     response = operations_pb2.ListOperationsResponse(
         operations=[
-            operations.show(context.encryption.operation_in_list(stored))
+            operations.show(sealed_operations.open_to_list(context.encryption.cipher, stored))
             for stored in page.operations
         ]
     )

@@ -82,4 +82,4 @@ async def run_task(context: Context, request: Any) -> Any:
 
 
 def _show(context: Context, task: Task, view: int) -> Any:
-    return tasks.show(context.encryption.opened(task, view), view)
+    return tasks.show(context.encryption.open(task, view), view)

@@ -27,11 +27,11 @@ from drayman.core.lifecycle import AttemptResult, Claim, SettleResult, Verdict
 from drayman.core.limits import Limits
 from drayman.core.queue import RetryConfig
 from drayman.dispatch.sender import Sender
-from drayman.dispatch.tokens import TokenError, Tokens
+from drayman.encryption.cipher import TaskCipher
+from drayman.signing.bearer import BearerTokenError, BearerTokens
 from drayman.store.contract import Store
 from drayman.wire import deliveries
 from drayman.wire.deliveries import Delivery
-from drayman.wire.vault import Vault
 
 POLL: Micros = 5 * SECOND
 """The longest time between two looks: what a lost hint costs at most."""
@@ -66,25 +66,25 @@ class Dispatcher:
         store: Store,
         clock: Clock,
         sender: Sender,
-        tokens: Tokens,
+        bearer_tokens: BearerTokens,
         *,
         server: str,
         slots: int,
         limits: Limits,
         app_engine: Mapping[str, str],
         emit: Emit,
-        vault: Vault | None = None,
+        cipher: TaskCipher | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._sender = sender
-        self._tokens = tokens
+        self._bearer_tokens = bearer_tokens
         self._server = server
         self._slots = slots
         self._limits = limits
         self._app_engine = app_engine
         self._emit = emit
-        self._vault = vault or Vault({})
+        self._cipher = cipher or TaskCipher({})
         self._wake = asyncio.Event()
         self._stepping = asyncio.Lock()
         self._stopping = False
@@ -207,7 +207,7 @@ class Dispatcher:
     async def _end(self, claim: Claim) -> tuple[Delivery, AttemptResult]:
         """Make an attempt; return what it was, as far as that is known, and how it ended."""
         try:
-            opened = deliveries.open_(claim.queue, self._vault.opened(claim.task))
+            opened = deliveries.open_(claim.queue, self._cipher.open_task(claim.task))
             made = await self._deliver(claim, opened)
         except errors.FailedPrecondition as error:  # its key is gone
             silence = NoResponse(Failure.PRECONDITION, error.message)
@@ -260,8 +260,8 @@ class Dispatcher:
     async def _send(self, request: Request, target: Target) -> Response | NoResponse:
         if target.token is not None:
             try:
-                bearer = await self._tokens.bearer(target.token, request.url)
-            except TokenError as error:
+                bearer = await self._bearer_tokens.get(target.token, request.url)
+            except BearerTokenError as error:
                 return NoResponse(Failure.CONNECTION, str(error))
             request = delivery.authorized(request, bearer)
         return await self._sender.send(request)

@@ -16,15 +16,15 @@ from drayman.core.history import AttemptRecord
 from drayman.core.lifecycle import Claim, as_it_came
 from drayman.core.queue import Queue
 from drayman.core.task import Task
+from drayman.encryption.cipher import TaskCipher
 from drayman.wire import deliveries, times
-from drayman.wire.vault import Vault
 
 _TYPE = "type.googleapis.com/google.cloud.tasks.logging.v1.TaskActivityLog"
 _TARGET_TYPES = {Kind.HTTP: "HTTP", Kind.APP_ENGINE: "APP_ENGINE_HTTP"}
 
 
 def created(
-    queue: Queue, vault: Vault, name: str, result: Task | ServiceError, time: Micros
+    queue: Queue, cipher: TaskCipher, name: str, result: Task | ServiceError, time: Micros
 ) -> dict[str, Any]:
     """Return the entry of a creation: the task, or the error in its place.
 
@@ -33,7 +33,7 @@ def created(
     content = {"status": _status(result)}
     if isinstance(result, Task):
         with contextlib.suppress(ServiceError):
-            content |= _scheduled(queue, vault.opened(result))
+            content |= _scheduled(queue, cipher.open_task(result))
     return _entry(name, time, "taskCreationLog", content)
 
 

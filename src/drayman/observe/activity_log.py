@@ -27,10 +27,10 @@ from drayman.core.lifecycle import AttemptResult
 from drayman.core.names import join_task
 from drayman.core.queue import Queue
 from drayman.core.task import Task
+from drayman.encryption.cipher import TaskCipher
 from drayman.observe import activity_entries
 from drayman.observe.writer import Write
 from drayman.wire import deliveries
-from drayman.wire.vault import Vault
 
 BUFFER_BYTES = 64 << 20
 """Memory of buffered events from which on further events are dropped."""
@@ -56,19 +56,19 @@ class ActivityLog:
     def __init__(
         self,
         get_queue: Callable[[str], Awaitable[Queue]],
-        vault: Vault,
+        cipher: TaskCipher,
         write: Write,
     ) -> None:
         """Start the worker in the running event loop.
 
         Args:
             get_queue: Returns a queue by its name. NotFound.
-            vault: The keys of encrypted tasks.
+            cipher: The keys of encrypted tasks.
             write: Writes a line.
         """
         self.dropped = 0
         self._get_queue = get_queue
-        self._vault = vault
+        self._cipher = cipher
         self._write_line = write
         self._events: asyncio.Queue[tuple[Event, int]] = asyncio.Queue()
         self._buffered_bytes = 0
@@ -118,7 +118,7 @@ class ActivityLog:
                 self._queues.pop(event.queue, None)
             case TasksCreated():
                 if queue := await self._queue(event.queue, event.time):
-                    self._write_entries(_creations(event, queue, self._vault))
+                    self._write_entries(_creations(event, queue, self._cipher))
             case TasksDeleted():
                 if queue := await self._queue(event.queue, event.time):
                     self._write_entries(_deletions(event, queue))
@@ -153,12 +153,12 @@ class ActivityLog:
         self.dropped += count
 
 
-def _creations(event: TasksCreated, queue: Queue, vault: Vault) -> Iterator[dict[str, Any]]:
+def _creations(event: TasksCreated, queue: Queue, cipher: TaskCipher) -> Iterator[dict[str, Any]]:
     """Yield the entries of the sampled tasks."""
     for requested, result in zip(event.names, event.results, strict=True):
         name = result.name if isinstance(result, Task) else requested or join_task(queue.name, "")
         if _is_sampled(name, queue):
-            yield activity_entries.created(queue, vault, name, result, event.time)
+            yield activity_entries.created(queue, cipher, name, result, event.time)
 
 
 def _deletions(event: TasksDeleted, queue: Queue) -> Iterator[dict[str, Any]]:

@@ -77,12 +77,26 @@ def payload(message: Any) -> Any:
     return message.app_engine_http_request
 
 
-def payload_like(message: Any, other: Any) -> Any:
-    """Return the request of another Task message, of the kind that this one's is."""
+def split(request: bytes) -> tuple[bytes, bytes]:
+    """Return a stored request as two Task messages: body and headers alone, and the rest.
+
+    Concatenated, the two are a serialization of the whole.
+    """
+    rest, secret = Message.FromString(request), Message()
+    source, target = payload(rest), _payload_like(rest, secret)
+    target.body = source.body
+    target.headers.update(source.headers)
+    source.ClearField("body")
+    source.ClearField("headers")
+    return secret.SerializeToString(), rest.SerializeToString()
+
+
+def _payload_like(message: Any, other: Any) -> Any:
+    """Return the request of another Task message, set to the same kind as this message's."""
     kind = "http_request" if message.HasField("http_request") else "app_engine_http_request"
-    found = getattr(other, kind)
-    found.SetInParent()
-    return found
+    request = getattr(other, kind)
+    request.SetInParent()
+    return request
 
 
 def _accept_request(message: Any, stored: Any, parent: str, allowed: TaskLimits) -> None:

@@ -1,0 +1,1 @@
+"""Encryption at rest: tasks, under the KMS keys of their locations (CMEK)."""
