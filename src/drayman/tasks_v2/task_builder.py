@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from drayman.tasks_v2 import types
+from drayman.tasks_v2.types import marshalling
 
 _TYPE = "Content-Type"
 _ABSENT: Any = object()  # stands for no JSON at all, where None is `null`
@@ -75,7 +76,7 @@ def http_task(
         at = now + _duration(delay)
     request = types.HttpRequest(
         url=url,
-        http_method=_method(method),
+        http_method=marshalling.parse_enum(types.HttpMethod, method, "method"),
         headers=sent,
         body=body,
         oidc_token=_token(oidc),
@@ -87,18 +88,6 @@ def http_task(
         schedule_time=at,
         dispatch_deadline=None if deadline is None else _duration(deadline),
     )
-
-
-def _method(method: types.HttpMethod | str | int) -> types.HttpMethod:
-    methods: Any = types.HttpMethod
-    try:
-        found: types.HttpMethod = (
-            methods[method.upper()] if isinstance(method, str) else methods(method)
-        )
-    except (KeyError, ValueError):
-        known = ", ".join(one.name for one in methods if one)
-        raise ValueError(f"method must be one of {known}, but is {method!r}.") from None
-    return found
 
 
 def _duration(value: float | datetime.timedelta) -> datetime.timedelta:

@@ -94,4 +94,14 @@ __all__ = (
     "UriOverride",
 )
 
-marshalling.register()
+marshalling.register(
+    (
+        BatchCreateTasksMetadata.State,
+        BatchDeleteTasksMetadata.State,
+        HttpMethod,
+        Queue.State,
+        Task.View,
+        UriOverride.Scheme,
+        UriOverride.UriOverrideEnforceMode,
+    )
+)
