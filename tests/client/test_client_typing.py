@@ -34,6 +34,19 @@ def test_what_is_loaded_late_is_listed(module):
         module.nonsense  # noqa: B018
 
 
+def test_importing_the_package_alone_gives_access_to_pagers_and_transports():
+    """In a process of its own: once another test has loaded a submodule, it stays an attribute."""
+    code = (
+        "from drayman import tasks_v2\n"
+        "service = tasks_v2.services.cloud_tasks\n"
+        "print(service.pagers.__name__, service.transports.CloudTasksGrpcTransport.kind)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+    assert printed.split() == ["drayman.tasks_v2.services.cloud_tasks.pagers", "grpc"]
+
+
 def test_a_mock_of_the_module_has_the_clients():
     pretended = mock.create_autospec(tasks)
     assert pretended.CloudTasksClient.create_task
