@@ -29,16 +29,16 @@ EnumT = TypeVar("EnumT", bound=enum.IntEnum)
 
 if TYPE_CHECKING:
 
-    class Moment:
-        """A field that gives a ``datetime`` and takes a ``Timestamp`` as well."""
+    class Timestamp:
+        """A field that returns a ``datetime`` and accepts a ``Timestamp`` as well."""
 
         def __get__(self, message: object, owner: type | None = None) -> datetime.datetime: ...
         def __set__(
             self, message: object, value: datetime.datetime | timestamp_pb2.Timestamp | None
         ) -> None: ...
 
-    class Span:
-        """A field that gives a ``timedelta`` and takes a ``Duration`` as well."""
+    class Duration:
+        """A field that returns a ``timedelta`` and accepts a ``Duration`` as well."""
 
         def __get__(self, message: object, owner: type | None = None) -> datetime.timedelta: ...
         def __set__(
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         ) -> None: ...
 
 else:
-    Moment, Span = datetime.datetime, datetime.timedelta
+    Timestamp, Duration = datetime.datetime, datetime.timedelta
 
 
 def parse_enum(enum_class: type[EnumT], value: str | int, name: str) -> EnumT:
