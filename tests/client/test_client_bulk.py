@@ -287,5 +287,5 @@ def test_a_batch_takes_less_time_than_the_service_allows():
 
 def test_a_server_that_loses_count_does_not_make_up_names():
     response = tasks.BatchCreateTasksResponse(tasks=[{"name": "a"}])
-    created = batches.outcome(2, tasks.BatchCreateTasksMetadata(), response)
+    created = batches.results(2, tasks.BatchCreateTasksMetadata(), response)
     assert [type(one.error) for one in created] == [exceptions.Unknown] * 2

@@ -343,7 +343,7 @@ WRONG = {
     " ": "it is empty",
     "a b": "a space",
     " example.com": "a space",
-    "grpc://example.com:1": "grpc:// is not spoken",
+    "grpc://example.com:1": "grpc:// is not supported",
     "https://example.com:1/path": "a slash too",
     "http://example.com/": "a slash too",
     "example.com/": "a slash too",
