@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from recording import Failure
+from recorders import Failure
 
 from drayman import tasks
 
@@ -70,7 +70,7 @@ def service(method, body):
 
 @pytest.mark.parametrize("example", REQUESTED, ids=lambda path: path.stem)
 def test_the_requested_examples_run_as_they_are_written(python, example, recorder):
-    recorder.script = service
+    recorder.handler = service
     told = run(python, str(example), CLOUD_TASKS_EMULATOR_HOST=recorder.address)
     assert "tasks/my-task" in told
     assert recorder.take()

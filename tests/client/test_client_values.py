@@ -1,4 +1,4 @@
-"""Values mean what they say, in every form that a request can be written in."""
+"""Text, times and enum names are converted alike, in every form of a request."""
 
 import datetime
 import re
@@ -49,13 +49,13 @@ def _zone(monkeypatch, request):
 
 @each_form
 @pytest.mark.parametrize("body", ["text", "héllo ✓", "", "aGk="])
-def test_text_is_utf_8(form, body):
+def test_a_text_body_is_encoded_as_utf_8(form, body):
     assert form(body, AWARE).http_request.body == body.encode()
 
 
 @each_form
 @pytest.mark.parametrize("body", [b"", b"\x00\xff", b"aGk="])
-def test_bytes_stay_what_they_are(form, body):
+def test_a_bytes_body_is_unchanged(form, body):
     assert form(body, AWARE).http_request.body == body
 
 
@@ -128,7 +128,7 @@ def test_every_enum_field_accepts_names_in_any_case(message, field):
     assert getattr(message(**{field: last.name.lower()}), field).name == last.name
 
 
-def test_a_body_can_be_set_later():
+def test_a_field_that_is_assigned_is_converted_alike():
     task = tasks.Task(http_request=tasks.HttpRequest(url="https://example.com"))
     task.http_request.body = "later"
     task.schedule_time = NAIVE
@@ -136,11 +136,11 @@ def test_a_body_can_be_set_later():
     assert task.schedule_time == AWARE
 
 
-def test_json_goes_there_and_back():
+def test_a_task_survives_a_round_trip_through_json():
     task = tasks.Task(A_TASK)
     assert tasks.Task.from_json(tasks.Task.to_json(task)) == task
 
 
-def test_timestamps_are_taken_as_they_are():
+def test_a_timestamp_keeps_its_nanoseconds():
     stamp = timestamp_pb2.Timestamp(seconds=1, nanos=5)
     assert tasks.Task(schedule_time=stamp).schedule_time.nanosecond == 5
