@@ -120,7 +120,7 @@ def test_the_retry_and_the_timeout_of_the_caller_are_used(client, recorder):
         predicate=retry.if_exception_type(exceptions.Aborted), initial=0.001
     )
     client.run_task(name=TASK, retry=retry_aborted, timeout=7)
-    assert [round(one.timeout) for one in recorder.take()] == [7, 7]
+    assert [round(call.timeout) for call in recorder.take()] == [7, 7]
 
 
 def test_a_timeout_of_none_sends_no_deadline(client, recorder):
@@ -156,11 +156,11 @@ def test_a_pager_fetches_each_page_when_it_is_reached(client, recorder):
     assert pager.next_page_token == "second"
     assert len(recorder.calls) == 1
     assert [task.name[-1] for task in pager] == ["0", "1", "2"]
-    received = recorder.take()
-    tokens = [tasks.ListTasksRequest.deserialize(one.body).page_token for one in received]
+    calls = recorder.take()
+    tokens = [tasks.ListTasksRequest.deserialize(call.body).page_token for call in calls]
     assert tokens == ["", "second", "third"]
-    assert {one.metadata["x-own"] for one in received} == {"1"}
-    assert {round(one.timeout) for one in received} == {5}
+    assert {call.metadata["x-own"] for call in calls} == {"1"}
+    assert {round(call.timeout) for call in calls} == {5}
 
 
 def test_the_pages_of_a_pager_are_responses(client, recorder):

@@ -71,8 +71,8 @@ WRITE_METHOD = {
         tasks.Task(http_request={"http_method": method}).http_request
     ),
     "dict in a request": lambda method: (
-        (
-            tasks.CreateTaskRequest({"task": {"http_request": {"http_method": method}}})
+        tasks.CreateTaskRequest(
+            {"task": {"http_request": {"http_method": method}}}
         ).task.http_request
     ),
     "dict in a list": lambda method: (
