@@ -237,11 +237,23 @@ def claims(token):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # google.auth's own, of this option
-def test_the_credentials_of_a_file_are_loaded(key_file, service_account, log_records):
+def test_the_credentials_of_a_file_are_used(rest_recorder, key_file, service_account):
+    options = {
+        "api_endpoint": f"http://{rest_recorder.address}",
+        "credentials_file": key_file,
+    }
+    with tasks.CloudTasksClient(transport="rest", client_options=options) as client:
+        client.get_queue(name=QUEUE)
+    token = headers(rest_recorder)["authorization"].removeprefix("Bearer ")
+    assert claims(token)["iss"] == service_account["client_email"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # google.auth's own, of this option
+def test_the_credentials_of_a_file_are_loaded_for_grpc(key_file, log_records):
     with tasks.CloudTasksClient(client_options={"credentials_file": key_file}):
         pass
     (created,) = log_records
-    assert created.credentialsInfo["principal"] == service_account["client_email"]
+    assert created.credentialsType == "google.oauth2.service_account.Credentials"
 
 
 def test_an_api_key_is_sent_as_a_header(rest_recorder):
