@@ -79,4 +79,4 @@ def _path(text: str, tokens: Iterator[str], mask: Mask) -> tuple[Mask, str | Non
 
 
 def _malformed(text: str) -> errors.InvalidArgument:
-    return errors.wrong("fields", f'Invalid field selection: "{text[:200]}".')
+    return errors.field_error("fields", f'Invalid field selection: "{text[:200]}".')

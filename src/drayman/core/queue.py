@@ -97,7 +97,7 @@ def check_retry_config(config: RetryConfig) -> RetryConfig:
         ("RetryConfig.maxBackoff", config.max_backoff),
     ):
         if value < 0:
-            raise errors.refusal(field, "cannot be negative.")
+            raise errors.invalid_field(field, "cannot be negative.")
     if config.min_backoff > config.max_backoff:
         raise errors.InvalidArgument(
             "RetryConfig.minBackoff must be less than or equal to RetryConfig.maxBackoff."

@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
 from drayman.core import errors
-from drayman.wire import published
+from drayman.wire import google_descriptors
 
 VIOLATIONS = 20
 """So many wrong fields are named at most: an answer may not grow as the request does."""
@@ -89,7 +89,7 @@ def query(parameters: Mapping[str, list[str]], descriptor: Any) -> dict[str, Any
 def render(message: Any, *, integers: bool = False) -> Any:
     """Return the JSON value of a message, its enums as integers on demand."""
     value = json_format.MessageToDict(
-        message, use_integers_for_enums=integers, descriptor_pool=published.POOL
+        message, use_integers_for_enums=integers, descriptor_pool=google_descriptors.POOL
     )
     return _tidy(value)
 
@@ -307,7 +307,7 @@ def _mask(value: Any, message: Any) -> None:
 
 
 def _any(value: Any, message: Any) -> None:
-    json_format.ParseDict(value, message, descriptor_pool=published.POOL)
+    json_format.ParseDict(value, message, descriptor_pool=google_descriptors.POOL)
 
 
 _SPECIAL: Mapping[str, Callable[[Any, Any], None]] = {
@@ -333,7 +333,7 @@ def from_base64(text: str) -> bytes:
 
 
 def _type_name(descriptor: Any) -> str:
-    return f"type.googleapis.com/{published.renamed(descriptor.full_name)}"
+    return f"type.googleapis.com/{google_descriptors.renamed(descriptor.full_name)}"
 
 
 def _at(path: str) -> str:

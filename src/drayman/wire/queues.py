@@ -77,7 +77,7 @@ def _accept_settings(message: Any, name: str) -> None:
         targets.accept_routing(message.app_engine_routing_override, name)
     ratio = message.stackdriver_logging_config.sampling_ratio
     if not 0.0 <= ratio <= 1.0:
-        raise errors.refusal(
+        raise errors.invalid_field(
             "StackdriverLoggingConfig.samplingRatio", "must be between 0.0 and 1.0."
         )
 
@@ -87,7 +87,7 @@ def _settings(message: Any) -> bytes:
     masks.apply(_SETTINGS, message, kept)
     settings = bytes(kept.SerializeToString())
     if len(settings) > SETTINGS_SIZE:
-        raise errors.wrong(
+        raise errors.field_error(
             "queue", f"The settings of a queue must be at most {SETTINGS_SIZE // 1024} KB in total."
         )
     return settings

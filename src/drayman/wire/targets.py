@@ -81,7 +81,7 @@ def _accept_method(field: str, kind: Kind, message: Any) -> None:
 
 def _check_enum(field: str, value: int, known: Any) -> None:
     if value not in known:
-        raise errors.refusal(field, f"has the unknown value {value}.")
+        raise errors.invalid_field(field, f"has the unknown value {value}.")
 
 
 def _check_token(field: str, message: Any, *, both: bool) -> bool:

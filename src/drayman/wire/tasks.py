@@ -48,7 +48,7 @@ def view(request: Any) -> int:
     """Return the view that a request asks for; InvalidArgument when there is no such view."""
     wanted = int(request.response_view)
     if wanted not in _VIEWS:
-        raise errors.refusal("response_view", f"has the unknown value {wanted}.")
+        raise errors.invalid_field("response_view", f"has the unknown value {wanted}.")
     return wanted
 
 
@@ -93,7 +93,7 @@ def _accept_request(message: Any, stored: Any, parent: str, allowed: Limits) -> 
         targets.accept_app_engine(message.app_engine_http_request, parent)
         stored.app_engine_http_request.CopyFrom(message.app_engine_http_request)
     else:
-        raise errors.refusal("Task.message_type", "is not set.")
+        raise errors.invalid_field("Task.message_type", "is not set.")
 
 
 def _accept_deadline(message: Any, stored: Any) -> None:
