@@ -1,6 +1,11 @@
-"""One example of a request for every RPC, in the two forms a caller can write."""
+"""A sample request for every RPC, and the parametrizations over all RPCs."""
 
 import datetime
+
+import grpc
+import pytest
+
+from drayman.tasks_v2 import rpcs
 
 LOCATION = "projects/my-project/locations/us-central1"
 QUEUE = f"{LOCATION}/queues/mail"
@@ -25,7 +30,7 @@ A_QUEUE = {
 }
 A_MASK = {"paths": ["retry_config.max_attempts", "rate_limits"]}
 
-# Method of the client -> what its request holds.
+# The fields of the sample request, by client method.
 REQUESTS = {
     "list_queues": {"parent": LOCATION, "filter": "state: PAUSED", "page_size": 3},
     "get_queue": {"name": QUEUE},
@@ -55,3 +60,16 @@ REQUESTS = {
     "get_location": {"name": LOCATION},
     "list_locations": {"name": "projects/my-project", "page_size": 2},
 }
+
+
+def flattened(rpc):
+    """The arguments of the client method that the sample request of an RPC sets."""
+    return {name: REQUESTS[rpc.method].get(name) for name in rpc.flattened}
+
+
+CLIENT_RPCS = (*rpcs.RPCS, *rpcs.MIXINS)
+each_rpc = pytest.mark.parametrize("rpc", CLIENT_RPCS, ids=lambda rpc: rpc.name)
+each_flattened_rpc = pytest.mark.parametrize("rpc", rpcs.RPCS, ids=lambda rpc: rpc.name)
+each_error_code = pytest.mark.parametrize(
+    "code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
+)

@@ -1,4 +1,4 @@
-"""create_tasks creates any number of tasks, in order, each with its own outcome."""
+"""create_tasks creates any number of tasks and returns a result for each, in order."""
 
 import threading
 
@@ -8,7 +8,7 @@ from google.api_core import exceptions
 from google.cloud import tasks_v2 as google_tasks
 from google.longrunning import operations_pb2
 from google.rpc import status_pb2
-from recording import Failure
+from recorders import Failure
 from samples import LOCATION, QUEUE
 
 from drayman import tasks
@@ -19,14 +19,19 @@ NOT_FOUND = grpc.StatusCode.NOT_FOUND
 
 
 class Server:
-    """Creates tasks as a real server would; refuses those whose URL says so."""
+    """Creates tasks like a real server, and refuses those with "refuse" in their URL.
 
-    def __init__(self, *, knows_batches=True, finishes=True):
-        self.knows_batches = knows_batches
-        self.finishes = finishes
+    Args:
+        supports_batches: Whether BatchCreateTasks is implemented.
+        done_at_once: Whether an operation is done when it is created, or at the first poll.
+    """
+
+    def __init__(self, *, supports_batches=True, done_at_once=True):
+        self.supports_batches = supports_batches
+        self.done_at_once = done_at_once
         self.batches = []
-        self.singles = 0
-        self.unavailable = 0
+        self.single_calls = 0
+        self.unavailable_calls = 0
         self._operations = {}
         self._lock = threading.Lock()
 
@@ -35,21 +40,21 @@ class Server:
             return getattr(self, rpcs.BY_NAME[method].method)(body)
 
     def batch_create_tasks(self, body):
-        if not self.knows_batches:
+        if not self.supports_batches:
             return Failure(grpc.StatusCode.UNIMPLEMENTED, "no such method")
-        if self.unavailable:
-            self.unavailable -= 1
+        if self.unavailable_calls:
+            self.unavailable_calls -= 1
             return Failure(grpc.StatusCode.UNAVAILABLE, "later")
         request = google_tasks.BatchCreateTasksRequest.deserialize(body)
-        assert {one.parent for one in request.requests} == {request.parent} == {QUEUE}
+        assert {creation.parent for creation in request.requests} == {request.parent} == {QUEUE}
         self.batches.append(request)
         created = google_tasks.BatchCreateTasksResponse()
         metadata = google_tasks.BatchCreateTasksMetadata()
-        for index, one in enumerate(request.requests):
-            if "refuse" in one.task.http_request.url:
+        for index, creation in enumerate(request.requests):
+            if "refuse" in creation.task.http_request.url:
                 metadata.failed_requests[index] = status_pb2.Status(code=5, message="refused")
             else:
-                created.tasks.append({"name": one.task.http_request.url})
+                created.tasks.append({"name": creation.task.http_request.url})
         operation = operations_pb2.Operation(name=f"{LOCATION}/operations/{request.request_id}")
         operation.metadata.Pack(google_tasks.BatchCreateTasksMetadata.pb(metadata))
         done = operations_pb2.Operation()
@@ -60,14 +65,14 @@ class Server:
         else:
             done.error.CopyFrom(status_pb2.Status(code=10, message="see failed_requests"))
         self._operations[operation.name] = done
-        return (done if self.finishes else operation).SerializeToString()
+        return (done if self.done_at_once else operation).SerializeToString()
 
     def get_operation(self, body):
         name = operations_pb2.GetOperationRequest.FromString(body).name
         return self._operations[name].SerializeToString()
 
     def create_task(self, body):
-        self.singles += 1
+        self.single_calls += 1
         task = google_tasks.CreateTaskRequest.deserialize(body).task
         if "refuse" in task.http_request.url:
             return Failure(NOT_FOUND, "refused")
@@ -75,120 +80,116 @@ class Server:
 
 
 @pytest.fixture(params=["threads", "asyncio"])
-async def create(request, recorder, monkeypatch):
-    """Both forms of create_tasks, behind one signature."""
-    monkeypatch.setenv("CLOUD_TASKS_EMULATOR_HOST", recorder.address)
-    if request.param == "threads":
-        with tasks.CloudTasksClient() as client:
+def create(request, client, async_client):
+    """The two forms of create_tasks with one signature."""
 
-            async def call(*arguments, **options):
-                return client.create_tasks(*arguments, **options)
+    async def create_in_threads(*arguments, **options):
+        return client.create_tasks(*arguments, **options)
 
-            yield call
-    else:
-        async with tasks.CloudTasksAsyncClient() as client:
-            yield client.create_tasks
+    return create_in_threads if request.param == "threads" else async_client.create_tasks
 
 
-def named(count, refused=()):
+def new_tasks(count, refused=()):
     for index in range(count):
         yield tasks.http_task(f"https://refuse/{index}" if index in refused else f"u{index}")
 
 
-def outcomes(created):
-    return [one.task.name if one.task else type(one.error) for one in created]
+def summary(creations):
+    """The name of each created task, and the class of each error."""
+    return [creation.task.name if creation.task else type(creation.error) for creation in creations]
 
 
-@pytest.mark.parametrize("knows_batches", [True, False])
+@pytest.mark.parametrize("supports_batches", [True, False])
 @pytest.mark.parametrize("count", [0, 1, 100, 101, 437])
-async def test_tasks_are_created_in_order(create, recorder, knows_batches, count):
-    server = recorder.script = Server(knows_batches=knows_batches)
+async def test_tasks_are_created_in_order(create, recorder, supports_batches, count):
+    server = recorder.handler = Server(supports_batches=supports_batches)
     done = []
-    created = await create(QUEUE, named(count), progress=done.append)
-    assert outcomes(created) == [f"u{index}" for index in range(count)]
+    created = await create(QUEUE, new_tasks(count), progress=done.append)
+    assert summary(created) == [f"u{index}" for index in range(count)]
     assert done == sorted(set(done))
     assert done[-1:] == ([count] if count else [])
-    if knows_batches:
-        assert sorted((len(one.requests) for one in server.batches), reverse=True) == (
+    if supports_batches:
+        assert sorted((len(batch.requests) for batch in server.batches), reverse=True) == (
             [100] * (count // 100) + [count % 100] * bool(count % 100)
         )
-        assert len({one.request_id for one in server.batches}) == len(server.batches)
-        assert server.singles == 0
+        assert len({batch.request_id for batch in server.batches}) == len(server.batches)
+        assert server.single_calls == 0
     else:
-        assert server.singles == count
+        assert server.single_calls == count
 
 
-@pytest.mark.parametrize("finishes", [True, False], ids=["at once", "later"])
-@pytest.mark.parametrize("knows_batches", [True, False])
-async def test_each_task_has_its_own_error(create, recorder, knows_batches, finishes):
-    recorder.script = Server(knows_batches=knows_batches, finishes=finishes)
-    created = await create(QUEUE, named(150, refused={3, 99, 100}))
+@pytest.mark.parametrize("done_at_once", [True, False], ids=["at once", "later"])
+@pytest.mark.parametrize("supports_batches", [True, False])
+async def test_each_task_has_its_own_error(create, recorder, supports_batches, done_at_once):
+    recorder.handler = Server(supports_batches=supports_batches, done_at_once=done_at_once)
+    created = await create(QUEUE, new_tasks(150, refused={3, 99, 100}))
     expected = [f"u{index}" for index in range(150)]
     for index in (3, 99, 100):
         expected[index] = exceptions.NotFound
-    assert outcomes(created) == expected
+    assert summary(created) == expected
     assert created[0].result().name == "u0"
     with pytest.raises(exceptions.NotFound, match="refused"):
         created[3].result()
 
 
-async def test_a_batch_of_which_nothing_was_created_still_names_each_error(create, recorder):
-    recorder.script = Server()
-    created = await create(QUEUE, named(3, refused={0, 1, 2}))
-    assert [str(one.error) for one in created] == ["404 refused"] * 3
+async def test_a_batch_without_a_created_task_has_the_error_of_each(create, recorder):
+    recorder.handler = Server()
+    created = await create(QUEUE, new_tasks(3, refused={0, 1, 2}))
+    assert [str(creation.error) for creation in created] == ["404 refused"] * 3
 
 
-async def test_a_call_that_fails_is_the_error_of_its_tasks(create, recorder):
-    recorder.script = lambda *_: Failure(grpc.StatusCode.PERMISSION_DENIED, "no")
-    created = await create(QUEUE, named(120))
-    assert outcomes(created) == [exceptions.PermissionDenied] * 120
+async def test_a_failed_call_is_the_error_of_each_of_its_tasks(create, recorder):
+    recorder.handler = lambda *_: Failure(grpc.StatusCode.PERMISSION_DENIED, "no")
+    created = await create(QUEUE, new_tasks(120))
+    assert summary(created) == [exceptions.PermissionDenied] * 120
 
 
-async def test_a_batch_is_repeated_with_the_same_id(create, recorder):
-    server = recorder.script = Server()
-    server.unavailable = 1
-    assert outcomes(await create(QUEUE, named(2))) == ["u0", "u1"]
+async def test_a_batch_is_retried_with_the_same_request_id(create, recorder):
+    server = recorder.handler = Server()
+    server.unavailable_calls = 1
+    assert summary(await create(QUEUE, new_tasks(2))) == ["u0", "u1"]
     first, second = recorder.take()
     assert first.body == second.body
 
 
-async def test_large_tasks_make_smaller_batches(create, recorder):
-    server = recorder.script = Server()
+async def test_large_tasks_are_sent_in_smaller_batches(create, recorder):
+    server = recorder.handler = Server()
     large = [{"http_request": {"url": f"u{i}", "body": b"x" * 1_000_000}} for i in range(7)]
-    assert outcomes(await create(QUEUE, large)) == [f"u{i}" for i in range(7)]
-    assert max(len(one.requests) for one in server.batches) == 3
+    assert summary(await create(QUEUE, large)) == [f"u{i}" for i in range(7)]
+    assert max(len(batch.requests) for batch in server.batches) == 3
 
 
-def test_a_path_unknown_over_rest_is_no_missing_queue(rest_client, rest_recorder):
+def test_over_rest_an_unknown_path_is_distinguished_from_a_missing_queue(
+    rest_client, rest_recorder
+):
     unknown = (404, {"error": {"code": 404, "status": "NOT_FOUND", "message": "which path?"}})
-    rest_recorder.answers.extend([unknown, (200, {"name": QUEUE}), (200, {"name": "a"})])
-    assert outcomes(rest_client.create_tasks(QUEUE, named(1))) == ["a"]
-    rest_recorder.answers.extend([unknown, unknown])
-    assert outcomes(rest_client.create_tasks(QUEUE, named(1))) == [exceptions.NotFound]
+    rest_recorder.responses.extend([unknown, (200, {"name": QUEUE}), (200, {"name": "a"})])
+    assert summary(rest_client.create_tasks(QUEUE, new_tasks(1))) == ["a"]
+    rest_recorder.responses.extend([unknown, unknown])
+    assert summary(rest_client.create_tasks(QUEUE, new_tasks(1))) == [exceptions.NotFound]
 
 
-async def test_no_more_than_so_many_are_under_way(create, recorder):
-    server = Server(knows_batches=False)
-    under_way, most, lock = 0, 0, threading.Lock()
+async def test_concurrency_limits_the_calls_in_flight(create, recorder):
+    server = Server(supports_batches=False)
+    in_flight, maximum, lock = 0, 0, threading.Lock()
 
     def count(method, body):
-        nonlocal under_way, most
+        nonlocal in_flight, maximum
         with lock:
-            under_way += 1
-            most = max(most, under_way)
-        answer = server(method, body)
+            in_flight += 1
+            maximum = max(maximum, in_flight)
+        response = server(method, body)
         with lock:
-            under_way -= 1
-        return answer
+            in_flight -= 1
+        return response
 
-    recorder.script = count
-    await create(QUEUE, named(60), concurrency=1)
-    assert 1 <= most <= 8
+    recorder.handler = count
+    await create(QUEUE, new_tasks(60), concurrency=1)
+    assert 1 <= maximum <= 8
 
 
-async def test_the_tasks_are_read_as_they_are_sent(recorder, monkeypatch):
-    monkeypatch.setenv("CLOUD_TASKS_EMULATOR_HOST", recorder.address)
-    recorder.script = Server()
+def test_the_iterable_is_read_a_few_batches_ahead_of_the_results(client, recorder):
+    recorder.handler = Server()
     read = 0
 
     def endless():
@@ -197,95 +198,94 @@ async def test_the_tasks_are_read_as_they_are_sent(recorder, monkeypatch):
             read += 1
             yield tasks.http_task(f"u{read}")
 
-    with tasks.CloudTasksClient() as client:
-        created = client.iter_create_tasks(QUEUE, endless(), concurrency=2)
-        assert read == 0
-        assert next(created).result().name == "u1"
-        assert read <= 400
-        created.close()
+    created = client.iter_create_tasks(QUEUE, endless(), concurrency=2)
+    assert read == 0
+    assert next(created).result().name == "u1"
+    assert read <= 400
+    created.close()
 
 
-async def test_no_concurrency_is_refused(create):
+async def test_a_concurrency_of_zero_is_refused(create):
     with pytest.raises(ValueError, match="concurrency must be 1 or more, but is 0"):
         await create(QUEUE, [], concurrency=0)
 
 
-@pytest.mark.parametrize("knows_batches", [True, False])
-async def test_what_is_no_task_is_an_error_of_its_own(create, recorder, knows_batches):
-    recorder.script = Server(knows_batches=knows_batches)
-    nonsense = [{"nonsense": 1}] * 150
-    created = await create(QUEUE, [*nonsense, *named(2), "text"])
-    assert outcomes(created) == [ValueError] * 150 + ["u0", "u1", TypeError]
+@pytest.mark.parametrize("supports_batches", [True, False])
+async def test_a_value_that_is_no_task_gets_its_own_error(create, recorder, supports_batches):
+    recorder.handler = Server(supports_batches=supports_batches)
+    invalid = [{"nonsense": 1}] * 150
+    created = await create(QUEUE, [*invalid, *new_tasks(2), "text"])
+    assert summary(created) == [ValueError] * 150 + ["u0", "u1", TypeError]
     with pytest.raises(ValueError, match="Unknown field for Task: nonsense"):
         created[0].result()
 
 
-def broken(count):
-    yield from named(count)
+def failing_iterable(count):
+    yield from new_tasks(count)
     raise KeyError("row")
 
 
-@pytest.mark.parametrize("knows_batches", [True, False])
+@pytest.mark.parametrize("supports_batches", [True, False])
 @pytest.mark.parametrize("count", [0, 50, 450])
-async def test_an_iterable_that_fails_loses_nothing(create, recorder, knows_batches, count):
-    server = recorder.script = Server(knows_batches=knows_batches)
+async def test_an_error_of_the_iterable_keeps_the_results_of_sent_tasks(
+    create, recorder, supports_batches, count
+):
+    server = recorder.handler = Server(supports_batches=supports_batches)
     with pytest.raises(KeyError, match="row") as caught:
-        await create(QUEUE, broken(count))
-    sent = server.singles + sum(len(one.requests) for one in server.batches)
+        await create(QUEUE, failing_iterable(count))
+    sent = server.single_calls + sum(len(batch.requests) for batch in server.batches)
     assert sent == count // 100 * 100
-    assert outcomes(caught.value.creations) == [f"u{index}" for index in range(sent)]
+    assert summary(caught.value.creations) == [f"u{index}" for index in range(sent)]
 
 
-def test_the_outcomes_come_before_the_iterables_failure(client, recorder):
-    recorder.script = Server()
-    created = client.iter_create_tasks(QUEUE, broken(400))
+def test_the_results_are_yielded_before_an_error_of_the_iterable(client, recorder):
+    recorder.handler = Server()
+    created = client.iter_create_tasks(QUEUE, failing_iterable(400))
     assert [next(created).result().name for _ in range(400)] == [f"u{i}" for i in range(400)]
     with pytest.raises(KeyError):
         next(created)
 
 
-async def test_a_callback_that_fails_loses_nothing(create, recorder):
-    server = recorder.script = Server()
+async def test_an_error_of_the_callback_keeps_the_results_of_sent_tasks(create, recorder):
+    server = recorder.handler = Server()
 
     def progress(_done):
         raise KeyError("screen")
 
     with pytest.raises(KeyError, match="screen") as caught:
-        await create(QUEUE, named(1200), progress=progress)
-    assert len(caught.value.creations) == sum(len(one.requests) for one in server.batches)
+        await create(QUEUE, new_tasks(1200), progress=progress)
+    assert len(caught.value.creations) == sum(len(batch.requests) for batch in server.batches)
 
 
-async def test_asyncio_reads_async_iterables_and_awaits_its_callback(recorder, monkeypatch):
-    monkeypatch.setenv("CLOUD_TASKS_EMULATOR_HOST", recorder.address)
-    recorder.script = Server()
-    seen = []
+async def test_asyncio_reads_async_iterables_and_awaits_its_callback(async_client, recorder):
+    recorder.handler = Server()
+    reported = []
 
     async def rows():
-        for task in named(101):
+        for task in new_tasks(101):
             yield task
 
     async def progress(done):
-        seen.append(done)
+        reported.append(done)
 
-    async with tasks.CloudTasksAsyncClient() as client:
-        created = await client.create_tasks(QUEUE, rows(), progress=progress)
-    assert outcomes(created) == [f"u{index}" for index in range(101)]
-    assert seen == [100, 101]
-
-
-async def test_polls_are_made_like_the_batches(create, recorder):
-    recorder.script = Server(finishes=False)
-    await create(QUEUE, named(1), timeout=7, metadata=[("x-own", "1")])
-    for one in recorder.take():
-        assert one.metadata["x-own"] == "1"
-        assert 3 < one.timeout < 8
+    created = await async_client.create_tasks(QUEUE, rows(), progress=progress)
+    assert summary(created) == [f"u{index}" for index in range(101)]
+    assert reported == [100, 101]
 
 
-def test_a_batch_takes_less_time_than_the_service_allows():
+async def test_polls_have_the_options_of_the_batch(create, recorder):
+    recorder.handler = Server(done_at_once=False)
+    await create(QUEUE, new_tasks(1), timeout=7, metadata=[("x-own", "1")])
+    for call in recorder.take():
+        assert call.metadata["x-own"] == "1"
+        assert 3 < call.timeout < 8
+
+
+def test_the_timeout_of_a_batch_is_within_the_limit_of_the_service():
     assert batches.TIMEOUT < 30
 
 
-def test_a_server_that_loses_count_does_not_make_up_names():
+def test_tasks_of_an_incomplete_response_get_an_error_instead_of_a_wrong_task():
     response = tasks.BatchCreateTasksResponse(tasks=[{"name": "a"}])
-    created = batches.outcome(2, tasks.BatchCreateTasksMetadata(), response)
-    assert [type(one.error) for one in created] == [exceptions.Unknown] * 2
+    created = batches.results(2, tasks.BatchCreateTasksMetadata(), response)
+    assert [type(creation.error) for creation in created] == [exceptions.Unknown] * 2

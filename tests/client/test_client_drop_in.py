@@ -1,21 +1,21 @@
-"""compat/google-cloud-tasks: Google's import paths on top of our client, in a venv of its own."""
+"""compat/google-cloud-tasks gives our client Google's import paths. Tested in its own venv."""
 
 import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import grpc
 import pytest
-from recording import Failure
+import venvs
+from recorders import Failure
 
 from drayman import tasks
 
 ROOT = Path(__file__).parents[2]
 REQUESTED = sorted((Path(__file__).parent / "requested").glob("*.txt"))
-
-pytestmark = pytest.mark.network
 
 
 @pytest.fixture(scope="session")
@@ -23,38 +23,35 @@ def python(tmp_path_factory):
     """The interpreter of a venv with Drayman and the drop-in, built from copies of the sources."""
     folder = tmp_path_factory.mktemp("drop-in")
     for name in ("src", "pyproject.toml", "README.md", "LICENSE"):
-        source = ROOT / name
-        if source.is_dir():
-            ignored = shutil.ignore_patterns("*.egg-info", "__pycache__")
-            shutil.copytree(source, folder / "drayman" / name, ignore=ignored)
-        elif source.exists():
-            shutil.copy(source, folder / "drayman" / name)
-    shutil.copytree(ROOT / "compat/google-cloud-tasks", folder / "compat")
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    python = folder / "venv/bin/python"
-    pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-    pinned = ["--constraint", folder / "constraints.txt"]
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    kept = [line for line in lines if not line.startswith("google-cloud-tasks=")]
-    (folder / "constraints.txt").write_text("\n".join(kept))
-    subprocess.run([*pip, *pinned, folder / "drayman", folder / "compat"], check=True)
-    return python
+        copy(ROOT / name, folder / "drayman" / name)
+    copy(ROOT / "compat/google-cloud-tasks", folder / "compat")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    requirements = project["project"]["dependencies"] + project["build-system"]["requires"]
+    return venvs.create(folder / "venv", requirements, [folder / "drayman", folder / "compat"])
+
+
+def copy(source, target):
+    if source.is_dir():
+        ignored = shutil.ignore_patterns("*.egg-info", "__pycache__")
+        shutil.copytree(source, target, ignore=ignored)
+    else:
+        shutil.copy(source, target)
 
 
 def run(python, *arguments, **environment):
-    ran = subprocess.run(
+    process = subprocess.run(
         [python, "-W", "error", *arguments],
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
-def service(method, body):
-    """Answers what the examples ask."""
+def respond(method, body):
+    """Respond to the calls of the examples."""
     name = "projects/my-project-id/locations/us-central1/queues/my-queue/tasks/my-task"
     task = tasks.Task(name=name, create_time={"seconds": 1})
     if method == "CreateTask":
@@ -70,13 +67,13 @@ def service(method, body):
 
 @pytest.mark.parametrize("example", REQUESTED, ids=lambda path: path.stem)
 def test_the_requested_examples_run_as_they_are_written(python, example, recorder):
-    recorder.script = service
-    told = run(python, str(example), CLOUD_TASKS_EMULATOR_HOST=recorder.address)
-    assert "tasks/my-task" in told
+    recorder.handler = respond
+    printed = run(python, str(example), CLOUD_TASKS_EMULATOR_HOST=recorder.address)
+    assert "tasks/my-task" in printed
     assert recorder.take()
 
 
-SAME = """
+IDENTITY_CHECKS = """
 import importlib, importlib.metadata, pickle, sys
 import google.cloud.tasks_v2.services.cloud_tasks.transports.rest
 from google.cloud import tasks, tasks_v2
@@ -92,9 +89,9 @@ for name in (
     "services.cloud_tasks.transports.rest", "types.cloudtasks", "types.queue", "types.target",
     "types.task", "types.cmek_config",
 ):
-    theirs = importlib.import_module(f"google.cloud.tasks_v2.{name}")
-    assert theirs is importlib.import_module(f"drayman.tasks_v2.{name}")
-    assert theirs.__spec__.name == f"drayman.tasks_v2.{name}", theirs.__spec__
+    module = importlib.import_module(f"google.cloud.tasks_v2.{name}")
+    assert module is importlib.import_module(f"drayman.tasks_v2.{name}")
+    assert module.__spec__.name == f"drayman.tasks_v2.{name}", module.__spec__
 assert tasks is drayman.tasks and tasks.Task is tasks_v2.Task is gct_task.Task
 assert CloudTasksAsyncClient is tasks.CloudTasksAsyncClient
 assert importlib.metadata.version("google-cloud-tasks").startswith("2.26.0+drayman")
@@ -106,10 +103,10 @@ except ModuleNotFoundError:
 
 
 def test_both_names_are_one_module(python):
-    assert run(python, "-c", SAME) == "same\n"
+    assert run(python, "-c", IDENTITY_CHECKS) == "same\n"
 
 
-TYPED = """
+TYPED_PROGRAM = """
 from typing import assert_type
 
 from google.cloud import tasks, tasks_v2
@@ -129,16 +126,13 @@ def create(client: tasks.CloudTasksClient, task: tasks.Task) -> Task:
 
 
 def test_both_names_are_typed(python, tmp_path):
-    (tmp_path / "program.py").write_text(TYPED)
-    checked = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(python)]
-    ran = subprocess.run(
-        [*checked, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    (tmp_path / "program.py").write_text(TYPED_PROGRAM)
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(python)]
+    process = subprocess.run(
+        [*mypy, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
-def test_google_package_is_replaced(python):
-    """What requires Google's package is content with this one."""
-    wanted = [python, "-m", "pip", "install", "--dry-run", "--quiet", "google-cloud-tasks>=2.19"]
-    ran = subprocess.run(wanted, capture_output=True, text=True, check=True)
-    assert "Would install" not in ran.stdout
+def test_the_drop_in_satisfies_requirements_for_googles_package(python):
+    venvs.pip(python, "install", "--no-index", "--dry-run", "google-cloud-tasks>=2.19")

@@ -1,9 +1,8 @@
-"""How a client is made: what Google's client passes to its transport, ours does too."""
+"""The options of a client: ours passes the same to its transport as Google's."""
 
 import base64
 import itertools
 import json
-import logging
 
 import grpc
 import pytest
@@ -14,13 +13,13 @@ from google.api_core.client_options import ClientOptions
 from google.auth import exceptions as auth_exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import tasks_v2 as google_tasks
+from recorders import AGENT
 from samples import QUEUE
 
 from drayman import tasks
 from drayman.tasks_v2.services.cloud_tasks import transports
 
 CLIENTS = (google_tasks.CloudTasksClient, tasks.CloudTasksClient)
-AGENT = "x-goog-api-client"
 
 
 @pytest.fixture(autouse=True)
@@ -63,40 +62,40 @@ def key_file(service_account, tmp_path):
     return str(path)
 
 
-def made(client_class, **arguments):
-    """What the client's making comes to: what its transport was given, or what was raised."""
-    given = {}
+def configuration(client_class, **arguments):
+    """What a client passes to its transport and its endpoint, or the class of the exception."""
+    transport_options = {}
 
     def transport(**options):
-        given.update(options)
-        return given
+        transport_options.update(options)
+        return transport_options
 
     try:
         client = client_class(transport=transport, **arguments)
-    except Exception as error:  # noqa: BLE001 - what it is is what the test compares
+    except Exception as error:  # noqa: BLE001 - the test compares its class
         return type(error)
-    given.pop("client_info")
-    credentials = given.pop("credentials")
+    transport_options.pop("client_info")
+    credentials = transport_options.pop("credentials")
     token = getattr(credentials, "token", None)
-    return given, type(credentials), token, client.api_endpoint, client.universe_domain
+    return transport_options, type(credentials), token, client.api_endpoint, client.universe_domain
 
 
-def source():
+def cert_source():
     return b"certificate", b"key"
 
 
 OPTIONS = (
     {},
     {"api_endpoint": "example.com:1"},
-    {"client_cert_source": source},
-    {"client_cert_source": source, "api_endpoint": "example.com"},
+    {"client_cert_source": cert_source},
+    {"client_cert_source": cert_source, "api_endpoint": "example.com"},
     {"universe_domain": "example.com"},
     {"universe_domain": "  "},
-    {"universe_domain": "example.com", "client_cert_source": source},
+    {"universe_domain": "example.com", "client_cert_source": cert_source},
     {"quota_project_id": "payer", "scopes": ["a", "b"], "api_audience": "https://a"},
     {"api_key": "secret"},
     {"nonsense": 1},
-    {"client_cert_source": source, "client_encrypted_cert_source": source},
+    {"client_cert_source": cert_source, "client_encrypted_cert_source": cert_source},
 )
 
 
@@ -107,31 +106,33 @@ OPTIONS = (
         itertools.product([None, "true", "false"], [None, "auto", "always", "never", "NEVER", "x"])
     ),
 )
-def test_options_and_environment_lead_where_googles_do(monkeypatch, options, certificate, endpoint):
+def test_options_and_environment_have_the_same_effect_as_for_googles_client(
+    monkeypatch, options, certificate, endpoint
+):
     if certificate:
         monkeypatch.setenv("GOOGLE_API_USE_CLIENT_CERTIFICATE", certificate)
     if endpoint:
         monkeypatch.setenv("GOOGLE_API_USE_MTLS_ENDPOINT", endpoint)
-    google, ours = (made(client, client_options=options) for client in CLIENTS)
+    google, ours = (configuration(client, client_options=options) for client in CLIENTS)
     assert ours == google
 
 
 @pytest.mark.parametrize("domain", ["example.com", ""])
-def test_the_universe_domain_of_the_environment(monkeypatch, domain):
+def test_the_universe_domain_of_the_environment_has_the_same_effect(monkeypatch, domain):
     monkeypatch.setenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN", domain)
-    google, ours = (made(client) for client in CLIENTS)
+    google, ours = (configuration(client) for client in CLIENTS)
     assert ours == google
 
 
-def test_a_wrong_value_is_named(monkeypatch):
+def test_an_invalid_variable_is_refused_by_name(monkeypatch):
     monkeypatch.setenv("GOOGLE_API_USE_MTLS_ENDPOINT", "perhaps")
     with pytest.raises(auth_exceptions.MutualTLSChannelError, match="but is `perhaps`"):
         tasks.CloudTasksClient()
 
 
-def test_options_are_an_object_too():
+def test_options_can_be_an_object():
     options = ClientOptions(api_endpoint="example.com", quota_project_id="payer")
-    google, ours = (made(client, client_options=options) for client in CLIENTS)
+    google, ours = (configuration(client, client_options=options) for client in CLIENTS)
     assert ours == google
 
 
@@ -143,7 +144,7 @@ def test_options_are_an_object_too():
         {"client_options": {"scopes": ["a"]}},
     ],
 )
-def test_a_transport_has_its_own_credentials(arguments, recorder):
+def test_credentials_together_with_a_transport_are_refused(arguments, recorder):
     for client, kind in zip(CLIENTS, (google_tasks, None), strict=True):
         module = kind.services.cloud_tasks.transports if kind else transports
         with grpc.insecure_channel(recorder.address) as channel:
@@ -152,7 +153,7 @@ def test_a_transport_has_its_own_credentials(arguments, recorder):
                 client(transport=transport, **arguments)
 
 
-def test_a_key_and_credentials_exclude_one_another():
+def test_an_api_key_together_with_credentials_is_refused():
     for client in CLIENTS:
         with pytest.raises(ValueError, match="api_key and credentials"):
             client(credentials=AnonymousCredentials(), client_options={"api_key": "k"})
@@ -174,13 +175,13 @@ def test_transports_have_googles_names(label, name):
     assert asynchronous().__name__ == "CloudTasksGrpcAsyncIOTransport"
 
 
-def test_an_unknown_transport_is_named():
-    with pytest.raises(KeyError, match=r"'carrier pigeon' is no transport; there are grpc, .*rest"):
-        tasks.CloudTasksClient(transport="carrier pigeon")
+def test_an_unknown_transport_is_refused_by_name():
+    with pytest.raises(KeyError, match=r"'pigeon' is no transport; there are grpc, .*rest"):
+        tasks.CloudTasksClient(transport="pigeon")
 
 
 @pytest.mark.parametrize("kind", [transports.CloudTasksGrpcTransport, None])
-def test_a_transport_is_a_class_or_a_callable(kind, recorder):
+def test_a_transport_can_be_a_class_or_a_function(kind, recorder):
     def make(**options):
         return transports.CloudTasksGrpcTransport(**options)
 
@@ -190,68 +191,82 @@ def test_a_transport_is_a_class_or_a_callable(kind, recorder):
     assert len(recorder.take()) == 1
 
 
-def test_without_credentials_there_is_no_client():
+def test_a_client_without_credentials_is_refused():
     for transport in ("grpc", "rest"):
         with pytest.raises(auth_exceptions.DefaultCredentialsError):
             tasks.CloudTasksClient(transport=transport)
 
 
-def test_application_default_credentials_are_found(monkeypatch, key_file, service_account):
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_application_default_credentials_are_loaded(
+    transport, monkeypatch, key_file, service_account, log_records
+):
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", key_file)
-    for transport in ("grpc", "rest"):
-        with tasks.CloudTasksClient(transport=transport) as client:
-            found = client.transport._credentials
-            assert found.service_account_email == service_account["client_email"]
+    tasks.CloudTasksClient(transport=transport).transport.close()
+    (created,) = log_records
+    assert created.credentialsInfo["principal"] == service_account["client_email"]
 
 
-def sent(recorder):
-    (one,) = recorder.take()
-    return {name.lower(): value for name, value in one.headers.items()}
+def headers(recorder):
+    (call,) = recorder.take()
+    return {name.lower(): value for name, value in call.headers.items()}
 
 
 def test_a_service_account_signs_its_own_tokens(rest_recorder, service_account, key_file):
     options = {"api_endpoint": f"http://{rest_recorder.address}"}
-    audiences = []
-    for kind in CLIENTS:
-        for client in (
-            kind.from_service_account_info(
-                service_account, transport="rest", client_options=options
-            ),
-            kind.from_service_account_file(key_file, transport="rest", client_options=options),
-            kind.from_service_account_json(key_file, transport="rest", client_options=options),
+    all_claims = []
+    for client_class in CLIENTS:
+        for create, argument in (
+            (client_class.from_service_account_info, service_account),
+            (client_class.from_service_account_file, key_file),
+            (client_class.from_service_account_json, key_file),
         ):
+            client = create(argument, transport="rest", client_options=options)
             with client:
                 client.get_queue(name=QUEUE)
-            token = sent(rest_recorder)["authorization"].removeprefix("Bearer ")
-            audiences.append(claims(token))
-    assert all(one == audiences[0] for one in audiences)
+            token = headers(rest_recorder)["authorization"].removeprefix("Bearer ")
+            all_claims.append(claims(token))
+    assert all_claims == all_claims[:1] * 6
 
 
 def claims(token):
+    """The claims of a JWT except its times."""
     body = token.split(".")[1]
-    found = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    return {name: found[name] for name in found if name not in ("iat", "exp")}
+    values = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return {name: values[name] for name in values if name not in ("iat", "exp")}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # google.auth's own, of this option
-def test_credentials_of_a_file(key_file, service_account):
-    options = {"credentials_file": key_file}
-    with tasks.CloudTasksClient(client_options=options) as client:
-        found = client.transport._credentials
-        assert found.service_account_email == service_account["client_email"]
+def test_the_credentials_of_a_file_are_used(rest_recorder, key_file, service_account):
+    options = {
+        "api_endpoint": f"http://{rest_recorder.address}",
+        "credentials_file": key_file,
+    }
+    with tasks.CloudTasksClient(transport="rest", client_options=options) as client:
+        client.get_queue(name=QUEUE)
+    token = headers(rest_recorder)["authorization"].removeprefix("Bearer ")
+    assert claims(token)["iss"] == service_account["client_email"]
 
 
-def test_an_api_key_and_a_paying_project_are_sent(rest_recorder):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # google.auth's own, of this option
+def test_the_credentials_of_a_file_are_loaded_for_grpc(key_file, log_records):
+    with tasks.CloudTasksClient(client_options={"credentials_file": key_file}):
+        pass
+    (created,) = log_records
+    assert created.credentialsType == "google.oauth2.service_account.Credentials"
+
+
+def test_an_api_key_is_sent_as_a_header(rest_recorder):
     options = {"api_endpoint": f"http://{rest_recorder.address}", "api_key": "secret"}
-    headers = []
-    for kind in CLIENTS:
-        with kind(transport="rest", client_options=options) as client:
+    api_keys = []
+    for client_class in CLIENTS:
+        with client_class(transport="rest", client_options=options) as client:
             client.get_queue(name=QUEUE)
-        headers.append(sent(rest_recorder)["x-goog-api-key"])
-    assert headers == ["secret", "secret"]
+        api_keys.append(headers(rest_recorder)["x-goog-api-key"])
+    assert api_keys == ["secret", "secret"]
 
 
-def test_the_paying_project_is_sent_over_rest(rest_recorder, service_account):
+def test_the_quota_project_is_sent_over_rest(rest_recorder, service_account):
     client = tasks.CloudTasksClient.from_service_account_info(
         service_account,
         transport="rest",
@@ -262,10 +277,10 @@ def test_the_paying_project_is_sent_over_rest(rest_recorder, service_account):
     )
     with client:
         client.get_queue(name=QUEUE)
-    assert sent(rest_recorder)["x-goog-user-project"] == "payer"
+    assert headers(rest_recorder)["x-goog-user-project"] == "payer"
 
 
-def test_client_info_is_what_a_client_says_about_itself(recorder):
+def test_client_info_is_sent_as_a_header_or_omitted(recorder):
     info = gapic_v1.client_info.ClientInfo(client_library_version="9", user_agent="me/1")
     options = {"api_endpoint": f"http://{recorder.address}"}
     with tasks.CloudTasksClient(client_options=options, client_info=info) as client:
@@ -276,7 +291,7 @@ def test_client_info_is_what_a_client_says_about_itself(recorder):
     assert AGENT not in recorder.take()[0].metadata
 
 
-def test_leaving_the_block_closes_the_transport(recorder):
+def test_a_with_block_closes_the_transport_at_its_end(recorder):
     with tasks.CloudTasksClient(
         client_options={"api_endpoint": f"http://{recorder.address}"}
     ) as client:
@@ -285,65 +300,49 @@ def test_leaving_the_block_closes_the_transport(recorder):
         client.get_queue(name=QUEUE)
 
 
-def test_the_old_way_to_mutual_tls(monkeypatch):
+def test_the_deprecated_lookup_of_the_mutual_tls_endpoint_still_works(monkeypatch):
     monkeypatch.setenv("GOOGLE_API_USE_CLIENT_CERTIFICATE", "true")
-    options = ClientOptions(client_cert_source=source)
-    found = []
+    options = ClientOptions(client_cert_source=cert_source)
+    results = []
     for client in CLIENTS:
         with pytest.warns(DeprecationWarning, match="get_mtls_endpoint_and_cert_source"):
-            found.append(client.get_mtls_endpoint_and_cert_source(options))
-    assert found[0] == found[1] == ("cloudtasks.mtls.googleapis.com", source)
+            results.append(client.get_mtls_endpoint_and_cert_source(options))
+    assert results[0] == results[1] == ("cloudtasks.mtls.googleapis.com", cert_source)
 
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
-def test_requests_and_responses_are_logged(transport, recorder, rest_recorder):
-    class Kept(logging.Handler):
-        def emit(self, record):
-            records.append(record)
-
-    records = []
+def test_requests_and_responses_are_logged(transport, recorder, rest_recorder, log_records):
     address = (recorder if transport == "grpc" else rest_recorder).address
-    logger = logging.getLogger("google.cloud.tasks_v2")
-    logger.addHandler(handler := Kept())
-    logger.setLevel(logging.DEBUG)
-    try:
-        with tasks.CloudTasksClient(
-            transport=transport, client_options={"api_endpoint": f"http://{address}"}
-        ) as client:
-            client.get_queue(name=QUEUE)
-    finally:
-        logger.setLevel(logging.NOTSET)
-        logger.removeHandler(handler)
-    created, request, response = records
+    with tasks.CloudTasksClient(
+        transport=transport, client_options={"api_endpoint": f"http://{address}"}
+    ) as client:
+        client.get_queue(name=QUEUE)
+    created, request, response = log_records
     assert created.getMessage() == "Created client `CloudTasksClient`."
-    told = {"grpc": ("request", "response"), "rest": ("httpRequest", "httpResponse")}[transport]
-    assert json.loads(getattr(request, told[0])["payload"]) == {"name": QUEUE}
-    assert json.loads(getattr(response, told[1])["payload"]) == {}
+    fields = {"grpc": ("request", "response"), "rest": ("httpRequest", "httpResponse")}[transport]
+    assert json.loads(getattr(request, fields[0])["payload"]) == {"name": QUEUE}
+    assert json.loads(getattr(response, fields[1])["payload"]) == {}
     assert request.rpcName == "/google.cloud.tasks.v2.CloudTasks/GetQueue"
-    assert {record.serviceName for record in records} == {"google.cloud.tasks.v2.CloudTasks"}
+    assert {record.serviceName for record in log_records} == {"google.cloud.tasks.v2.CloudTasks"}
 
 
-class Secretive(AnonymousCredentials):
+class FailingCredentials(AnonymousCredentials):
     def get_cred_info(self):
-        raise OSError("not even that")
+        raise OSError("no information")
 
 
-def test_credentials_that_tell_nothing_do_not_keep_a_client_from_being_made():
-    logger = logging.getLogger("google.cloud.tasks_v2")
-    logger.setLevel(logging.DEBUG)
-    try:
-        with tasks.CloudTasksClient(credentials=Secretive()) as client:
-            assert client.api_endpoint == "cloudtasks.googleapis.com"
-    finally:
-        logger.setLevel(logging.NOTSET)
+@pytest.mark.usefixtures("log_records")
+def test_credentials_that_fail_to_describe_themselves_do_not_fail_the_client():
+    with tasks.CloudTasksClient(credentials=FailingCredentials()) as client:
+        assert client.api_endpoint == "cloudtasks.googleapis.com"
 
 
-WRONG = {
+INVALID_ENDPOINTS = {
     "": "it is empty",
     " ": "it is empty",
     "a b": "a space",
     " example.com": "a space",
-    "grpc://example.com:1": "grpc:// is not spoken",
+    "grpc://example.com:1": "grpc:// is not supported",
     "https://example.com:1/path": "a slash too",
     "http://example.com/": "a slash too",
     "example.com/": "a slash too",
@@ -358,15 +357,15 @@ WRONG = {
 
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
-@pytest.mark.parametrize(("value", "complaint"), WRONG.items())
-def test_an_endpoint_that_is_none_is_named(transport, value, complaint):
+@pytest.mark.parametrize(("value", "description"), INVALID_ENDPOINTS.items())
+def test_an_invalid_endpoint_is_refused_with_the_reason(transport, value, description):
     options = {"api_endpoint": value}
     with pytest.raises(ValueError, match="api_endpoint must be HOST") as caught:
         tasks.CloudTasksClient(
             transport=transport, client_options=options, credentials=AnonymousCredentials()
         )
     assert repr(value) in str(caught.value)
-    assert complaint in str(caught.value)
+    assert description in str(caught.value)
     with pytest.raises(ValueError, match="host must be HOST"):
         tasks.CloudTasksClient.get_transport_class(transport)(host=value)
 
@@ -393,7 +392,7 @@ def test_an_endpoint_means_the_same_for_both_transports(value, grpc_host, rest_h
             assert client.api_endpoint == value
 
 
-def test_grpcs_own_names_are_grpcs(tmp_path):
+def test_the_names_of_grpcs_resolvers_are_for_grpc_only(tmp_path):
     options = {"api_endpoint": f"unix:{tmp_path}/socket"}
     with tasks.CloudTasksClient(
         client_options=options, credentials=AnonymousCredentials()

@@ -1,4 +1,4 @@
-"""Path helpers and their parsers are Google's."""
+"""The path helpers build and parse the same names as Google's."""
 
 import inspect
 
@@ -17,7 +17,7 @@ BUILDERS = [
 
 @pytest.mark.parametrize("client", ["CloudTasksClient", "CloudTasksAsyncClient"])
 @pytest.mark.parametrize("name", BUILDERS)
-def test_a_path_is_built_and_parsed_as_googles(name, client):
+def test_a_path_is_built_and_parsed_as_in_googles_client(name, client):
     googles, ours = google_tasks.CloudTasksClient, getattr(tasks, client)
     build = getattr(ours, name)
     parameters = list(inspect.signature(getattr(googles, name)).parameters)
@@ -30,6 +30,6 @@ def test_a_path_is_built_and_parsed_as_googles(name, client):
         assert getattr(ours, parse)(text) == getattr(googles, parse)(text)
 
 
-def test_all_names_of_google_are_here():
+def test_the_package_has_all_names_of_googles():
     assert set(tasks.__all__) - set(google.__all__) == {"Creation", "http_task"}
     assert all(hasattr(tasks, name) for name in google.__all__)

@@ -1,43 +1,31 @@
-"""Over REST our client asks what Google's asks; its exceptions are more precise."""
+"""Over REST our client sends the same as Google's. Its exceptions are more precise."""
 
 import contextlib
-import json
 import socket
 
 import pytest
 import requests
 from google.api_core import exceptions
 from google.cloud import tasks_v2 as google_tasks
-from samples import LOCATION, QUEUE, REQUESTS, TASK
+from samples import LOCATION, QUEUE, REQUESTS, TASK, each_rpc
 
 from drayman import tasks
-from drayman.tasks_v2 import rpcs
 from drayman.tasks_v2.services.cloud_tasks import transports
 
-ALL = (*rpcs.RPCS, *rpcs.MIXINS)
-each_rpc = pytest.mark.parametrize("rpc", ALL, ids=lambda rpc: rpc.name)
-
-
-def asked(recorder):
-    (one,) = recorder.take()
-    one.headers.pop("User-Agent")
-    assert one.headers.pop("x-goog-api-client").startswith("gl-python/")
-    body = json.loads(one.body) if one.body else None
-    one.headers.pop("Content-Length", None)
-    return one.verb, one.path, one.headers, body
-
 
 @each_rpc
-def test_a_request_is_googles(rpc, rest_client, google_rest_client, rest_recorder):
+def test_a_request_is_sent_as_googles_client_sends_it(
+    rpc, rest_client, google_rest_client, rest_recorder
+):
     with contextlib.suppress(exceptions.GoogleAPICallError):
         getattr(google_rest_client, rpc.method)(REQUESTS[rpc.method])
-    googles = asked(rest_recorder)
+    googles = rest_recorder.take_comparable()
     getattr(rest_client, rpc.method)(REQUESTS[rpc.method], metadata=())
-    assert asked(rest_recorder) == googles
+    assert rest_recorder.take_comparable() == googles
 
 
 @each_rpc
-def test_a_name_that_does_not_fit_is_refused_before_the_call(
+def test_a_name_that_does_not_match_the_path_is_refused_before_the_call(
     rpc, rest_client, google_rest_client, rest_recorder
 ):
     with pytest.raises(ValueError, match=r"."):
@@ -69,88 +57,92 @@ STATUSES = {
 
 
 @pytest.mark.parametrize(("status", "expected"), STATUSES.items())
-def test_the_status_in_the_body_makes_the_exception_precise(
+def test_the_status_name_in_the_body_selects_the_exception(
     status, expected, rest_client, google_rest_client, rest_recorder
 ):
-    code, kind = expected
+    code, expected_class = expected
     details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "R", "domain": "D"}]
     error = {"error": {"code": code, "status": status, "message": "no", "details": details}}
     raised = []
     for client in (google_rest_client, rest_client):
-        rest_recorder.answers.append((code, error))
+        rest_recorder.responses.append((code, error))
         with pytest.raises(exceptions.GoogleAPICallError) as caught:
             client.create_task(parent=QUEUE, task={"name": TASK})
         raised.append(caught.value)
     google, ours = raised
-    assert type(ours) is kind or kind is exceptions.GoogleAPICallError
+    assert type(ours) is expected_class or expected_class is exceptions.GoogleAPICallError
     assert isinstance(ours, type(google))
     assert str(ours) == str(google)
     assert (ours.code, ours.details, ours.reason) == (google.code, google.details, google.reason)
 
 
-def test_nobody_is_told_that_they_are_nobody(rest_client, rest_recorder):
-    rest_recorder.answers.append((401, {"error": {"status": "UNAUTHENTICATED", "message": "who?"}}))
+def test_a_401_without_credentials_is_not_retried(rest_client, rest_recorder):
+    rest_recorder.responses.append(
+        (401, {"error": {"status": "UNAUTHENTICATED", "message": "who?"}})
+    )
     with pytest.raises(exceptions.Unauthenticated, match="who"):
         rest_client.get_queue(name=QUEUE, retry=None)
     assert len(rest_recorder.take()) == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'{"error": "x"}', b'{"error": {}}'])
-def test_an_error_in_another_form_is_the_http_codes(content, rest_client, rest_recorder):
-    rest_recorder.answers.append((409, content))
+def test_a_body_of_another_form_leaves_the_exception_to_the_status_code(
+    content, rest_client, rest_recorder
+):
+    rest_recorder.responses.append((409, content))
     with pytest.raises(exceptions.Conflict):
         rest_client.create_task(parent=QUEUE, task={"name": TASK})
 
 
 @pytest.mark.parametrize(("code", "status"), [(503, "UNAVAILABLE"), (504, "DEADLINE_EXCEEDED")])
-def test_harmless_calls_are_repeated(code, status, rest_client, rest_recorder):
-    rest_recorder.answers.append((code, {"error": {"status": status}}))
+def test_idempotent_calls_are_retried(code, status, rest_client, rest_recorder):
+    rest_recorder.responses.append((code, {"error": {"status": status}}))
     rest_client.get_queue(name=QUEUE)
     assert len(rest_recorder.take()) == 2
 
 
 @pytest.fixture
-def silent():
-    """A server that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+def silent_server():
+    """The address of a server that accepts connections and never responds."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.fixture
-def absent():
-    """An address where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
+def unused_address():
+    """An address that refuses connections."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     return f"http://127.0.0.1:{port}"
 
 
-def rest_at(address):
+def rest_client_for(address):
     return tasks.CloudTasksClient(transport="rest", client_options={"api_endpoint": address})
 
 
-def test_no_answer_in_time_is_an_exception_of_both_worlds(silent):
-    with rest_at(silent) as client:
+def test_a_timeout_is_an_exception_of_google_api_core_and_of_requests(silent_server):
+    with rest_client_for(silent_server) as client:
         with pytest.raises(exceptions.DeadlineExceeded, match="timed out") as caught:
             client.create_task(parent=QUEUE, task={}, timeout=0.05)
         assert isinstance(caught.value, requests.ReadTimeout)
         assert isinstance(caught.value.__cause__, requests.ReadTimeout)
         assert (caught.value.code, caught.value.response) == (504, None)
-        (one,) = client.create_tasks(QUEUE, [{}], timeout=0.05, retry=None)
-        assert isinstance(one.error, exceptions.DeadlineExceeded)
+        (creation,) = client.create_tasks(QUEUE, [{}], timeout=0.05, retry=None)
+        assert isinstance(creation.error, exceptions.DeadlineExceeded)
 
 
-def test_no_connection_is_an_exception_of_both_worlds(absent):
-    with rest_at(absent) as client:
+def test_a_refused_connection_is_an_exception_of_google_api_core_and_of_requests(unused_address):
+    with rest_client_for(unused_address) as client:
         with pytest.raises(exceptions.ServiceUnavailable, match="refused") as caught:
             client.create_task(parent=QUEUE, task={})
         assert isinstance(caught.value, requests.ConnectionError)
         assert caught.value.request.method == "POST"
-        (one,) = client.create_tasks(QUEUE, [{}], retry=None)
-        assert isinstance(one.error, exceptions.ServiceUnavailable)
+        (creation,) = client.create_tasks(QUEUE, [{}], retry=None)
+        assert isinstance(creation.error, exceptions.ServiceUnavailable)
 
 
-def test_a_response_is_our_message(rest_client, google_rest_client, rest_recorder):
-    answer = {
+def test_a_response_is_a_message_of_our_package(rest_client, google_rest_client, rest_recorder):
+    response = {
         "name": TASK,
         "httpRequest": {"url": "https://example.com", "httpMethod": "PUT", "body": "aGk="},
         "scheduleTime": "2030-01-02T03:04:05.678Z",
@@ -158,7 +150,7 @@ def test_a_response_is_our_message(rest_client, google_rest_client, rest_recorde
         "view": 2,
         "somethingNew": {"x": 1},
     }
-    rest_recorder.answers.extend([(200, answer)] * 2)
+    rest_recorder.responses.extend([(200, response)] * 2)
     theirs = google_rest_client.get_task(name=TASK)
     ours = rest_client.get_task(name=TASK)
     assert tasks.Task.serialize(ours) == google_tasks.Task.serialize(theirs)
@@ -166,8 +158,8 @@ def test_a_response_is_our_message(rest_client, google_rest_client, rest_recorde
     assert rest_client.delete_task(name=TASK) is None
 
 
-def test_a_list_fetches_its_pages(rest_client, rest_recorder):
-    rest_recorder.answers.extend(
+def test_a_pager_fetches_each_page(rest_client, rest_recorder):
+    rest_recorder.responses.extend(
         [
             (200, {"queues": [{"name": "a"}], "nextPageToken": "more"}),
             (200, {"queues": [{"name": "b"}]}),
@@ -186,8 +178,8 @@ def test_the_interceptor_has_googles_hooks():
     assert hooks(transports) == hooks(google_tasks.services.cloud_tasks.transports)
 
 
-def test_an_interceptor_sees_and_changes_what_passes(rest_recorder):
-    class Own(transports.CloudTasksRestInterceptor):
+def test_an_interceptor_sees_and_changes_requests_and_responses(rest_recorder):
+    class AddingInterceptor(transports.CloudTasksRestInterceptor):
         def pre_get_queue(self, request, metadata):
             request.name += "2"
             return request, [*metadata, ("x-own", "1")]
@@ -200,18 +192,20 @@ def test_an_interceptor_sees_and_changes_what_passes(rest_recorder):
             response.name += dict(metadata)["Content-Type"]
             return response, metadata
 
-    rest_recorder.answers.append((200, {"name": "n"}))
+    rest_recorder.responses.append((200, {"name": "n"}))
     transport = transports.CloudTasksRestTransport(
-        host=rest_recorder.address, url_scheme="http", interceptor=Own()
+        host=rest_recorder.address, url_scheme="http", interceptor=AddingInterceptor()
     )
     with tasks.CloudTasksClient(transport=transport) as client:
         assert client.get_queue(name=QUEUE).name == "n!application/json"
-    (one,) = rest_recorder.take()
-    assert one.path.startswith(f"/v2/{QUEUE}2?")
-    assert one.headers["x-own"] == "1"
+    (call,) = rest_recorder.take()
+    assert call.path.startswith(f"/v2/{QUEUE}2?")
+    assert call.headers["x-own"] == "1"
 
 
-def test_kinds_and_hosts_are_googles(rest_client, google_rest_client, client, google_client):
+def test_the_kind_and_host_of_a_transport_are_googles(
+    rest_client, google_rest_client, client, google_client
+):
     assert rest_client.transport.kind == google_rest_client.transport.kind
     assert rest_client.transport.host == google_rest_client.transport.host
     assert client.transport.kind == google_client.transport.kind

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from google.oauth2.credentials import Credentials
-from recording import GrpcRecorder
+from recorders import GrpcRecorder
 from samples import QUEUE
 
 from drayman import tasks
@@ -24,7 +24,7 @@ NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
 
 @pytest.fixture(scope="session")
 def identity():
-    """A certificate that vouches for itself, for server and client alike, and its key."""
+    """A self-signed certificate for server and client, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
@@ -48,8 +48,8 @@ def identity():
 
 
 @pytest.fixture
-def secure(identity):
-    """A server that asks its callers for a certificate."""
+def mtls_server(identity):
+    """A server that requires a client certificate."""
     certificate, key = identity
     server = GrpcRecorder(
         grpc.ssl_server_credentials([(key, certificate)], certificate, require_client_auth=True)
@@ -58,16 +58,17 @@ def secure(identity):
     server.stop()
 
 
-def test_channel_credentials_are_used(secure, identity):
+def test_channel_credentials_are_used(mtls_server, identity):
     certificate, key = identity
-    given = grpc.ssl_channel_credentials(certificate, key, certificate)
     transport = transports.CloudTasksGrpcTransport(
-        host=secure.address, credentials=Credentials("secret"), ssl_channel_credentials=given
+        host=mtls_server.address,
+        credentials=Credentials("secret"),
+        ssl_channel_credentials=grpc.ssl_channel_credentials(certificate, key, certificate),
     )
     with tasks.CloudTasksClient(transport=transport) as client:
         client.get_queue(name=QUEUE)
-    (one,) = secure.take()
-    assert one.metadata["authorization"] == "Bearer secret"
+    (call,) = mtls_server.take()
+    assert call.metadata["authorization"] == "Bearer secret"
 
 
 SCRIPT = """
@@ -81,45 +82,45 @@ def source():
 options = {"api_endpoint": os.environ["SERVER"], "client_cert_source": source}
 with tasks.CloudTasksClient(client_options=options, credentials=AnonymousCredentials()) as client:
     client.get_queue(name="q")
-print("answered")
+print("done")
 """
 
 
-def test_the_clients_certificate_is_shown(secure, identity, tmp_path):
+def test_the_client_certificate_of_the_options_is_sent(mtls_server, identity, tmp_path):
     """In a process of its own: gRPC reads the trusted certificates once."""
     for name, content in zip(("certificate", "key"), identity, strict=True):
         (tmp_path / name).write_bytes(content)
     environment = {
         "PATH": os.environ["PATH"],
-        "SERVER": secure.address,
+        "SERVER": mtls_server.address,
         "GOOGLE_API_USE_CLIENT_CERTIFICATE": "true",
         "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "certificate",
     }
     command = [sys.executable, "-c", SCRIPT]
-    ran = subprocess.run(
+    process = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
-    assert ran.stdout == "answered\n", ran.stderr
-    assert len(secure.take()) == 1
+    assert process.stdout == "done\n", process.stderr
+    assert len(mtls_server.take()) == 1
 
 
-def test_the_old_arguments_of_mutual_tls_still_work(secure, identity):
+def test_the_deprecated_arguments_of_mutual_tls_still_work(mtls_server, identity):
     with pytest.warns(DeprecationWarning, match="is deprecated"):
         transport = transports.CloudTasksGrpcTransport(
             credentials=Credentials("secret"),
-            api_mtls_endpoint=secure.address,
+            api_mtls_endpoint=mtls_server.address,
             client_cert_source=lambda: identity,
         )
-    assert transport.host == secure.address
+    assert transport.host == mtls_server.address
     transport.close()
 
 
-def test_googles_logging_scope_shows_the_calls(recorder):
+def test_googles_logging_scope_logs_the_calls(recorder):
     code = (
         "from drayman import tasks\n"
         f"tasks.CloudTasksClient().get_queue(name={QUEUE!r}, metadata=[('x-own', '1')])"
     )
-    ran = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         env={
             "CLOUD_TASKS_EMULATOR_HOST": recorder.address,
@@ -129,5 +130,5 @@ def test_googles_logging_scope_shows_the_calls(recorder):
         text=True,
         check=True,
     )
-    assert '"rpcName": "/google.cloud.tasks.v2.CloudTasks/GetQueue"' in ran.stderr
-    assert "Received response" in ran.stderr
+    assert '"rpcName": "/google.cloud.tasks.v2.CloudTasks/GetQueue"' in process.stderr
+    assert "Received response" in process.stderr

@@ -1,4 +1,4 @@
-"""What a type checker is to make of the client; test_client_typing.py asks mypy."""
+"""The types that a type checker infers for the client. test_client_typing.py runs mypy on it."""
 
 import datetime
 from typing import assert_type
@@ -25,8 +25,8 @@ def sync(client: tasks.CloudTasksClient) -> None:
     )
     assert_type(client.delete_task(name="x", retry=retry.Retry(), metadata=[("a", "b")]), None)
     assert_type(client.list_tasks(parent=path), pagers.ListTasksPager)
-    for one in client.list_tasks(parent=path):
-        assert_type(one, tasks.Task)
+    for listed in client.list_tasks(parent=path):
+        assert_type(listed, tasks.Task)
     for page in client.list_queues(parent=path).pages:
         assert_type(page, tasks.ListQueuesResponse)
     results = client.create_tasks(
@@ -42,8 +42,8 @@ def sync(client: tasks.CloudTasksClient) -> None:
 
 async def asynchronous(client: tasks.CloudTasksAsyncClient) -> None:
     assert_type(await client.get_queue(name="x"), tasks.Queue)
-    async for one in await client.list_tasks(parent="x"):
-        assert_type(one, tasks.Task)
+    async for listed in await client.list_tasks(parent="x"):
+        assert_type(listed, tasks.Task)
     async for page in (await client.list_tasks(parent="x")).pages:
         assert_type(page, tasks.ListTasksResponse)
     operation = await client.batch_create_tasks(parent="x", requests=[])
@@ -54,10 +54,10 @@ async def asynchronous(client: tasks.CloudTasksAsyncClient) -> None:
     await client.get_queue(name="x", retry=retry.Retry())  # type: ignore[arg-type]
 
 
-def refused(client: tasks.CloudTasksClient) -> None:
+def rejected(client: tasks.CloudTasksClient) -> None:
     tasks.Tassk  # type: ignore[attr-defined]  # noqa: B018
     tasks_v2.Tassk  # type: ignore[attr-defined]  # noqa: B018
-    transports.CloudTasksCarrierPigeon  # type: ignore[attr-defined]  # noqa: B018
+    transports.CloudTasksUnknownTransport  # type: ignore[attr-defined]  # noqa: B018
     client.transport.creat_task  # type: ignore[attr-defined]  # noqa: B018
     client.get_queue(name="x", retry=3)  # type: ignore[arg-type]
     client.get_queue(name="x", timeout="soon")  # type: ignore[arg-type]
@@ -70,5 +70,5 @@ def values(client: tasks.CloudTasksClient) -> None:
     task.schedule_time = datetime.datetime.now(datetime.UTC)  # noqa: TID251
     assert_type(task.schedule_time, datetime.datetime)
     task.schedule_time = 3  # type: ignore[assignment]
-    made: tasks.Creation = client.create_tasks("q", [task])[0]
-    assert_type(made, tasks_v2.Creation)
+    creation: tasks.Creation = client.create_tasks("q", [task])[0]
+    assert_type(creation, tasks_v2.Creation)

@@ -1,4 +1,4 @@
-"""The client library: ``from drayman import tasks`` in place of ``from google.cloud import tasks``.
+"""The client library. Replace ``from google.cloud import tasks`` by ``from drayman import tasks``.
 
 Example:
     >>> client = tasks.CloudTasksClient()
@@ -12,7 +12,7 @@ from drayman import __version__ as __version__
 from drayman.tasks_v2 import lazy as _lazy
 from drayman.tasks_v2 import types as _types
 from drayman.tasks_v2.task_builder import http_task
-from drayman.tasks_v2.types import *  # noqa: F403 - all messages, by the names of their __all__
+from drayman.tasks_v2.types import *  # noqa: F403 - all messages, listed in their __all__
 
 if TYPE_CHECKING:
     from drayman.tasks_v2.services.cloud_tasks import CloudTasksAsyncClient, CloudTasksClient
@@ -22,12 +22,9 @@ __all__ = ["CloudTasksAsyncClient", "CloudTasksClient", "Creation", "http_task"]
 __all__ += _types.__all__
 
 if not TYPE_CHECKING:
-    _SERVICE = "drayman.tasks_v2.services.cloud_tasks"
     __getattr__, __dir__ = _lazy.attributes(
         __name__,
-        {
-            "CloudTasksAsyncClient": _SERVICE,
-            "CloudTasksClient": _SERVICE,
-            "Creation": f"{_SERVICE}.batches",
-        },
+        dict.fromkeys(
+            ("CloudTasksAsyncClient", "CloudTasksClient", "Creation"), "drayman.tasks_v2"
+        ),
     )

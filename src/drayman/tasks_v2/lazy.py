@@ -1,4 +1,4 @@
-"""Names of a module that are loaded when they are first asked for."""
+"""Module attributes that are imported on first access (PEP 562)."""
 
 import importlib
 import sys
@@ -7,22 +7,23 @@ from typing import Any
 
 
 def attributes(
-    module: str, places: Mapping[str, str]
+    module: str, sources: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """A module's ``__getattr__`` and ``__dir__``.
+    """Return the ``__getattr__`` and ``__dir__`` functions of a module with lazy attributes.
 
     Args:
-        module: Its name.
-        places: The module that has the name; one that ends in the name itself is what is meant.
+        module: The name of the module.
+        sources: Maps the name of each lazy attribute to the module that defines it. A submodule
+            is mapped to its own full name.
     """
 
     def get(name: str) -> Any:
-        if name not in places:
+        if name not in sources:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        found = importlib.import_module(places[name])
-        return found if places[name] == f"{module}.{name}" else getattr(found, name)
+        source = importlib.import_module(sources[name])
+        return source if source.__name__ == f"{module}.{name}" else getattr(source, name)
 
     def names() -> list[str]:
-        return sorted({*vars(sys.modules[module]), *places})
+        return sorted({*vars(sys.modules[module]), *sources})
 
     return get, names

@@ -1,7 +1,7 @@
-"""The calls of the API, one row each.
+"""The table of RPCs, one row each.
 
-Client stubs, the server's gRPC handlers, its REST routes and the documentation are loops
-over these rows. Paths, bodies, timeouts and retries follow Google's client 2.26.0.
+The client's stubs, the server's gRPC handlers, its REST routes and the reference documentation
+are loops over these rows. Paths, bodies, timeouts and retries are those of Google's client 2.26.0.
 """
 
 import dataclasses
@@ -23,21 +23,24 @@ _LOCATION = "projects/*/locations/*"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rpc:
-    """One call.
+    """One RPC.
 
     Attributes:
-        name: Its name in the service, ``CreateTask``.
-        method: Its name in a client, ``create_task``.
-        request: The request's class, a proto-plus message or (IAM) a plain protobuf one.
-        response: The response's class.
-        verb: The HTTP verb over REST.
-        path: The REST path below the version, a field in braces with its pattern.
-        body: What the REST body holds: a field, ``*`` (the whole request) or None (nothing).
-        routing: The request's field that the ``x-goog-request-params`` header repeats.
-        timeout: The client's default timeout in seconds, None for none.
-        retried: Whether the client repeats it on DEADLINE_EXCEEDED and UNAVAILABLE by default.
-        flattened: The request's fields that a client method takes as arguments.
-        service: The gRPC service it belongs to.
+        name: The name in the service, ``CreateTask``.
+        method: The name of the client method, ``create_task``.
+        request: The class of the request: a proto-plus message, or a plain protobuf message for
+            RPCs of IAM, locations and operations.
+        response: The class of the response.
+        verb: The HTTP method over REST.
+        path: The REST path below the version, with a field of the request and its pattern in
+            braces.
+        body: The request field that is the REST body, ``*`` for all fields that are not in the
+            path, or None for no body.
+        routing: The request field that is repeated in the ``x-goog-request-params`` header.
+        timeout: The client's default timeout in seconds, or None for no timeout.
+        retried: Whether the client retries DEADLINE_EXCEEDED and UNAVAILABLE by default.
+        flattened: The request fields that are also arguments of the client method.
+        service: The gRPC service.
     """
 
     name: str
@@ -55,7 +58,7 @@ class Rpc:
 
     @property
     def full_name(self) -> str:
-        """The path of the call over gRPC."""
+        """The gRPC path, ``/SERVICE/NAME``."""
         return f"/{self.service}/{self.name}"
 
 
@@ -112,7 +115,7 @@ RPCS: tuple[Rpc, ...] = (
         "GET", f"{{name={_LOCATION}/cmekConfig}}", None, "name", ("name",)),
 )  # fmt: skip
 
-# Calls of other services that are served on the same host.
+# RPCs of other services on the same host.
 MIXINS: tuple[Rpc, ...] = (
     Rpc("GetOperation", "get_operation",
         operations_pb2.GetOperationRequest, operations_pb2.Operation,
@@ -127,7 +130,7 @@ MIXINS: tuple[Rpc, ...] = (
         timeout=None, service="google.cloud.location.Locations"),
 )  # fmt: skip
 
-# Calls that a server answers though Google's client has no method for them.
+# RPCs that the server implements and that Google's client has no method for.
 OPERATIONS: tuple[Rpc, ...] = (
     Rpc("ListOperations", "list_operations",
         operations_pb2.ListOperationsRequest, operations_pb2.ListOperationsResponse,

@@ -1,4 +1,4 @@
-"""The usual task in one line."""
+"""``http_task``, a short way to write a task that delivers an HTTP request."""
 
 import datetime
 import json as json_lib
@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from drayman.tasks_v2 import types
+from drayman.tasks_v2.types import marshalling
 
-_TYPE = "Content-Type"
-_ABSENT: Any = object()  # stands for no JSON at all, where None is `null`
-_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/queues/[^/]+/tasks/[^/]+")
+_CONTENT_TYPE = "Content-Type"
+_UNSET: Any = object()  # no `json` argument; None is a value, sent as `null`
+_TASK_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/queues/[^/]+/tasks/[^/]+")
 
 
 def http_task(
     url: str,
     *,
-    json: Any = _ABSENT,
+    json: Any = _UNSET,
     body: bytes | str | None = None,
     method: types.HttpMethod | str | int = types.HttpMethod.POST,
     headers: Mapping[str, str] | None = None,
@@ -27,56 +28,56 @@ def http_task(
     oauth: str | types.OAuthToken | Mapping[str, str] | None = None,
     deadline: float | datetime.timedelta | None = None,
 ) -> types.Task:
-    """A task that delivers an HTTP request.
+    """Build a task that delivers an HTTP request.
 
     Args:
-        url: Where to.
-        json: A value to send as JSON, with its content type; None is sent as ``null``.
-        body: The body, in place of ``json``; text is encoded as UTF-8.
-        method: ``"POST"``, ``"PUT"``, … in letters of any case.
+        url: The URL of the handler.
+        json: A value to send as JSON, with a JSON content type. None is sent as ``null``.
+        body: The body, instead of ``json``. Text is encoded as UTF-8.
+        method: ``"POST"``, ``"PUT"``, … in any case.
         headers: Headers to send.
-        delay: How long to wait with the first attempt, in seconds or as a ``timedelta``, counted
-            from now on this machine's clock.
-        at: When to make the first attempt, in place of ``delay``; without a zone it is UTC.
-        name: The task's full name, ``projects/…/locations/…/queues/…/tasks/…``; one is
-            made up when absent.
-        oidc: Sends an ID token along: a service account's email address or an ``OidcToken``.
-        oauth: Sends an access token along: the same, or an ``OAuthToken``.
-        deadline: How long an attempt may take, in seconds or as a ``timedelta``.
+        delay: Time until the first attempt, in seconds or as a ``timedelta``, counted from the
+            current time of the local clock.
+        at: Time of the first attempt, instead of ``delay``. A time without a zone is UTC.
+        name: The task's full name, ``projects/…/locations/…/queues/…/tasks/…``. The server
+            generates one if it is absent.
+        oidc: Send an OIDC ID token: the email address of a service account or an ``OidcToken``.
+        oauth: Send an OAuth access token: an email address as above or an ``OAuthToken``.
+        deadline: Time limit of one attempt, in seconds or as a ``timedelta``.
 
     Raises:
-        ValueError: Two arguments exclude one another, the method or the name is none, or the value
-            has no form in JSON, like NaN.
-        TypeError: The value is of a type that JSON does not know.
+        ValueError: Two arguments exclude each other, the method is unknown, the name is not a
+            full task name, or ``json`` holds a number that JSON cannot represent, like NaN.
+        TypeError: ``json`` holds a value of a type that JSON cannot represent.
 
     Example:
         >>> task = http_task("https://example.com/mail", json={"to": "ann"}, delay=60)
         >>> client.create_task(parent=path, task=task)
     """
-    for one, other, both in (
-        ("json", "body", json is not _ABSENT and body is not None),
+    for first, second, both in (
+        ("json", "body", json is not _UNSET and body is not None),
         ("delay", "at", delay is not None and at is not None),
         ("oidc", "oauth", oidc is not None and oauth is not None),
     ):
         if both:
-            raise ValueError(f"http_task takes {one} or {other}, not both.")
-    if name and not _NAME.fullmatch(name):
+            raise ValueError(f"http_task takes {first} or {second}, not both.")
+    if name and not _TASK_NAME.fullmatch(name):
         raise ValueError(
             f"name must be projects/PROJECT/locations/LOCATION/queues/QUEUE/tasks/TASK, "
             f"but is {name!r}."
         )
-    sent = dict(headers or {})
-    if json is not _ABSENT:
+    request_headers = dict(headers or {})
+    if json is not _UNSET:
         body = json_lib.dumps(json, separators=(",", ":"), allow_nan=False)
-        if not any(header.lower() == _TYPE.lower() for header in sent):
-            sent[_TYPE] = "application/json"
+        if not any(key.lower() == _CONTENT_TYPE.lower() for key in request_headers):
+            request_headers[_CONTENT_TYPE] = "application/json"
     if delay is not None:
         now = datetime.datetime.now(datetime.UTC)  # noqa: TID251 - a delay counts from the caller's clock
-        at = now + _duration(delay)
+        at = now + _timedelta(delay)
     request = types.HttpRequest(
         url=url,
-        http_method=_method(method),
-        headers=sent,
+        http_method=marshalling.parse_enum(types.HttpMethod, method, "method"),
+        headers=request_headers,
         body=body,
         oidc_token=_token(oidc),
         oauth_token=_token(oauth),
@@ -85,23 +86,11 @@ def http_task(
         name=name,
         http_request=request,
         schedule_time=at,
-        dispatch_deadline=None if deadline is None else _duration(deadline),
+        dispatch_deadline=None if deadline is None else _timedelta(deadline),
     )
 
 
-def _method(method: types.HttpMethod | str | int) -> types.HttpMethod:
-    methods: Any = types.HttpMethod
-    try:
-        found: types.HttpMethod = (
-            methods[method.upper()] if isinstance(method, str) else methods(method)
-        )
-    except (KeyError, ValueError):
-        known = ", ".join(one.name for one in methods if one)
-        raise ValueError(f"method must be one of {known}, but is {method!r}.") from None
-    return found
-
-
-def _duration(value: float | datetime.timedelta) -> datetime.timedelta:
+def _timedelta(value: float | datetime.timedelta) -> datetime.timedelta:
     return value if isinstance(value, datetime.timedelta) else datetime.timedelta(seconds=value)
 
 

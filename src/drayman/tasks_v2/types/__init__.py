@@ -1,7 +1,8 @@
 """The messages of the API, defined once for client and server.
 
 Field names, numbers and JSON names are Google's. The protobuf package is our own
-(``drayman.cloud.tasks.v2``), so that Google's library can be loaded in the same process.
+(``drayman.cloud.tasks.v2``), because one process cannot define a message twice, and some load
+Google's library as well.
 """
 
 from drayman.tasks_v2.types import marshalling
@@ -94,4 +95,14 @@ __all__ = (
     "UriOverride",
 )
 
-marshalling.register()
+marshalling.register(
+    (
+        BatchCreateTasksMetadata.State,
+        BatchDeleteTasksMetadata.State,
+        HttpMethod,
+        Queue.State,
+        Task.View,
+        UriOverride.Scheme,
+        UriOverride.UriOverrideEnforceMode,
+    )
+)

@@ -1,4 +1,4 @@
-"""The requests and responses of the calls."""
+"""The requests and responses of the RPCs."""
 
 import proto
 from google.protobuf import field_mask_pb2, timestamp_pb2
@@ -6,7 +6,7 @@ from google.rpc import status_pb2
 
 from drayman.tasks_v2.types import queue as gct_queue
 from drayman.tasks_v2.types import task as gct_task
-from drayman.tasks_v2.types.marshalling import Moment
+from drayman.tasks_v2.types.marshalling import Timestamp
 
 __protobuf__ = proto.module(
     package="drayman.cloud.tasks.v2",
@@ -36,13 +36,13 @@ __protobuf__ = proto.module(
 
 
 class ListQueuesRequest(proto.Message):
-    """Asks for the queues of a location.
+    """Request of ``ListQueues``: list the queues of a location.
 
     Attributes:
         parent (str): Required: ``projects/PROJECT/locations/LOCATION``.
-        filter (str): Which queues, for example ``state: PAUSED``; empty means all.
-        page_size (int): At most so many, up to 9800; 0 means 9800.
-        page_token (str): Where the previous page ended.
+        filter (str): Which queues to return, for example ``state: PAUSED``. Empty means all.
+        page_size (int): Maximum number of queues per page, at most 9800. 0 means 9800.
+        page_token (str): ``next_page_token`` of the previous page; empty for the first page.
     """
 
     parent: str = proto.Field(proto.STRING, number=1)
@@ -55,13 +55,13 @@ class ListQueuesResponse(proto.Message):
     """A page of queues.
 
     Attributes:
-        queues (Sequence[Queue]): The queues, in the order of their names.
-        next_page_token (str): Where to go on; empty at the end.
+        queues (Sequence[Queue]): The queues, ordered by name.
+        next_page_token (str): Token of the next page; empty on the last page.
     """
 
     @property
     def raw_page(self) -> "ListQueuesResponse":
-        """The page itself, as pagers ask for it."""
+        """The page itself, for pagers of ``google.api_core``."""
         return self
 
     queues: list[gct_queue.Queue] = proto.RepeatedField(
@@ -71,7 +71,7 @@ class ListQueuesResponse(proto.Message):
 
 
 class GetQueueRequest(proto.Message):
-    """Asks for a queue.
+    """Request of ``GetQueue``: read a queue.
 
     Attributes:
         name (str): Required: the queue's name.
@@ -81,11 +81,11 @@ class GetQueueRequest(proto.Message):
 
 
 class CreateQueueRequest(proto.Message):
-    """Creates a queue.
+    """Request of ``CreateQueue``: create a queue.
 
     Attributes:
         parent (str): Required: ``projects/PROJECT/locations/LOCATION``.
-        queue: Required: the queue; its name must lie under ``parent``.
+        queue: Required: the queue. Its name must begin with ``parent``.
     """
 
     parent: str = proto.Field(proto.STRING, number=1)
@@ -93,11 +93,12 @@ class CreateQueueRequest(proto.Message):
 
 
 class UpdateQueueRequest(proto.Message):
-    """Changes a queue, or creates it when it is absent.
+    """Request of ``UpdateQueue``: change a queue, or create it if it does not exist.
 
     Attributes:
-        queue: Required: the queue; its name says which.
-        update_mask (google.protobuf.field_mask_pb2.FieldMask): The fields to set; empty means all.
+        queue: Required: the queue, identified by its name.
+        update_mask (google.protobuf.field_mask_pb2.FieldMask): The fields to set. Empty
+            means all.
     """
 
     queue: gct_queue.Queue = proto.Field(proto.MESSAGE, number=1, message=gct_queue.Queue)
@@ -107,7 +108,7 @@ class UpdateQueueRequest(proto.Message):
 
 
 class DeleteQueueRequest(proto.Message):
-    """Deletes a queue and its tasks.
+    """Request of ``DeleteQueue``: delete a queue and its tasks.
 
     Attributes:
         name (str): Required: the queue's name.
@@ -117,7 +118,7 @@ class DeleteQueueRequest(proto.Message):
 
 
 class PurgeQueueRequest(proto.Message):
-    """Deletes all tasks of a queue.
+    """Request of ``PurgeQueue``: delete all tasks of a queue.
 
     Attributes:
         name (str): Required: the queue's name.
@@ -127,7 +128,7 @@ class PurgeQueueRequest(proto.Message):
 
 
 class PauseQueueRequest(proto.Message):
-    """Stops the dispatch of a queue.
+    """Request of ``PauseQueue``: stop dispatching the tasks of a queue.
 
     Attributes:
         name (str): Required: the queue's name.
@@ -137,7 +138,7 @@ class PauseQueueRequest(proto.Message):
 
 
 class ResumeQueueRequest(proto.Message):
-    """Starts the dispatch of a queue again.
+    """Request of ``ResumeQueue``: dispatch the tasks of a queue again.
 
     Attributes:
         name (str): Required: the queue's name.
@@ -147,13 +148,13 @@ class ResumeQueueRequest(proto.Message):
 
 
 class ListTasksRequest(proto.Message):
-    """Asks for the tasks of a queue.
+    """Request of ``ListTasks``: list the tasks of a queue.
 
     Attributes:
         parent (str): Required: the queue's name.
-        response_view: BASIC (the default) leaves bodies out, FULL includes them.
-        page_size (int): At most so many, up to 1000; 0 means 1000.
-        page_token (str): Where the previous page ended.
+        response_view: BASIC (the default) omits the bodies, FULL includes them.
+        page_size (int): Maximum number of tasks per page, at most 1000. 0 means 1000.
+        page_token (str): ``next_page_token`` of the previous page; empty for the first page.
     """
 
     parent: str = proto.Field(proto.STRING, number=1)
@@ -166,13 +167,13 @@ class ListTasksResponse(proto.Message):
     """A page of tasks.
 
     Attributes:
-        tasks (Sequence[Task]): The tasks, in no promised order.
-        next_page_token (str): Where to go on; empty at the end.
+        tasks (Sequence[Task]): The tasks, in no guaranteed order.
+        next_page_token (str): Token of the next page; empty on the last page.
     """
 
     @property
     def raw_page(self) -> "ListTasksResponse":
-        """The page itself, as pagers ask for it."""
+        """The page itself, for pagers of ``google.api_core``."""
         return self
 
     tasks: list[gct_task.Task] = proto.RepeatedField(proto.MESSAGE, number=1, message=gct_task.Task)
@@ -180,11 +181,11 @@ class ListTasksResponse(proto.Message):
 
 
 class GetTaskRequest(proto.Message):
-    """Asks for a task.
+    """Request of ``GetTask``: read a task.
 
     Attributes:
         name (str): Required: the task's name.
-        response_view: BASIC (the default) leaves the body out, FULL includes it.
+        response_view: BASIC (the default) omits the body, FULL includes it.
     """
 
     name: str = proto.Field(proto.STRING, number=1)
@@ -192,12 +193,12 @@ class GetTaskRequest(proto.Message):
 
 
 class CreateTaskRequest(proto.Message):
-    """Creates a task.
+    """Request of ``CreateTask``: create a task.
 
     Attributes:
         parent (str): Required: the queue's name.
-        task: Required: the task; with a name it is created at most once.
-        response_view: How much of the task to return.
+        task: Required: the task. A task with a name is created at most once.
+        response_view: How much of the task the response contains.
     """
 
     parent: str = proto.Field(proto.STRING, number=1)
@@ -206,12 +207,12 @@ class CreateTaskRequest(proto.Message):
 
 
 class BatchCreateTasksRequest(proto.Message):
-    """Creates up to 100 tasks in one queue.
+    """Request of ``BatchCreateTasks``: create up to 100 tasks in one queue.
 
     Attributes:
-        parent (str): Required: the queue's name, which every request repeats.
+        parent (str): Required: the queue's name. Each request must have the same parent.
         requests (Sequence[CreateTaskRequest]): Required: the tasks.
-        request_id (str): A UUID that makes the call safe to repeat.
+        request_id (str): A UUID that makes the request idempotent.
     """
 
     parent: str = proto.Field(proto.STRING, number=1)
@@ -222,28 +223,28 @@ class BatchCreateTasksRequest(proto.Message):
 
 
 class BatchCreateTasksResponse(proto.Message):
-    """What a batch created.
+    """Result of the operation that ``BatchCreateTasks`` starts.
 
     Attributes:
-        tasks (Sequence[Task]): The tasks that were created.
+        tasks (Sequence[Task]): The created tasks, in the order of the requests.
     """
 
     tasks: list[gct_task.Task] = proto.RepeatedField(proto.MESSAGE, number=1, message=gct_task.Task)
 
 
 class BatchCreateTasksMetadata(proto.Message):
-    """How a batch went.
+    """Metadata of the operation that ``BatchCreateTasks`` starts.
 
     Attributes:
-        start_time (datetime.datetime): When it began.
-        end_time (datetime.datetime): When it ended.
-        state: How far it is.
-        failed_requests (Mapping[int, google.rpc.status_pb2.Status]): The requests that failed,
-            by their index.
+        start_time (datetime.datetime): Start of the operation.
+        end_time (datetime.datetime): End of the operation.
+        state: Progress of the operation.
+        failed_requests (Mapping[int, google.rpc.status_pb2.Status]): The errors of the failed
+            requests, by the index of the request.
     """
 
     class State(proto.Enum):
-        """How far a batch is."""
+        """Progress of the operation."""
 
         STATE_UNSPECIFIED = 0
         RUNNING = 1
@@ -252,8 +253,8 @@ class BatchCreateTasksMetadata(proto.Message):
         CANCELLED = 4
         PARTIALLY_SUCCEEDED = 5
 
-    start_time: Moment = proto.Field(proto.MESSAGE, number=1, message=timestamp_pb2.Timestamp)
-    end_time: Moment = proto.Field(proto.MESSAGE, number=2, message=timestamp_pb2.Timestamp)
+    start_time: Timestamp = proto.Field(proto.MESSAGE, number=1, message=timestamp_pb2.Timestamp)
+    end_time: Timestamp = proto.Field(proto.MESSAGE, number=2, message=timestamp_pb2.Timestamp)
     state: State = proto.Field(proto.ENUM, number=3, enum=State)
     failed_requests: dict[int, status_pb2.Status] = proto.MapField(
         proto.INT32, proto.MESSAGE, number=4, message=status_pb2.Status
@@ -261,7 +262,7 @@ class BatchCreateTasksMetadata(proto.Message):
 
 
 class DeleteTaskRequest(proto.Message):
-    """Deletes a task.
+    """Request of ``DeleteTask``: delete a task.
 
     Attributes:
         name (str): Required: the task's name.
@@ -271,12 +272,12 @@ class DeleteTaskRequest(proto.Message):
 
 
 class BatchDeleteTasksRequest(proto.Message):
-    """Deletes up to 1000 tasks of one queue.
+    """Request of ``BatchDeleteTasks``: delete up to 1000 tasks of one queue.
 
     Attributes:
         parent (str): Required: the queue's name.
         names (Sequence[str]): Required: the tasks' names.
-        request_id (str): A UUID that makes the call safe to repeat.
+        request_id (str): A UUID that makes the request idempotent.
     """
 
     parent: str = proto.Field(proto.STRING, number=1)
@@ -285,18 +286,18 @@ class BatchDeleteTasksRequest(proto.Message):
 
 
 class BatchDeleteTasksMetadata(proto.Message):
-    """How a batch went.
+    """Metadata of the operation that ``BatchDeleteTasks`` starts.
 
     Attributes:
-        start_time (datetime.datetime): When it began.
-        end_time (datetime.datetime): When it ended.
-        state: How far it is.
-        failed_requests (Mapping[int, google.rpc.status_pb2.Status]): The deletions that failed,
-            by their index.
+        start_time (datetime.datetime): Start of the operation.
+        end_time (datetime.datetime): End of the operation.
+        state: Progress of the operation.
+        failed_requests (Mapping[int, google.rpc.status_pb2.Status]): The errors of the failed
+            deletions, by the index of the name.
     """
 
     class State(proto.Enum):
-        """How far a batch is."""
+        """Progress of the operation."""
 
         STATE_UNSPECIFIED = 0
         RUNNING = 1
@@ -304,8 +305,8 @@ class BatchDeleteTasksMetadata(proto.Message):
         PARTIALLY_SUCCEEDED = 3
         FAILED = 4
 
-    start_time: Moment = proto.Field(proto.MESSAGE, number=1, message=timestamp_pb2.Timestamp)
-    end_time: Moment = proto.Field(proto.MESSAGE, number=2, message=timestamp_pb2.Timestamp)
+    start_time: Timestamp = proto.Field(proto.MESSAGE, number=1, message=timestamp_pb2.Timestamp)
+    end_time: Timestamp = proto.Field(proto.MESSAGE, number=2, message=timestamp_pb2.Timestamp)
     state: State = proto.Field(proto.ENUM, number=3, enum=State)
     failed_requests: dict[int, status_pb2.Status] = proto.MapField(
         proto.INT32, proto.MESSAGE, number=4, message=status_pb2.Status
@@ -313,11 +314,11 @@ class BatchDeleteTasksMetadata(proto.Message):
 
 
 class RunTaskRequest(proto.Message):
-    """Dispatches a task now.
+    """Request of ``RunTask``: dispatch a task now.
 
     Attributes:
         name (str): Required: the task's name.
-        response_view: How much of the task to return.
+        response_view: How much of the task the response contains.
     """
 
     name: str = proto.Field(proto.STRING, number=1)

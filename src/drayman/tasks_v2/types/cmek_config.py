@@ -10,11 +10,11 @@ __protobuf__ = proto.module(
 
 
 class CmekConfig(proto.Message):
-    """The key that encrypts the tasks created in a location from now on.
+    """The key that encrypts new tasks of a location.
 
     Attributes:
         name (str): Output only: ``projects/PROJECT/locations/LOCATION/cmekConfig``.
-        kms_key (str): The key's resource name; empty turns encryption off.
+        kms_key (str): The key's resource name. Empty disables encryption with such a key.
     """
 
     name: str = proto.Field(proto.STRING, number=1)
@@ -22,11 +22,12 @@ class CmekConfig(proto.Message):
 
 
 class UpdateCmekConfigRequest(proto.Message):
-    """Sets the key of a location.
+    """Request of ``UpdateCmekConfig``: set the key of a location.
 
     Attributes:
-        cmek_config: The configuration, its ``name`` saying which location.
-        update_mask (google.protobuf.field_mask_pb2.FieldMask): The fields to set; empty means all.
+        cmek_config: The new configuration. Its ``name`` identifies the location.
+        update_mask (google.protobuf.field_mask_pb2.FieldMask): The fields to set. Empty
+            means all.
     """
 
     cmek_config: CmekConfig = proto.Field(proto.MESSAGE, number=1, message=CmekConfig)
@@ -36,7 +37,7 @@ class UpdateCmekConfigRequest(proto.Message):
 
 
 class GetCmekConfigRequest(proto.Message):
-    """Reads the key of a location.
+    """Request of ``GetCmekConfig``: read the key of a location.
 
     Attributes:
         name (str): ``projects/PROJECT/locations/LOCATION/cmekConfig``.

@@ -1,4 +1,4 @@
-"""Where a task is delivered, and what is sent there."""
+"""The target of a task and the request that is sent to it."""
 
 import proto
 
@@ -33,36 +33,36 @@ class HttpMethod(proto.Enum):
 
 
 class PathOverride(proto.Message):
-    """The path that a queue puts in place of a task's own.
+    """The URL path that a queue sets for its tasks.
 
     Attributes:
-        path (str): The path, starting with a slash; empty removes the task's path.
+        path (str): The path, starting with a slash. Empty removes the task's path.
     """
 
     path: str = proto.Field(proto.STRING, number=1)
 
 
 class QueryOverride(proto.Message):
-    """The query that a queue puts in place of a task's own.
+    """The URL query that a queue sets for its tasks.
 
     Attributes:
-        query_params (str): ``a=1&b=2``; empty removes the task's query.
+        query_params (str): The query, such as ``a=1&b=2``. Empty removes the task's query.
     """
 
     query_params: str = proto.Field(proto.STRING, number=1)
 
 
 class UriOverride(proto.Message):
-    """The parts of the URL that a queue sets for all of its HTTP tasks.
+    """The URL parts that a queue sets for its HTTP tasks. An absent part does not change the URL.
 
     Attributes:
-        scheme: HTTP or HTTPS; absent leaves the task's.
-        host (str): The host name; absent leaves the task's, empty is refused.
-        port (int): The port; absent leaves the task's, 0 removes it.
-        path_override: The path; absent leaves the task's.
-        query_override: The query; absent leaves the task's.
-        uri_override_enforce_mode: Whether these parts win over the task's (the default)
-            or only fill in what the task lacks.
+        scheme: HTTP or HTTPS.
+        host (str): The host name. Empty is invalid.
+        port (int): The port. 0 removes the task's port.
+        path_override: The path.
+        query_override: The query.
+        uri_override_enforce_mode: Whether the parts replace those of the task (the default)
+            or apply only if the task's URL lacks them.
     """
 
     class Scheme(proto.Enum):
@@ -73,7 +73,7 @@ class UriOverride(proto.Message):
         HTTPS = 2
 
     class UriOverrideEnforceMode(proto.Enum):
-        """Which side wins where both the queue and the task name a part."""
+        """Whether a part of the queue replaces the same part of the task."""
 
         URI_OVERRIDE_ENFORCE_MODE_UNSPECIFIED = 0
         IF_NOT_EXISTS = 1
@@ -90,11 +90,12 @@ class UriOverride(proto.Message):
 
 
 class OAuthToken(proto.Message):
-    """An OAuth access token to send along, meant for Google APIs.
+    """An OAuth access token to send with a request, for handlers that are Google APIs.
 
     Attributes:
-        service_account_email (str): The account the token stands for.
-        scope (str): Its scope; empty means ``https://www.googleapis.com/auth/cloud-platform``.
+        service_account_email (str): The service account that the token identifies.
+        scope (str): The OAuth scope. Empty means
+            ``https://www.googleapis.com/auth/cloud-platform``.
     """
 
     service_account_email: str = proto.Field(proto.STRING, number=1)
@@ -102,11 +103,11 @@ class OAuthToken(proto.Message):
 
 
 class OidcToken(proto.Message):
-    """An OpenID Connect ID token to send along, for handlers that verify their caller.
+    """An OpenID Connect ID token to send with a request, for handlers that verify the caller.
 
     Attributes:
-        service_account_email (str): The account the token stands for.
-        audience (str): Its audience; empty means the URL of the target.
+        service_account_email (str): The service account that the token identifies.
+        audience (str): The audience of the token. Empty means the URL of the target.
     """
 
     service_account_email: str = proto.Field(proto.STRING, number=1)
@@ -114,15 +115,15 @@ class OidcToken(proto.Message):
 
 
 class HttpTarget(proto.Message):
-    """What a queue sets for all of its HTTP tasks, those already waiting included.
+    """Settings of a queue that override those of all its HTTP tasks, including pending ones.
 
     Attributes:
-        uri_override: Parts of the URL.
-        http_method: The method in place of the task's; with GET the body is left out.
-        header_overrides (Sequence[HttpTarget.HeaderOverride]): Headers that replace the task's
-            of the same name, or join them.
-        oauth_token: An access token in place of the task's (or ``oidc_token``).
-        oidc_token: An ID token in place of the task's (or ``oauth_token``).
+        uri_override: Parts of the URL to replace.
+        http_method: The method, instead of the task's. A GET request is sent without a body.
+        header_overrides (Sequence[HttpTarget.HeaderOverride]): Headers to add. They replace the
+            task's headers of the same name.
+        oauth_token: The access token to send, instead of the task's. Excludes ``oidc_token``.
+        oidc_token: The ID token to send, instead of the task's. Excludes ``oauth_token``.
     """
 
     class Header(proto.Message):
@@ -137,7 +138,7 @@ class HttpTarget(proto.Message):
         value: str = proto.Field(proto.STRING, number=2)
 
     class HeaderOverride(proto.Message):
-        """A header that the queue sets.
+        """A header that a queue sets.
 
         Attributes:
             header: The header.
@@ -161,17 +162,17 @@ class HttpTarget(proto.Message):
 
 
 class HttpRequest(proto.Message):
-    """The HTTP request that delivers a task. Any 2xx answer completes the task.
+    """The HTTP request that delivers a task. Any 2xx response completes the task.
 
     Attributes:
-        url (str): Required; starts with ``http://`` or ``https://``, at most 2083 characters.
+        url (str): Required: a URL with ``http://`` or ``https://``, at most 2083 characters.
         http_method: The method, POST by default.
-        headers (Mapping[str, str]): Headers to send. ``User-Agent``, ``Content-Length``, ``Host``
-            and names starting with ``X-CloudTasks-``, ``X-Google-`` or ``X-AppEngine-``
-            belong to the service.
-        body (bytes): The body; for POST, PUT and PATCH only.
-        oauth_token: An access token to send along (or ``oidc_token``).
-        oidc_token: An ID token to send along (or ``oauth_token``).
+        headers (Mapping[str, str]): Headers to send. The service sets ``User-Agent``,
+            ``Content-Length``, ``Host`` and all names that start with ``X-CloudTasks-``,
+            ``X-Google-`` or ``X-AppEngine-``.
+        body (bytes): The body. Allowed for POST, PUT and PATCH only.
+        oauth_token: The access token to send. Excludes ``oidc_token``.
+        oidc_token: The ID token to send. Excludes ``oauth_token``.
     """
 
     url: str = proto.Field(proto.STRING, number=1)
@@ -187,13 +188,13 @@ class HttpRequest(proto.Message):
 
 
 class AppEngineRouting(proto.Message):
-    """Which part of an App Engine application receives a task.
+    """The part of an App Engine application that receives a task.
 
     Attributes:
-        service (str): The service; empty means the default one.
-        version (str): The version; empty means the default one.
-        instance (str): The instance; empty means any.
-        host (str): Output only: the host that the three above lead to.
+        service (str): The service. Empty means the default service.
+        version (str): The version. Empty means the default version.
+        instance (str): The instance. Empty means any instance.
+        host (str): Output only: the host name that results from the other three fields.
     """
 
     service: str = proto.Field(proto.STRING, number=1)
@@ -207,10 +208,10 @@ class AppEngineHttpRequest(proto.Message):
 
     Attributes:
         http_method: The method, POST by default.
-        app_engine_routing: Which service, version and instance.
-        relative_uri (str): Path and query, starting with a slash; empty means ``/``.
+        app_engine_routing: The service, version and instance.
+        relative_uri (str): Path and query, starting with a slash. Empty means ``/``.
         headers (Mapping[str, str]): Headers to send.
-        body (bytes): The body; for POST and PUT only.
+        body (bytes): The body. Allowed for POST and PUT only.
     """
 
     http_method: HttpMethod = proto.Field(proto.ENUM, number=1, enum=HttpMethod)

@@ -5,7 +5,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from google.rpc import status_pb2
 
 from drayman.tasks_v2.types import queue, target
-from drayman.tasks_v2.types.marshalling import Moment, Span
+from drayman.tasks_v2.types.marshalling import Duration, Timestamp
 
 __protobuf__ = proto.module(
     package="drayman.cloud.tasks.v2",
@@ -17,16 +17,16 @@ class Attempt(proto.Message):
     """One attempt to deliver a task. All fields are output only.
 
     Attributes:
-        schedule_time (datetime.datetime): When it was due.
-        dispatch_time (datetime.datetime): When it was sent.
-        response_time (datetime.datetime): When it ended.
-        response_status (google.rpc.status_pb2.Status): How it ended; meaningless before
-            ``response_time`` is set.
+        schedule_time (datetime.datetime): When the attempt was due.
+        dispatch_time (datetime.datetime): When the request was sent.
+        response_time (datetime.datetime): When the attempt ended.
+        response_status (google.rpc.status_pb2.Status): The result. Undefined
+            unless ``response_time`` is set.
     """
 
-    schedule_time: Moment = proto.Field(proto.MESSAGE, number=1, message=timestamp_pb2.Timestamp)
-    dispatch_time: Moment = proto.Field(proto.MESSAGE, number=2, message=timestamp_pb2.Timestamp)
-    response_time: Moment = proto.Field(proto.MESSAGE, number=3, message=timestamp_pb2.Timestamp)
+    schedule_time: Timestamp = proto.Field(proto.MESSAGE, number=1, message=timestamp_pb2.Timestamp)
+    dispatch_time: Timestamp = proto.Field(proto.MESSAGE, number=2, message=timestamp_pb2.Timestamp)
+    response_time: Timestamp = proto.Field(proto.MESSAGE, number=3, message=timestamp_pb2.Timestamp)
     response_status: status_pb2.Status = proto.Field(
         proto.MESSAGE, number=4, message=status_pb2.Status
     )
@@ -36,24 +36,25 @@ class Task(proto.Message):
     """A unit of work: a request to be delivered at least once.
 
     Attributes:
-        name (str): ``…/queues/QUEUE/tasks/TASK``; given by the caller or generated.
-        app_engine_http_request: The request, for App Engine (or ``http_request``).
-        http_request: The request, for any URL (or ``app_engine_http_request``).
-        schedule_time (datetime.datetime): When to try first, at most 30 days ahead; the next
-            attempt's time after a failure.
-        create_time (datetime.datetime): Output only: when it was created, in whole seconds.
-        dispatch_deadline (datetime.timedelta): How long one attempt may take: 15 s to 30 min
-            for HTTP (default 10 min), 15 s to 24 h 15 s for App Engine.
-        dispatch_count (int): Output only: attempts begun.
-        response_count (int): Output only: attempts that received an answer.
-        first_attempt: Output only: the first attempt, of which only the dispatch time is kept.
+        name (str): ``…/queues/QUEUE/tasks/TASK``. Generated if the caller does not set it.
+        app_engine_http_request: The request to an App Engine application. Excludes
+            ``http_request``.
+        http_request: The request to any URL. Excludes ``app_engine_http_request``.
+        schedule_time (datetime.datetime): Time of the next attempt. The first may be at most 30
+            days ahead.
+        create_time (datetime.datetime): Output only: creation time, in whole seconds.
+        dispatch_deadline (datetime.timedelta): Time limit of one attempt: 15 s to 30 min for
+            HTTP (default 10 min), 15 s to 24 h 15 s for App Engine.
+        dispatch_count (int): Output only: number of attempts, including those in flight.
+        response_count (int): Output only: number of attempts that received a response.
+        first_attempt: Output only: the first attempt. Only its dispatch time is set.
         last_attempt: Output only: the last attempt.
-        view: Output only: which view this message is.
-        retry_config: A retry policy of its own, in place of the queue's.
+        view: Output only: the view that this message contains.
+        retry_config: The retry policy, instead of the queue's.
     """
 
     class View(proto.Enum):
-        """How much of a task to return."""
+        """How much of a task a response contains."""
 
         VIEW_UNSPECIFIED = 0
         BASIC = 1
@@ -66,9 +67,11 @@ class Task(proto.Message):
     http_request: target.HttpRequest = proto.Field(
         proto.MESSAGE, number=3, oneof="message_type", message=target.HttpRequest
     )
-    schedule_time: Moment = proto.Field(proto.MESSAGE, number=4, message=timestamp_pb2.Timestamp)
-    create_time: Moment = proto.Field(proto.MESSAGE, number=5, message=timestamp_pb2.Timestamp)
-    dispatch_deadline: Span = proto.Field(proto.MESSAGE, number=6, message=duration_pb2.Duration)
+    schedule_time: Timestamp = proto.Field(proto.MESSAGE, number=4, message=timestamp_pb2.Timestamp)
+    create_time: Timestamp = proto.Field(proto.MESSAGE, number=5, message=timestamp_pb2.Timestamp)
+    dispatch_deadline: Duration = proto.Field(
+        proto.MESSAGE, number=6, message=duration_pb2.Duration
+    )
     dispatch_count: int = proto.Field(proto.INT32, number=7)
     response_count: int = proto.Field(proto.INT32, number=8)
     first_attempt: Attempt = proto.Field(proto.MESSAGE, number=9, message=Attempt)

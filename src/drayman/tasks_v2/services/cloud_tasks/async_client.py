@@ -1,5 +1,8 @@
 """The client for asyncio."""
 
+# mypy: disable-error-code="no-any-return"
+# The class of a response is in the table of RPCs; a test compares the annotations with it.
+
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,7 +15,7 @@ from drayman.tasks_v2 import types
 from drayman.tasks_v2.services.cloud_tasks import operations, pagers
 from drayman.tasks_v2.services.cloud_tasks.base_client import BaseClient
 from drayman.tasks_v2.services.cloud_tasks.batches import AsyncTasks, Creation
-from drayman.tasks_v2.services.cloud_tasks.bulk_asyncio import AsyncBulk
+from drayman.tasks_v2.services.cloud_tasks.bulk_asyncio import AsyncBulkCreator
 from drayman.tasks_v2.services.cloud_tasks.requests import (
     DEFAULT,
     AsyncRetry,
@@ -28,24 +31,25 @@ if TYPE_CHECKING:
 class CloudTasksAsyncClient(BaseClient):
     """Creates tasks and manages queues, from asyncio.
 
-    Every method takes its request as a message, as a dict, or field by field in the keyword
-    arguments, and with it:
+    Every method takes its request as a message, as a dict, or as keyword arguments for its
+    fields. The other arguments are:
 
-    * ``retry``: a ``google.api_core.retry.AsyncRetry``, or None for none. By default
+    * ``retry``: a ``google.api_core.retry.AsyncRetry``, or None for no retries. By default
       ``list_queues``, ``get_queue``, ``delete_queue``, ``list_tasks``, ``get_task``,
-      ``delete_task``, ``get_iam_policy`` and ``test_iam_permissions`` are repeated for up to 20
-      seconds while they fail with ``ServiceUnavailable`` or ``DeadlineExceeded``; so are the polls
-      of an operation. No other call is.
-    * ``timeout``: seconds until the call is given up, or None. By default 20; none for
-      ``batch_create_tasks``, ``batch_delete_tasks`` and the calls about locations and operations.
-    * ``metadata``: headers to send along.
+      ``delete_task``, ``get_iam_policy``, ``test_iam_permissions`` and the polls of an operation
+      are retried for up to 20 seconds if they fail with ``ServiceUnavailable`` or
+      ``DeadlineExceeded``. No other call is retried.
+    * ``timeout``: the timeout of the call in seconds, or None for no timeout. The default is 20
+      seconds, and no timeout for ``batch_create_tasks``, ``batch_delete_tasks`` and the calls
+      about locations and operations.
+    * ``metadata``: headers to send.
 
-    Besides the errors listed with a method, any can raise ``ServiceUnavailable``,
-    ``DeadlineExceeded``, ``PermissionDenied``, ``Unauthenticated``, all from
-    ``google.api_core.exceptions``, and ``ValueError`` when a request is given twice or has an
-    unknown field.
+    Any method can raise ``ServiceUnavailable``, ``DeadlineExceeded``, ``PermissionDenied`` and
+    ``Unauthenticated``, all from ``google.api_core.exceptions``, and ``ValueError`` if a request
+    has an unknown field or is combined with keyword arguments. Further errors are listed with
+    each method.
 
-    How a client is made stands with ``BaseClient``.
+    See ``BaseClient`` for the arguments of the constructor.
     """
 
     _transports = ("grpc_asyncio",)
@@ -54,8 +58,21 @@ class CloudTasksAsyncClient(BaseClient):
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        """Close the transport, which must not be shared with other clients."""
+        """Close the transport. Other clients that share it can no longer use it."""
         await self.transport.close()
+
+    async def _call(
+        self,
+        method: str,
+        request: Any,
+        fields: Mapping[str, Any],
+        retry: Any,
+        timeout: Any,
+        metadata: Metadata,
+    ) -> Any:
+        """Make a call and return the response message."""
+        call, message, options = self._prepare(method, request, fields, retry, timeout, metadata)
+        return await call(message, **options)
 
     async def list_queues(
         self,
@@ -68,14 +85,14 @@ class CloudTasksAsyncClient(BaseClient):
     ) -> pagers.ListQueuesAsyncPager:
         """List the queues of a location, ordered by name.
 
-        ``parent`` is the location's name. A request can also hold a ``filter`` (``state: PAUSED``)
+        ``parent`` is the location's name. A request can also have a ``filter`` (``state: PAUSED``)
         and a ``page_size``.
 
         Returns:
-            A pager: iterate over it for the queues, over its ``pages`` for the responses.
+            A pager: an iterable of queues. Its ``pages`` is an iterable of the responses.
 
         Raises:
-            InvalidArgument: The parent is no location, or the filter cannot be read.
+            InvalidArgument: The parent is not the name of a location, or the filter is invalid.
 
         Example:
             >>> async for queue in await client.list_queues(parent=location):
@@ -96,7 +113,7 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
-        """Get a queue with its settings and state.
+        """Get the settings and the state of a queue.
 
         Raises:
             NotFound: There is no such queue.
@@ -104,11 +121,7 @@ class CloudTasksAsyncClient(BaseClient):
         Example:
             >>> queue = await client.get_queue(name=path)
         """
-        call, request, options = self._prepare(
-            "get_queue", request, {"name": name}, retry, timeout, metadata
-        )
-        response: types.Queue = await call(request, **options)
-        return response
+        return await self._call("get_queue", request, {"name": name}, retry, timeout, metadata)
 
     async def create_queue(
         self,
@@ -122,22 +135,20 @@ class CloudTasksAsyncClient(BaseClient):
     ) -> types.Queue:
         """Create a queue.
 
-        ``parent`` is the location's name. The queue must have a name; the limits and retry settings
-        that it leaves out get their defaults.
+        ``parent`` is the location's name. The queue must have a name. Limits and retry settings
+        that are not set get their defaults.
 
         Raises:
-            AlreadyExists: There is such a queue already.
-            FailedPrecondition: A queue of that name was deleted a short time ago.
-            InvalidArgument: A setting is outside its bounds.
+            AlreadyExists: A queue of this name exists.
+            FailedPrecondition: A queue of this name was deleted a short time ago.
+            InvalidArgument: A setting is out of range.
 
         Example:
             >>> await client.create_queue(parent=location, queue={"name": path})
         """
-        call, request, options = self._prepare(
+        return await self._call(
             "create_queue", request, {"parent": parent, "queue": queue}, retry, timeout, metadata
         )
-        response: types.Queue = await call(request, **options)
-        return response
 
     async def update_queue(
         self,
@@ -149,20 +160,20 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
-        """Change a queue's settings, or create the queue when it is missing.
+        """Change the settings of a queue, or create the queue if it does not exist.
 
-        ``update_mask`` names the fields to change; without it all of them are set. State and name
-        cannot be changed this way.
+        ``update_mask`` lists the fields to change. Without it, all fields are set. The name and
+        the state cannot be changed.
 
         Raises:
-            InvalidArgument: A setting is outside its bounds, or the mask names an unknown field.
+            InvalidArgument: A setting is out of range, or the mask lists an unknown field.
 
         Example:
             >>> queue = types.Queue(name=path, rate_limits={"max_dispatches_per_second": 5})
             >>> mask = {"paths": ["rate_limits.max_dispatches_per_second"]}
             >>> await client.update_queue(queue=queue, update_mask=mask)
         """
-        call, request, options = self._prepare(
+        return await self._call(
             "update_queue",
             request,
             {"queue": queue, "update_mask": update_mask},
@@ -170,8 +181,6 @@ class CloudTasksAsyncClient(BaseClient):
             timeout,
             metadata,
         )
-        response: types.Queue = await call(request, **options)
-        return response
 
     async def delete_queue(
         self,
@@ -182,9 +191,9 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> None:
-        """Delete a queue with all of its tasks.
+        """Delete a queue and all of its tasks.
 
-        Its name cannot be used again for a while.
+        For some time, no queue of the same name can be created.
 
         Raises:
             NotFound: There is no such queue.
@@ -192,10 +201,7 @@ class CloudTasksAsyncClient(BaseClient):
         Example:
             >>> await client.delete_queue(name=path)
         """
-        call, request, options = self._prepare(
-            "delete_queue", request, {"name": name}, retry, timeout, metadata
-        )
-        await call(request, **options)
+        await self._call("delete_queue", request, {"name": name}, retry, timeout, metadata)
 
     async def purge_queue(
         self,
@@ -206,9 +212,9 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
-        """Delete all tasks that a queue holds at this moment.
+        """Delete all tasks of a queue that were created before the call.
 
-        There is no way back. Deliveries that are under way may still end.
+        This cannot be undone. Attempts in flight are not cancelled.
 
         Raises:
             NotFound: There is no such queue.
@@ -216,11 +222,7 @@ class CloudTasksAsyncClient(BaseClient):
         Example:
             >>> await client.purge_queue(name=path)
         """
-        call, request, options = self._prepare(
-            "purge_queue", request, {"name": name}, retry, timeout, metadata
-        )
-        response: types.Queue = await call(request, **options)
-        return response
+        return await self._call("purge_queue", request, {"name": name}, retry, timeout, metadata)
 
     async def pause_queue(
         self,
@@ -231,9 +233,9 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
-        """Stop the deliveries of a queue until it is resumed.
+        """Stop dispatching the tasks of a queue until it is resumed.
 
-        It goes on taking tasks, and ``run_task`` still works.
+        Tasks can still be created, and ``run_task`` still dispatches them.
 
         Raises:
             NotFound: There is no such queue.
@@ -241,11 +243,7 @@ class CloudTasksAsyncClient(BaseClient):
         Example:
             >>> await client.pause_queue(name=path)
         """
-        call, request, options = self._prepare(
-            "pause_queue", request, {"name": name}, retry, timeout, metadata
-        )
-        response: types.Queue = await call(request, **options)
-        return response
+        return await self._call("pause_queue", request, {"name": name}, retry, timeout, metadata)
 
     async def resume_queue(
         self,
@@ -256,7 +254,7 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Queue:
-        """Start the deliveries of a paused or disabled queue again.
+        """Resume dispatching the tasks of a paused or disabled queue.
 
         Raises:
             NotFound: There is no such queue.
@@ -264,11 +262,7 @@ class CloudTasksAsyncClient(BaseClient):
         Example:
             >>> await client.resume_queue(name=path)
         """
-        call, request, options = self._prepare(
-            "resume_queue", request, {"name": name}, retry, timeout, metadata
-        )
-        response: types.Queue = await call(request, **options)
-        return response
+        return await self._call("resume_queue", request, {"name": name}, retry, timeout, metadata)
 
     async def get_iam_policy(
         self,
@@ -279,20 +273,18 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> policy_pb2.Policy:
-        """Get the policy that says who may do what with a queue.
+        """Get the access policy of a queue.
 
         Raises:
             NotFound: There is no such queue.
-            PermissionDenied: The caller may not read it.
+            PermissionDenied: The caller may not read the policy.
 
         Example:
             >>> policy = await client.get_iam_policy(resource=path)
         """
-        call, request, options = self._prepare(
+        return await self._call(
             "get_iam_policy", request, {"resource": resource}, retry, timeout, metadata
         )
-        response: policy_pb2.Policy = await call(request, **options)
-        return response
 
     async def set_iam_policy(
         self,
@@ -303,22 +295,21 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> policy_pb2.Policy:
-        """Replace the policy of a queue.
+        """Replace the access policy of a queue.
 
-        The policy itself goes into the request; ``resource`` alone would set an empty one.
+        The policy is a field of the request only. With ``resource`` alone, the call sets an
+        empty policy.
 
         Raises:
             NotFound: There is no such queue.
-            PermissionDenied: The caller may not change it.
+            PermissionDenied: The caller may not change the policy.
 
         Example:
             >>> await client.set_iam_policy({"resource": path, "policy": policy})
         """
-        call, request, options = self._prepare(
+        return await self._call(
             "set_iam_policy", request, {"resource": resource}, retry, timeout, metadata
         )
-        response: policy_pb2.Policy = await call(request, **options)
-        return response
 
     async def test_iam_permissions(
         self,
@@ -330,18 +321,18 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> iam_policy_pb2.TestIamPermissionsResponse:
-        """Ask which of some permissions the caller has on a queue.
+        """Return the permissions that the caller has on a queue, out of those in the request.
 
-        A queue that does not exist gives none instead of an error.
+        For a queue that does not exist, the response is empty.
 
         Raises:
-            InvalidArgument: A permission is unknown or holds a wildcard.
+            InvalidArgument: A permission is unknown or has a wildcard.
 
         Example:
-            >>> wanted = ["cloudtasks.tasks.create"]
-            >>> (await client.test_iam_permissions(resource=path, permissions=wanted)).permissions
+            >>> permissions = ["cloudtasks.tasks.create"]
+            >>> await client.test_iam_permissions(resource=path, permissions=permissions)
         """
-        call, request, options = self._prepare(
+        return await self._call(
             "test_iam_permissions",
             request,
             {"resource": resource, "permissions": permissions},
@@ -349,8 +340,6 @@ class CloudTasksAsyncClient(BaseClient):
             timeout,
             metadata,
         )
-        response: iam_policy_pb2.TestIamPermissionsResponse = await call(request, **options)
-        return response
 
     async def list_tasks(
         self,
@@ -362,13 +351,13 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> pagers.ListTasksAsyncPager:
-        """List the tasks that wait in a queue, in no order to rely on.
+        """List the tasks of a queue, in no guaranteed order.
 
-        ``parent`` is the queue's name. A request can also hold a ``page_size`` (1000 at most).
-        Unless ``response_view`` is ``Task.View.FULL``, bodies are left out.
+        ``parent`` is the queue's name. A request can also have a ``page_size``, at most 1000.
+        The tasks have bodies only if ``response_view`` is ``Task.View.FULL``.
 
         Returns:
-            A pager: iterate over it for the tasks, over its ``pages`` for the responses.
+            A pager: an iterable of tasks. Its ``pages`` is an iterable of the responses.
 
         Raises:
             NotFound: There is no such queue.
@@ -398,17 +387,17 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Task:
-        """Get a task that still waits or is being delivered.
+        """Get a task that is not completed.
 
-        ``response_view`` may be given beside the name; ``Task.View.FULL`` brings the body along.
+        The task has a body only if ``response_view`` is ``Task.View.FULL``.
 
         Raises:
-            NotFound: There is no such task, or it is done: a delivered task is gone.
+            NotFound: There is no such task. A completed task no longer exists.
 
         Example:
             >>> task = await client.get_task(name=name, response_view=types.Task.View.FULL)
         """
-        call, request, options = self._prepare(
+        return await self._call(
             "get_task",
             request,
             {"name": name, "response_view": response_view},
@@ -416,8 +405,6 @@ class CloudTasksAsyncClient(BaseClient):
             timeout,
             metadata,
         )
-        response: types.Task = await call(request, **options)
-        return response
 
     async def create_task(
         self,
@@ -430,17 +417,17 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Task:
-        """Add a task to a queue.
+        """Create a task in a queue.
 
-        ``parent`` is the queue's name. A task without a name gets one; a name of the caller's own
-        makes the call safe to repeat. A task without a ``schedule_time`` is delivered at once.
+        ``parent`` is the queue's name. If the task has no name, the server generates one. With a
+        name, the call is idempotent. A task without a ``schedule_time`` is dispatched at once.
 
         Returns:
-            The task as created, without its body unless ``response_view`` is ``Task.View.FULL``.
+            The created task. It has a body only if ``response_view`` is ``Task.View.FULL``.
 
         Raises:
-            AlreadyExists: A task of that name exists or did a short time ago.
-            InvalidArgument: Something in the task is outside its bounds.
+            AlreadyExists: A task of this name exists or existed a short time ago.
+            InvalidArgument: A field of the task is invalid.
             NotFound: There is no such queue.
 
         Example:
@@ -448,7 +435,7 @@ class CloudTasksAsyncClient(BaseClient):
             >>> task = types.Task(http_request=request)
             >>> created = await client.create_task(parent=path, task=task)
         """
-        call, request, options = self._prepare(
+        return await self._call(
             "create_task",
             request,
             {"parent": parent, "task": task, "response_view": response_view},
@@ -456,8 +443,6 @@ class CloudTasksAsyncClient(BaseClient):
             timeout,
             metadata,
         )
-        response: types.Task = await call(request, **options)
-        return response
 
     async def batch_create_tasks(
         self,
@@ -469,13 +454,13 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> "operation_async.AsyncOperation":
-        """Add up to 100 tasks to a queue in one call.
+        """Create up to 100 tasks in a queue in one call.
 
-        Each request repeats the parent. ``create_tasks`` takes any number of tasks and is simpler.
+        Each request must have the same parent. ``create_tasks`` takes any number of tasks.
 
         Returns:
-            A long-running operation, whose result is a ``BatchCreateTasksResponse`` and whose
-            metadata, a ``BatchCreateTasksMetadata``, tells which requests failed.
+            A long-running operation. Its result is a ``BatchCreateTasksResponse``. Its metadata,
+            a ``BatchCreateTasksMetadata``, has the errors of failed requests.
 
         Raises:
             InvalidArgument: There are too many requests, or their parents differ.
@@ -483,11 +468,11 @@ class CloudTasksAsyncClient(BaseClient):
 
         Example:
             >>> operation = await client.batch_create_tasks(
-            ...     parent=path, requests=[{"parent": path, "task": task} for task in few]
+            ...     parent=path, requests=[{"parent": path, "task": task} for task in tasks]
             ... )
             >>> created = (await operation.result()).tasks
         """
-        call, request, options = self._prepare(
+        operation = await self._call(
             "batch_create_tasks",
             request,
             {"parent": parent, "requests": requests},
@@ -495,9 +480,8 @@ class CloudTasksAsyncClient(BaseClient):
             timeout,
             metadata,
         )
-        response = await call(request, **options)
         return operations.async_operation(
-            self, response, types.BatchCreateTasksResponse, types.BatchCreateTasksMetadata
+            self, operation, types.BatchCreateTasksResponse, types.BatchCreateTasksMetadata
         )
 
     async def delete_task(
@@ -509,20 +493,17 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> None:
-        """Delete a task, so that it is not delivered again.
+        """Delete a task.
 
-        A delivery that is under way goes on, but is not repeated.
+        An attempt in flight is not cancelled, but it is not retried.
 
         Raises:
-            NotFound: There is no such task, or it is done.
+            NotFound: There is no such task, or it is completed.
 
         Example:
             >>> await client.delete_task(name=name)
         """
-        call, request, options = self._prepare(
-            "delete_task", request, {"name": name}, retry, timeout, metadata
-        )
-        await call(request, **options)
+        await self._call("delete_task", request, {"name": name}, retry, timeout, metadata)
 
     async def batch_delete_tasks(
         self,
@@ -537,18 +518,18 @@ class CloudTasksAsyncClient(BaseClient):
         """Delete up to 1000 tasks of a queue in one call.
 
         Returns:
-            A long-running operation without a result; its metadata, a ``BatchDeleteTasksMetadata``,
-            tells which deletions failed.
+            A long-running operation without a result. Its metadata, a
+            ``BatchDeleteTasksMetadata``, has the errors of failed deletions.
 
         Raises:
-            InvalidArgument: There are too many names, or one lies in another queue.
+            InvalidArgument: There are too many names, or one belongs to another queue.
             NotFound: There is no such queue.
 
         Example:
             >>> operation = await client.batch_delete_tasks(parent=path, names=names)
             >>> await operation.result()
         """
-        call, request, options = self._prepare(
+        operation = await self._call(
             "batch_delete_tasks",
             request,
             {"parent": parent, "names": names},
@@ -556,9 +537,8 @@ class CloudTasksAsyncClient(BaseClient):
             timeout,
             metadata,
         )
-        response = await call(request, **options)
         return operations.async_operation(
-            self, response, empty_pb2.Empty, types.BatchDeleteTasksMetadata
+            self, operation, empty_pb2.Empty, types.BatchDeleteTasksMetadata
         )
 
     async def run_task(
@@ -571,20 +551,20 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.Task:
-        """Deliver a task now, whatever its schedule and its queue's limits and state.
+        """Dispatch a task now, regardless of its schedule and of the queue's limits and state.
 
-        It replaces the attempt that was scheduled; should it fail, the usual retries follow.
+        The attempt replaces the scheduled one. If it fails, the task is retried as usual.
 
         Returns:
-            The task as it was when the call was taken, not the delivery's outcome.
+            The task before the attempt. The result of the attempt is not known yet.
 
         Raises:
-            NotFound: There is no such task, or it is done.
+            NotFound: There is no such task, or it is completed.
 
         Example:
             >>> await client.run_task(name=name)
         """
-        call, request, options = self._prepare(
+        return await self._call(
             "run_task",
             request,
             {"name": name, "response_view": response_view},
@@ -592,8 +572,6 @@ class CloudTasksAsyncClient(BaseClient):
             timeout,
             metadata,
         )
-        response: types.Task = await call(request, **options)
-        return response
 
     async def update_cmek_config(
         self,
@@ -605,17 +583,17 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> types.CmekConfig:
-        """Set the key that encrypts the tasks of a location, or clear it.
+        """Set or clear the key that encrypts the tasks of a location.
 
         Raises:
-            InvalidArgument: The key's name cannot be read.
+            InvalidArgument: The name of the key is invalid.
             PermissionDenied: The service may not use the key.
 
         Example:
             >>> config = types.CmekConfig(name=client.cmek_config_path("P", "L"), kms_key=key)
             >>> await client.update_cmek_config(cmek_config=config)
         """
-        call, request, options = self._prepare(
+        return await self._call(
             "update_cmek_config",
             request,
             {"cmek_config": cmek_config, "update_mask": update_mask},
@@ -623,8 +601,6 @@ class CloudTasksAsyncClient(BaseClient):
             timeout,
             metadata,
         )
-        response: types.CmekConfig = await call(request, **options)
-        return response
 
     async def get_cmek_config(
         self,
@@ -638,16 +614,14 @@ class CloudTasksAsyncClient(BaseClient):
         """Get the encryption settings of a location.
 
         Raises:
-            InvalidArgument: The name cannot be read.
+            InvalidArgument: The name is invalid.
 
         Example:
             >>> config = await client.get_cmek_config(name=client.cmek_config_path("P", "L"))
         """
-        call, request, options = self._prepare(
+        return await self._call(
             "get_cmek_config", request, {"name": name}, retry, timeout, metadata
         )
-        response: types.CmekConfig = await call(request, **options)
-        return response
 
     async def get_operation(
         self,
@@ -657,7 +631,7 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> operations_pb2.Operation:
-        """Get the latest state of a long-running operation.
+        """Get the state of a long-running operation.
 
         Raises:
             NotFound: There is no such operation.
@@ -665,11 +639,7 @@ class CloudTasksAsyncClient(BaseClient):
         Example:
             >>> state = await client.get_operation({"name": operation.operation.name})
         """
-        call, request, options = self._prepare(
-            "get_operation", request, {}, retry, timeout, metadata
-        )
-        response: operations_pb2.Operation = await call(request, **options)
-        return response
+        return await self._call("get_operation", request, {}, retry, timeout, metadata)
 
     async def get_location(
         self,
@@ -679,7 +649,7 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> locations_pb2.Location:
-        """Get what is known about a location.
+        """Get a location.
 
         Raises:
             NotFound: There is no such location.
@@ -687,11 +657,7 @@ class CloudTasksAsyncClient(BaseClient):
         Example:
             >>> location = await client.get_location({"name": "projects/P/locations/L"})
         """
-        call, request, options = self._prepare(
-            "get_location", request, {}, retry, timeout, metadata
-        )
-        response: locations_pb2.Location = await call(request, **options)
-        return response
+        return await self._call("get_location", request, {}, retry, timeout, metadata)
 
     async def list_locations(
         self,
@@ -701,16 +667,12 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> locations_pb2.ListLocationsResponse:
-        """List the locations that offer the service, one page of them.
+        """List the locations of the service, one page per call.
 
         Example:
             >>> locations = (await client.list_locations({"name": "projects/P"})).locations
         """
-        call, request, options = self._prepare(
-            "list_locations", request, {}, retry, timeout, metadata
-        )
-        response: locations_pb2.ListLocationsResponse = await call(request, **options)
-        return response
+        return await self._call("list_locations", request, {}, retry, timeout, metadata)
 
     async def create_tasks(
         self,
@@ -723,31 +685,32 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> list[Creation]:
-        """Create any number of tasks in one queue, in batches under way side by side.
+        """Create any number of tasks in a queue, in concurrent batches.
 
-        ``tasks`` is an iterable of either kind, ``progress`` a function or a coroutine function.
-        ``concurrency`` batches of up to 100 tasks are under way at a time; where a server has
-        no batches, eight times as many single calls. ``progress`` is called with the number of
-        tasks that are done. A batch carries an id, so it is repeated while the server is
-        unavailable; a single creation is not.
+        ``tasks`` is any iterable or async iterable, ``progress`` a function or coroutine function.
+        ``concurrency`` is the number of batches of up to 100 tasks in flight. If the server does
+        not support batches, eight times as many single calls are in flight instead. ``progress``
+        is called with the number of tasks that have a result. Batches are idempotent and are
+        retried while the server is unavailable. Single calls are not retried by default.
 
         Returns:
-            What came of each task, in their order: a ``Creation`` with the ``task`` or the
-            ``error``, also of one that is no task. One task that fails does not keep the others
-            from being created.
+            The result of each task, in order: a ``Creation`` with the ``task`` or the ``error``.
+            A value that cannot be converted to a task has an ``error``, too. The failure of one
+            task does not affect the others.
 
         Raises:
-            ValueError: ``concurrency`` is below 1.
-            Exception: What ``tasks`` or ``progress`` raises, when what was sent has been answered;
-                its attribute ``creations`` then lists what came of those tasks, the first ones.
+            ValueError: ``concurrency`` is less than 1.
+            Exception: An error that ``tasks`` or ``progress`` raised. No more tasks are read, and
+                the error is raised when all calls in flight have ended. Its attribute
+                ``creations`` lists the results of the tasks that were sent, in order.
 
         Example:
-            >>> wanted = (types.Task(http_request={"url": url}) for url in urls)
-            >>> created = await client.create_tasks(path, wanted)
-            >>> failures = [one.error for one in created if one.error]
+            >>> tasks = (types.Task(http_request={"url": url}) for url in urls)
+            >>> results = await client.create_tasks(path, tasks)
+            >>> errors = [result.error for result in results if result.error]
         """
         creations: list[Creation] = []
-        created = self.iter_create_tasks(
+        results = self.iter_create_tasks(
             parent,
             tasks,
             concurrency=concurrency,
@@ -757,8 +720,8 @@ class CloudTasksAsyncClient(BaseClient):
             metadata=metadata,
         )
         try:
-            async for one in created:
-                creations.append(one)  # noqa: PERF401 - those before an error are kept
+            async for creation in results:
+                creations.append(creation)  # noqa: PERF401 - the error needs those before it
         except Exception as error:
             vars(error)["creations"] = creations
             raise
@@ -775,17 +738,18 @@ class CloudTasksAsyncClient(BaseClient):
         timeout: Timeout = DEFAULT,
         metadata: Metadata = (),
     ) -> AsyncIterator[Creation]:
-        """Like ``create_tasks``, for more tasks than fit into memory.
+        """Create tasks like ``create_tasks``, but yield the results one by one, in order.
 
-        ``tasks`` is read as batches are sent, and nothing is sent unless the result is read. What
-        it raises is raised here after the outcome of all tasks that were sent.
+        ``tasks`` can be infinite: it is read as the results are consumed, a few batches ahead.
+        An error that ``tasks`` or ``progress`` raises is raised after the results of all tasks
+        that were sent.
 
         Example:
-            >>> async for one in client.iter_create_tasks(path, endless()):
-            ...     print(one.result().name)
+            >>> async for creation in client.iter_create_tasks(path, tasks):
+            ...     print(creation.result().name)
         """
         if concurrency < 1:
             raise ValueError(f"concurrency must be 1 or more, but is {concurrency}.")
-        given = {"retry": retry, "timeout": timeout, "metadata": metadata}
-        options = {name: value for name, value in given.items() if not is_default(value)}
-        return AsyncBulk(self, parent, options).create(tasks, concurrency, progress)
+        options = {"retry": retry, "timeout": timeout, "metadata": metadata}
+        options = {name: value for name, value in options.items() if not is_default(value)}
+        return AsyncBulkCreator(self, parent, options).create(tasks, concurrency, progress)

@@ -1,4 +1,4 @@
-"""What goes into one batch of tasks, and what came of each."""
+"""The requests and results of batch creation."""
 
 import dataclasses
 import uuid
@@ -7,11 +7,11 @@ from typing import Any
 
 from drayman.tasks_v2 import types
 
-# What one call of the service takes.
-MOST_TASKS = 100
-# Kept below the 4 MiB that gRPC servers take unless told otherwise.
-MOST_BYTES = 3 * 1024 * 1024
-# Seconds that a batch may take; Google's service refuses a deadline of more than 30.
+# The service's limit for BatchCreateTasks.
+MAX_TASKS = 100
+# Below the default message limit of gRPC servers, 4 MiB.
+MAX_BYTES = 3 * 1024 * 1024
+# Timeout of a batch in seconds. Google's service rejects deadlines of more than 30 s.
 TIMEOUT = 25.0
 
 TaskLike = types.Task | Mapping[str, Any]
@@ -21,78 +21,80 @@ AsyncTasks = Iterable[TaskLike] | AsyncIterable[TaskLike]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Creation:
-    """What came of one task.
+    """The result of creating one task: either ``task`` or ``error`` is set.
 
     Attributes:
-        task: The task as created, None when it was not.
-        error: Why it was not, a ``google.api_core.exceptions.GoogleAPICallError``; a
-            ``TypeError`` or ``ValueError`` when no task could be made of what was given.
+        task: The task as created.
+        error: Why the task was not created: a ``google.api_core.exceptions.GoogleAPICallError``,
+            or a ``TypeError`` or ``ValueError`` if the value cannot be converted to a task.
     """
 
     task: types.Task | None = None
     error: Exception | None = None
 
     def result(self) -> types.Task:
-        """The task as created; raises the error when it was not."""
+        """Return the task as created, or raise the error."""
         if self.error is not None:
             raise self.error
-        assert self.task is not None  # noqa: S101 - one of the two is there
+        assert self.task is not None  # noqa: S101 - one of the two is set
         return self.task
 
 
-def read(given: TaskLike) -> types.Task | Creation:
-    """The task, or what is to be said of one that is none."""
+def parse_task(value: TaskLike) -> types.Task | Creation:
+    """Convert a value to a task. If that fails, return a ``Creation`` with the error."""
     try:
-        return given if isinstance(given, types.Task) else types.Task(given)
+        return value if isinstance(value, types.Task) else types.Task(value)
     except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
         return Creation(error=error)
 
 
-def request(parent: str, tasks: Sequence[types.Task]) -> types.BatchCreateTasksRequest:
-    """The batch's message, with an id that makes it safe to send again."""
+def build_request(parent: str, tasks: Sequence[types.Task]) -> types.BatchCreateTasksRequest:
+    """Return the request for a batch, with a request id so that it can be retried."""
     message = types.BatchCreateTasksRequest.pb()(parent=parent, request_id=str(uuid.uuid4()))
     for task in tasks:
-        one = message.requests.add()
-        one.parent = parent
-        one.task.CopyFrom(types.Task.pb(task))
-    wrapped: types.BatchCreateTasksRequest = types.BatchCreateTasksRequest.wrap(message)
-    return wrapped
+        request = message.requests.add()
+        request.parent = parent
+        request.task.CopyFrom(types.Task.pb(task))
+    batch: types.BatchCreateTasksRequest = types.BatchCreateTasksRequest.wrap(message)
+    return batch
 
 
-def outcome(
+def results(
     count: int,
     metadata: types.BatchCreateTasksMetadata | None,
     response: types.BatchCreateTasksResponse,
 ) -> list[Creation]:
-    """What came of each of ``count`` tasks: the response holds those created, in their order."""
+    """Return the result of each of ``count`` tasks of a batch, in order.
+
+    The response lists the created tasks in the order of the requests, and the metadata the errors
+    of the others by index. If the two do not add up to ``count``, the tasks cannot be told
+    apart: each without an error of its own gets an ``Unknown`` error.
+    """
     created = [types.Task.wrap(task) for task in types.BatchCreateTasksResponse.pb(response).tasks]
     if len(created) == count:
         return [Creation(task=task) for task in created]
-    from google.api_core import exceptions
+    errors = _errors_by_index(metadata)
+    if len(created) + len(errors) != count:
+        from google.api_core import exceptions
 
-    missing = exceptions.Unknown("The server does not say what came of this task of the batch.")
-    failures = _failures(metadata)
-    left = iter(created)
-    answers = []
-    for index in range(count):
-        if index in failures:
-            answers.append(Creation(error=failures[index]))
-        elif len(created) + len(failures) == count:
-            answers.append(Creation(task=next(left)))
-        else:
-            answers.append(Creation(error=missing))
-    return answers
+        unknown = exceptions.Unknown("The server returned no result for this task of the batch.")
+        return [Creation(error=errors.get(index, unknown)) for index in range(count)]
+    remaining = iter(created)
+    return [
+        Creation(error=errors[index]) if index in errors else Creation(task=next(remaining))
+        for index in range(count)
+    ]
 
 
-def failed(
+def failed_results(
     count: int, metadata: types.BatchCreateTasksMetadata | None, error: Exception
 ) -> list[Creation]:
-    """What came of each task of a batch that failed as a whole."""
-    failures = _failures(metadata)
-    return [Creation(error=failures.get(index, error)) for index in range(count)]
+    """Return the result of each of ``count`` tasks of a batch that failed as a whole."""
+    errors = _errors_by_index(metadata)
+    return [Creation(error=errors.get(index, error)) for index in range(count)]
 
 
-def _failures(metadata: types.BatchCreateTasksMetadata | None) -> dict[int, Exception]:
+def _errors_by_index(metadata: types.BatchCreateTasksMetadata | None) -> dict[int, Exception]:
     if metadata is None:
         return {}
     from google.api_core import exceptions
@@ -104,7 +106,7 @@ def _failures(metadata: types.BatchCreateTasksMetadata | None) -> dict[int, Exce
     }
 
 
-def cause(error: Any) -> Exception:
-    """The last failure of a call that was repeated until the retry's end."""
-    found = error.cause
-    return found if isinstance(found, Exception) else error
+def last_error(error: Exception) -> Exception:
+    """Return the last failure that a ``RetryError`` reports, and any other error unchanged."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, Exception) else error

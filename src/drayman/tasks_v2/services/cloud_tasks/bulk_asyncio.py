@@ -1,4 +1,4 @@
-"""Any number of tasks, created in batches that are under way side by side."""
+"""Creates any number of tasks in concurrent batches."""
 
 import collections
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -9,26 +9,27 @@ from drayman.tasks_v2.services.cloud_tasks import batches, operations
 from drayman.tasks_v2.services.cloud_tasks.batches import Creation
 from drayman.tasks_v2.services.cloud_tasks.workers import AsyncWorkers
 
-# Where a server has no batches, this many single calls take the place of one.
-SINGLES_PER_BATCH = 8
+# Concurrent CreateTask calls per unit of concurrency, if the server does not support batches.
+CALLS_PER_BATCH = 8
 
+# Tasks to create in one call, and the results of values that are no tasks, in order.
 Chunk = list[types.Task | Creation]
 
 
-class AsyncBulk:
-    """Creates tasks through a client.
+class AsyncBulkCreator:
+    """Creates tasks in one queue.
 
     Args:
-        client: Makes the calls.
-        parent: The queue's name.
-        options: ``retry``, ``timeout`` and ``metadata`` of every call, where given.
+        client: The client to call.
+        parent: The name of the queue.
+        options: ``retry``, ``timeout`` and ``metadata`` of each call, if the caller set them.
     """
 
     def __init__(self, client: Any, parent: str, options: dict[str, Any]) -> None:
         self._client = client
         self._parent = parent
         self._options = options
-        self._failure: Exception | None = None  # of the iterable, of `progress`
+        self._error: Exception | None = None  # raised by the iterable or by `progress`
 
     async def create(
         self,
@@ -36,93 +37,97 @@ class AsyncBulk:
         concurrency: int,
         progress: Callable[[int], object] | None,
     ) -> AsyncIterator[Creation]:
-        """Yield what came of each task, in their order.
+        """Yield the result of each task, in order.
 
-        The first batch goes alone, to learn whether the server knows batches at all. What the
-        iterable or ``progress`` raises ends the reading, and is raised when all that was sent has
-        been answered and yielded.
+        If the iterable or ``progress`` raises an error, no more tasks are read. The error is
+        raised after the results of all tasks that were sent have been yielded.
         """
-        answers: list[Creation] | None = []
         done = 0
-        waiting: collections.deque[Any] = collections.deque()
-        async with AsyncWorkers(concurrency * SINGLES_PER_BATCH) as workers:
-            work = self._chunks(workers.each(tasks))
-            send: Any = self._probe
-            limit = 1
-            sent: Chunk = []
-            while True:
-                while (
-                    len(waiting) < limit
-                    and not self._failure
-                    and (chunk := await anext(work, None))
-                ):
-                    sent = chunk
-                    waiting.append(workers.start(self._send, send, sent))
-                if answers:
-                    done += len(answers)
-                    await self._tell(workers, progress, done)
-                for answer in answers or ():
-                    yield answer
-                if not waiting:
-                    break
-                answers = await workers.result(waiting.popleft())
-                if answers is None:
-                    send, limit = self._single, concurrency * SINGLES_PER_BATCH
-                    work = _singly(sent, work)
-                elif send == self._probe and any(isinstance(one, types.Task) for one in sent):
-                    send, limit = self._batch, concurrency
-        if self._failure:
-            raise self._failure
+        async with AsyncWorkers(concurrency * CALLS_PER_BATCH) as workers:
+            async for results in self._results(workers, tasks, concurrency):
+                done += len(results)
+                if progress:
+                    try:
+                        await workers.call(progress, done)
+                    except Exception as error:  # noqa: BLE001 - raised at the end
+                        self._error = self._error or error
+                for result in results:
+                    yield result
+        if self._error:
+            raise self._error
 
-    async def _tell(self, workers: AsyncWorkers, progress: Any, done: int) -> None:
-        try:
-            await workers.tell(progress, done)
-        except Exception as error:  # noqa: BLE001 - raised at the end
-            self._failure = self._failure or error
+    async def _results(
+        self, workers: AsyncWorkers, tasks: batches.AsyncTasks, concurrency: int
+    ) -> AsyncIterator[list[Creation]]:
+        """Yield the results of each chunk, in order. The next chunks are sent before each yield.
+
+        The first batch is sent alone, to find out whether the server supports batches.
+        """
+        chunks = self._chunks(workers.iterate(tasks))
+        send: Any = self._probe
+        limit = 1
+        pending: collections.deque[tuple[Chunk, Any]] = collections.deque()
+        results: list[Creation] | None = None
+        while True:
+            while len(pending) < limit and not self._error and (chunk := await anext(chunks, None)):
+                pending.append((chunk, workers.submit(self._send, send, chunk)))
+            if results:
+                yield results
+            if not pending:
+                return
+            sent, job = pending.popleft()
+            results = await workers.result(job)
+            if results is None:
+                send, limit = self._single, concurrency * CALLS_PER_BATCH
+                chunks = _singly(sent, chunks)
+            elif send == self._probe and any(isinstance(item, types.Task) for item in sent):
+                send, limit = self._batch, concurrency
 
     async def _chunks(self, tasks: AsyncIterator[batches.TaskLike]) -> AsyncIterator[Chunk]:
-        """The tasks in groups that fit into a call, up to the iterable's end or failure."""
+        """Yield the tasks in chunks that fit into a batch, until the iterable ends or fails."""
         chunk: Chunk = []
         size = 0
         try:
-            async for given in tasks:
-                one = batches.read(given)
-                weight = types.Task.pb(one).ByteSize() if isinstance(one, types.Task) else 0
-                if chunk and size + weight > batches.MOST_BYTES:
+            async for value in tasks:
+                item = batches.parse_task(value)
+                item_size = types.Task.pb(item).ByteSize() if isinstance(item, types.Task) else 0
+                if chunk and size + item_size > batches.MAX_BYTES:
                     yield chunk
                     chunk, size = [], 0
-                chunk.append(one)
-                size += weight
-                if len(chunk) == batches.MOST_TASKS:
+                chunk.append(item)
+                size += item_size
+                if len(chunk) == batches.MAX_TASKS:
                     yield chunk
                     chunk, size = [], 0
         except Exception as error:  # noqa: BLE001 - raised at the end
-            self._failure = error
+            self._error = error
             return
         if chunk:
             yield chunk
 
     async def _send(self, send: Any, chunk: Chunk) -> list[Creation] | None:
-        """Create the tasks of a chunk; what is no task has its answer already."""
-        tasks = [one for one in chunk if isinstance(one, types.Task)]
-        answers: list[Creation] | None = (await send(tasks)) if tasks else []
-        if answers is None:
+        """Create the tasks of a chunk. Return one result per item, or None as ``_probe`` does."""
+        tasks = [item for item in chunk if isinstance(item, types.Task)]
+        results: list[Creation] | None = (await send(tasks)) if tasks else []
+        if results is None:
             return None
-        left = iter(answers)
-        return [one if isinstance(one, Creation) else next(left) for one in chunk]
+        remaining = iter(results)
+        return [item if isinstance(item, Creation) else next(remaining) for item in chunk]
 
     async def _probe(self, tasks: Sequence[types.Task]) -> list[Creation] | None:
-        """Create a batch; None says that the server knows no batches."""
+        """Create tasks in a batch. Return None if the server does not support batches."""
         from google.api_core import exceptions
 
-        answers = await self._batch(tasks)
-        error = answers[0].error
+        results = await self._batch(tasks)
+        error = results[0].error
         if isinstance(error, exceptions.MethodNotImplemented | exceptions.MethodNotAllowed):
             return None
-        if isinstance(error, exceptions.NotFound) and all(one.error is error for one in answers):
-            # Over REST a path that the server does not know looks like a queue that is not there.
-            return None if await self._queue_exists() else answers
-        return answers
+        if isinstance(error, exceptions.NotFound) and all(
+            result.error is error for result in results
+        ):
+            # Over REST, the error for an unknown path is the same as for a missing queue.
+            return None if await self._queue_exists() else results
+        return results
 
     async def _queue_exists(self) -> bool:
         from google.api_core import exceptions
@@ -134,7 +139,7 @@ class AsyncBulk:
         return True
 
     async def _batch(self, tasks: Sequence[types.Task]) -> list[Creation]:
-        """Create a batch."""
+        """Create tasks in a batch, and wait for its operation."""
         from google.api_core import exceptions
         from google.auth.exceptions import GoogleAuthError
 
@@ -146,13 +151,11 @@ class AsyncBulk:
             **self._options,
         }
         timeout = options["timeout"]
-        request = batches.request(self._parent, tasks)
+        request = batches.build_request(self._parent, tasks)
         try:
             operation = await self._client.batch_create_tasks(request, **options)
-        except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
-            return [Creation(error=error)] * len(tasks)
-        except exceptions.RetryError as error:
-            return [Creation(error=batches.cause(error))] * len(tasks)
+        except (exceptions.GoogleAPIError, GoogleAuthError) as error:
+            return [Creation(error=batches.last_error(error))] * len(tasks)
         if not operation.operation.done:
             operation = operations.async_operation(
                 self._client,
@@ -166,14 +169,14 @@ class AsyncBulk:
                 timeout=batches.TIMEOUT if callable(timeout) else timeout
             )
         except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
-            return batches.failed(len(tasks), operation.metadata, error)
+            return batches.failed_results(len(tasks), operation.metadata, error)
         except TimeoutError:
-            late = exceptions.DeadlineExceeded("The server goes on working at this batch.")
+            late = exceptions.DeadlineExceeded("The server is still working on this batch.")
             return [Creation(error=late)] * len(tasks)
-        return batches.outcome(len(tasks), operation.metadata, response)
+        return batches.results(len(tasks), operation.metadata, response)
 
     async def _single(self, tasks: Sequence[types.Task]) -> list[Creation]:
-        """Create one task."""
+        """Create a single task by CreateTask."""
         from google.api_core import exceptions
         from google.auth.exceptions import GoogleAuthError
 
@@ -182,17 +185,15 @@ class AsyncBulk:
             created = await self._client.create_task(
                 parent=self._parent, task=task, **self._options
             )
-        except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
-            return [Creation(error=error)]
-        except exceptions.RetryError as error:
-            return [Creation(error=batches.cause(error))]
+        except (exceptions.GoogleAPIError, GoogleAuthError) as error:
+            return [Creation(error=batches.last_error(error))]
         return [Creation(task=created)]
 
 
 async def _singly(first: Chunk, rest: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
-    """The same tasks in groups of one."""
-    for one in first:
-        yield [one]
+    """Yield the items of a chunk and of the chunks after it in chunks of one."""
+    for item in first:
+        yield [item]
     async for chunk in rest:
-        for one in chunk:
-            yield [one]
+        for item in chunk:
+            yield [item]

@@ -1,4 +1,4 @@
-"""Where a client connects, and as whom: options and environment, decided once per client."""
+"""Determines where a client connects and with which credentials, once per client."""
 
 import dataclasses
 import os
@@ -18,63 +18,64 @@ _ADDRESS = re.compile(
     r"(?P<host>[\w.-]+|\[[\w:.%]+\])(?::(?P<port>\d{1,5}))?",
     re.ASCII | re.IGNORECASE,
 )
-_RESOLVED = re.compile(r"(dns|unix|unix-abstract|ipv4|ipv6|vsock|xds|passthrough):\D", re.ASCII)
-_LAST_PORT = 65535
-_PORTS = {"http": 80, "https": 443, "": 443}
+_GRPC_NAME = re.compile(r"(dns|unix|unix-abstract|ipv4|ipv6|vsock|xds|passthrough):\D", re.ASCII)
+_MAX_PORT = 65535
+_DEFAULT_PORTS = {"http": 80, "https": 443, "": 443}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Address:
-    """An endpoint, taken apart.
+    """A parsed endpoint.
 
     Attributes:
-        scheme: ``http``, ``https`` or none.
-        place: ``host`` or ``host:port``, as given.
-        target: ``host:port``, as gRPC wants it.
+        scheme: ``http``, ``https`` or empty.
+        authority: ``host`` or ``host:port``, as in the endpoint.
+        target: ``host:port``, the form that gRPC takes.
     """
 
     scheme: str
-    place: str
+    authority: str
     target: str
 
 
 def parse(value: str, name: str = "host", *, grpc: bool = True) -> Address:
-    """Take an endpoint apart.
+    """Parse an endpoint.
 
     Args:
-        value: ``host``, ``host:port``, the same with ``http://`` or ``https://`` in front, or a
-            name of gRPC's own resolvers such as ``unix:/path``.
-        name: What the value is called, for the error.
-        grpc: Whether gRPC's names are taken.
+        value: ``host`` or ``host:port``, optionally with ``http://`` or ``https://`` in front, or
+            a name for one of gRPC's resolvers such as ``unix:/path``.
+        name: The name of the argument, for the error message.
+        grpc: Whether names for gRPC's resolvers are valid.
 
     Raises:
-        ValueError: It is none of these; the message says what is wrong.
+        ValueError: The value has another form. The message says what is wrong.
     """
-    if grpc and _RESOLVED.match(value):
+    if grpc and _GRPC_NAME.match(value):
         return Address("", value, value)
     match = _ADDRESS.fullmatch(value)
     scheme = (match["scheme"] or "").lower() if match else ""
-    if not match or scheme not in _PORTS or not 0 < int(match["port"] or 1) <= _LAST_PORT:
+    if not match or scheme not in _DEFAULT_PORTS or not 0 < int(match["port"] or 1) <= _MAX_PORT:
         raise ValueError(
             f"{name} must be HOST, HOST:PORT, http://HOST:PORT or https://HOST:PORT, "
-            f"but is {value!r}: {_complaint(value)}."
+            f"but is {value!r}: {_describe_error(value)}."
         )
-    place = value.rpartition("://")[2]
-    return Address(scheme, place, place if match["port"] else f"{place}:{_PORTS[scheme]}")
+    authority = value.rpartition("://")[2]
+    port = "" if match["port"] else f":{_DEFAULT_PORTS[scheme]}"
+    return Address(scheme, authority, authority + port)
 
 
-def _complaint(value: str) -> str:
-    scheme, found, rest = value.rpartition("://")
-    complaints = (
+def _describe_error(value: str) -> str:
+    scheme, separator, rest = value.rpartition("://")
+    checks = (
         (not value.strip(), "it is empty"),
         (re.search(r"\s", value), "it has a space in it"),
-        (found and scheme.lower() not in _PORTS, f"{scheme}:// is not spoken"),
+        (separator and scheme.lower() not in _DEFAULT_PORTS, f"{scheme}:// is not supported"),
         (re.search(r"[/?#]", rest), "leave out what follows the port, a slash too"),
         ("@" in rest, "it names a user"),
         (rest.count(":") > 1 and "[" not in rest, "an IPv6 address goes into brackets"),
-        (":" in rest, f"the port must be a number from 1 to {_LAST_PORT}"),
+        (":" in rest, f"the port must be a number from 1 to {_MAX_PORT}"),
     )
-    return next((said for wrong, said in complaints if wrong), "that is no host")
+    return next((description for failed, description in checks if failed), "that is no host")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,34 +83,35 @@ class Endpoint:
     """Where a client connects.
 
     Attributes:
-        host: The host, perhaps with a port, perhaps with ``http://`` in front.
+        host: ``host`` or ``host:port``, optionally with ``http://`` or ``https://`` in front.
         universe: The universe domain.
-        cert_source: Gives the certificate and key of mutual TLS; None without it.
-        emulated: Whether an emulator stands there: plain text, no credentials.
+        cert_source: Returns the client certificate and key for mutual TLS. None without it.
+        is_emulator: Whether ``CLOUD_TASKS_EMULATOR_HOST`` determined the host: the connection is
+            plain text without credentials.
     """
 
     host: str
     universe: str
     cert_source: CertSource | None
-    emulated: bool = False
+    is_emulator: bool = False
+
+    @property
+    def api_endpoint(self) -> str:
+        """The endpoint as the user configured it."""
+        return self.host.removeprefix("http://") if self.is_emulator else self.host
 
 
-def emulator(environ: Mapping[str, str]) -> str | None:
-    """The ``host:port`` that ``CLOUD_TASKS_EMULATOR_HOST`` names, None when it names none.
+def emulator_address(environ: Mapping[str, str]) -> str | None:
+    """Return the ``host:port`` in ``CLOUD_TASKS_EMULATOR_HOST``, or None if it is not set.
 
     Raises:
-        ValueError: It is set to something that is not ``host:port``.
+        ValueError: The value is not ``host:port``.
     """
     value = environ.get(EMULATOR_VARIABLE, "").strip()
     if not value:
         return None
     match = _ADDRESS.fullmatch(value)
-    if (
-        not match
-        or match["scheme"]
-        or not match["port"]
-        or not 0 < int(match["port"]) <= _LAST_PORT
-    ):
+    if not match or match["scheme"] or not 0 < int(match["port"] or 0) <= _MAX_PORT:
         hint = " (leave the scheme out)" if "://" in value else ""
         raise ValueError(
             f"{EMULATOR_VARIABLE} must be HOST:PORT, for example localhost:8123, "
@@ -119,27 +121,27 @@ def emulator(environ: Mapping[str, str]) -> str | None:
 
 
 def resolve(options: Any) -> Endpoint:
-    """Decide where to connect.
+    """Determine where to connect.
 
-    ``api_endpoint`` of the options comes first, then ``CLOUD_TASKS_EMULATOR_HOST``, then the
-    endpoint of Google that mutual TLS and the universe domain lead to.
+    ``api_endpoint`` in the options has precedence over ``CLOUD_TASKS_EMULATOR_HOST``. Without
+    both, it is Google's endpoint for the universe domain and the settings of mutual TLS.
 
     Args:
         options: A ``google.api_core.client_options.ClientOptions``.
 
     Raises:
-        ValueError: A variable or option has a value that makes no sense.
-        google.auth.exceptions.MutualTLSChannelError: The same, about mutual TLS.
+        ValueError: A variable or option has an invalid value.
+        google.auth.exceptions.MutualTLSChannelError: A setting of mutual TLS is invalid.
     """
-    emulated = emulator(os.environ)
-    if emulated and options.api_endpoint is None:
-        return Endpoint(f"http://{emulated}", universe(options), None, emulated=True)
-    cert_source, mtls = mutual_tls(options)
-    domain = universe(options)
+    emulator = emulator_address(os.environ)
+    if emulator and options.api_endpoint is None:
+        return Endpoint(f"http://{emulator}", universe_domain(options), None, is_emulator=True)
+    cert_source, use_mtls_endpoint = mutual_tls(options)
+    domain = universe_domain(options)
     if options.api_endpoint is not None:
         parse(options.api_endpoint, "api_endpoint")
         return Endpoint(options.api_endpoint, domain, cert_source)
-    if not mtls:
+    if not use_mtls_endpoint:
         return Endpoint(f"cloudtasks.{domain}", domain, cert_source)
     if domain != UNIVERSE:
         from google.auth.exceptions import MutualTLSChannelError
@@ -150,19 +152,25 @@ def resolve(options: Any) -> Endpoint:
     return Endpoint(MTLS_HOST, domain, cert_source)
 
 
-def universe(options: Any) -> str:
-    """The universe domain: the option, the variable, or Google's own."""
-    from google.api_core import universe as universes
+def universe_domain(options: Any) -> str:
+    """Return the universe domain: the option, the environment variable, or Google's."""
+    from google.api_core import universe
 
-    domain: str = universes.determine_domain(
+    domain: str = universe.determine_domain(
         options.universe_domain, os.getenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN")
     )
     return domain
 
 
-def credentials(place: Endpoint, options: Any, given: Any) -> Any:
-    """Whose calls a client makes there; None leaves it to the environment."""
-    if place.emulated:
+def credentials(endpoint: Endpoint, options: Any, explicit: Any) -> Any:
+    """Return the credentials for an endpoint. None means those of the environment.
+
+    Args:
+        endpoint: Where the client connects.
+        options: A ``google.api_core.client_options.ClientOptions``.
+        explicit: The credentials that the caller passed, or None.
+    """
+    if endpoint.is_emulator:
         from google.auth.credentials import AnonymousCredentials
 
         return AnonymousCredentials()
@@ -170,31 +178,30 @@ def credentials(place: Endpoint, options: Any, given: Any) -> Any:
         from google.auth.api_key import Credentials
 
         return Credentials(options.api_key)
-    return given
+    return explicit
 
 
 def mutual_tls(options: Any) -> tuple[CertSource | None, bool]:
-    """The certificate's source, and whether the endpoint of mutual TLS is to be used."""
+    """Return the source of the client certificate and whether to use the mutual TLS endpoint."""
     from google.auth.transport import mtls
 
-    when = os.getenv("GOOGLE_API_USE_MTLS_ENDPOINT", "auto").lower()
-    if when not in {"auto", "never", "always"}:
+    mode = os.getenv("GOOGLE_API_USE_MTLS_ENDPOINT", "auto").lower()
+    if mode not in {"auto", "never", "always"}:
         from google.auth.exceptions import MutualTLSChannelError
 
         raise MutualTLSChannelError(
             "Environment variable `GOOGLE_API_USE_MTLS_ENDPOINT` must be "
-            f"`never`, `auto` or `always`, but is `{when}`."
+            f"`never`, `auto` or `always`, but is `{mode}`."
         )
-    wanted = _client_certificate_wanted(mtls)
     source = None
-    if wanted:
+    if _use_client_certificate(mtls):
         source = options.client_cert_source
         if not source and mtls.has_default_client_cert_source():
             source = mtls.default_client_cert_source()
-    return source, when == "always" or (when == "auto" and source is not None)
+    return source, mode == "always" or (mode == "auto" and source is not None)
 
 
-def _client_certificate_wanted(mtls: Any) -> bool:
+def _use_client_certificate(mtls: Any) -> bool:
     if hasattr(mtls, "should_use_client_cert"):  # google-auth 2.41 and later
         return bool(mtls.should_use_client_cert())
     value = os.getenv("GOOGLE_API_USE_CLIENT_CERTIFICATE", "false").lower()

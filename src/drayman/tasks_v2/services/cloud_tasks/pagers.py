@@ -1,4 +1,4 @@
-"""Lists that fetch their next page when it is needed."""
+"""Iterators over the results of list calls that fetch each page when it is reached."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Generic, TypeVar
@@ -9,21 +9,21 @@ from drayman.tasks_v2.types import cloudtasks, queue, task
 Item = TypeVar("Item")
 Page = TypeVar("Page")
 
-# The classes up to the next such line are the source of those below it.
+# Asyncio source: the classes up to the next marker.
 
 
 class AsyncPager(Generic[Item, Page]):
-    """Iterates over the items of all pages, fetching each page when it is reached.
+    """Iterates over the items of all pages.
 
-    Attributes of the latest page can be read from the pager, ``pager.next_page_token``.
+    The attributes of the current page are attributes of the pager: ``pager.next_page_token``.
 
     Args:
-        method: Makes the call for a page.
+        method: Fetches a page.
         request: The request of the first page.
         response: The first page.
-        retry: Passed on to every call, like the next two.
-        timeout: The same.
-        metadata: The same.
+        retry: Passed to each call of ``method``.
+        timeout: Passed to each call of ``method``.
+        metadata: Passed to each call of ``method``.
     """
 
     _items: str
@@ -48,7 +48,7 @@ class AsyncPager(Generic[Item, Page]):
 
     @property
     async def pages(self) -> AsyncIterator[Page]:
-        """The pages, each a response message."""
+        """Iterate over the response messages, one per page."""
         yield self._response
         while self._response.next_page_token:
             self._request.page_token = self._response.next_page_token
@@ -80,17 +80,17 @@ class ListTasksAsyncPager(AsyncPager[task.Task, cloudtasks.ListTasksResponse]):
 
 
 class Pager(Generic[Item, Page]):
-    """Iterates over the items of all pages, fetching each page when it is reached.
+    """Iterates over the items of all pages.
 
-    Attributes of the latest page can be read from the pager, ``pager.next_page_token``.
+    The attributes of the current page are attributes of the pager: ``pager.next_page_token``.
 
     Args:
-        method: Makes the call for a page.
+        method: Fetches a page.
         request: The request of the first page.
         response: The first page.
-        retry: Passed on to every call, like the next two.
-        timeout: The same.
-        metadata: The same.
+        retry: Passed to each call of ``method``.
+        timeout: Passed to each call of ``method``.
+        metadata: Passed to each call of ``method``.
     """
 
     _items: str
@@ -115,7 +115,7 @@ class Pager(Generic[Item, Page]):
 
     @property
     def pages(self) -> Iterator[Page]:
-        """The pages, each a response message."""
+        """Iterate over the response messages, one per page."""
         yield self._response
         while self._response.next_page_token:
             self._request.page_token = self._response.next_page_token

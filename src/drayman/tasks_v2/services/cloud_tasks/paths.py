@@ -1,4 +1,4 @@
-"""The names of resources: built from their parts, and taken apart again."""
+"""Builds and parses the names of resources."""
 
 import functools
 import re
@@ -25,7 +25,7 @@ def _parse(template: str, path: str) -> dict[str, str]:
 
 
 class Paths:
-    """The path helpers of both clients. A parser answers ``{}`` to what it does not know."""
+    """The path helpers of both clients. A parser returns ``{}`` for a name of another form."""
 
     @staticmethod
     def queue_path(project: str, location: str, queue: str) -> str:

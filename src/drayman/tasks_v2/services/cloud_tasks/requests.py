@@ -1,4 +1,4 @@
-"""What a caller wrote, made into the message and the headers of one call."""
+"""Builds the message and the routing header of an RPC from a caller's arguments."""
 
 import enum
 import functools
@@ -16,52 +16,52 @@ Metadata = Sequence[tuple[str, str | bytes]]
 
 
 class Default(enum.Enum):
-    """Stands for an argument that was not given, where None has a meaning of its own."""
+    """The default of ``retry`` and ``timeout``, for which None means no retry and no timeout."""
 
     DEFAULT = enum.auto()
 
 
 DEFAULT = Default.DEFAULT
 
-# None for none. Imported for checkers alone: at run time whoever has one has loaded its module.
+# For type checkers only: at run time, a caller that passes such an object has imported its module.
 if TYPE_CHECKING:
-    Given = Default | method._MethodDefault | None  # noqa: SLF001 - the type of gapic_v1's DEFAULT
-    Retry = retry.Retry | Given
-    AsyncRetry = retry.AsyncRetry | Given
+    DefaultOrNone = Default | method._MethodDefault | None  # noqa: SLF001 - the type of gapic_v1's DEFAULT
+    Retry = retry.Retry | DefaultOrNone
+    AsyncRetry = retry.AsyncRetry | DefaultOrNone
     Timeout = (
         float
         | timeout.TimeToDeadlineTimeout
         | timeout.ConstantTimeout
         | timeout.ExponentialTimeout
-        | Given
+        | DefaultOrNone
     )
 else:
     Retry = AsyncRetry = Timeout = Any
 
 
 def is_default(value: object) -> bool:
-    """Whether an argument was left out, in our words or in those of ``google.api_core``."""
+    """Whether a value is our ``DEFAULT`` or that of ``google.api_core.gapic_v1.method``."""
     return value is DEFAULT or type(value).__name__ == "_MethodDefault"
 
 
 def build(rpc: rpcs.Rpc, request: Any, fields: Mapping[str, Any]) -> Any:
-    """The request's message.
+    """Return the request message of an RPC.
 
     Args:
-        rpc: The call.
+        rpc: The RPC.
         request: A message, a dict, or None.
-        fields: The flattened arguments; None stands for one that was not given.
+        fields: The flattened arguments by name. None means not set.
 
     Raises:
-        ValueError: Both forms were used, or a field is unknown.
+        ValueError: Both ``request`` and a flattened argument are set, or a field is unknown.
     """
-    given = {name: value for name, value in fields.items() if value is not None}
+    arguments = {name: value for name, value in fields.items() if value is not None}
     if request is None:
-        return rpc.request(**given)
-    if given:
+        return rpc.request(**arguments)
+    if arguments:
         raise ValueError(
             f"{rpc.method} takes either a request or the arguments {', '.join(rpc.flattened)}; "
-            f"{', '.join(given)} came on top of a request."
+            f"{', '.join(arguments)} came in addition to a request."
         )
     if isinstance(request, rpc.request):
         return request
@@ -70,14 +70,14 @@ def build(rpc: rpcs.Rpc, request: Any, fields: Mapping[str, Any]) -> Any:
     return rpc.request(**request)
 
 
-@functools.lru_cache(maxsize=128)
-def _quoted(field: str, value: str) -> tuple[str, str]:
-    return "x-goog-request-params", f"{field}={quote_plus(value, safe='/')}"
-
-
-def routing(rpc: rpcs.Rpc, request: Any) -> tuple[str, str]:
-    """The header that tells the service's front door where a call belongs."""
+def routing_header(rpc: rpcs.Rpc, request: Any) -> tuple[str, str]:
+    """Return the header by which the service routes a request to the region of its resource."""
     value = request
-    for part in rpc.routing.split("."):
-        value = getattr(value, part)
-    return _quoted(rpc.routing, value)
+    for field in rpc.routing.split("."):
+        value = getattr(value, field)
+    return _routing_header(rpc.routing, value)
+
+
+@functools.lru_cache(maxsize=128)
+def _routing_header(field: str, value: str) -> tuple[str, str]:
+    return "x-goog-request-params", f"{field}={quote_plus(value, safe='/')}"

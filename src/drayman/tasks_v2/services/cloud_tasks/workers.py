@@ -1,4 +1,4 @@
-"""Work that goes on side by side: threads and asyncio tasks behind the same three verbs."""
+"""Concurrent jobs with one interface for asyncio tasks and threads."""
 
 import asyncio
 import inspect
@@ -8,7 +8,7 @@ from typing import Any, Self
 
 
 class AsyncWorkers:
-    """Asyncio tasks; those still at work at the end are cancelled."""
+    """Runs jobs as asyncio tasks. Unfinished jobs are cancelled at exit."""
 
     def __init__(self, _count: int) -> None:
         self._jobs: set[asyncio.Task[Any]] = set()
@@ -21,21 +21,21 @@ class AsyncWorkers:
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
 
-    def start(
-        self, work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any
+    def submit(
+        self, function: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any
     ) -> asyncio.Task[Any]:
-        """Begin a piece of work."""
-        job = asyncio.ensure_future(work(*arguments))
+        """Start a job."""
+        job = asyncio.ensure_future(function(*arguments))
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
         return job
 
     async def result(self, job: asyncio.Task[Any]) -> Any:
-        """Wait for what comes of it."""
+        """Wait for a job and return its result."""
         return await job
 
-    async def each(self, items: Any) -> AsyncIterator[Any]:
-        """What an iterable of either kind gives."""
+    async def iterate(self, items: Any) -> AsyncIterator[Any]:
+        """Yield the items of an iterable or an async iterable."""
         if isinstance(items, AsyncIterable):
             async for item in items:
                 yield item
@@ -43,15 +43,15 @@ class AsyncWorkers:
             for item in items:
                 yield item
 
-    async def tell(self, listener: Callable[..., Any] | None, *news: Any) -> None:
-        """Call a listener, which may be a coroutine function."""
-        heard = listener(*news) if listener else None
-        if inspect.isawaitable(heard):
-            await heard
+    async def call(self, callback: Callable[..., Any], *arguments: Any) -> None:
+        """Call a function or a coroutine function."""
+        result = callback(*arguments)
+        if inspect.isawaitable(result):
+            await result
 
 
 class Workers:
-    """Threads; work that has not begun at the end is left undone."""
+    """Runs jobs in a pool of threads. Jobs that have not started at exit are dropped."""
 
     def __init__(self, count: int) -> None:
         self._pool = futures.ThreadPoolExecutor(count, "drayman-create-tasks")
@@ -62,19 +62,18 @@ class Workers:
     def __exit__(self, *_error: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def start(self, work: Callable[..., Any], *arguments: Any) -> futures.Future[Any]:
-        """Begin a piece of work."""
-        return self._pool.submit(work, *arguments)
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> futures.Future[Any]:
+        """Start a job."""
+        return self._pool.submit(function, *arguments)
 
     def result(self, job: futures.Future[Any]) -> Any:
-        """Wait for what comes of it."""
+        """Wait for a job and return its result."""
         return job.result()
 
-    def each(self, items: Iterable[Any]) -> Iterator[Any]:
-        """What an iterable gives."""
+    def iterate(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Yield the items of an iterable."""
         return iter(items)
 
-    def tell(self, listener: Callable[..., Any] | None, *news: Any) -> None:
-        """Call a listener."""
-        if listener:
-            listener(*news)
+    def call(self, callback: Callable[..., Any], *arguments: Any) -> None:
+        """Call a function."""
+        callback(*arguments)

@@ -1,4 +1,4 @@
-"""Drayman's client under the name of Google's."""
+"""An alias of ``drayman.tasks``."""
 
 import sys
 

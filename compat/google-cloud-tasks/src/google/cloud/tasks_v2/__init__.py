@@ -1,4 +1,7 @@
-"""Drayman's modules under the names of Google's: one module, two names."""
+"""An alias of ``drayman.tasks_v2``, whose submodules are aliases as well.
+
+Both names refer to the same module object, so a class has one identity under both names.
+"""
 
 import importlib
 import importlib.abc
@@ -10,34 +13,34 @@ from types import ModuleType
 
 import drayman.tasks_v2
 
-_THEIRS = "google.cloud.tasks_v2"
-_OURS = "drayman.tasks_v2"
+_ALIAS = "google.cloud.tasks_v2"
+_TARGET = "drayman.tasks_v2"
 
 
-class _SameModule(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds ``google.cloud.tasks_v2.x`` in ``drayman.tasks_v2.x``."""
+class _AliasImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports ``google.cloud.tasks_v2.x`` as ``drayman.tasks_v2.x``."""
 
     def __init__(self) -> None:
-        self._specs: dict[str, importlib.machinery.ModuleSpec | None] = {}
+        self._target_specs: dict[str, importlib.machinery.ModuleSpec | None] = {}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if not fullname.startswith(f"{_THEIRS}."):
+        if not fullname.startswith(f"{_ALIAS}."):
             return None
-        if importlib.util.find_spec(_OURS + fullname.removeprefix(_THEIRS)) is None:
+        if importlib.util.find_spec(_TARGET + fullname.removeprefix(_ALIAS)) is None:
             return None
         return importlib.util.spec_from_loader(fullname, self)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        module = importlib.import_module(_OURS + spec.name.removeprefix(_THEIRS))
-        self._specs[module.__name__] = module.__spec__
+        module = importlib.import_module(_TARGET + spec.name.removeprefix(_ALIAS))
+        self._target_specs[module.__name__] = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        # It ran long ago; only its own idea of where it came from is put back.
-        module.__spec__ = self._specs.pop(module.__name__)
+        # The module is already executed. The import system has replaced its spec by the alias's.
+        module.__spec__ = self._target_specs.pop(module.__name__)
 
 
-sys.meta_path.insert(0, _SameModule())
+sys.meta_path.insert(0, _AliasImporter())
 sys.modules[__name__] = drayman.tasks_v2

@@ -1,7 +1,4 @@
-"""The ways to make a call: over gRPC from threads or asyncio, over REST.
-
-A transport is loaded when it is first asked for.
-"""
+"""The transports: gRPC for threads, gRPC for asyncio, and REST. Imported on first access."""
 
 from typing import TYPE_CHECKING
 
@@ -25,7 +22,7 @@ _MODULES = {
     "CloudTasksRestInterceptor": "rest",
 }
 
-# What a client's `transport` argument may name.
+# The names that the `transport` argument of a client accepts.
 REGISTRY = {
     "grpc": "CloudTasksGrpcTransport",
     "grpc_asyncio": "CloudTasksGrpcAsyncIOTransport",

@@ -1,4 +1,4 @@
-"""What every transport has: a host, credentials, and one callable per RPC."""
+"""The base of all transports: a host, credentials, and one callable per RPC."""
 
 import functools
 import sys
@@ -12,14 +12,14 @@ from drayman.tasks_v2.services.cloud_tasks.requests import is_default
 
 
 class _Stub:
-    """A transport's attribute for one RPC: the callable that makes it, built on first use.
+    """The attribute of a transport for one RPC: the callable that makes it, created on first use.
 
-    A test may put another callable in its place, on the transport or on its class.
+    A test can assign another callable to the attribute, of a transport or of its class.
     """
 
     def __init__(self, rpc: rpcs.Rpc) -> None:
         self.rpc = rpc
-        self.__doc__ = f"Calls {rpc.name}: takes the request's message, gives the response's."
+        self.__doc__ = f"Call {rpc.name} with a request message and return the response message."
 
     def __get__(self, transport: Any, owner: type | None = None) -> Any:
         if transport is None:
@@ -40,12 +40,12 @@ class CloudTasksTransport:
     """The base of all transports.
 
     Each RPC is an attribute named like the client's method (``transport.create_task``): a
-    callable that takes the request's message, ``timeout`` and ``metadata``.
+    callable that takes the request message, ``timeout`` and ``metadata``.
 
     Attributes:
         kind: ``grpc``, ``grpc_asyncio`` or ``rest``.
-        host: Where it connects.
-        stubs: The callables made so far, by the method's name.
+        host: The server, ``host:port``.
+        stubs: The callables created so far, by the name of the attribute.
     """
 
     AUTH_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
@@ -88,20 +88,23 @@ class CloudTasksTransport:
         client_info: Any = None,
         always_use_jwt_access: bool = False,
         api_audience: str | None = None,
+        use_credentials: bool = True,
         **_kwargs: Any,
     ) -> None:
         self._scopes = scopes
         self._host = host if ":" in host else f"{host}:443"
-        self._credentials = self._find_credentials(
-            credentials, credentials_file, scopes, quota_project_id, api_audience or host
-        )
+        self._credentials: Any = None
+        if use_credentials:
+            self._credentials = self._load_credentials(
+                credentials, credentials_file, scopes, quota_project_id, api_audience or host
+            )
         if always_use_jwt_access:
-            self._credentials = _with_own_jwt(self._credentials)
+            self._credentials = _with_self_signed_jwt(self._credentials)
         self._headers = headers(default_client_info() if is_default(client_info) else client_info)
         self.stubs: dict[str, Callable[..., Any]] = {}
         self._wrapped_methods: dict[str, tuple[Any, Callable[..., Any]]] = {}
 
-    def _find_credentials(
+    def _load_credentials(
         self,
         credentials: Any,
         credentials_file: str | None,
@@ -109,70 +112,70 @@ class CloudTasksTransport:
         quota_project_id: str | None,
         audience: str,
     ) -> Any:
-        """The credentials given, those of the file, or those of the environment."""
+        """Return the credentials of the caller, of the file, or of the environment."""
         if credentials is not None and credentials_file is not None:
             from google.api_core import exceptions
 
             raise exceptions.DuplicateCredentialArgs(
-                "credentials and credentials_file exclude one another"
+                "credentials and credentials_file exclude each other"
             )
         if credentials is not None:
             return credentials
         import google.auth
 
-        known: dict[str, Any] = {
+        options: dict[str, Any] = {
             "scopes": scopes,
             "quota_project_id": quota_project_id,
             "default_scopes": self.AUTH_SCOPES,
         }
         if credentials_file is not None:
-            return google.auth.load_credentials_from_file(credentials_file, **known)[0]
-        found, _ = google.auth.default(**known)
-        if hasattr(found, "with_gdch_audience"):
-            found = found.with_gdch_audience(audience)
-        return found
+            return google.auth.load_credentials_from_file(credentials_file, **options)[0]
+        loaded, _ = google.auth.default(**options)
+        if hasattr(loaded, "with_gdch_audience"):
+            loaded = loaded.with_gdch_audience(audience)
+        return loaded
 
     @property
     def host(self) -> str:
-        """Where it connects, ``host:port``."""
+        """The server, ``host:port``."""
         return self._host
 
     @property
     def operations_client(self) -> Any:
-        """A client of ``google.longrunning.Operations`` at the same host."""
+        """A client for ``google.longrunning.Operations`` at the same host."""
         raise NotImplementedError
 
     def make_stub(self, rpc: rpcs.Rpc) -> Callable[..., Any]:
-        """The callable that makes one RPC, without retries."""
+        """Return the callable that makes an RPC once."""
         raise NotImplementedError
 
     def wrap(self, stub: Callable[..., Any], rpc: rpcs.Rpc) -> Callable[..., Any]:
-        """The callable with retries, timeout, headers and exceptions of ``google.api_core``."""
+        """Add retry, timeout, headers and the exceptions of ``google.api_core`` to a callable."""
         from drayman.tasks_v2.services.cloud_tasks.transports.calls import Call
 
         return Call(stub, rpc, self._headers)
 
     def close(self) -> Any:
-        """Close what it calls through."""
+        """Close the connections."""
         raise NotImplementedError
 
-    def wrapped(self, rpc: rpcs.Rpc) -> Callable[..., Any]:
-        """What a client calls: the transport's attribute of that name, wrapped once."""
+    def wrapped_method(self, rpc: rpcs.Rpc) -> Callable[..., Any]:
+        """Return the wrapped callable of an RPC, which a client calls."""
         stub = getattr(self, rpc.method)
-        known, call = self._wrapped_methods.get(rpc.method, (None, None))
-        if call is None or known != stub:
-            call = self.wrap(stub, rpc)
-            self._wrapped_methods[rpc.method] = stub, call
-        return call
+        wrapped_stub, method = self._wrapped_methods.get(rpc.method, (None, None))
+        if method is None or wrapped_stub != stub:  # a test can have replaced the stub
+            method = self.wrap(stub, rpc)
+            self._wrapped_methods[rpc.method] = stub, method
+        return method
 
 
 for _rpc in (*rpcs.RPCS, *rpcs.MIXINS):
     setattr(CloudTasksTransport, _rpc.method, _Stub(_rpc))
 
 
-def _with_own_jwt(credentials: Any) -> Any:
-    """Service accounts sign their own tokens, without asking a token server."""
-    # Whoever has such credentials has loaded their module; for the others it is a heavy import.
+def _with_self_signed_jwt(credentials: Any) -> Any:
+    """Let a service account sign its access tokens itself, without a token server."""
+    # The import is slow. If the module is not loaded, these are no credentials of its class.
     service_account = sys.modules.get("google.oauth2.service_account")
     if service_account and isinstance(credentials, service_account.Credentials):
         return credentials.with_always_use_jwt_access(True)
@@ -181,7 +184,7 @@ def _with_own_jwt(credentials: Any) -> Any:
 
 @functools.cache
 def default_client_info() -> Any:
-    """What a client says about itself in ``x-goog-api-client``."""
+    """Return the default client info for ``x-goog-api-client``."""
     import google.protobuf
     from google.api_core import client_info
 
@@ -191,5 +194,5 @@ def default_client_info() -> Any:
 
 
 def headers(client_info: Any) -> tuple[tuple[str, str], ...]:
-    """The headers of every call; none without a client info."""
+    """Return the headers of all calls. Without a client info there are none."""
     return (("x-goog-api-client", client_info.to_user_agent()),) if client_info else ()

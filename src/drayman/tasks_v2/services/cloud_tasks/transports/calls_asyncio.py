@@ -1,4 +1,4 @@
-"""One call with what its row promises: timeout, retry, headers, exceptions, log."""
+"""Makes a call with the timeout and retry of its RPC, and logs it."""
 
 import functools
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,12 +11,12 @@ from drayman.tasks_v2 import rpcs
 from drayman.tasks_v2.services.cloud_tasks import request_log
 from drayman.tasks_v2.services.cloud_tasks.requests import DEFAULT, Metadata, is_default
 
-_AGENT = "x-goog-api-client"
+_CLIENT_HEADER = "x-goog-api-client"
 
 
 @functools.cache
 def default_retry() -> Any:
-    """How calls are repeated whose row says so."""
+    """Return the retry of RPCs that are retried by default."""
     from google.api_core.retry_async import AsyncRetry
 
     return AsyncRetry(
@@ -31,7 +31,7 @@ def default_retry() -> Any:
 
 
 class AsyncCall:
-    """A stub with the defaults of its row."""
+    """A stub with the timeout and retry of its RPC, and the exceptions of ``google.api_core``."""
 
     def __init__(
         self,
@@ -57,14 +57,14 @@ class AsyncCall:
         """Make the call.
 
         Args:
-            request: The message.
-            retry: A ``google.api_core`` retry, None for none, or the row's by default.
-            timeout: Seconds, a ``google.api_core`` timeout, None for none, or the row's.
-            metadata: Headers of this call.
+            request: The request message.
+            retry: A retry of ``google.api_core``, or None. By default that of the RPC.
+            timeout: Seconds, a timeout of ``google.api_core``, or None. By default that of the RPC.
+            metadata: Headers to send.
 
         Raises:
             google.api_core.exceptions.GoogleAPICallError: The call failed.
-            google.api_core.exceptions.RetryError: It went on failing until the retry's end.
+            google.api_core.exceptions.RetryError: The retries were exhausted.
         """
         if is_default(retry):
             retry = default_retry() if self._rpc.retried else None
@@ -75,27 +75,30 @@ class AsyncCall:
             call = retry(call)
         if callable(timeout):
             call, timeout = timeout(call), None
-        sent = self._with_agent(metadata)
+        headers = self._merge_headers(metadata)
         if timeout is None:
-            return await call(request, metadata=sent)
-        return await call(request, metadata=sent, timeout=timeout)
+            return await call(request, metadata=headers)
+        return await call(request, metadata=headers, timeout=timeout)
 
     async def _once(self, request: Any, metadata: Metadata, timeout: float | None = None) -> Any:
-        logged = self._logged and request_log.wanted()
+        logged = self._logged and request_log.is_enabled()
         if logged:
-            request_log.sending(self._rpc, request, metadata)
+            request_log.emit_request(self._rpc, request, metadata)
         try:
             response = await self._stub(request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
             raise exceptions.from_grpc_error(error) from error
         if logged:
-            request_log.received(self._rpc, response)
+            request_log.emit_response(self._rpc, response)
         return response
 
-    def _with_agent(self, metadata: Metadata) -> Metadata:
-        """The headers of every call, joined by the caller's; both may name an agent."""
-        if not any(key == _AGENT for key, _ in metadata):
+    def _merge_headers(self, metadata: Metadata) -> Metadata:
+        """Return the transport's headers and the caller's, with one ``x-goog-api-client``."""
+        if not any(key == _CLIENT_HEADER for key, _ in metadata):
             return (*self._headers, *metadata)
-        agents = [str(value) for key, value in (*self._headers, *metadata) if key == _AGENT]
-        tokens = dict.fromkeys(" ".join(agents).split())
-        return ((_AGENT, " ".join(tokens)), *(pair for pair in metadata if pair[0] != _AGENT))
+        values = [str(value) for key, value in (*self._headers, *metadata) if key == _CLIENT_HEADER]
+        tokens = dict.fromkeys(" ".join(values).split())
+        return (
+            (_CLIENT_HEADER, " ".join(tokens)),
+            *(header for header in metadata if header[0] != _CLIENT_HEADER),
+        )

@@ -1,4 +1,4 @@
-"""The calls over gRPC."""
+"""The gRPC transport for asyncio."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,24 +15,25 @@ from drayman.tasks_v2.services.cloud_tasks.transports.calls_asyncio import Async
 
 
 class CloudTasksGrpcAsyncIOTransport(CloudTasksTransport):
-    """Calls over gRPC.
+    """Makes the calls over gRPC.
 
     Args:
-        host: ``host`` or ``host:port``; with ``http://`` in front it is spoken to in plain text
-            and without credentials, also those given: gRPC sends none in plain text.
-        credentials: Whose calls these are; found in the environment when absent. Ignored, like
-            all that concerns credentials, when a ``channel`` is given.
-        credentials_file: Deprecated: a file that holds them.
-        scopes: The OAuth scopes to ask for.
-        channel: A channel to call through, or a callable that makes one.
-        api_mtls_endpoint: Deprecated: the endpoint of mutual TLS, in place of ``host``.
-        client_cert_source: Deprecated: its certificate and key.
-        ssl_channel_credentials: The TLS side of the channel.
-        client_cert_source_for_mtls: Gives the certificate and key of mutual TLS.
-        quota_project_id: The project that pays.
-        client_info: What to say in ``x-goog-api-client``; None says nothing.
-        always_use_jwt_access: Whether service accounts sign their own tokens.
-        api_audience: The audience for credentials that need one.
+        host: ``host`` or ``host:port``. With ``http://`` in front, the channel is plain text and
+            sends no credentials, because gRPC never sends credentials in plain text.
+        credentials: The credentials of all calls. By default they come from the environment.
+            This and the other arguments about credentials are ignored with a ``channel``.
+        credentials_file: Deprecated: a file with the credentials.
+        scopes: The OAuth scopes of the credentials.
+        channel: The channel to use, or a callable that returns one.
+        api_mtls_endpoint: Deprecated: the endpoint for mutual TLS, instead of ``host``.
+        client_cert_source: Deprecated: returns the client certificate and key for
+            ``api_mtls_endpoint``.
+        ssl_channel_credentials: The TLS credentials of the channel.
+        client_cert_source_for_mtls: Returns the client certificate and key for mutual TLS.
+        quota_project_id: The project to bill and to count quota for.
+        client_info: The client info to send in ``x-goog-api-client``. None omits the header.
+        always_use_jwt_access: Whether service accounts sign their access tokens themselves.
+        api_audience: The audience, for credentials that need one.
 
     Example:
         ``CloudTasksGrpcAsyncIOTransport(channel=grpc.aio.insecure_channel("localhost:8123"))``
@@ -57,21 +58,19 @@ class CloudTasksGrpcAsyncIOTransport(CloudTasksTransport):
         always_use_jwt_access: bool = False,
         api_audience: str | None = None,
     ) -> None:
-        make = None if isinstance(channel, grpc.aio.Channel) else channel
-        own = channel is not None and make is None
+        has_channel = isinstance(channel, grpc.aio.Channel)
         address = endpoint.parse(api_mtls_endpoint or host)
-        plain = endpoint.parse(host).scheme == "http"
-        ssl = (
+        plain_text = endpoint.parse(host).scheme == "http"
+        tls_credentials = (
             None
-            if own
-            else channels.tls(
+            if has_channel
+            else channels.tls_credentials(
                 ssl_channel_credentials,
                 client_cert_source_for_mtls,
                 api_mtls_endpoint,
                 client_cert_source,
             )
         )
-        self._without_credentials = own or plain
         super().__init__(
             host=address.target,
             credentials=credentials,
@@ -80,27 +79,26 @@ class CloudTasksGrpcAsyncIOTransport(CloudTasksTransport):
             quota_project_id=quota_project_id,
             client_info=client_info,
             always_use_jwt_access=always_use_jwt_access,
-            api_audience=api_audience or address.place,
+            api_audience=api_audience or address.authority,
+            use_credentials=not (has_channel or plain_text),
         )
         self._operations_client: Any = None
-        self._grpc_channel: Any = (
-            channel
-            if own
-            else channels.connect(
-                self._host,
-                plain=plain,
-                insecure=grpc.aio.insecure_channel,
-                create=type(self).create_channel,
-                given=make,
-                credentials=self._credentials,
-                scopes=self._scopes,
-                ssl_credentials=ssl,
-                quota_project_id=quota_project_id,
+        self._grpc_channel: Any = channel
+        if channel is None and plain_text:
+            self._grpc_channel = grpc.aio.insecure_channel(
+                self._host, options=channels.UNLIMITED_MESSAGES
             )
-        )
-
-    def _find_credentials(self, *given: Any) -> Any:
-        return None if self._without_credentials else super()._find_credentials(*given)
+        elif not has_channel:
+            create: Any = channel or type(self).create_channel
+            self._grpc_channel = create(
+                self._host,
+                credentials=self._credentials,
+                credentials_file=None,
+                scopes=self._scopes,
+                ssl_credentials=tls_credentials,
+                quota_project_id=quota_project_id,
+                options=list(channels.UNLIMITED_MESSAGES),
+            )
 
     @classmethod
     def create_channel(
@@ -112,15 +110,15 @@ class CloudTasksGrpcAsyncIOTransport(CloudTasksTransport):
         quota_project_id: str | None = None,
         **kwargs: Any,
     ) -> grpc.aio.Channel:
-        """A channel with TLS and credentials.
+        """Return a channel with TLS and credentials.
 
         Args:
-            host: Where to connect.
-            credentials: Whose calls these are; found in the environment when absent.
-            credentials_file: A file that holds them.
-            scopes: The OAuth scopes to ask for.
-            quota_project_id: The project that pays.
-            kwargs: Passed on to the making of the channel.
+            host: ``host`` or ``host:port``.
+            credentials: The credentials. By default they come from the environment.
+            credentials_file: A file with the credentials.
+            scopes: The OAuth scopes of the credentials.
+            quota_project_id: The project to bill and to count quota for.
+            kwargs: Arguments of ``grpc_helpers_async.create_channel`` in ``google.api_core``.
         """
         from google.api_core import grpc_helpers_async
 
@@ -138,13 +136,13 @@ class CloudTasksGrpcAsyncIOTransport(CloudTasksTransport):
 
     @property
     def grpc_channel(self) -> grpc.aio.Channel:
-        """The channel that all calls go through."""
+        """The channel of all calls."""
         channel: grpc.aio.Channel = self._grpc_channel
         return channel
 
     @property
     def operations_client(self) -> Any:
-        """A client of ``google.longrunning.Operations`` on the same channel."""
+        """A client for ``google.longrunning.Operations`` on the same channel."""
         if self._operations_client is None:
             from google.api_core.operations_v1 import OperationsAsyncClient
 
@@ -152,13 +150,13 @@ class CloudTasksGrpcAsyncIOTransport(CloudTasksTransport):
         return self._operations_client
 
     def make_stub(self, rpc: rpcs.Rpc) -> Callable[..., Any]:
-        """The callable of one RPC."""
+        """Return the channel's callable for an RPC."""
         return channels.stub(self._grpc_channel, rpc)
 
     def wrap(self, stub: Callable[..., Any], rpc: rpcs.Rpc) -> Callable[..., Any]:
-        """The callable with its row's defaults."""
+        """Return a callable with the retry, timeout and headers of an RPC."""
         return AsyncCall(stub, rpc, self._headers)
 
     async def close(self) -> None:
-        """Close the channel, which other clients may share."""
+        """Close the channel, also for other clients that use it."""
         await self._grpc_channel.close()

@@ -1,4 +1,4 @@
-"""The calls over REST: JSON over HTTP/1.1, for networks that gRPC does not get through."""
+"""The REST transport: JSON over HTTP/1.1, for networks that block gRPC."""
 
 import json
 import re
@@ -17,17 +17,17 @@ from drayman.tasks_v2.services.cloud_tasks.transports.base import CloudTasksTran
 from drayman.tasks_v2.services.cloud_tasks.transports.calls import Call
 
 VERSION = "v2"
-# How many threads can call at a time without waiting for one another's connections to open.
-CONNECTIONS = 64
+# Connections to keep open, and so the threads that can call at a time without opening new ones.
+MAX_CONNECTIONS = 64
 
 
 class CloudTasksRestInterceptor:
-    """Sees every request before it is sent and every response before it is given.
+    """Hooks that see and change each request and response. A subclass overrides them.
 
-    Each RPC has its hooks, which a subclass overrides: ``pre_create_task(request, metadata)``
-    returns what to send, ``post_create_task(response)`` what to give to the caller, and
-    ``post_create_task_with_metadata(response, metadata)`` both that and the headers. Deletions,
-    which answer nothing, have the first alone; location and operation calls the first two.
+    For example, ``pre_create_task(request, metadata)`` returns the request and headers to send,
+    ``post_create_task(response)`` returns the response for the caller, and
+    ``post_create_task_with_metadata(response, metadata)`` returns it with the headers. RPCs that
+    return nothing have only the first hook, those of locations and operations the first two.
 
     Example:
         >>> class Own(CloudTasksRestInterceptor):
@@ -39,21 +39,21 @@ class CloudTasksRestInterceptor:
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Callable[..., Any]:
-            """The hooks of each RPC."""
+            """Return a hook of an RPC."""
 
 
 def _pre(_self: Any, request: Any, metadata: Metadata) -> tuple[Any, Metadata]:
-    """What to send: the request and its headers."""
+    """Return the request and the headers to send."""
     return request, metadata
 
 
 def _post(_self: Any, response: Any) -> Any:
-    """What to give to the caller."""
+    """Return the response for the caller."""
     return response
 
 
 def _post_with_metadata(_self: Any, response: Any, metadata: Metadata) -> tuple[Any, Metadata]:
-    """What to give to the caller, seen with the headers of the answer."""
+    """Return the response for the caller and the headers of the HTTP response."""
     return response, metadata
 
 
@@ -67,22 +67,22 @@ for _rpc in (*rpcs.RPCS, *rpcs.MIXINS):
 
 
 class CloudTasksRestTransport(CloudTasksTransport):
-    """Calls over REST.
+    """Makes the calls over REST.
 
     Args:
-        host: ``host`` or ``host:port``, perhaps with ``http://`` or ``https://`` in front.
-            A plain-text host is not sent credentials that were not given; those that were given
-            travel to it in the clear.
-        credentials: Whose calls these are; found in the environment when absent.
-        credentials_file: Deprecated: a file that holds them.
-        scopes: The OAuth scopes to ask for.
-        client_cert_source_for_mtls: Gives the certificate and key of mutual TLS.
-        quota_project_id: The project that pays.
-        client_info: What to say in ``x-goog-api-client``; None says nothing.
-        always_use_jwt_access: Whether service accounts sign their own tokens.
-        url_scheme: ``https``, or ``http`` for a host without a scheme.
-        interceptor: Sees every request and response.
-        api_audience: The audience for credentials that need one.
+        host: ``host`` or ``host:port``, optionally with ``http://`` or ``https://`` in front.
+        credentials: The credentials of all calls. By default they come from the environment, or
+            there are none for a plain-text host. Explicit credentials are sent to a plain-text
+            host in plain text.
+        credentials_file: Deprecated: a file with the credentials.
+        scopes: The OAuth scopes of the credentials.
+        client_cert_source_for_mtls: Returns the client certificate and key for mutual TLS.
+        quota_project_id: The project to bill and to count quota for.
+        client_info: The client info to send in ``x-goog-api-client``. None omits the header.
+        always_use_jwt_access: Whether service accounts sign their access tokens themselves.
+        url_scheme: The scheme of a host without one: ``https`` or ``http``.
+        interceptor: The hooks for requests and responses.
+        api_audience: The audience, for credentials that need one.
     """
 
     kind = "rest"
@@ -107,8 +107,11 @@ class CloudTasksRestTransport(CloudTasksTransport):
         from requests.adapters import HTTPAdapter
 
         address = endpoint.parse(host, grpc=False)
+        scheme = address.scheme or url_scheme
+        if scheme == "http" and credentials is None and credentials_file is None:
+            credentials = auth.AnonymousCredentials()
         super().__init__(
-            host=f"{address.scheme or url_scheme}://{address.place}",
+            host=f"{scheme}://{address.authority}",
             credentials=credentials,
             credentials_file=credentials_file,
             scopes=scopes,
@@ -117,8 +120,13 @@ class CloudTasksRestTransport(CloudTasksTransport):
             always_use_jwt_access=always_use_jwt_access,
             api_audience=api_audience,
         )
+        if quota_project_id and isinstance(self._credentials, auth.CredentialsWithQuotaProject):
+            self._credentials = self._credentials.with_quota_project(quota_project_id)
+        self._credentials = auth.with_scopes_if_required(
+            self._credentials, scopes, default_scopes=self.AUTH_SCOPES
+        )
         self._operations_client: Any = None
-        # Nobody's credentials cannot be refreshed: a 401 is then the caller's to see.
+        # Anonymous credentials cannot be refreshed, so a 401 response is final.
         anonymous = isinstance(self._credentials, auth.AnonymousCredentials)
         self._session: Any = auth_requests.AuthorizedSession(
             self._credentials,
@@ -126,64 +134,45 @@ class CloudTasksRestTransport(CloudTasksTransport):
             **({"refresh_status_codes": ()} if anonymous else {}),
         )
         for prefix in ("http://", "https://"):
-            self._session.mount(prefix, HTTPAdapter(pool_maxsize=CONNECTIONS))
+            self._session.mount(prefix, HTTPAdapter(pool_maxsize=MAX_CONNECTIONS))
         if client_cert_source_for_mtls:
             self._session.configure_mtls_channel(client_cert_source_for_mtls)
         self._interceptor = interceptor or CloudTasksRestInterceptor()
 
-    def _find_credentials(
-        self,
-        credentials: Any,
-        credentials_file: str | None,
-        scopes: Sequence[str] | None,
-        quota_project_id: str | None,
-        audience: str,
-    ) -> Any:
-        from google.auth import credentials as auth
-
-        if self._host.startswith("http://") and credentials is None and credentials_file is None:
-            return auth.AnonymousCredentials()
-        found = super()._find_credentials(
-            credentials, credentials_file, scopes, quota_project_id, audience
-        )
-        if quota_project_id and isinstance(found, auth.CredentialsWithQuotaProject):
-            found = found.with_quota_project(quota_project_id)
-        return auth.with_scopes_if_required(found, scopes, default_scopes=self.AUTH_SCOPES)
-
     @property
     def operations_client(self) -> Any:
-        """A client of ``google.longrunning.Operations`` at the same host."""
+        """A client for ``google.longrunning.Operations`` at the same host."""
         if self._operations_client is None:
             from google.api_core import operations_v1
 
             (get,) = (rpc for rpc in rpcs.MIXINS if rpc.name == "GetOperation")
-            option = {"method": get.verb.lower(), "uri": f"/{VERSION}/{get.path}"}
+            http_rule = {"method": get.verb.lower(), "uri": f"/{VERSION}/{get.path}"}
             self._operations_client = operations_v1.AbstractOperationsClient(
                 transport=operations_v1.OperationsRestTransport(
-                    host=self._host,  # with its scheme, which goes before `url_scheme`
+                    host=self._host,  # its scheme overrides `url_scheme`
                     credentials=self._credentials,
                     scopes=self._scopes,
-                    http_options={f"{get.service}.{get.name}": [option]},
+                    http_options={f"{get.service}.{get.name}": [http_rule]},
                     path_prefix=VERSION,
                 )
             )
         return self._operations_client
 
     def make_stub(self, rpc: rpcs.Rpc) -> Callable[..., Any]:
-        """The callable of one RPC."""
+        """Return the callable that makes an RPC once."""
         return RestStub(rpc, self._host, self._session, self._interceptor)
 
     def wrap(self, stub: Callable[..., Any], rpc: rpcs.Rpc) -> Callable[..., Any]:
-        """The callable with its row's defaults."""
+        """Return a callable with the retry, timeout and headers of an RPC."""
         return Call(stub, rpc, self._headers, logged=False)
 
     def close(self) -> None:
-        """Close the connections, which other clients may share."""
+        """Close the connections, also for other clients that use the transport."""
         self._session.close()
 
 
 class RestStub:
-    """One RPC over REST."""
+    """Makes one RPC over REST."""
 
     def __init__(
         self, rpc: rpcs.Rpc, host: str, session: Any, interceptor: CloudTasksRestInterceptor
@@ -193,13 +182,13 @@ class RestStub:
         self._session = session
         self._pre = getattr(interceptor, f"pre_{rpc.method}")
         self._post = getattr(interceptor, f"post_{rpc.method}", None)
-        self._post_with = getattr(interceptor, f"post_{rpc.method}_with_metadata", None)
+        self._post_with_metadata = getattr(interceptor, f"post_{rpc.method}_with_metadata", None)
 
     def __call__(
         self,
         request: Any,
         *,
-        retry: Any = None,  # noqa: ARG002 - part of the shape that Google's callables have
+        retry: Any = None,  # noqa: ARG002 - Google's callables take it
         timeout: float | None = None,
         metadata: Metadata = (),
     ) -> Any:
@@ -207,83 +196,85 @@ class RestStub:
 
         Raises:
             ValueError: The name in the request does not fit the path.
-            google.api_core.exceptions.GoogleAPICallError: The server said no, or nothing: then
-                the exception is one of requests, too.
+            google.api_core.exceptions.GoogleAPICallError: The call failed. Without a response,
+                the exception is an exception of requests as well.
         """
         request, metadata = self._pre(request, metadata)
         path, query, body = transcode(self._rpc, getattr(request, "_pb", request))
         url = f"{self._host}/{VERSION}/{path}"
         headers = {**dict(metadata), "Content-Type": "application/json"}
-        if request_log.wanted():
+        if request_log.is_enabled():
             self._log("Sending request for", request, "httpRequest", headers, requestUrl=url)
-        answer = self._answer(url, params=query, data=body, headers=headers, timeout=timeout)
-        if answer.status_code >= 400:  # noqa: PLR2004 - the first status that is an error
-            raise failure(answer)
+        http_response = self._send(url, params=query, data=body, headers=headers, timeout=timeout)
+        if http_response.status_code >= 400:  # noqa: PLR2004 - the first status that is an error
+            raise to_api_error(http_response)
         if self._post is None:
             return empty_pb2.Empty()
-        response = self._post(parse(self._rpc, answer.content))
-        if self._post_with is not None:
-            seen = [(key, str(value)) for key, value in answer.headers.items()]
-            response, _ = self._post_with(response, seen)
-        if request_log.wanted():
-            headers = dict(answer.headers)
-            status = answer.status_code
+        response = self._post(parse_response(self._rpc, http_response.content))
+        if self._post_with_metadata is not None:
+            header_pairs = [(key, str(value)) for key, value in http_response.headers.items()]
+            response, _ = self._post_with_metadata(response, header_pairs)
+        if request_log.is_enabled():
+            headers = dict(http_response.headers)
+            status = http_response.status_code
             self._log("Received response for", response, "httpResponse", headers, status=status)
         return response
 
-    def _answer(self, url: str, **options: Any) -> Any:
+    def _send(self, url: str, **options: Any) -> Any:
         from requests import RequestException
 
         try:
             return self._session.request(self._rpc.verb, url, **options)
         except RequestException as error:
-            from drayman.tasks_v2.services.cloud_tasks.transports import unreached
+            from drayman.tasks_v2.services.cloud_tasks.transports import connection_errors
 
-            failed = unreached.failure(error)
-            if failed is error:
+            api_error = connection_errors.to_api_error(error)
+            if api_error is error:
                 raise
-            raise failed from error
+            raise api_error from error
 
-    def _log(self, text: str, message: Any, field: str, headers: Any, **more: Any) -> None:
-        told = {
+    def _log(self, text: str, message: Any, field: str, headers: Any, **extra: Any) -> None:
+        exchange = {
             "payload": request_log.payload(message),
             "requestMethod": self._rpc.verb.lower(),
             "headers": headers,
-            **more,
+            **extra,
         }
-        request_log.event(
-            f"{text} {self._rpc.full_name}", self._rpc, **{field: told, "metadata": headers}
+        request_log.emit(
+            f"{text} {self._rpc.full_name}", self._rpc, **{field: exchange, "metadata": headers}
         )
 
 
 def transcode(rpc: rpcs.Rpc, request: Any) -> tuple[str, dict[str, Any], bytes | None]:
-    """Path, query and body of a request, by its row.
+    """Return the path, the query and the body of an HTTP request for an RPC.
 
     Raises:
         ValueError: The name in the request does not fit the path.
     """
-    own = rpc.service == rpcs.SERVICE
-    fields = json_format.MessageToDict(request, use_integers_for_enums=own)
+    is_cloud_tasks = rpc.service == rpcs.SERVICE
+    fields = json_format.MessageToDict(request, use_integers_for_enums=is_cloud_tasks)
     path = re.sub(
-        r"\{([\w.]+)=([^}]+)\}", lambda match: _take(rpc, fields, *match.groups()), rpc.path
+        r"\{([\w.]+)=([^}]+)\}",
+        lambda match: _pop_path_field(rpc, fields, *match.groups()),
+        rpc.path,
     )
     body: bytes | None = None
     if rpc.body == "*":
         body, fields = json.dumps(fields).encode(), {}
     elif rpc.body:
         body = json.dumps(fields.pop(_json_name(rpc.body), {})).encode()
-    if own:
+    if is_cloud_tasks:
         fields["$alt"] = "json;enum-encoding=int"
     return path, fields, body
 
 
-def _take(rpc: rpcs.Rpc, fields: dict[str, Any], field: str, pattern: str) -> str:
-    """Take the path's field out of the others."""
+def _pop_path_field(rpc: rpcs.Rpc, fields: dict[str, Any], field: str, pattern: str) -> str:
+    """Remove the field that is part of the path, and return its value."""
     *parents, name = field.split(".")
-    holder = fields
+    message = fields
     for parent in parents:
-        holder = holder.get(_json_name(parent), {})
-    value: str = holder.pop(_json_name(name), "")
+        message = message.get(_json_name(parent), {})
+    value: str = message.pop(_json_name(name), "")
     if not re.fullmatch(pattern.replace("*", "[^/]+"), value):
         raise ValueError(f"{rpc.method}: {field} must look like {pattern}, but is {value!r}.")
     return value
@@ -294,44 +285,44 @@ def _json_name(field: str) -> str:
     return first + "".join(word.title() for word in rest)
 
 
-def parse(rpc: rpcs.Rpc, content: bytes) -> Any:
-    """The response's message; fields that it does not know are left out."""
+def parse_response(rpc: rpcs.Rpc, content: bytes) -> Any:
+    """Parse a JSON response into the response message. Unknown fields are ignored."""
     values = json.loads(content)
     if rpc.response is operations_pb2.Operation:
         for packed in (values.get("metadata", {}), values.get("response", {})):
             if "@type" in packed:
-                packed["@type"] = packed["@type"].replace(operations.THEIRS, operations.OURS)
+                packed["@type"] = operations.to_our_package(packed["@type"])
     response = rpc.response()
     message = getattr(response, "_pb", response)
     json_format.ParseDict(values, message, ignore_unknown_fields=True)
     return response
 
 
-def failure(answer: Any) -> exceptions.GoogleAPICallError:
-    """The exception for an answer of 400 and above.
+def to_api_error(http_response: Any) -> exceptions.GoogleAPICallError:
+    """Return the exception for a response with a status code of 400 or more.
 
-    The HTTP code alone says Conflict where gRPC says AlreadyExists; the status in the error's
-    body says which it is, and the exception is then of that more precise class.
+    ``google.api_core`` derives the class from the status code, for example ``Conflict`` from 409.
+    The status name in the body selects the subclass that gRPC raises, ``AlreadyExists``.
     """
     error: exceptions.GoogleAPICallError
     try:
-        error = exceptions.from_http_response(answer)
-    except AttributeError:  # the body is JSON, but no error's
-        told = f"{answer.request.method} {answer.url}: unknown error"
-        error = exceptions.from_http_status(answer.status_code, told)
-    precise = _PRECISE.get(_status(answer), type(error))
-    if precise is type(error) or not issubclass(precise, type(error)):
+        error = exceptions.from_http_response(http_response)
+    except AttributeError:  # the body is JSON of another form
+        text = f"{http_response.request.method} {http_response.url}: unknown error"
+        error = exceptions.from_http_status(http_response.status_code, text)
+    subclass = _CLASS_BY_STATUS.get(_status_name(http_response), type(error))
+    if subclass is type(error) or not issubclass(subclass, type(error)):
         return error
-    return precise(
+    return subclass(
         error.message,
         errors=error.errors,
         details=error.details,
-        response=answer,
-        error_info=error._error_info,  # noqa: SLF001 - it has no other name
+        response=http_response,
+        error_info=error._error_info,  # noqa: SLF001 - there is no public name
     )
 
 
-_PRECISE: dict[str, type[exceptions.GoogleAPICallError]] = {
+_CLASS_BY_STATUS: dict[str, type[exceptions.GoogleAPICallError]] = {
     "ABORTED": exceptions.Aborted,
     "ALREADY_EXISTS": exceptions.AlreadyExists,
     "CANCELLED": exceptions.Cancelled,
@@ -351,10 +342,10 @@ _PRECISE: dict[str, type[exceptions.GoogleAPICallError]] = {
 }
 
 
-def _status(answer: Any) -> str:
-    """The status that the error's body names; an empty one when it is not of that form."""
+def _status_name(http_response: Any) -> str:
+    """Return the status name in the body of an error, or an empty string if there is none."""
     try:
-        status = answer.json()["error"]["status"]
+        status = http_response.json()["error"]["status"]
     except (ValueError, KeyError, TypeError):
         return ""
     return status if isinstance(status, str) else ""

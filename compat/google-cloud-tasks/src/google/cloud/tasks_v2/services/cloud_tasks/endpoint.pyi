@@ -2,8 +2,8 @@
 from drayman.tasks_v2.services.cloud_tasks.endpoint import Address as Address
 from drayman.tasks_v2.services.cloud_tasks.endpoint import Endpoint as Endpoint
 from drayman.tasks_v2.services.cloud_tasks.endpoint import credentials as credentials
-from drayman.tasks_v2.services.cloud_tasks.endpoint import emulator as emulator
+from drayman.tasks_v2.services.cloud_tasks.endpoint import emulator_address as emulator_address
 from drayman.tasks_v2.services.cloud_tasks.endpoint import mutual_tls as mutual_tls
 from drayman.tasks_v2.services.cloud_tasks.endpoint import parse as parse
 from drayman.tasks_v2.services.cloud_tasks.endpoint import resolve as resolve
-from drayman.tasks_v2.services.cloud_tasks.endpoint import universe as universe
+from drayman.tasks_v2.services.cloud_tasks.endpoint import universe_domain as universe_domain

@@ -2,3 +2,4 @@
 from drayman.tasks_v2.services.cloud_tasks.operations import async_operation as async_operation
 from drayman.tasks_v2.services.cloud_tasks.operations import deserialize as deserialize
 from drayman.tasks_v2.services.cloud_tasks.operations import sync_operation as sync_operation
+from drayman.tasks_v2.services.cloud_tasks.operations import to_our_package as to_our_package

@@ -2,6 +2,6 @@
 from drayman.tasks_v2.services.cloud_tasks.transports.rest import CloudTasksRestInterceptor as CloudTasksRestInterceptor
 from drayman.tasks_v2.services.cloud_tasks.transports.rest import CloudTasksRestTransport as CloudTasksRestTransport
 from drayman.tasks_v2.services.cloud_tasks.transports.rest import RestStub as RestStub
-from drayman.tasks_v2.services.cloud_tasks.transports.rest import failure as failure
-from drayman.tasks_v2.services.cloud_tasks.transports.rest import parse as parse
+from drayman.tasks_v2.services.cloud_tasks.transports.rest import parse_response as parse_response
+from drayman.tasks_v2.services.cloud_tasks.transports.rest import to_api_error as to_api_error
 from drayman.tasks_v2.services.cloud_tasks.transports.rest import transcode as transcode
