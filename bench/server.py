@@ -25,9 +25,9 @@ import uvloop
 
 from drayman.core.clock import DAY, SystemClock
 from drayman.core.limits import Limits
-from drayman.core.queue import Queue, State
+from drayman.core.queue import Queue, State, creation
 from drayman.core.task import NewTask
-from drayman.store.sqlite.store import SqliteStore
+from drayman.store.sqlite.database import open_store
 from drayman.tasks_v2 import rpcs, types
 from drayman.wire import tasks
 
@@ -104,10 +104,11 @@ def queue_name(number: int) -> str:
 async def fill(path: Path, total: int, queues: int, url: str, *, paused: bool) -> None:
     """Put tasks into a store that no server has open."""
     clock = SystemClock()
-    store = await SqliteStore.open(str(path), Limits(), clock.now(), safe=False)
+    store = await open_store(str(path), Limits(), clock.now(), safe=False)
     state = State.PAUSED if paused else State.RUNNING
     for number in range(queues):
-        await store.create_queue(Queue(queue_name(number), state=state), clock.now())
+        queue = Queue(queue_name(number), state=state)
+        await store.update_queue(queue.name, creation(queue), clock.now())
     message = types.Task.pb()(http_request={"url": url, "http_method": 1, "body": BODY})
     request = tasks.accept(queue_name(0), message, clock.now(), Limits().task).request
     due = clock.now() + (DAY if paused else 0)

@@ -33,10 +33,10 @@ import uvloop
 
 from drayman.core.clock import MILLISECOND, SECOND, SystemClock
 from drayman.core.limits import Limits
-from drayman.core.queue import Queue, RateLimits, RetryConfig
+from drayman.core.queue import Queue, RateLimits, RetryConfig, creation
 from drayman.core.task import NewTask
 from drayman.server import widen_file_table
-from drayman.store.sqlite.store import SqliteStore
+from drayman.store.sqlite.database import open_store
 from drayman.tasks_v2 import types
 from drayman.wire import tasks
 from server import LOCATION, cpu_seconds, pin, resident, serve
@@ -111,14 +111,13 @@ async def wait(seconds: int, expected: int) -> None:
 async def fill(path: Path, names: list[str], port: int, seconds: int) -> dict[str, int]:
     """Put the tasks of some seconds into a store that no server has open."""
     clock = SystemClock()
-    store = await SqliteStore.open(str(path), Limits(), clock.now(), safe=False)
+    store = await open_store(str(path), Limits(), clock.now(), safe=False)
     start, expected = clock.now() + LEAD, {}
     for name in names:
         queue = f"{LOCATION}/queues/{name}"
         retry = RetryConfig(max_backoff=10 * SECOND)
-        await store.create_queue(
-            Queue(queue, rate_limits=RateLimits(), retry_config=retry), clock.now()
-        )
+        created = Queue(queue, rate_limits=RateLimits(), retry_config=retry)
+        await store.update_queue(queue, creation(created), clock.now())
         rate = RATES.get(name, 10_000 // CROWD // (seconds // 2))
         new, moments = [], random.Random(name)
         for number in range(rate * seconds):

@@ -7,7 +7,7 @@ import pytest
 from drayman import server as server_module
 from drayman.core.clock import ManualClock
 from drayman.core.events import Crashed
-from drayman.core.queue import Queue, State
+from drayman.core.queue import Queue, State, creation
 from drayman.server import Server, StartError
 from drayman.settings import load
 
@@ -84,7 +84,7 @@ async def test_the_state_of_a_queue_file_holds_at_every_start(tmp_path, present,
     if present is not None:
         before = Server(settings(store=store))
         await before.start()
-        await before.store.create_queue(Queue(name, present), 0)
+        await before.store.update_queue(name, creation(Queue(name, present)), 0)
         await before.stop()
     server = Server(settings(store=store, queue_file=str(file)))
     await server.start()

@@ -328,9 +328,10 @@ def test_a_queue_file_changes_settings_and_keeps_the_rest(tmp_path):
     file = tmp_path / "queues.yaml"
     file.write_text(f"queues: [{{name: {QUEUE}, rateLimits: {{{RATE}: 7}}, state: RUNNING}}]")
     (declared,) = files.load_queues(str(file), QueueLimits())
-    existing = Queue(QUEUE, State.PAUSED, purge_time=5)
+    existing = Queue(QUEUE, State.PAUSED, purge_time=5, policy=b"policy")
     merged = declared.merge(existing)
-    assert merged == dataclasses.replace(existing, rate_limits=merged.rate_limits)
+    changed = {"rate_limits": merged.rate_limits, "state": State.RUNNING}
+    assert merged == dataclasses.replace(existing, **changed)
     assert merged.rate_limits.max_dispatches_per_second == 7
 
 

@@ -36,12 +36,17 @@ class DeclaredQueue:
     only_create: bool = False
 
     def merge(self, existing: Queue | None) -> Queue:
-        """Return what becomes of the existing queue, or of none; its state is set apart."""
+        """Return what becomes of the existing queue, or of none."""
         if existing is None:
             return self.queue
         if self.only_create:
             return existing
-        return dataclasses.replace(self.queue, state=existing.state, purge_time=existing.purge_time)
+        return dataclasses.replace(
+            self.queue,
+            state=self.state or existing.state,
+            purge_time=existing.purge_time,
+            policy=existing.policy,
+        )
 
 
 def load_queues(path: str, limits: QueueLimits) -> list[DeclaredQueue]:

@@ -43,7 +43,6 @@ from drayman.signing.keyring import KeyRing
 from drayman.signing.signer import TokenSigner
 from drayman.store.contract import Store, StoreError
 from drayman.store.sqlite import database
-from drayman.store.sqlite.store import SqliteStore
 
 SWITCH_INTERVAL = 0.0005
 """Seconds the event loop may keep the interpreter from the store's thread: a tenth of Python's
@@ -129,7 +128,7 @@ class Server:
         kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
         safe = settings.durability == "safe"
         path = store_path(settings)
-        self.store = await SqliteStore.open(path, limits, clock.now(), safe=safe)
+        self.store = await database.open_store(path, limits, clock.now(), safe=safe)
         self._closers.push_async_callback(self.store.close)
         for each in declared:
             await self._declare(each)
@@ -165,9 +164,7 @@ class Server:
     async def _declare(self, declared: DeclaredQueue) -> None:
         # Whoever starts the server wants this queue, even if a call has deleted it since.
         name, now = declared.queue.name, self._clock.now()
-        queue = await self.store.update_queue(name, declared.merge, now, ignore_tombstone=True)
-        if declared.state is not None and declared.state is not queue.state:
-            await self.store.set_state(name, declared.state, now)
+        await self.store.update_queue(name, declared.merge, now, ignore_tombstone=True)
 
     async def _start_http(self, app: HttpApp, sock: socket.socket) -> None:
         server = _Uvicorn(app)

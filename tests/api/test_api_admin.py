@@ -7,9 +7,9 @@ import urllib.request
 import pytest
 
 from drayman.api import admin
-from drayman.core import back_pressure
 from drayman.core.clock import HOUR, MINUTE, SECOND, ManualClock
-from drayman.core.queue import Queue, RetryConfig
+from drayman.core.limits import TaskLimits
+from drayman.core.queue import Queue, RetryConfig, State, creation, replacement
 from drayman.store.contract import QueueStats
 from drayman.tasks_v2 import types
 from drayman.wire import tasks
@@ -41,15 +41,16 @@ def queue(server, request):
     """A queue with three dead letters."""
     name = QUEUE.format(request.node.name.replace("_", "-")[:90].strip("-"))
     store, now = server.server.store, server.clock.now()
-    server.run(store.create_queue(Queue(name, retry_config=RetryConfig(max_attempts=1)), now))
+    created = Queue(name, retry_config=RetryConfig(max_attempts=1))
+    server.run(store.update_queue(name, creation(created), now))
     for task_id in "abc":
         message = types.Task.pb()(
             name=f"{name}/tasks/{task_id}",
             http_request={"url": f"http://127.0.0.1:1/{task_id}", "body": b"x"},
         )
-        new = tasks.accept(name, message, now, server.server._settings.limits.task)
+        new = tasks.accept(name, message, now, TaskLimits())
         server.run(store.create_tasks(name, [new], now))
-    while len(server.run(store.list_dead(name, None, 0, 10))) < 3:
+    while len(server.run(store.list_dead_letters(name, 0, 10))) < 3:
         server.events.get(timeout=10)
     return name
 
@@ -87,7 +88,7 @@ def test_lists_have_pages(server, queue):
 
 def test_dead_letters_are_replayed_by_name_code_or_all_together(server, queue):
     store = server.server.store
-    server.run(store.set_state(queue, 2, server.clock.now()))
+    server.run(store.update_queue(queue, replacement(state=State.PAUSED), server.clock.now()))
     status, done = call(server, f"{queue}/deadLetters:replay", "POST", {"tasks": ["a", "z"]})
     assert (status, done["count"]) == (200, 1)
     assert done["failed"]["z"]["code"] == "NOT_FOUND"
@@ -140,10 +141,8 @@ def test_stats(server, queue):
 
 def test_stats_say_what_holds_a_queue_back_and_what_waits():
     now = 1_700_000_000 * SECOND
-    pressure = back_pressure.State(
-        0.5, now + MINUTE, now, now - back_pressure.MEMORY, 10.0, 4.0, 2.0
-    )
-    assert admin.show_stats(QueueStats(2, 250.0, pressure, now + HOUR, 1), now) == {
+    stats = QueueStats(2, 250.0, 5.0, 2.0, 1.0, now + MINUTE, now + HOUR, 1)
+    assert admin.show_stats(stats, now) == {
         "inFlight": 2,
         "effectiveExecutionRate": 250.0,
         "recentAnswers": {"all": 5.0, "errors": 2.0, "pushbacks": 1.0},

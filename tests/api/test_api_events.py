@@ -18,7 +18,7 @@ from drayman.core.events import (
     TasksDeleted,
 )
 from drayman.core.limits import TaskLimits
-from drayman.core.queue import Queue, RetryConfig
+from drayman.core.queue import Queue, RetryConfig, creation
 from drayman.core.status import Code
 from drayman.tasks_v2 import types
 from drayman.wire import tasks
@@ -178,12 +178,12 @@ def test_a_buffered_task_is_an_event(server, clients, location):
 def test_a_replay_is_a_creation(server, location):
     name, store, now = f"{location}/queues/dead", server.server.store, server.clock.now()
     queue = Queue(name, retry_config=RetryConfig(max_attempts=1))
-    server.run(store.create_queue(queue, now))
+    server.run(store.update_queue(name, creation(queue), now))
     message = types.Task.pb()(http_request={"url": "http://127.0.0.1:1/"})
     message.name = f"{name}/tasks/t"
     new = tasks.accept(name, message, now, TaskLimits())
     server.run(store.create_tasks(name, [new], now))
-    while not server.run(store.list_dead(name, None, 0, 1)):
+    while not server.run(store.list_dead_letters(name, 0, 1)):
         server.events.get(timeout=30)
     emitted = Emitted(server)
     body = json.dumps({"tasks": ["t", "none"]}).encode()

@@ -26,7 +26,7 @@ TASK = Task(
 )
 
 
-def settle(result, *, config=CONFIG, forced_at=None, **changes):
+def decide(result, *, config=CONFIG, forced_at=None, **changes):
     task = dataclasses.replace(TASK, **changes)
     claim = Claim(7, Queue(QUEUE), task, forced_at)
     outcome = delivery.judge(Kind.HTTP, result)
@@ -34,33 +34,33 @@ def settle(result, *, config=CONFIG, forced_at=None, **changes):
 
 
 def test_a_success_completes_the_task():
-    settlement = settle(Response(204), dispatch_count=100)
-    assert settlement.verdict is Verdict.COMPLETED
+    decided = decide(Response(204), dispatch_count=100)
+    assert decided.verdict is Verdict.COMPLETED
 
 
 def test_a_failure_is_tried_again_after_its_backoff_from_now():
-    settlement = settle(Response(500), dispatch_count=2)
-    assert settlement.verdict is Verdict.RETRY
-    assert settlement.schedule_time == NOW + 20 * SECOND
+    decided = decide(Response(500), dispatch_count=2)
+    assert decided.verdict is Verdict.RETRY
+    assert decided.schedule_time == NOW + 20 * SECOND
 
 
 def test_the_last_failure_ends_the_task_and_says_why():
-    settlement = settle(Response(500), dispatch_count=3)
-    assert (settlement.verdict, settlement.reason) == (Verdict.FAILED, "all 3 attempts failed")
+    decided = decide(Response(500), dispatch_count=3)
+    assert (decided.verdict, decided.reason) == (Verdict.FAILED, "all 3 attempts failed")
 
 
 def test_a_forced_attempt_is_followed_by_a_delay_from_the_call():
-    settlement = settle(Response(500), forced_at=NOW - 4 * SECOND)
-    assert settlement.schedule_time == NOW + 6 * SECOND
+    decided = decide(Response(500), forced_at=NOW - 4 * SECOND)
+    assert decided.schedule_time == NOW + 6 * SECOND
 
 
 def test_a_retry_is_never_scheduled_in_the_past():
-    settlement = settle(Response(500), forced_at=NOW - HOUR)
-    assert settlement.schedule_time == NOW
+    decided = decide(Response(500), forced_at=NOW - HOUR)
+    assert decided.schedule_time == NOW
 
 
 @pytest.mark.parametrize(
-    ("said", "delay"),
+    ("hint", "delay"),
     [
         (RetryHint(not_before=NOW + 15 * SECOND), 15),
         (RetryHint(not_before=NOW + 5 * SECOND), 10),  # a longer backoff wins
@@ -68,35 +68,33 @@ def test_a_retry_is_never_scheduled_in_the_past():
         (RetryHint(at=NOW + 5 * SECOND, not_before=NOW + 15 * SECOND), 5),
     ],
 )
-def test_a_handler_has_a_say(said, delay):
+def test_a_retry_hint_wins_over_the_backoff(hint, delay):
     claim = Claim(7, Queue(QUEUE), dataclasses.replace(TASK, dispatch_count=1))
     outcome = delivery.judge(Kind.HTTP, Response(503))
-    settlement = lifecycle.decide(claim, outcome, CONFIG, retention=RETENTION, now=NOW, said=said)
-    assert settlement.schedule_time == NOW + delay * SECOND
+    decided = lifecycle.decide(claim, outcome, CONFIG, retention=RETENTION, now=NOW, hint=hint)
+    assert decided.schedule_time == NOW + delay * SECOND
 
 
 @pytest.mark.parametrize(("spare", "verdict"), [(0, Verdict.RETRY), (-1, Verdict.FAILED)])
 def test_a_retry_that_would_outlive_the_retention_is_none(spare, verdict):
     config = RetryConfig(max_attempts=-1, min_backoff=10 * SECOND)
     created = NOW + 10 * SECOND - RETENTION + spare
-    settlement = settle(Response(500), config=config, create_time=created)
-    assert settlement.verdict is verdict
-    assert settlement.reason == ("it would outlive its retention" if spare else "")
+    decided = decide(Response(500), config=config, create_time=created)
+    assert decided.verdict is verdict
+    assert decided.reason == ("it would outlive its retention" if spare else "")
 
 
 def test_the_duration_counts_from_the_first_attempt():
     config = RetryConfig(max_attempts=-1, max_retry_duration=HOUR)
-    lasting = settle(Response(500), config=config, first_dispatch_time=NOW - HOUR + 1)
-    over = settle(Response(500), config=config, first_dispatch_time=NOW - HOUR)
+    lasting = decide(Response(500), config=config, first_dispatch_time=NOW - HOUR + 1)
+    over = decide(Response(500), config=config, first_dispatch_time=NOW - HOUR)
     assert (lasting.verdict, over.verdict) == (Verdict.RETRY, Verdict.FAILED)
 
 
 @pytest.mark.parametrize(
     "result", [Response(200), Response(503), Response(404), NoResponse(Failure.DEADLINE, "late")]
 )
-def test_a_settlement_carries_the_claim_and_the_whole_outcome(result):
-    settlement = settle(result)
-    outcome = dataclasses.asdict(delivery.judge(Kind.HTTP, result))
-    del outcome["success"]
-    assert outcome.items() <= dataclasses.asdict(settlement).items()
-    assert (settlement.claim, settlement.response_time) == (7, NOW)
+def test_a_result_contains_the_claim_and_the_whole_outcome(result):
+    decided = decide(result)
+    assert decided.outcome == delivery.judge(Kind.HTTP, result)
+    assert (decided.claim.number, decided.end_time) == (7, NOW)

@@ -1,4 +1,3 @@
-import asyncio
 import sys
 from pathlib import Path
 
@@ -10,17 +9,14 @@ from dispatch_world import World
 
 from drayman.core.clock import ManualClock
 from drayman.core.limits import Limits
-from drayman.store.sqlite.store import SqliteStore
+from drayman.store.sqlite.database import open_store
 
 
 @pytest.fixture
 async def world():
     clock, limits = ManualClock(), Limits()
-    world = World(await SqliteStore.open(":memory:", limits, clock.now()), clock, limits)
+    world = World(await open_store(":memory:", limits, clock.now()), clock, limits)
     world.start()
     yield world
-    attempts = world.dispatcher._attempts
-    for attempt in attempts:
-        attempt.cancel()
-    await asyncio.gather(*attempts, return_exceptions=True)
+    await world.dispatcher.cancel()
     await world.store.close()

@@ -5,6 +5,7 @@ import collections
 import dataclasses
 import itertools
 
+from drayman.core import queue as queues
 from drayman.core.clock import SECOND
 from drayman.core.delivery import NoResponse, Response
 from drayman.core.queue import Queue, RateLimits, RetryConfig, State
@@ -97,7 +98,7 @@ class World:
             f"{LOCATION}/queues/{id_}", State.RUNNING, RateLimits(rate, burst, concurrency),
             RetryConfig(**retry), None, settings,
         )  # fmt: skip
-        await self.store.create_queue(queue, self.now)
+        await self.store.update_queue(queue.name, queues.creation(queue), self.now)
         return queue.name
 
     async def task(self, queue, *, delay=0, url=URL, app_engine=False, **fields):
@@ -120,6 +121,22 @@ class World:
     async def tasks(self, queue, count, **fields):
         return [await self.task(queue, **fields) for _ in range(count)]
 
+    async def set_state(self, queue, state):
+        """Pause or resume a queue, as the API does."""
+        resumed = state is State.RUNNING
+        change = queues.replacement(state=state)
+        await self.store.update_queue(queue, change, self.now, reset_pressure=resumed)
+
+    async def in_flight(self, id_="q"):
+        """Return how many attempts of a queue are in flight."""
+        return (await self.store.queue_stats(f"{LOCATION}/queues/{id_}", self.now)).in_flight
+
+    async def dead_letter(self, name):
+        """Return the dead letter of a task."""
+        queue, task_id = name.split("/tasks/")
+        (letter,) = await self.store.list_dead_letters(queue, 0, 1, task=task_id)
+        return letter
+
     async def get(self, name):
         return await self.store.get_task(name, self.now)
 
@@ -129,9 +146,9 @@ class World:
 
     async def step(self):
         """Start what is due; return how many attempts that were."""
-        before = len(self.dispatcher._attempts)
+        before = self.dispatcher.in_flight
         await self.dispatcher.step()
-        return len(self.dispatcher._attempts) - before
+        return self.dispatcher.in_flight - before
 
     async def run(self):
         """Start what is due and wait for its end; return how many attempts that were."""
@@ -159,4 +176,4 @@ class World:
 
     @property
     def last_end(self):
-        return self.ended()[-1].settlement
+        return self.ended()[-1].result

@@ -9,7 +9,7 @@ from drayman.core.lifecycle import Verdict
 from drayman.core.limits import Limits
 from drayman.core.queue import State
 from drayman.dispatch import dispatcher
-from drayman.store.sqlite.store import SqliteStore
+from drayman.store.sqlite.database import open_store
 
 
 async def rate(world, queue):
@@ -81,12 +81,12 @@ async def test_slowing_down_and_recovering_are_told_once(world):
     await world.run()
     told = [event for event in world.events if isinstance(event, RateChanged)]
     assert [event.queue for event in told] == [queue, queue]
-    assert told[0].level <= 0.55
-    assert told[1].level == 1.0
+    assert told[0].rate_factor <= 0.55
+    assert told[1].rate_factor == 1.0
 
 
 async def test_what_was_told_of_queues_that_are_gone_is_forgotten(world, monkeypatch):
-    monkeypatch.setattr(dispatcher, "LEVELS", 3)
+    monkeypatch.setattr(dispatcher, "MAX_REPORTED_QUEUES", 3)
     for number in range(5):
         queue = await world.queue(f"q{number}", rate=100)
         await world.task(queue)
@@ -94,7 +94,7 @@ async def test_what_was_told_of_queues_that_are_gone_is_forgotten(world, monkeyp
         await world.run()
         await world.run()
         await world.store.delete_queue(queue, world.now)
-    assert len(world.dispatcher._levels) == 3
+    assert world.dispatcher.reported_queues == 3
 
 
 async def test_retry_after_holds_the_task_and_the_recovery(world):
@@ -151,7 +151,7 @@ async def ramping(world):
     """A world whose queues begin slowly."""
     await world.store.close()
     limits = Limits(ramp_up=True)
-    world.store, world.limits = await SqliteStore.open(":memory:", limits, world.now), limits
+    world.store, world.limits = await open_store(":memory:", limits, world.now), limits
     world.start()
     return world
 
@@ -177,8 +177,8 @@ async def test_idle_and_resumed_queues_ramp_up_again(ramping):
     await ramping.run()
     assert 10 <= await rate(ramping, queue) < 10.1
     ramping.clock.advance(9 * MINUTE)
-    await ramping.store.set_state(queue, State.PAUSED, ramping.now)
-    await ramping.store.set_state(queue, State.RUNNING, ramping.now)
+    await ramping.set_state(queue, State.PAUSED)
+    await ramping.set_state(queue, State.RUNNING)
     await ramping.task(queue)
     await ramping.run()
     assert 10 <= await rate(ramping, queue) < 10.1

@@ -23,7 +23,7 @@ def pem():
 @pytest.fixture
 async def known(world, pem):
     """A store that has a key, so that no test waits for one to be generated."""
-    await storage.save_key(world.store, keys.load(pem, world.now), world.now)
+    await storage.save_key(world.store, keys.load(pem, world.now))
     return world
 
 
@@ -125,7 +125,7 @@ async def test_waiting_for_a_token_counts_against_the_deadline(world):
     world.start(bearer_tokens=CachedBearerTokens(source, world.clock))
     name = await world.task(await world.queue(), oidc_token=OIDC)
     await world.step()
-    await world.store.stats()
+    await world.store.check()
     world.clock.advance(10 * MINUTE)
     await world.dispatcher.drain()
     assert "DEADLINE_EXCEEDED" in (await world.get(name)).last_attempt.message

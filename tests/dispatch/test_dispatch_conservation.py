@@ -12,7 +12,7 @@ from drayman.core.clock import MINUTE, SECOND
 from drayman.core.delivery import Failure, NoResponse, Response
 from drayman.core.lifecycle import Verdict
 from drayman.core.limits import Limits, Retention
-from drayman.store.sqlite.store import SqliteStore
+from drayman.store.sqlite.database import open_store
 
 ANSWERS = [
     200, 200, 200, 404, 429, 500, 503, HANG, NoResponse(Failure.CONNECTION, "reset"),
@@ -33,8 +33,7 @@ class Chaos:
         self.settle = world.store.settle
         self.claim_due = world.store.claim_due
         world.store.settle = self.failing(self.noted)
-        self.claimed = {}
-        world.store.claim_due = self.failing(self.claim)
+        world.store.claim_due = self.failing(self.claim_due)
         world.targets.send = self.send
 
     def failing(self, verb):
@@ -52,13 +51,8 @@ class Chaos:
         held = await self.settle(settlements, now)
         for each, was_held in zip(settlements, held, strict=True):
             if was_held and each.verdict is Verdict.COMPLETED:
-                self.delivered.add(self.claimed[each.claim])
+                self.delivered.add(each.claim.task.name)
         return held
-
-    async def claim(self, *given):
-        found = await self.claim_due(*given)
-        self.claimed |= {claim.number: claim.task.name for claim in found.claims}
-        return found
 
     async def send(self, request):
         answer = 200 if self.calm else self.random.choice(ANSWERS)
@@ -91,7 +85,7 @@ class Chaos:
         elif pick < 0.51:
             stopping = asyncio.create_task(world.dispatcher.stop(0))
             while not stopping.done():
-                await world.store.stats()
+                await world.store.check()
                 world.clock.advance(SECOND)
             await stopping
             world.start(server=f"s{self.random.random()}")
@@ -100,14 +94,14 @@ class Chaos:
         elif pick < 0.8:
             world.clock.advance(self.random.choice([SECOND // 10, SECOND, MINUTE]))
         await world.dispatcher.step()
-        await world.store.stats()
+        await world.store.check()
 
     async def settle_down(self, queue):
         """Let everything come to its end."""
         self.calm = True
-        while await self.alive(queue) or self.world.dispatcher._attempts:
+        while await self.alive(queue) or self.world.dispatcher.in_flight:
             await self.world.dispatcher.step()
-            await self.world.store.stats()
+            await self.world.store.check()
             await self.world.store.sweep(self.world.now, 100)
             self.world.clock.advance(MINUTE)
 
@@ -120,14 +114,14 @@ class Chaos:
 async def test_nothing_is_lost_and_nothing_ends_twice(world, seed):
     await world.store.close()
     world.limits = Limits(retention=Retention(3 * MINUTE))
-    world.store = await SqliteStore.open(":memory:", world.limits, world.now)
+    world.store = await open_store(":memory:", world.limits, world.now)
     chaos = Chaos(world, seed)
     world.start()
     queue = await world.queue(max_attempts=3, min_backoff=SECOND, max_backoff=10 * SECOND)
     for _ in range(120):
         await chaos.turn(queue)
     await chaos.settle_down(queue)
-    letters = await world.store.list_dead(queue, None, 0, 1000)
+    letters = await world.store.list_dead_letters(queue, 0, 1000)
     dead = {letter.task.name: letter.time for letter in letters}
     assert not dead.keys() & chaos.delivered
     delivered = {f"{queue}/tasks/{task_id}" for task_id in chaos.answered}
@@ -137,5 +131,5 @@ async def test_nothing_is_lost_and_nothing_ends_twice(world, seed):
     rest = chaos.created - chaos.deleted - chaos.purged.keys() - dead.keys()
     assert rest <= delivered
     assert dead.keys() | chaos.deleted | chaos.purged.keys() | rest == chaos.created
-    assert (await world.store.stats()).in_flight == 0
+    assert await world.in_flight() == 0
     assert (await world.store.queue_stats(queue, world.now)).in_flight == 0

@@ -65,13 +65,13 @@ FAULTS = [errors.Unavailable("the disk is away"), RuntimeError("a fault of ours"
 async def stop_is_waiting(world):
     """Return once ``stop`` waits for the grace to pass."""
     while not any(isinstance(event, Stopping) for event in world.events):
-        await world.store.stats()
+        await world.store.check()
 
 
 async def waiting_timer(world):
     """Return once someone waits for the clock."""
     while not any(timer.callback for *_, timer in world.clock._timers):
-        await world.store.stats()
+        await world.store.check()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=["store", "own"])
@@ -85,7 +85,7 @@ async def test_an_outcome_is_noted_when_the_store_is_back(world, failing, fault)
         await waiting_timer(world)
         assert await world.step() == 0  # its slot stays taken
         assert not await world.gone(first)
-        world.clock.advance(dispatcher.PAUSE)
+        world.clock.advance(dispatcher.RETRY_INTERVAL)
     await world.dispatcher.drain()
     assert await world.gone(first)
     assert len(world.requests) == 1
@@ -97,7 +97,7 @@ async def test_an_outcome_is_noted_when_the_store_is_back(world, failing, fault)
 async def test_a_failed_claim_is_tried_again_after_a_pause(world, failing, fault):
     await world.task(await world.queue())
     failing.failures["claim_due"] = [fault]
-    assert await world.dispatcher.step() == world.now + dispatcher.PAUSE
+    assert await world.dispatcher.step() == world.now + dispatcher.RETRY_INTERVAL
     assert await world.run() == 1
     assert [e.verb for e in world.events if isinstance(e, StoreFailed)] == ["claim_due"]
 
@@ -131,10 +131,10 @@ async def test_what_is_in_flight_may_end_within_the_grace(world):
     await world.step()
     stopping = asyncio.create_task(world.dispatcher.stop(30 * SECOND))
     while not any(isinstance(event, Stopping) for event in world.events):
-        await world.store.stats()
+        await world.store.check()
     answer.set_result(Response(200))
     await stopping
-    assert (await world.store.stats()).in_flight == 0
+    assert await world.in_flight() == 0
     world.start()
     assert await world.run() == 0
 
@@ -148,7 +148,7 @@ async def test_what_outlives_the_grace_is_delivered_again(world):
     await stop_is_waiting(world)
     world.clock.advance(30 * SECOND)
     await stopping
-    assert (await world.store.stats()).in_flight == 0
+    assert await world.in_flight() == 0
     assert not await world.gone(name)
     world.start(server="next")
     assert await world.run() == 1
@@ -179,7 +179,7 @@ async def test_a_claim_on_its_way_when_the_server_stops_is_returned_too(world):
     await stop_is_waiting(world)
     world.clock.advance(SECOND)
     await stopping
-    assert (await world.store.stats()).in_flight == 0
+    assert await world.in_flight() == 0
     world.start()
     assert await world.step() == 1
 

@@ -51,9 +51,9 @@ async def test_an_attempt_is_kept_with_its_answer(world):
     (attempt,) = await kept(world, queue)
     assert attempt.task == name
     assert attempt.target == "PUT https://a.example/x?y"
-    assert (attempt.number, attempt.responses, attempt.code) == (1, 1, Code.INTERNAL)
-    assert attempt.answer == "stack trace \ufffd"
-    assert (attempt.verdict, attempt.retry_time) == ("retry", world.now + 7 * SECOND)
+    assert (attempt.number, attempt.response_count, attempt.outcome.code) == (1, 1, Code.INTERNAL)
+    assert attempt.response_body == "stack trace \ufffd"
+    assert (attempt.result, attempt.retry_time) == ("retry", world.now + 7 * SECOND)
 
 
 @pytest.mark.parametrize(("ratio", "least", "most"), [(0.0, 0, 0), (0.5, 60, 140), (1.0, 200, 200)])
@@ -71,14 +71,14 @@ async def test_the_failure_that_ends_a_task_is_always_kept(world):
     await world.run()
     await world.run()
     (attempt,) = await kept(world, queue)
-    assert (attempt.number, attempt.verdict) == (2, "failed")
-    letter = await world.store.get_dead(name)
+    assert (attempt.number, attempt.result) == (2, "failed")
+    letter = await world.dead_letter(name)
     assert letter.reason == "all 2 attempts failed"
-    assert letter.answer == "no such thing"
+    assert letter.response_body == "no such thing"
     assert letter.task.last_attempt.code is Code.NOT_FOUND
     assert letter.task.dispatch_count == 2
     world.targets.otherwise = 200
-    await world.store.replay_dead([name], world.now)
+    await world.store.replay_dead_letters([name], world.now)
     await world.run()
     assert world.requests[-1].body == b"precious"
     assert world.requests[-1].headers["X-CloudTasks-TaskRetryCount"] == "0"
@@ -89,14 +89,14 @@ async def test_a_task_its_handler_refused_is_a_dead_letter(world):
     name = await world.task(await world.queue())
     world.targets.will(Response(400, {"drayman-retry": "never"}))
     await world.run()
-    assert (await world.store.get_dead(name)).reason == "its handler refused it"
+    assert (await world.dead_letter(name)).reason == "its handler refused it"
 
 
 async def test_what_a_target_sent_is_kept_although_no_text_can_hold_it(world):
     name = await world.task(await world.queue(max_attempts=1))
     world.targets.will(Response(500, {}, b"a\0b\xff"))
     await world.run()
-    assert (await world.store.get_dead(name)).answer == "a\ufffdb\ufffd"
+    assert (await world.dead_letter(name)).response_body == "a\ufffdb\ufffd"
 
 
 async def test_a_record_says_what_became_of_the_task(world):
@@ -116,10 +116,10 @@ async def test_a_record_says_what_became_of_the_task(world):
     slow.set_result(Response(200))
     await world.dispatcher.drain()
     second, first = world.events
-    assert (second.fate, first.fate) == (SettleResult.SUPERSEDED, SettleResult.SETTLED)
+    assert (second.settled, first.settled) == (SettleResult.SUPERSEDED, SettleResult.SETTLED)
     (superseded,) = await kept(world, queue)  # of the first no record is asked for
-    assert (superseded.verdict, superseded.reason) == ("superseded", "")
-    assert await world.store.list_dead(queue, None, 0, 10) == []
+    assert (superseded.result, superseded.reason) == ("superseded", "")
+    assert await world.store.list_dead_letters(queue, 0, 10) == []
 
 
 async def test_an_attempt_of_a_deleted_task_is_no_failure_of_the_task(world, caplog):
@@ -133,7 +133,7 @@ async def test_an_attempt_of_a_deleted_task_is_no_failure_of_the_task(world, cap
     answer.set_result(Response(500))
     await world.dispatcher.drain()
     (gone,) = await kept(world, queue)
-    assert (gone.verdict, gone.reason, gone.retry_time) == ("gone", "", None)
+    assert (gone.result, gone.reason, gone.retry_time) == ("gone", "", None)
     for event in world.events:
         log.record(event)
     assert "the task has been deleted" in caplog.text
@@ -220,8 +220,8 @@ async def test_an_encrypted_task_is_replayed_as_it_was(world):
     (created,) = await world.store.create_tasks(queue, [sealed], world.now)
     world.targets.will(500)
     await world.run()
-    assert b"secret" not in (await world.store.get_dead(created.name)).task.request
-    await world.store.replay_dead([created.name], world.now)
+    assert b"secret" not in (await world.dead_letter(created.name)).task.request
+    await world.store.replay_dead_letters([created.name], world.now)
     await world.run()
     assert [request.body for request in world.requests] == [b"secret", b"secret"]
 

@@ -12,7 +12,7 @@ from drayman.dispatch import dispatcher
 
 async def expire(world):
     """Let the deadlines of the attempts in flight pass."""
-    await world.targets.arrived(len(world.dispatcher._attempts))
+    await world.targets.arrived(world.dispatcher.in_flight)
     world.clock.advance(10 * MINUTE)
     await world.dispatcher.drain()
 
@@ -84,9 +84,9 @@ async def test_no_token_is_spent_while_every_slot_is_busy(world):
 async def test_a_paused_queue_rests_and_a_resumed_one_goes_on(world):
     queue = await world.queue()
     await world.tasks(queue, 2)
-    await world.store.set_state(queue, State.PAUSED, world.now)
+    await world.set_state(queue, State.PAUSED)
     assert await world.run() == 0
-    await world.store.set_state(queue, State.RUNNING, world.now)
+    await world.set_state(queue, State.RUNNING)
     assert await world.run() == 2
 
 
@@ -95,7 +95,7 @@ async def test_a_pause_holds_retries_too(world):
     name = await world.task(queue)
     world.targets.will(503)
     await world.run()
-    await world.store.set_state(queue, State.PAUSED, world.now)
+    await world.set_state(queue, State.PAUSED)
     assert await world.when_due(name) == SECOND // 10
     assert len(world.requests) == 1
 
@@ -107,21 +107,21 @@ async def test_a_hanging_queue_leaves_slots_to_others(world):
     world.targets.by_host["dead.example"] = HANG
     while await world.step():
         pass
-    assert len(world.dispatcher._attempts) < 10
+    assert world.dispatcher.in_flight < 10
     await world.tasks(good, 20)
     done = 0
     for _ in range(20):
         await world.step()
         world.dispatcher._wake.clear()
-        await world.store.stats()
-        done = sum(event.claim.queue.name == good for event in world.ended())
+        await world.store.check()
+        done = sum(event.result.claim.queue.name == good for event in world.ended())
     assert done == 20
 
 
 async def test_claims_end_where_the_bytes_in_flight_reach_their_bound(world, monkeypatch):
-    monkeypatch.setattr(dispatcher, "BYTES", 100_000)
+    monkeypatch.setattr(dispatcher, "MAX_BYTES", 100_000)
     await world.tasks(await world.queue(), 2, body=b"x" * 200_000)
-    monkeypatch.setattr(dispatcher, "BATCH", 1)
+    monkeypatch.setattr(dispatcher, "MAX_CLAIMS", 1)
     world.targets.will(HANG)
     assert await world.step() == 1
     assert await world.step() == 0
@@ -142,7 +142,7 @@ async def test_the_loop_wakes_for_what_is_due_and_stops_when_told(world):
     await world.task(await world.queue(), delay=2 * SECOND)
     running = asyncio.create_task(world.dispatcher.run())
     while not world.requests:
-        await world.store.stats()
+        await world.store.check()
         world.clock.advance(SECOND // 10)
     await world.dispatcher.stop(SECOND)
     await running

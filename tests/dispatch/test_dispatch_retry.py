@@ -126,7 +126,7 @@ async def test_a_deadline_ends_an_attempt(world, app_engine, previous, reason):
     await world.step()
     await world.targets.arrived(1)
     world.clock.advance(15 * SECOND - 1)
-    assert len(world.dispatcher._attempts) == 1
+    assert world.dispatcher.in_flight == 1
     world.clock.advance(1)
     await world.dispatcher.drain()
     task = await world.get(name)

@@ -21,7 +21,7 @@ async def test_run_delivers_once_and_replaces_the_scheduled_attempt(world):
 async def test_run_works_in_a_paused_queue(world):
     queue = await world.queue()
     name = await world.task(queue)
-    await world.store.set_state(queue, State.PAUSED, world.now)
+    await world.set_state(queue, State.PAUSED)
     await world.store.run_task(name, world.now)
     assert await world.run() == 1
 

@@ -2,7 +2,7 @@ import pytest
 
 from drayman.core.clock import ManualClock
 from drayman.core.limits import Limits
-from drayman.store.sqlite.store import SqliteStore
+from drayman.store.sqlite.database import open_store
 
 
 @pytest.fixture
@@ -12,6 +12,6 @@ def clock():
 
 @pytest.fixture
 async def store(clock):
-    opened = await SqliteStore.open(":memory:", Limits(), clock.now())
+    opened = await open_store(":memory:", Limits(), clock.now())
     yield opened
     await opened.close()

@@ -1,17 +1,15 @@
 """Encryption as callers of the API see it: what is stored, and what is shown without the key."""
 
 import pytest
-from google.longrunning.operations_pb2 import Operation
 
 from drayman.core.errors import FailedPrecondition
 from drayman.core.task import NewTask, Task
-from drayman.encryption import envelope, operations
+from drayman.encryption import envelope
 from drayman.encryption.cipher import TaskCipher
 from drayman.encryption.locations import LocationKeys
 from drayman.encryption.tasks import TaskEncryption
 from drayman.tasks_v2 import types
 from drayman.wire import tasks
-from drayman.wire.operations import created
 
 LOCATION = "projects/p/locations/l"
 QUEUE = f"{LOCATION}/queues/q"
@@ -62,36 +60,3 @@ def test_without_its_key_a_task_is_shown_without_body_and_headers(store, clock):
     assert (shown.url, shown.body) == ("http://a.example/", b"")
     with pytest.raises(FailedPrecondition, match="is not available"):
         sealing.open(sealed, tasks.FULL)
-
-
-def operation():
-    return created(OPERATION, [Task("n", 0, 0, REQUEST)], [tasks.FULL], 0)
-
-
-def test_an_operation_is_sealed_but_for_its_name():
-    sealed = operations.seal(CIPHER, KEY, operation())
-    assert b"secret" not in sealed
-    assert b"a.example" not in sealed
-    assert OPERATION.encode() in sealed
-    assert tasks_of(CIPHER.open(sealed)) == tasks_of(operation())
-
-
-def tasks_of(serialized):
-    message = Operation.FromString(serialized)
-    response = types.BatchCreateTasksResponse.pb().FromString(message.response.value)
-    return message.name, message.done, list(response.tasks)
-
-
-def test_without_a_key_an_operation_is_stored_as_it_is():
-    stored = operation()
-    assert operations.seal(CIPHER, "", stored) is stored
-    assert operations.open_to_list(WITHOUT_KEYS, stored) is stored
-
-
-def test_without_its_key_an_operation_is_listed_by_name_alone():
-    sealed = operations.seal(CIPHER, KEY, operation())
-    listed = Operation.FromString(operations.open_to_list(WITHOUT_KEYS, sealed))
-    assert listed == Operation(name=OPERATION, done=True)
-    assert tasks_of(operations.open_to_list(CIPHER, sealed)) == tasks_of(operation())
-    with pytest.raises(FailedPrecondition, match="is not available"):
-        WITHOUT_KEYS.open(sealed)

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from drayman.core.clock import SECOND
-from drayman.core.delivery import Kind
+from drayman.core.delivery import Kind, Outcome
 from drayman.core.events import (
     AttemptBegan,
     AttemptCrashed,
@@ -34,13 +34,16 @@ TASK = Task(f"{QUEUE}/tasks/t", NOW, NOW, b"", dispatch_count=3)
 CLAIM = Claim(7, Queue(QUEUE), TASK)
 
 
-def ended(verdict, fate=SettleResult.SETTLED):
-    settlement = AttemptResult(
-        claim=7, verdict=verdict, reason="max_attempts reached", schedule_time=NOW + 2 * SECOND,
-        response_time=NOW, code=Code.INTERNAL, message="HTTP status code 500", responded=True,
+def ended(verdict, settled=SettleResult.SETTLED):
+    outcome = Outcome(
+        success=False, code=Code.INTERNAL, message="HTTP status code 500", responded=True,
         executed=False, previous_response=500,
     )  # fmt: skip
-    return AttemptEnded(CLAIM, settlement, fate, SECOND // 4, Kind.HTTP, 100, sampled=False)
+    result = AttemptResult(
+        CLAIM, outcome, verdict, end_time=NOW, schedule_time=NOW + 2 * SECOND,
+        reason="max_attempts reached",
+    )  # fmt: skip
+    return AttemptEnded(result, settled, SECOND // 4, Kind.HTTP, 100)
 
 
 FAILED = f"task {TASK.name}: attempt 3 failed after 0.250 s: HTTP status code 500"

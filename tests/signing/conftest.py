@@ -3,7 +3,7 @@ import pytest
 from drayman.core.clock import ManualClock
 from drayman.core.limits import Limits
 from drayman.signing import keys
-from drayman.store.sqlite.store import SqliteStore
+from drayman.store.sqlite.database import open_store
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def clock():
 
 @pytest.fixture
 async def store(clock):
-    opened = await SqliteStore.open(":memory:", Limits(), clock.now())
+    opened = await open_store(":memory:", Limits(), clock.now())
     yield opened
     await opened.close()
 

@@ -17,7 +17,7 @@ async def test_a_key_is_generated_once_and_shared_by_servers(store, clock):
 
 
 async def test_a_key_is_replaced_when_it_has_signed_for_its_period(store, clock, key):
-    await storage.save_key(store, key, clock.now())
+    await storage.save_key(store, key)
     keyring = KeyRing(store, clock)
     assert await keyring.signing_key() == key
     clock.advance(rotation.SIGNING_PERIOD - SECOND)
@@ -30,7 +30,7 @@ async def test_a_key_is_replaced_when_it_has_signed_for_its_period(store, clock,
 
 
 async def test_an_old_key_is_deleted_when_it_is_no_longer_published(store, clock, key):
-    await storage.save_key(store, key, clock.now())
+    await storage.save_key(store, key)
     clock.advance(rotation.PUBLICATION_PERIOD - 1)
     await store.sweep(clock.now(), 100)
     assert await storage.load_keys(store, clock.now()) == [key]
@@ -58,7 +58,7 @@ async def test_a_provided_key_is_saved_as_provided(store, clock, key):
 async def test_a_key_that_is_no_longer_provided_signs_no_more_but_stays_published(
     store, clock, key, other_key
 ):
-    await storage.save_key(store, key, clock.now())
+    await storage.save_key(store, key)
     clock.advance(SECOND)
     assert (await KeyRing(store, clock, other_key).signing_key()).id == other_key.id
     assert (await KeyRing(store, clock).signing_key()).id == key.id

@@ -2,7 +2,6 @@
 
 import pytest
 
-from drayman.core import keys as records
 from drayman.core.clock import DAY
 from drayman.signing import rotation
 from drayman.signing.keys import SigningKey
@@ -30,12 +29,6 @@ def test_a_key_signs_for_90_days_and_is_published_for_91(age, may_sign, publishe
     assert rotation.may_sign(each, NOW) is may_sign
     assert rotation.published([each], NOW) == ([each] if published else [])
     assert (rotation.expire_time(each) > NOW) is published
-
-
-@pytest.mark.parametrize("age", [91 * DAY - 1, 91 * DAY, 91 * DAY + 1])
-def test_the_store_keeps_a_key_exactly_as_long_as_it_is_published(age):
-    is_stored = key(age).create_time > records.swept_before(NOW)
-    assert is_stored is (rotation.published([key(age)], NOW) != [])
 
 
 @pytest.mark.parametrize(

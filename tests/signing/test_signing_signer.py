@@ -84,7 +84,7 @@ def test_a_library_of_json_web_keys_accepts_a_token(key, other_key, spec):
 
 
 async def test_google_auth_accepts_an_id_token(store, clock, key):
-    await storage.save_key(store, key, clock.now())
+    await storage.save_key(store, key)
     signer = TokenSigner(KeyRing(store, clock), clock, ISSUER)
     token = await signer.issue(OidcToken(EMAIL), URL)
     assert token.expire_time == clock.now() + HOUR
@@ -97,7 +97,7 @@ async def test_google_auth_accepts_an_id_token(store, clock, key):
 
 
 async def test_tokens_stay_verifiable_while_keys_rotate(store, clock, key):
-    await storage.save_key(store, key, clock.now())
+    await storage.save_key(store, key)
     signer = TokenSigner(KeyRing(store, clock), clock, ISSUER)
     clock.advance(90 * 24 * HOUR - SECOND)
     last = await signer.issue(OidcToken(EMAIL), URL)
@@ -126,7 +126,7 @@ async def test_tokens_of_a_provided_key_are_verifiable_at_any_time(store, clock,
 async def test_tokens_of_a_key_that_is_no_longer_provided_stay_verifiable(
     store, clock, key, other_key
 ):
-    await storage.save_key(store, key, clock.now())
+    await storage.save_key(store, key)
     before = await TokenSigner(KeyRing(store, clock, other_key), clock, ISSUER).issue(
         OidcToken(EMAIL), URL
     )

@@ -35,9 +35,9 @@ async def test_discovery_names_the_issuer_and_its_keys(store, clock, issuer):
 
 
 async def test_the_key_set_has_the_public_half_of_each_published_key(store, clock, key, other_key):
-    await storage.save_key(store, key, clock.now())
+    await storage.save_key(store, key)
     clock.advance(DAY)
-    await storage.save_key(store, keys.load(other_key.pem, clock.now()), clock.now())
+    await storage.save_key(store, keys.load(other_key.pem, clock.now()))
     document = await wellknown.load(store, ISSUER, wellknown.JWKS, clock.now())
     assert [each["kid"] for each in document["keys"]] == [key.id, other_key.id]
     for each, source in zip(document["keys"], (key, other_key), strict=True):

@@ -3,15 +3,15 @@
 import pytest
 from world import LIMITS, START, World
 
-from drayman.store.sqlite.store import SqliteStore
+from drayman.store.sqlite.database import open_store
 
 
 async def _sqlite_file(folder):
-    return await SqliteStore.open(str(folder / "drayman.db"), LIMITS, START)
+    return await open_store(str(folder / "drayman.db"), LIMITS, START)
 
 
 async def _sqlite_memory(folder):  # noqa: ARG001 - every opener is offered a folder
-    return await SqliteStore.open(":memory:", LIMITS, START)
+    return await open_store(":memory:", LIMITS, START)
 
 
 STORES = {"sqlite-file": _sqlite_file, "sqlite-memory": _sqlite_memory}

@@ -29,8 +29,8 @@ from drayman.core import bucket, errors
 from drayman.core.clock import DAY, HOUR, SECOND
 from drayman.core.lifecycle import Verdict
 from drayman.core.limits import Limits, Retention
-from drayman.core.queue import State
-from drayman.store.sqlite.store import SqliteStore
+from drayman.core.queue import State, replacement
+from drayman.store.sqlite.database import open_store
 
 LIMITS = Limits(retention=Retention(4 * DAY, queue_tombstone=HOUR))
 INDEX = st.integers(0, 7)
@@ -150,7 +150,7 @@ class Model(RuleBasedStateMachine):
     def open(self, path):
         self.path = path
         self.world.store = self.wait(
-            SqliteStore.open(str(path), LIMITS, self.now, safe=False)
+            open_store(str(path), LIMITS, self.now, safe=False)
         )  # a crash of the process alone asks for no fsync
 
     @property
@@ -223,8 +223,9 @@ class Model(RuleBasedStateMachine):
         kept.refill(self.now)
         kept.concurrency, kept.rate, kept.burst = limits.values()
         kept.tokens = min(kept.tokens, kept.burst)
-        settings = queue(name, **limits)
-        self.wait(self.world.store.update_queue(full(name), lambda _: settings, self.now))
+        rates = queue(name, **limits).rate_limits
+        change = replacement(rate_limits=rates)
+        self.wait(self.world.store.update_queue(full(name), change, self.now))
 
     def delete_queue(self, name):
         deleting = self.world.store.delete_queue(full(name), self.now)
@@ -253,7 +254,8 @@ class Model(RuleBasedStateMachine):
         kept = self.queues.get(name)
         if kept:
             state = State.RUNNING if running else State.PAUSED
-            self.wait(self.world.store.set_state(full(name), state, self.now))
+            change = replacement(state=state)
+            self.wait(self.world.store.update_queue(full(name), change, self.now))
             kept.running = running
 
     # -- tasks ----------------------------------------------------------------------------
@@ -430,8 +432,8 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def attempts_in_flight_are_counted(self):
-        stats = self.wait(self.world.store.stats())
-        assert (stats.queues, stats.in_flight) == (len(self.queues), len(self.held))
+        for name, kept in self.queues.items():
+            assert self.wait(self.world.in_flight(name)) == kept.in_flight
 
     @invariant()
     def no_attempt_is_made_twice_unless_asked(self):

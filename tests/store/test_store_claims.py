@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 from hypothesis import strategies as st
-from world import LIMITS, PLENTY, full, ids_of, names_of, queue, search
+from world import LIMITS, PLENTY, full, ids_of, names_of, queue, search, set_state
 
 from drayman.core import bucket
 from drayman.core.clock import DAY, HOUR, SECOND
@@ -77,13 +77,13 @@ async def test_claim_numbers_are_never_used_again(world):
 async def test_a_queue_that_does_not_run_gives_nothing_until_it_does(world, state):
     await world.queue()
     await world.create("t")
-    await world.store.set_state(full("q"), state, world.now)
+    await set_state(world.store, full("q"), state, world.now)
     assert await world.claim() == []
     assert world.next_due is None
     await world.create("u")
     world.advance(HOUR)
     assert await world.claim() == []
-    await world.store.set_state(full("q"), State.RUNNING, world.now)
+    await set_state(world.store, full("q"), State.RUNNING, world.now)
     assert ids_of(await world.claim()) == ["t", "u"]
 
 

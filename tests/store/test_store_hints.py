@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from world import World, full, queue
+from world import World, full, queue, set_state
 
 from drayman.core.lifecycle import Verdict
 from drayman.core.queue import State
@@ -26,7 +26,7 @@ async def hinted(store):
     [
         lambda world: world.create("new"),
         lambda world: world.run(f"{full('q')}/tasks/waiting"),
-        lambda world: world.store.set_state(full("q"), State.RUNNING, world.now),
+        lambda world: set_state(world.store, full("q"), State.RUNNING, world.now),
         lambda world: world.store.update_queue(full("q"), lambda _: queue(rate=9), world.now),
         lambda world: world.settle(world.held),
         lambda world: world.settle(world.held, Verdict.RETRY),
@@ -45,7 +45,7 @@ async def test_looking_is_no_change(hinted):
     await world.listed()
     await world.get(f"{full('q')}/tasks/waiting")
     await world.claim()
-    await world.store.stats()
+    await world.store.queue_stats(full("q"), world.now)
     await world.store.sweep(world.now, 10)
     assert hints == []
 

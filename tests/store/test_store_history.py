@@ -1,13 +1,13 @@
 """Attempts and tasks that failed for good are kept, bounded, and can be brought back."""
 
-import dataclasses
 import json
 
 import pytest
-from world import LIMITS, full, settlement
+from world import LIMITS, attempt_result, full
 
 from drayman.core import errors, history
 from drayman.core.clock import DAY
+from drayman.core.delivery import Outcome
 from drayman.core.history import AttemptRecord
 from drayman.core.lifecycle import Verdict
 from drayman.core.status import Code
@@ -16,38 +16,46 @@ QUEUE = full("q")
 
 
 async def attempts(world, task=None, before=1 << 62, limit=10):
-    found = await world.store.list_attempts(QUEUE, task, before, limit)
-    return [kept.task[-1] for _, kept in found]
+    page = await world.store.list_attempts(QUEUE, task, before, limit)
+    return [attempt.task[-1] for _, attempt in page]
 
 
-async def dead(world, code=None, after=0):
-    return [each.task.name[-1] for each in await world.store.list_dead(QUEUE, code, after, 10)]
+async def dead(world, after=0, **options):
+    letters = await world.store.list_dead_letters(QUEUE, after, 10, **options)
+    return [letter.task.name[-1] for letter in letters]
+
+
+async def dead_letter(world, name):
+    """Return the dead letter of a task, None if there is none."""
+    task = name.rpartition("/")[2]
+    letters = await world.store.list_dead_letters(QUEUE, 0, 10, task=task)
+    return letters[0] if letters else None
 
 
 async def end(world, verdict, count=1, **fields):
-    """Claim and settle ``count`` tasks with records; return their names."""
-    found = await world.store.claim_due("s", count, {}, 1000, world.now)
-    ended = [of(world, claim, verdict, **fields) for claim in found.claims]
-    await world.store.settle(ended, world.now)
-    return [claim.task.name for claim in found.claims]
+    """Claim and settle ``count`` tasks as samples; return their names."""
+    claims = (await world.store.claim_due("s", count, {}, 1000, world.now)).claims
+    await world.store.settle(
+        [sample(world, claim, verdict, **fields) for claim in claims], world.now
+    )
+    return [claim.task.name for claim in claims]
 
 
-def of(world, claim, verdict, **fields):
-    kept = AttemptRecord(
-        claim.task.name, "POST https://a.example/", 1, 1, 1, 2, 3, Code.INTERNAL, "words",
-        verdict.value, "why", None, "oops",
+def sample(world, claim, verdict, **fields):
+    return attempt_result(
+        claim, verdict, world.now, reason="why", target="POST https://a.example/",
+        response_body="oops", sampled=True, **fields,
     )  # fmt: skip
-    return settlement(claim, verdict, world.now, record=kept, reason="why", **fields)
 
 
 async def test_attempts_are_kept_the_latest_first(world):
     await world.queue()
     await world.try_create("a", "b", "c")
-    names = await end(world, Verdict.COMPLETED, 3)
+    names = await end(world, Verdict.RETRY, 3)
     found = await world.store.list_attempts(QUEUE, None, 1 << 62, 10)
     assert [kept.task for _, kept in found] == names[::-1]
-    assert found[0][1].code is Code.INTERNAL
-    assert found[0][1].answer == "oops"
+    assert found[0][1].outcome.code is Code.INTERNAL
+    assert found[0][1].response_body == "oops"
     assert await attempts(world, before=found[0][0], limit=1) == ["b"]
     assert await attempts(world, "a") == ["a"]
 
@@ -56,9 +64,9 @@ async def test_a_task_that_fails_for_good_is_a_dead_letter(world):
     await world.queue()
     await world.try_create("a", request=b"body")
     (name,) = await end(world, Verdict.FAILED)
-    (letter,) = await world.store.list_dead(QUEUE, None, 0, 10)
-    assert letter == await world.store.get_dead(name)
-    assert (letter.reason, letter.answer, letter.time) == ("why", "oops", world.now)
+    (letter,) = await world.store.list_dead_letters(QUEUE, 0, 10)
+    assert letter == await dead_letter(world, name)
+    assert (letter.reason, letter.response_body, letter.time) == ("why", "oops", world.now)
     assert letter.task.request == b"body"
     assert (letter.task.dispatch_count, letter.task.response_count) == (1, 1)
     assert letter.task.last_attempt.code is Code.INTERNAL
@@ -70,7 +78,7 @@ async def test_others_are_not(world, verdict):
     await world.queue()
     await world.try_create("a")
     await end(world, verdict)
-    assert await world.store.list_dead(QUEUE, None, 0, 10) == []
+    assert await world.store.list_dead_letters(QUEUE, 0, 10) == []
 
 
 @pytest.mark.parametrize("verb", ["delete", "purge", "drop"])
@@ -84,8 +92,8 @@ async def test_what_was_deleted_in_flight_is_no_dead_letter(world, verb):
         await world.store.purge_queue(QUEUE, world.now)
     else:
         await world.store.delete_queue(QUEUE, world.now)
-    await world.store.settle([of(world, found.claims[0], Verdict.FAILED)], world.now)
-    assert await world.store.list_dead(QUEUE, None, 0, 10) == []
+    await world.store.settle([sample(world, found.claims[0], Verdict.FAILED)], world.now)
+    assert await world.store.list_dead_letters(QUEUE, 0, 10) == []
 
 
 async def test_dead_letters_are_listed_by_code_and_page(world):
@@ -93,9 +101,9 @@ async def test_dead_letters_are_listed_by_code_and_page(world):
     await world.try_create("a", "b", "c")
     await end(world, Verdict.FAILED, 2)
     await end(world, Verdict.FAILED, 1, code=Code.NOT_FOUND)
-    (first,) = await world.store.list_dead(QUEUE, None, 0, 1)
+    (first,) = await world.store.list_dead_letters(QUEUE, 0, 1)
     assert await dead(world, after=first.number) == ["b", "c"]
-    assert await dead(world, Code.NOT_FOUND) == ["c"]
+    assert await dead(world, code=Code.NOT_FOUND) == ["c"]
 
 
 async def test_a_replayed_task_begins_anew_under_its_name(world):
@@ -103,10 +111,10 @@ async def test_a_replayed_task_begins_anew_under_its_name(world):
     await world.try_create("a", None, request=b"body")
     names = await end(world, Verdict.FAILED, 2)
     world.advance(5)
-    made = await world.store.replay_dead(names, world.now)
+    made = await world.store.replay_dead_letters(names, world.now)
     assert [task.name for task in made] == names
     assert [task.dispatch_count for task in made] == [0, 0]
-    assert await world.store.list_dead(QUEUE, None, 0, 10) == []
+    assert await world.store.list_dead_letters(QUEUE, 0, 10) == []
     assert sorted(await end(world, Verdict.COMPLETED, 2)) == sorted(names)
 
 
@@ -114,25 +122,24 @@ async def test_each_replay_stands_for_itself(world):
     await world.queue()
     await world.try_create("a")
     (name,) = await end(world, Verdict.FAILED)
-    missing, made = await world.store.replay_dead([f"{QUEUE}/tasks/z", name], world.now)
+    missing, made = await world.store.replay_dead_letters([f"{QUEUE}/tasks/z", name], world.now)
     assert isinstance(missing, errors.NotFound)
     assert made.name == name
     await end(world, Verdict.FAILED)
     await world.store.delete_queue(QUEUE, world.now)
-    (refused,) = await world.store.replay_dead([name], world.now)
+    (refused,) = await world.store.replay_dead_letters([name], world.now)
     assert isinstance(refused, errors.NotFound)
-    assert (await world.store.get_dead(name)).task.name == name  # it is still there
+    assert (await dead_letter(world, name)).task.name == name  # it is still there
 
 
 async def test_dead_letters_can_be_deleted(world):
     await world.queue()
     await world.try_create("a")
     (name,) = await end(world, Verdict.FAILED)
-    none, refused = await world.store.delete_dead([name, name])
+    none, refused = await world.store.delete_dead_letters([name, name])
     assert none is None
     assert isinstance(refused, errors.NotFound)
-    with pytest.raises(errors.NotFound):
-        await world.store.get_dead(name)
+    assert await dead_letter(world, name) is None
 
 
 async def test_old_dead_letters_are_swept(world):
@@ -141,10 +148,10 @@ async def test_old_dead_letters_are_swept(world):
     await end(world, Verdict.FAILED)
     world.advance(LIMITS.retention.dead_letters - 1)
     await world.store.sweep(world.now, 100)
-    assert len(await world.store.list_dead(QUEUE, None, 0, 10)) == 1
+    assert len(await world.store.list_dead_letters(QUEUE, 0, 10)) == 1
     world.advance(1)
     await world.store.sweep(world.now, 100)
-    assert await world.store.list_dead(QUEUE, None, 0, 10) == []
+    assert await world.store.list_dead_letters(QUEUE, 0, 10) == []
 
 
 async def test_a_task_that_grew_too_old_is_a_dead_letter(world):
@@ -152,14 +159,14 @@ async def test_a_task_that_grew_too_old_is_a_dead_letter(world):
     await world.try_create("a", after=20 * DAY)
     world.advance(32 * DAY)
     await world.store.sweep(world.now, 100)
-    (letter,) = await world.store.list_dead(QUEUE, None, 0, 10)
+    (letter,) = await world.store.list_dead_letters(QUEUE, 0, 10)
     assert letter.reason == "it has outlived its retention"
     assert letter.task.last_attempt is None
 
 
 async def test_both_are_bounded(world, monkeypatch):
-    monkeypatch.setattr(history, "ATTEMPTS_KEPT", 2)
-    monkeypatch.setattr(history, "DEAD_KEPT", 2)
+    monkeypatch.setattr(history, "MAX_ATTEMPTS", 2)
+    monkeypatch.setattr(history, "MAX_DEAD_LETTERS", 2)
     await world.queue()
     await world.try_create("a", "b", "c")
     await end(world, Verdict.FAILED, 3)
@@ -170,23 +177,23 @@ async def test_both_are_bounded(world, monkeypatch):
 
 
 async def test_it_is_rows_that_are_bounded_not_numbers(world, monkeypatch):
-    monkeypatch.setattr(history, "DEAD_KEPT", 2)
+    monkeypatch.setattr(history, "MAX_DEAD_LETTERS", 2)
     await world.queue()
     await world.try_create("a", "b", "c", "d")
     names = await end(world, Verdict.FAILED, 4)
-    await world.store.delete_dead(names[1:3])
+    await world.store.delete_dead_letters(names[1:3])
     await world.store.sweep(world.now, 100)
     assert await dead(world) == ["a", "d"]
 
 
 async def test_dead_letters_are_bounded_in_bytes(world, monkeypatch):
-    monkeypatch.setattr(history, "DEAD_BYTES", 25)
+    monkeypatch.setattr(history, "MAX_DEAD_LETTER_BYTES", 25)
     await world.queue()
     await world.try_create("a", "b", "c", request=b"0123456789")
     names = await end(world, Verdict.FAILED, 3)
     assert await world.store.sweep(world.now, 100) == 1
     assert await dead(world) == ["b", "c"]
-    await world.store.replay_dead(names[1:2], world.now)
+    await world.store.replay_dead_letters(names[1:2], world.now)
     await end(world, Verdict.FAILED)
     assert await world.store.sweep(world.now, 100) == 0
     assert await dead(world) == ["c", "b"]
@@ -197,7 +204,7 @@ async def test_a_page_of_attempts_is_bounded_in_bytes(world):
     await world.try_create("a", "b", "c")
     await end(world, Verdict.COMPLETED, 3)
     whole = await world.store.list_attempts(QUEUE, None, 1 << 62, 10)
-    weight = len(history.dumps(whole[0][1]))
+    weight = len(history.encode(whole[0][1]))
     for size, count in ((1, 1), (3 * weight - 1, 2), (3 * weight, 3)):
         assert len(await world.store.list_attempts(QUEUE, None, 1 << 62, 10, size)) == count
 
@@ -207,22 +214,23 @@ async def test_a_page_of_dead_letters_is_bounded_in_bytes(world):
     await world.try_create("a", "b", "c", request=b"0123456789")
     await end(world, Verdict.FAILED, 3)
     for size, count in ((1, 1), (10, 1), (29, 2), (30, 3)):
-        assert len(await world.store.list_dead(QUEUE, None, 0, 10, size)) == count
+        assert len(await world.store.list_dead_letters(QUEUE, 0, 10, size)) == count
 
 
-async def test_names_of_dead_letters_come_without_their_tasks(world):
+async def test_dead_letters_can_be_listed_without_their_requests(world):
     await world.queue()
-    await world.try_create("a", "b")
+    await world.try_create("a", "b", request=b"0123456789")
     await end(world, Verdict.FAILED, 1)
     await end(world, Verdict.FAILED, 1, code=Code.NOT_FOUND)
-    for code in (None, Code.NOT_FOUND):
-        letters = await world.store.list_dead(QUEUE, code, 0, 10)
-        expected = [(letter.number, letter.task.name) for letter in letters]
-        assert await world.store.dead_names(QUEUE, code, 0, 10) == expected
+    for options in ({}, {"code": Code.NOT_FOUND}, {"task": "a"}):
+        whole = await world.store.list_dead_letters(QUEUE, 0, 10, **options)
+        names = await world.store.list_dead_letters(QUEUE, 0, 10, 1, **options, with_request=False)
+        assert [letter.number for letter in names] == [letter.number for letter in whole]
+        assert {letter.task.request for letter in names} == {b""}
 
 
 async def test_a_name_that_dies_twice_is_one_letter_and_counted_once(world, monkeypatch):
-    monkeypatch.setattr(history, "DEAD_KEPT", 2)
+    monkeypatch.setattr(history, "MAX_DEAD_LETTERS", 2)
     await world.queue()
     await world.try_create("a", "b")
     await end(world, Verdict.FAILED, 2)
@@ -234,8 +242,8 @@ async def test_a_name_that_dies_twice_is_one_letter_and_counted_once(world, monk
     assert await dead(world) == ["b", "a"]
 
 
-async def test_a_large_purge_does_not_keep_the_ledger_from_its_bounds(world, monkeypatch):
-    monkeypatch.setattr(history, "ATTEMPTS_KEPT", 0)
+async def test_a_large_purge_does_not_keep_the_history_from_its_bounds(world, monkeypatch):
+    monkeypatch.setattr(history, "MAX_ATTEMPTS", 0)
     await world.queue()
     await world.try_create("a")
     await end(world, Verdict.COMPLETED)
@@ -245,9 +253,13 @@ async def test_a_large_purge_does_not_keep_the_ledger_from_its_bounds(world, mon
     assert await attempts(world) == []
 
 
-def test_a_record_is_kept_as_it_is_and_old_ones_can_be_read():
-    kept = AttemptRecord("t", "POST u", 1, 1, 1, 2, 3, Code.INTERNAL, "m", "retry", "", 9, "no")
-    assert history.loads(history.dumps(kept)) == kept
-    assert history.loads(json.dumps(dataclasses.astuple(kept))) == kept
-    later = json.dumps(dataclasses.asdict(kept) | {"unheard_of": 1})
-    assert history.loads(later) == kept
+def test_a_record_is_stored_as_it_is_and_unknown_fields_are_ignored():
+    outcome = Outcome(
+        success=False, code=Code.INTERNAL, message="m", responded=True, executed=False,
+        previous_response=500,
+    )  # fmt: skip
+    record = AttemptRecord("t", 1, 1, 1, 2, 3, "POST u", outcome, "retry", "", 9, "no")
+    assert history.decode(history.encode(record)) == record
+    later = json.loads(history.encode(record))
+    later |= {"unknown": 1, "outcome": later["outcome"] | {"unknown": 2}}
+    assert history.decode(json.dumps(later)) == record

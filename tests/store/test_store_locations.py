@@ -1,12 +1,14 @@
 """Which locations are in use."""
 
+from world import create_queue
+
 from drayman.core.queue import Queue
 
 
 async def test_the_locations_of_a_project_are_those_of_its_queues(world):
     for name in ("p/locations/b/queues/x", "p/locations/b/queues/y", "p/locations/a-1/queues/x",
                  "p/locations/a/queues/x", "p2/locations/c/queues/x"):  # fmt: skip
-        await world.store.create_queue(Queue(f"projects/{name}"), world.now)
+        await create_queue(world.store, Queue(f"projects/{name}"), world.now)
     found = await world.store.list_locations("projects/p")
     assert found == [f"projects/p/locations/{each}" for each in ("a", "a-1", "b")]
     await world.store.delete_queue("projects/p/locations/a/queues/x", world.now)

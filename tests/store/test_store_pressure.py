@@ -1,7 +1,7 @@
 """Back pressure is kept in the queue, and every claim obeys it."""
 
 import pytest
-from world import full, settlement
+from world import attempt_result, full, set_state
 
 from drayman.core import errors
 from drayman.core.back_pressure import Signal
@@ -19,7 +19,7 @@ async def claim_due(world, limit=100):
 async def push_back(world, signal=Signal.PUSHBACK, **fields):
     """Claim one task and settle it as retried, with a signal."""
     found = await claim_due(world, 1)
-    ended = settlement(
+    ended = attempt_result(
         found.claims[0], Verdict.RETRY, world.now,
         schedule_time=world.now + MINUTE, signal=signal, **fields,
     )  # fmt: skip
@@ -52,7 +52,7 @@ async def test_claims_obey_the_rate_that_is_left(world):
     await push_back(world)
     found = await claim_due(world)
     assert len(found.claims) == 5  # of a burst that was cut by half
-    assert found.levels[QUEUE] == 0.5
+    assert found.rate_factors[QUEUE] == 0.5
     world.advance(SECOND)
     assert len((await claim_due(world)).claims) == 5
 
@@ -87,8 +87,9 @@ async def test_the_tries_of_one_task_do_not_slow_the_others(world):
     await world.try_create("poison")
     for _ in range(50):
         (claim_,) = (await claim_due(world)).claims
-        again = {"schedule_time": world.now + SECOND, "attempt": claim_.task.dispatch_count}
-        ended = settlement(claim_, Verdict.RETRY, world.now, signal=Signal.ERROR, **again)
+        ended = attempt_result(
+            claim_, Verdict.RETRY, world.now, signal=Signal.ERROR, schedule_time=world.now + SECOND
+        )
         await world.store.settle([ended], world.now)
         world.advance(SECOND)
     assert await rate(world) == 100
@@ -98,9 +99,9 @@ async def test_resuming_a_queue_ends_it(world):
     await world.queue(rate=100)
     await world.try_create(None)
     await push_back(world)
-    await world.store.set_state(QUEUE, State.PAUSED, world.now)
+    await set_state(world.store, QUEUE, State.PAUSED, world.now)
     assert await rate(world) == 50
-    await world.store.set_state(QUEUE, State.RUNNING, world.now)
+    await set_state(world.store, QUEUE, State.RUNNING, world.now, reset_pressure=True)
     assert await rate(world) == 100
 
 
@@ -122,7 +123,7 @@ async def test_slots_in_flight_are_counted(world):
 async def test_stats_say_what_waits_and_what_is_dead(world):
     await world.queue()
     empty = await world.store.queue_stats(QUEUE, world.now)
-    assert (empty.next_schedule_time, empty.dead) == (None, 0)
+    assert (empty.next_schedule_time, empty.dead_letters) == (None, 0)
     await world.try_create(None, None, after=MINUTE)
     await world.try_create(None)
     due = world.now
@@ -131,7 +132,7 @@ async def test_stats_say_what_waits_and_what_is_dead(world):
     (claim,) = (await claim_due(world)).claims
     assert (await world.store.queue_stats(QUEUE, world.now)).next_schedule_time == due + MINUTE
     await world.settle(claim, Verdict.FAILED)
-    assert (await world.store.queue_stats(QUEUE, world.now)).dead == 1
+    assert (await world.store.queue_stats(QUEUE, world.now)).dead_letters == 1
 
 
 async def test_an_unknown_queue_has_no_stats(world):

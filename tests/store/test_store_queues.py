@@ -4,11 +4,11 @@ import asyncio
 import dataclasses
 
 import pytest
-from world import LOCATION, full, queue
+from world import LOCATION, create_queue, full, queue, set_state
 
 from drayman.core import errors
 from drayman.core.clock import DAY, HOUR, SECOND
-from drayman.core.queue import RetryConfig, State
+from drayman.core.queue import RetryConfig, State, replacement
 
 WHOLE = queue(
     "whole",
@@ -22,7 +22,7 @@ WHOLE = queue(
 
 
 async def test_a_queue_is_kept_whole(world):
-    assert await world.store.create_queue(WHOLE, world.now) == WHOLE
+    assert await create_queue(world.store, WHOLE, world.now) == WHOLE
     assert await world.store.get_queue(WHOLE.name) == WHOLE
 
 
@@ -47,7 +47,7 @@ async def test_of_creations_at_once_one_wins(world):
     [
         lambda store, now: store.get_queue(full("none")),  # noqa: ARG005
         lambda store, now: store.purge_queue(full("none"), now),
-        lambda store, now: store.set_state(full("none"), State.PAUSED, now),
+        lambda store, now: set_state(store, full("none"), State.PAUSED, now),
         lambda store, now: store.list_tasks(full("none"), 0, 10, 1 << 20),  # noqa: ARG005
     ],
 )
@@ -67,8 +67,8 @@ async def test_queues_are_listed_by_location_in_the_order_of_their_names(world):
     for queue_id in ("b", "a-1", "B", "c", "a"):
         await world.queue(queue_id)
     for other in ("projects/p/locations/l2", "projects/p/locations/k", "projects/p2/locations/l"):
-        await world.store.create_queue(
-            dataclasses.replace(queue(), name=f"{other}/queues/x"), world.now
+        await create_queue(
+            world.store, dataclasses.replace(queue(), name=f"{other}/queues/x"), world.now
         )
     listed = await world.store.list_queues(LOCATION, "", 100)
     assert [each.name for each in listed] == [full(i) for i in ("B", "a", "a-1", "b", "c")]
@@ -94,7 +94,7 @@ async def test_listing_starts_within_the_location_whatever_it_starts_after(world
 async def test_a_queues_state_is_set_and_kept(world):
     await world.queue()
     for state in (State.PAUSED, State.RUNNING, State.DISABLED, State.RUNNING):
-        assert (await world.store.set_state(full("q"), state, world.now)).state is state
+        assert (await set_state(world.store, full("q"), state, world.now)).state is state
         assert (await world.store.get_queue(full("q"))).state is state
 
 
@@ -112,11 +112,10 @@ async def test_an_update_puts_what_was_made_of_the_queue_in_its_place(world):
     assert await world.store.get_queue(WHOLE.name) == updated
 
 
-async def test_an_update_changes_settings_not_the_state_nor_the_purge(world):
+async def test_an_update_changes_neither_the_name_nor_the_purge_time(world):
     await world.queue()
-    await world.store.set_state(full("q"), State.PAUSED, world.now)
     purged = await world.store.purge_queue(full("q"), world.now)
-    updated = await world.store.update_queue(full("q"), lambda _: queue(rate=1), world.now)
+    updated = await world.store.update_queue(full("q"), lambda _: queue("x", rate=1), world.now)
     assert updated == dataclasses.replace(purged, rate_limits=queue(rate=1).rate_limits)
     assert await world.store.get_queue(full("q")) == updated
 
@@ -202,14 +201,12 @@ async def test_a_queues_name_may_be_lost_twice(world):
     await world.queue()
 
 
-async def test_stats_count_queues_and_attempts(world):
-    for queue_id in "abc":
+async def test_stats_count_the_attempts_of_each_queue(world):
+    for queue_id in "ab":
         await world.queue(queue_id)
         await world.create(None, None, queue_id=queue_id)
-    await world.store.delete_queue(full("a"), world.now)
     await world.claim(3)
-    stats = await world.store.stats()
-    assert (stats.queues, stats.in_flight) == (2, 3)
+    assert [await world.in_flight(queue_id) for queue_id in "ab"] == [2, 1]
 
 
 async def test_check_returns_while_the_store_can_be_written(world):
@@ -229,3 +226,21 @@ async def test_a_closed_store_says_so(store, world):
     await store.close()
     with pytest.raises(errors.Unavailable, match="closed"):
         await world.queue()
+
+
+async def test_a_policy_belongs_to_its_queue(world):
+    name = await world.queue()
+    store = world.store
+
+    def set_policy(policy):
+        return store.update_queue(name, replacement(policy=policy), world.now)
+
+    assert (await store.get_queue(name)).policy == b""
+    assert (await set_policy(b"1")).policy == b"1"
+    assert (await store.get_queue(name)).policy == b"1"
+    await store.delete_queue(name, world.now)
+    with pytest.raises(errors.NotFound):
+        await set_policy(b"2")
+    world.advance(30 * DAY)
+    await world.queue()
+    assert (await store.get_queue(name)).policy == b""

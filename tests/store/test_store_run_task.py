@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from world import full, ids_of, names_of, settlement
+from world import attempt_result, full, ids_of, names_of, set_state
 
 from drayman.core import errors
 from drayman.core.clock import HOUR, SECOND
@@ -32,7 +32,7 @@ async def test_a_granted_attempt_is_counted_in_the_answer(world):
 
 
 async def paused(world):
-    await world.store.set_state(full("q"), State.PAUSED, world.now)
+    await set_state(world.store, full("q"), State.PAUSED, world.now)
 
 
 async def out_of_tokens_and_slots(world):
@@ -181,7 +181,7 @@ async def test_the_last_of_several_attempts_decides(world, verdict):
         assert (await world.claim(), await world.listed()) == ([], [name])
     await world.settle(first, Verdict.FAILED)
     assert await world.listed() == []
-    assert len(await world.store.list_dead(full("q"), None, 0, 10)) == 1
+    assert len(await world.store.list_dead_letters(full("q"), 0, 10)) == 1
 
 
 async def three_in_flight(world):
@@ -212,14 +212,14 @@ async def test_the_last_to_end_decides_in_a_group_as_one_by_one(
     name, first = await in_flight_and_granted(world)
     claims = [await world.claim_one(), first]
     ends = [
-        settlement(claim, verdict, world.now)
+        attempt_result(claim, verdict, world.now)
         for claim, verdict in zip(claims[:: 1 if latest_first else -1], verdicts, strict=True)
     ]
     if together:
-        fates = await world.store.settle(ends, world.now)
+        results = await world.store.settle(ends, world.now)
     else:
-        fates = [fate for end in ends for fate in await world.store.settle([end], world.now)]
-    assert fates == [SettleResult.SUPERSEDED, SettleResult.SETTLED]
+        results = [each for end in ends for each in await world.store.settle([end], world.now)]
+    assert results == [SettleResult.SUPERSEDED, SettleResult.SETTLED]
     assert await world.listed() == ([name] if goes_on else [])
     assert await world.in_flight() == 0
 
@@ -229,19 +229,19 @@ async def test_a_success_after_the_granted_attempt_failed_for_good_completes_the
     await world.settle(await world.claim_one(), Verdict.FAILED)
     await world.settle(first)
     assert await world.listed() == []
-    assert await world.store.list_dead(full("q"), None, 0, 10) == []
+    assert await world.store.list_dead_letters(full("q"), 0, 10) == []
 
 
 async def test_what_failed_beside_a_success_in_one_group_is_not_dead(world):
     _, first = await in_flight_and_granted(world)
     second = await world.claim_one()
     ends = [
-        settlement(second, Verdict.FAILED, world.now),
-        settlement(first, Verdict.COMPLETED, world.now),
+        attempt_result(second, Verdict.FAILED, world.now),
+        attempt_result(first, Verdict.COMPLETED, world.now),
     ]
     assert await world.store.settle(ends, world.now) == [SettleResult.SETTLED] * 2
     assert await world.listed() == []
-    assert await world.store.list_dead(full("q"), None, 0, 10) == []
+    assert await world.store.list_dead_letters(full("q"), 0, 10) == []
 
 
 async def test_a_task_left_to_an_attempt_whose_server_died_is_due_again(world):
@@ -291,7 +291,9 @@ async def test_a_grant_goes_with_its_task(world, end):
     await world.run(name)
     await end(world, name)
     assert (await world.claim(), world.next_due) == ([], None)
-    assert await world.in_flight() == 0
+    if end is not queue_deleted:
+        assert await world.in_flight() == 0
+    assert await world.store.release("server", world.now) == 0
 
 
 async def test_grants_that_went_do_not_hide_those_that_stayed(world):

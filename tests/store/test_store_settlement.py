@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 
 import pytest
-from world import LIMITS, full, queue, settlement
+from world import LIMITS, attempt_result, create_queue, full, queue
 
 from drayman.core.clock import HOUR, SECOND
 from drayman.core.lifecycle import SettleResult, Verdict
@@ -88,7 +88,9 @@ async def test_an_attempt_ends_once(world):
 
 async def test_an_attempt_ends_once_within_a_batch(world):
     claim = await one_in_flight(world)
-    ends = [settlement(claim, verdict, world.now) for verdict in (Verdict.RETRY, Verdict.COMPLETED)]
+    ends = [
+        attempt_result(claim, verdict, world.now) for verdict in (Verdict.RETRY, Verdict.COMPLETED)
+    ]
     assert await world.store.settle(ends, world.now) == [SettleResult.SETTLED, None]
     assert len(await world.listed()) == 1
 
@@ -107,10 +109,10 @@ async def test_a_batch_of_ends_is_judged_one_by_one(world):
     await world.settle(b)
     await world.delete(c.task.name)
     verdicts = [(a, Verdict.RETRY), (b, Verdict.RETRY), (c, Verdict.RETRY), (d, Verdict.FAILED)]
-    ends = [settlement(claim, verdict, world.now) for claim, verdict in verdicts]
-    unknown = dataclasses.replace(ends[0], claim=10**12)
-    fates = await world.store.settle([*ends, unknown], world.now)
-    assert fates == [SettleResult.SETTLED, None, SettleResult.GONE, SettleResult.SETTLED, None]
+    ends = [attempt_result(claim, verdict, world.now) for claim, verdict in verdicts]
+    unknown = dataclasses.replace(ends[0], claim=dataclasses.replace(a, number=10**12))
+    results = await world.store.settle([*ends, unknown], world.now)
+    assert results == [SettleResult.SETTLED, None, SettleResult.GONE, SettleResult.SETTLED, None]
     assert await world.listed() == [a.task.name]
     assert await world.in_flight() == 0
 
@@ -206,10 +208,10 @@ async def test_a_released_attempt_of_a_deleted_task_is_forgotten(world):
 
 async def test_ends_of_many_queues_free_the_slots_of_each(world):
     for queue_id in "abc":
-        await world.store.create_queue(queue(queue_id, concurrency=2), world.now)
+        await create_queue(world.store, queue(queue_id, concurrency=2), world.now)
         await world.create(*[None] * 4, queue_id=queue_id)
     claims = await world.claim()
-    ends = [settlement(claim, Verdict.COMPLETED, world.now) for claim in claims]
+    ends = [attempt_result(claim, Verdict.COMPLETED, world.now) for claim in claims]
     assert await world.store.settle(ends, world.now) == [SettleResult.SETTLED] * 6
     assert len(await world.claim()) == 6
 
@@ -221,5 +223,5 @@ async def test_a_verdict_on_what_is_gone_comes_to_nothing(world, end):
         await world.store.purge_queue(full("q"), world.now)
     else:
         await world.store.delete_queue(full("q"), world.now)
-    ends = [settlement(claim, Verdict.RETRY, world.now)]
+    ends = [attempt_result(claim, Verdict.RETRY, world.now)]
     assert await world.store.settle(ends, world.now) == [SettleResult.GONE]

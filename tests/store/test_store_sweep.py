@@ -101,7 +101,7 @@ async def test_an_attempt_in_flight_decides_on_a_task_that_grows_too_old(world, 
     assert (await world.get(name)).name == name
     assert await world.settle(claim, verdict)
     await world.sweep()
-    letters = await world.store.list_dead(full("q"), None, 0, 10)
+    letters = await world.store.list_dead_letters(full("q"), 0, 10)
     assert len(letters) == (verdict is Verdict.FAILED)
     assert await world.in_flight() == 0
 

@@ -4,11 +4,14 @@ Nothing here knows more than ``store.contract``; the moment stands still until `
 """
 
 import asyncio
+import dataclasses
 
 import hypothesis
 from hypothesis import strategies as st
 
+from drayman.core import queue as queues
 from drayman.core.clock import SECOND
+from drayman.core.delivery import Outcome
 from drayman.core.errors import ServiceError
 from drayman.core.lifecycle import AttemptResult, Verdict
 from drayman.core.limits import PAGE_BYTES, Limits
@@ -32,22 +35,35 @@ def queue(queue_id="q", *, rate=500.0, burst=100, concurrency=1000, **fields):
     return Queue(full(queue_id), rate_limits=RateLimits(rate, burst, concurrency), **fields)
 
 
-def settlement(claim, verdict, now, **fields):
-    """Return how an attempt ended, a failure with answer 500 unless ``fields`` say otherwise."""
+OUTCOME_FIELDS = {field.name for field in dataclasses.fields(Outcome)}
+
+
+def attempt_result(claim, verdict, now, **fields):
+    """Return how an attempt ended, a failure with status 500 unless ``fields`` say otherwise."""
     done = verdict is Verdict.COMPLETED
-    given = {
-        "claim": claim.number,
-        "verdict": verdict,
-        "reason": "",
-        "schedule_time": now,
-        "response_time": now,
-        "code": Code.OK if done else Code.INTERNAL,
-        "message": "OK(0)" if done else "INTERNAL(13): HTTP status code 500",
-        "responded": True,
-        "executed": done,
-        "previous_response": 200 if done else 500,
-    }
-    return AttemptResult(**given | fields)
+    outcome = Outcome(
+        success=done,
+        code=Code.OK if done else Code.INTERNAL,
+        message="OK(0)" if done else "INTERNAL(13): HTTP status code 500",
+        responded=True,
+        executed=done,
+        previous_response=200 if done else 500,
+    )
+    of_outcome = {name: fields.pop(name) for name in OUTCOME_FIELDS & fields.keys()}
+    defaults = {"schedule_time": now, "end_time": now}
+    return AttemptResult(
+        claim, dataclasses.replace(outcome, **of_outcome), verdict, **defaults | fields
+    )
+
+
+async def create_queue(store, queue, now):
+    """Create a queue as CreateQueue does; return it."""
+    return await store.update_queue(queue.name, queues.creation(queue), now)
+
+
+async def set_state(store, name, state, now, **options):
+    """Change the state of a queue."""
+    return await store.update_queue(name, queues.replacement(state=state), now, **options)
 
 
 class World:
@@ -63,7 +79,7 @@ class World:
 
     async def queue(self, queue_id="q", **settings):
         """Create a queue; return its name."""
-        return (await self.store.create_queue(queue(queue_id, **settings), self.now)).name
+        return (await create_queue(self.store, queue(queue_id, **settings), self.now)).name
 
     async def try_create(self, *ids, queue_id="q", after=0, request=b"request"):
         """Create tasks, None for a generated id; return what the store returns."""
@@ -105,12 +121,12 @@ class World:
 
     async def settle(self, claim, verdict=Verdict.COMPLETED, **fields):
         """Settle one attempt; return whether it was held."""
-        ended = settlement(claim, verdict, self.now, **fields)
-        (fate,) = await self.store.settle([ended], self.now)
-        return fate is not None
+        result = attempt_result(claim, verdict, self.now, **fields)
+        (settled,) = await self.store.settle([result], self.now)
+        return settled is not None
 
-    async def in_flight(self):
-        return (await self.store.stats()).in_flight
+    async def in_flight(self, queue_id="q"):
+        return (await self.store.queue_stats(full(queue_id), self.now)).in_flight
 
     async def listed(self, queue_id="q", page=100, size=PAGE_BYTES):
         """Return the names of all tasks of a queue, page by page."""

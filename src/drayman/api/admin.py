@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from drayman.api import calls
 from drayman.api.context import Context
-from drayman.core import back_pressure, errors, names
+from drayman.core import errors, names
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.events import TasksCreated
@@ -67,33 +67,37 @@ async def _attempts(context: Context, queue: str, _task: str, query: Query, _bod
     scope, now, size = f"{queue}/attempts", context.clock.now(), _size(query)
     before = pages.number(scope, query.get("pageToken", ""), now) or _NEWEST
     task = query.get("task")
-    found = await context.store.list_attempts(queue, task, before, size)
-    if not found:
+    attempts = await context.store.list_attempts(queue, task, before, size)
+    if not attempts:
         await _check_queue(context, queue)
-    shown: dict[str, Any] = {"attempts": [_show_attempt(each) for _, each in found]}
-    if found and await context.store.list_attempts(queue, task, found[-1][0], 1):
-        shown["nextPageToken"] = pages.token(scope, str(found[-1][0]), now)
+    shown: dict[str, Any] = {"attempts": [_show_attempt(attempt) for _, attempt in attempts]}
+    if attempts and await context.store.list_attempts(queue, task, attempts[-1][0], 1):
+        shown["nextPageToken"] = pages.token(scope, str(attempts[-1][0]), now)
     return shown
 
 
 async def _letters(context: Context, queue: str, _task: str, query: Query, _body: Any) -> Any:
     scope, now, size = f"{queue}/deadLetters", context.clock.now(), _size(query)
     after, code = pages.number(scope, query.get("pageToken", ""), now), _code(query.get("code"))
-    found = await context.store.list_dead(queue, code, after, size)
-    if not found:
+    letters = await context.store.list_dead_letters(queue, after, size, code=code)
+    if not letters:
         await _check_queue(context, queue)
-    shown: dict[str, Any] = {"deadLetters": [_show(context, each, tasks.BASIC) for each in found]}
-    if found and await context.store.dead_names(queue, code, found[-1].number, 1):
-        shown["nextPageToken"] = pages.token(scope, str(found[-1].number), now)
+    shown: dict[str, Any] = {"deadLetters": [_show(context, each, tasks.BASIC) for each in letters]}
+    if letters and await _numbered(context, queue, code, letters[-1].number, 1):
+        shown["nextPageToken"] = pages.token(scope, str(letters[-1].number), now)
     return shown
 
 
 async def _letter(context: Context, queue: str, task: str, _query: Query, _body: Any) -> Any:
-    return _show(context, await context.store.get_dead(_task_name(queue, task)), tasks.FULL)
+    _, task_id = names.task("name", names.join_task(queue, task))
+    letters = await context.store.list_dead_letters(queue, 0, 1, task=task_id)
+    if not letters:
+        raise errors.entity_missing()
+    return _show(context, letters[0], tasks.FULL)
 
 
 async def _forget(context: Context, queue: str, task: str, _query: Query, _body: Any) -> Any:
-    (refused,) = await context.store.delete_dead([_task_name(queue, task)])
+    (refused,) = await context.store.delete_dead_letters([_task_name(queue, task)])
     if refused:
         raise refused
     return {}
@@ -101,14 +105,24 @@ async def _forget(context: Context, queue: str, task: str, _query: Query, _body:
 
 async def _replay(context: Context, queue: str, _task: str, _query: Query, body: Any) -> Any:
     chosen, now = await _chosen(context, queue, body), context.clock.now()
-    results = await context.store.replay_dead(chosen.names, now)
+    results = await context.store.replay_dead_letters(chosen.names, now)
     context.emit(TasksCreated(queue, chosen.names, results, now))
     return _outcome(chosen, results)
 
 
 async def _delete(context: Context, queue: str, _task: str, _query: Query, body: Any) -> Any:
     chosen = await _chosen(context, queue, body)
-    return _outcome(chosen, await context.store.delete_dead(chosen.names))
+    return _outcome(chosen, await context.store.delete_dead_letters(chosen.names))
+
+
+async def _numbered(
+    context: Context, queue: str, code: Code | None, after: int, limit: int
+) -> list[tuple[int, str]]:
+    """Return numbers and names of dead letters, without their requests."""
+    letters = await context.store.list_dead_letters(
+        queue, after, limit, code=code, with_request=False
+    )
+    return [(letter.number, letter.task.name) for letter in letters]
 
 
 _QUEUE = r"(projects/[^/]+/locations/[^/]+/queues/[^/:]+)"
@@ -124,20 +138,19 @@ _ROUTES: tuple[tuple[str, str, re.Pattern[str], _Route], ...] = (
 
 
 def show_stats(stats: QueueStats, now: Micros) -> dict[str, Any]:
-    """Return what is known of a queue, as JSON."""
-    answers = back_pressure.recent(stats.pressure, now)
+    """Return the statistics of a queue as JSON."""
     shown: dict[str, Any] = {
         "inFlight": stats.in_flight,
         "effectiveExecutionRate": stats.effective_rate,
         "recentAnswers": {
-            "all": round(answers.answers, 1),
-            "errors": round(answers.errors, 1),
-            "pushbacks": round(answers.pushbacks, 1),
+            "all": round(stats.recent_responses, 1),
+            "errors": round(stats.recent_errors, 1),
+            "pushbacks": round(stats.recent_pushbacks, 1),
         },
-        "deadLetters": stats.dead,
+        "deadLetters": stats.dead_letters,
     }
-    if stats.pressure.since > now:
-        shown["recoversFrom"] = times.text(stats.pressure.since)
+    if stats.recovery_time > now:
+        shown["recoversFrom"] = times.text(stats.recovery_time)
     if stats.next_schedule_time is not None:
         shown["nextScheduleTime"] = times.text(stats.next_schedule_time)
     return shown
@@ -171,7 +184,7 @@ async def _found(context: Context, queue: str, code: Code | None, page_token: An
     """Return the tasks that a filter finds, a page of them."""
     scope, now = f"{queue}/deadLetters", context.clock.now()
     after = pages.number(scope, str(page_token), now)
-    numbered = await context.store.dead_names(queue, code, after, PAGE + 1)
+    numbered = await _numbered(context, queue, code, after, PAGE + 1)
     if not numbered:
         await _check_queue(context, queue)
     page, more = numbered[:PAGE], len(numbered) > PAGE
@@ -181,7 +194,7 @@ async def _found(context: Context, queue: str, code: Code | None, page_token: An
 
 async def _check_queue(context: Context, queue: str) -> None:
     """Return if a queue exists or has left dead letters. NotFound."""
-    if not await context.store.dead_names(queue, None, 0, 1):
+    if not await _numbered(context, queue, None, 0, 1):
         await context.store.get_queue(queue)
 
 
@@ -224,24 +237,25 @@ def _show(context: Context, letter: DeadLetter, view: int) -> dict[str, Any]:
         "task": protojson.render(tasks.show(task, view)),
         "time": times.text(letter.time),
         "reason": letter.reason,
-        "answer": letter.answer,
+        "answer": letter.response_body,
     }
 
 
-def _show_attempt(kept: AttemptRecord) -> dict[str, Any]:
+def _show_attempt(attempt: AttemptRecord) -> dict[str, Any]:
+    outcome = attempt.outcome
     shown = {
-        "task": kept.task,
-        "target": kept.target,
-        "attempt": kept.number,
-        "scheduleTime": times.text(kept.schedule_time),
-        "dispatchTime": times.text(kept.dispatch_time),
-        "responseTime": times.text(kept.response_time),
-        "status": {"code": kept.code.name, "message": kept.message},
-        "outcome": kept.verdict,
-        "answer": kept.answer,
+        "task": attempt.task,
+        "target": attempt.target,
+        "attempt": attempt.number,
+        "scheduleTime": times.text(attempt.schedule_time),
+        "dispatchTime": times.text(attempt.dispatch_time),
+        "responseTime": times.text(attempt.end_time),
+        "status": {"code": outcome.code.name, "message": outcome.message},
+        "outcome": attempt.result,
+        "answer": attempt.response_body,
     }
-    if kept.reason:
-        shown["reason"] = kept.reason
-    if kept.retry_time is not None:
-        shown["retryTime"] = times.text(kept.retry_time)
+    if attempt.reason:
+        shown["reason"] = attempt.reason
+    if attempt.retry_time is not None:
+        shown["retryTime"] = times.text(attempt.retry_time)
     return shown

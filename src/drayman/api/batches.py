@@ -2,17 +2,17 @@
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from drayman.api import tasks as task_calls
 from drayman.api.context import Context
 from drayman.core import batch, errors, limits, names
-from drayman.core.batch import Batch
+from drayman.core.batch import Batch, BatchResult, Creations, Deletions
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.events import TasksCreated, TasksDeleted
 from drayman.core.task import NewTask, Task
-from drayman.encryption import operations as sealed_operations
 from drayman.wire import operations, tasks
 
 
@@ -22,34 +22,13 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
     views = [_check(parent, index, each) for index, each in enumerate(request.requests)]
     _check_count("requests", len(views), limits.BATCH_CREATE)
     now = context.clock.now()
-    about = _about(parent, request, now)
-    refused, accepted = {}, []
-    for index, each in enumerate(request.requests):
-        task = _accept(context, parent, each, now)
-        if isinstance(task, ServiceError):
-            refused[index] = task
-        else:
-            accepted.append(task)
-
+    accepted = [_accept(context, parent, each, now) for each in request.requests]
     kms_key = await context.encryption.kms_key_of(parent)
-    accepted = context.encryption.seal_with(kms_key, accepted)
-    results: list[Task | ServiceError] = []
-
-    def describe(created: list[Task | ServiceError]) -> bytes:
-        results[:] = created
-        rest = iter(created)
-        whole = [
-            _opened(context, refused.get(index) or next(rest), view)
-            for index, view in enumerate(views)
-        ]
-        operation = operations.created(about.operation, whole, views, now)
-        return sealed_operations.seal(context.encryption.cipher, kms_key, operation)
-
-    stored = await context.store.create_batch(about, parent, accepted, describe, now)
-    if results:  # none for a repeated request, which creates nothing
-        requested = [task_calls.requested_name(parent, task) for task in accepted]
-        context.emit(TasksCreated(parent, requested, results, now))
-    return operations.show(context.encryption.cipher.open(stored))
+    items = [_seal(context, kms_key, item) for item in accepted]
+    result = await _run(context, parent, request, Creations(parent, items, views), now)
+    if not result.repeated:
+        _emit_created(context, parent, items, result)
+    return operations.show(context.encryption.open_result(result))
 
 
 async def batch_delete_tasks(context: Context, request: Any) -> Any:
@@ -61,18 +40,39 @@ async def batch_delete_tasks(context: Context, request: Any) -> Any:
             raise errors.invalid_field(
                 f"names[{index}]", f"must be the name of a task in {parent}."
             )
-    now = context.clock.now()
-    about, requested = _about(parent, request, now), list(request.names)
-    results: list[ServiceError | None] = []
+    requested, now = list(request.names), context.clock.now()
+    result = await _run(context, parent, request, Deletions(requested), now)
+    if not result.repeated:
+        errors_ = [each if isinstance(each, ServiceError) else None for each in result.results]
+        context.emit(TasksDeleted(parent, requested, errors_, now))
+    return operations.show(context.encryption.open_result(result))
 
-    def describe(deleted: list[ServiceError | None]) -> bytes:
-        results[:] = deleted
-        return operations.deleted(about.operation, deleted, now)
 
-    stored = await context.store.delete_batch(about, requested, describe, now)
-    if results:  # none for a repeated request, which deletes nothing
-        context.emit(TasksDeleted(parent, requested, results, now))
-    return operations.show(stored)
+async def _run(
+    context: Context, parent: str, request: Any, items: Creations | Deletions, now: Micros
+) -> BatchResult:
+    """Run a batch, or return what it came to before."""
+    request_id = names.request_id(request.request_id)
+    to_run = Batch(
+        operation=f"{names.location_of(parent)}/operations/{request_id or uuid.uuid4()}",
+        fingerprint=_fingerprint(request) if request_id else b"",  # without an id: never repeated
+        expire_time=now + batch.RETENTION,
+        items=items,
+    )
+    return await context.store.run_batch(to_run, now)
+
+
+def _emit_created(
+    context: Context, parent: str, items: Sequence[NewTask | bytes], result: BatchResult
+) -> None:
+    """Emit what the store has made of the items that reached it."""
+    pairs = [
+        (task_calls.requested_name(parent, item), created)
+        for item, created in zip(items, result.results, strict=True)
+        if isinstance(item, NewTask) and isinstance(created, Task | ServiceError)
+    ]
+    requested, results = [name for name, _ in pairs], [created for _, created in pairs]
+    context.emit(TasksCreated(parent, requested, results, result.time))
 
 
 def _check(parent: str, index: int, request: Any) -> int:
@@ -94,8 +94,11 @@ def _accept(context: Context, parent: str, request: Any, now: Micros) -> NewTask
         return error
 
 
-def _opened(context: Context, result: Task | ServiceError, view: int) -> Task | ServiceError:
-    return context.encryption.open(result, view) if isinstance(result, Task) else result
+def _seal(context: Context, kms_key: str, item: NewTask | ServiceError) -> NewTask | bytes:
+    if isinstance(item, ServiceError):
+        return context.encryption.seal_error(kms_key, item)
+    (sealed,) = context.encryption.seal_with(kms_key, [item])
+    return sealed
 
 
 def _check_count(field: str, count: int, limit: int) -> None:
@@ -103,15 +106,6 @@ def _check_count(field: str, count: int, limit: int) -> None:
         raise errors.invalid_field(field, "is required.")
     if count > limit:
         raise errors.invalid_field(field, f"has {count} items; at most {limit} are allowed.")
-
-
-def _about(parent: str, request: Any, now: Micros) -> Batch:
-    given = names.request_id(request.request_id)
-    return Batch(
-        operation=f"{names.location_of(parent)}/operations/{given or uuid.uuid4()}",
-        fingerprint=_fingerprint(request) if given else b"",  # nobody can repeat what has no id
-        expire_time=now + batch.RETENTION,
-    )
 
 
 def _fingerprint(request: Any) -> bytes:

@@ -6,16 +6,16 @@ from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
 from drayman.api.context import Context
-from drayman.core import errors, limits, names
-from drayman.encryption import operations as sealed_operations
+from drayman.core import batch, errors, limits, names
+from drayman.core.batch import BatchResult
+from drayman.core.document import OPERATION, Document
 from drayman.wire import operations, pages
 
 
 async def get_operation(context: Context, request: Any) -> Any:
     """GetOperation."""
-    name = names.operation("name", request.name)
-    stored = await context.store.get_operation(name, context.clock.now())
-    return operations.show(context.encryption.cipher.open(stored))
+    result = await _get(context, names.operation("name", request.name))
+    return operations.show(context.encryption.open_result(result))
 
 
 async def list_operations(context: Context, request: Any) -> Any:
@@ -26,12 +26,11 @@ async def list_operations(context: Context, request: Any) -> Any:
     now, size = context.clock.now(), pages.size(request.page_size, limits.OPERATIONS_PAGE)
     scope = f"{parent}/operations"
     after = pages.cursor(scope, request.page_token, now)
-    page = await context.store.list_operations(parent, after, size, limits.PAGE_BYTES, now)
+    page = await context.store.list_documents(
+        OPERATION, f"{scope}/", after, size, limits.PAGE_BYTES, now
+    )
     response = operations_pb2.ListOperationsResponse(
-        operations=[
-            operations.show(sealed_operations.open_to_list(context.encryption.cipher, stored))
-            for stored in page.operations
-        ]
+        operations=[_show(context, document) for document in page.documents]
     )
     if page.cursor:
         response.next_page_token = pages.token(scope, page.cursor, now)
@@ -45,12 +44,29 @@ async def wait_operation(context: Context, request: Any) -> Any:
 
 async def cancel_operation(context: Context, request: Any) -> Any:
     """CancelOperation: too late for all, which is no error."""
-    await context.store.get_operation(names.operation("name", request.name), context.clock.now())
+    await _get(context, names.operation("name", request.name))
     return empty_pb2.Empty()
 
 
 async def delete_operation(context: Context, request: Any) -> Any:
-    """DeleteOperation: its outcome is forgotten, and its id free."""
+    """DeleteOperation: its result is forgotten, and its id free."""
     name = names.operation("name", request.name)
-    await context.store.delete_operation(name, context.clock.now())
+    if not await context.store.delete_document(OPERATION, name, context.clock.now()):
+        raise errors.entity_missing()
     return empty_pb2.Empty()
+
+
+async def _get(context: Context, name: str) -> BatchResult:
+    document = await context.store.get_document(OPERATION, name, context.clock.now())
+    if document is None:
+        raise errors.entity_missing()
+    return batch.decode(name, document.content)
+
+
+def _show(context: Context, document: Document) -> Any:
+    """Return an operation for a list: with its name alone if its encryption key is missing."""
+    result = batch.decode(document.name, document.content)
+    try:
+        return operations.show(context.encryption.open_result(result))
+    except errors.FailedPrecondition:
+        return operations.show_closed(document.name)

@@ -1,12 +1,15 @@
 """The calls of access policies. They are kept, not yet enforced: there is no authentication."""
 
+import dataclasses
 import hashlib
 from typing import Any
 
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 
+from drayman.api import queue_updates
 from drayman.api.context import Context
 from drayman.core import errors, limits, names
+from drayman.core.queue import Queue
 from drayman.wire import masks
 
 _PERMISSION = "cloudtasks."
@@ -22,7 +25,7 @@ async def get_iam_policy(context: Context, request: Any) -> Any:
     name = names.queue("resource", request.resource)
     if request.options.requested_policy_version not in _VERSIONS:
         raise errors.invalid_field("options.requestedPolicyVersion", "must be 0, 1 or 3.")
-    policy = _show(await context.store.get_policy(name))
+    policy = _show((await context.store.get_queue(name)).policy)
     if request.options.requested_policy_version != _CONDITIONS:
         _hide_conditions(policy)
     return policy
@@ -40,13 +43,15 @@ async def set_iam_policy(context: Context, request: Any) -> Any:
     masks.apply(paths, wanted, policy_pb2.Policy())  # refuses paths that lead nowhere
     _check(wanted)
 
-    def change(existing: bytes) -> bytes:
-        if etag and etag != _etag(existing):
+    def set_policy(existing: Queue | None) -> Queue:
+        if existing is None:
+            raise errors.queue_missing()
+        if etag and etag != _etag(existing.policy):
             raise errors.Aborted(
                 "There were concurrent policy changes. Please retry the whole "
                 "read-modify-write with exponential backoff."
             )
-        policy = policy_pb2.Policy.FromString(existing) if paths else wanted
+        policy = policy_pb2.Policy.FromString(existing.policy) if paths else wanted
         masks.apply(paths, wanted, policy)
         policy.ClearField("etag")
         text = bytes(policy.SerializeToString(deterministic=True))
@@ -54,9 +59,9 @@ async def set_iam_policy(context: Context, request: Any) -> Any:
             raise errors.invalid_field(
                 "policy", f"must be at most {limits.POLICY_SIZE // 1024} KB."
             )
-        return text
+        return dataclasses.replace(existing, policy=text)
 
-    return _show(await context.store.update_policy(name, change))
+    return _show((await queue_updates.update(context, name, set_policy)).policy)
 
 
 async def test_iam_permissions(context: Context, request: Any) -> Any:
@@ -67,7 +72,7 @@ async def test_iam_permissions(context: Context, request: Any) -> Any:
             raise errors.field_error("permissions", f"Permission {permission[:100]} is not valid.")
     response = iam_policy_pb2.TestIamPermissionsResponse()
     try:
-        await context.store.get_policy(name)
+        await context.store.get_queue(name)
     except errors.NotFound:
         return response
     response.permissions.extend(dict.fromkeys(request.permissions))

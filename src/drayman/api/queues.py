@@ -5,10 +5,12 @@ from typing import Any
 
 from google.protobuf import empty_pb2
 
+from drayman.api import queue_updates
 from drayman.api.context import Context
 from drayman.core import limits, names
+from drayman.core import queue as queue_changes
 from drayman.core.events import QueueAction, QueueChanged
-from drayman.core.queue import Queue, State
+from drayman.core.queue import Change, Queue, State
 from drayman.tasks_v2 import types
 from drayman.wire import filters, pages, queues
 
@@ -60,22 +62,22 @@ async def create_queue(context: Context, request: Any) -> Any:
     """CreateQueue: the response shows the defaults filled in."""
     parent = names.new_parent(request.parent)
     name = names.new_queue(parent, request.queue.name)
-    queue, now = queues.accept(request.queue, name, context.limits.queue), context.clock.now()
-    created = await context.store.create_queue(queue, now)
-    context.emit(QueueChanged(name, QueueAction.CREATED, now))
-    return queues.show(created)
+    queue = queues.accept(request.queue, name, context.limits.queue)
+    return await _change(context, name, queue_changes.creation(queue), QueueAction.CREATED)
 
 
 async def update_queue(context: Context, request: Any) -> Any:
     """UpdateQueue: the fields of the mask, all without one; creates the queue when absent."""
     name = names.queue("queue.name", request.queue.name)
-    paths, now = list(request.update_mask.paths), context.clock.now()
-    queue = await context.store.update_queue(
-        name,
-        lambda existing: queues.update(existing, request.queue, paths, context.limits.queue),
-        now,
-    )
-    context.emit(QueueChanged(name, QueueAction.UPDATED, now))
+    paths = list(request.update_mask.paths)
+
+    def compute(existing: Queue | None) -> Queue:
+        message = queues.Message()
+        message.CopyFrom(request.queue)
+        return queues.update(existing, message, paths, context.limits.queue)
+
+    queue = await queue_updates.update(context, name, compute)
+    context.emit(QueueChanged(name, QueueAction.UPDATED, context.clock.now()))
     return queues.show(queue)
 
 
@@ -97,16 +99,27 @@ async def purge_queue(context: Context, request: Any) -> Any:
 
 async def pause_queue(context: Context, request: Any) -> Any:
     """PauseQueue: tasks can still be created, none is dispatched."""
-    return await _set_state(context, request, State.PAUSED, QueueAction.PAUSED)
+    name = names.queue("name", request.name)
+    pause = queue_changes.replacement(state=State.PAUSED)
+    return await _change(context, name, pause, QueueAction.PAUSED)
 
 
 async def resume_queue(context: Context, request: Any) -> Any:
-    """ResumeQueue."""
-    return await _set_state(context, request, State.RUNNING, QueueAction.RESUMED)
+    """ResumeQueue: it starts as a new queue, without back pressure."""
+    name = names.queue("name", request.name)
+    resume = queue_changes.replacement(state=State.RUNNING)
+    return await _change(context, name, resume, QueueAction.RESUMED, reset_pressure=True)
 
 
-async def _set_state(context: Context, request: Any, state: State, action: QueueAction) -> Any:
-    name, now = names.queue("name", request.name), context.clock.now()
-    queue = await context.store.set_state(name, state, now)
+async def _change(
+    context: Context,
+    name: str,
+    change: Change,
+    action: QueueAction,
+    *,
+    reset_pressure: bool = False,
+) -> Any:
+    now = context.clock.now()
+    queue = await context.store.update_queue(name, change, now, reset_pressure=reset_pressure)
     context.emit(QueueChanged(name, action, now))
     return queues.show(queue)

@@ -16,6 +16,7 @@ The messages below are the real service's words where those are known (recorded 
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from drayman.core.status import Code
 
@@ -129,6 +130,28 @@ class Unimplemented(ServiceError):
     """This server does not have the call."""
 
     code = Code.UNIMPLEMENTED
+
+
+_CLASSES = {
+    each.code: each
+    for each in (
+        InvalidArgument, NotFound, AlreadyExists, PermissionDenied, Aborted, FailedPrecondition,
+        ResourceExhausted, Unavailable, Unimplemented,
+    )
+}  # fmt: skip
+_DETAILS = {each.__name__: each for each in (Help, ErrorInfo, LocalizedMessage, BadRequest)}
+
+
+def encode(error: ServiceError) -> dict[str, Any]:
+    """Return an error as a JSON value."""
+    details = [[type(each).__name__, dataclasses.asdict(each)] for each in error.details]
+    return {"code": int(error.code), "message": error.message, "details": details}
+
+
+def decode(value: Mapping[str, Any]) -> ServiceError:
+    """Return the error of a JSON value that ``encode`` returned."""
+    details = [_DETAILS[name](**fields) for name, fields in value["details"]]
+    return _CLASSES[Code(value["code"])](value["message"], *details)
 
 
 def field_error(field: str, text: str) -> InvalidArgument:

@@ -152,26 +152,21 @@ class AttemptBegan:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AttemptEnded:
-    """An attempt ended and the store has recorded its outcome.
+    """An attempt ended, and the store has settled its result.
 
     Attributes:
-        claim: The attempt.
-        settlement: The outcome, and the decision on the task.
-        fate: What the store made of the decision.
-        duration: The duration of the attempt.
-        kind: The kind of target.
-        max_attempts: The maximum number of attempts of the task, by its own retry policy or its
-            queue's; -1 for no limit.
-        sampled: Whether the queue's sampling ratio selects the attempt.
+        result: How it ended, and what becomes of its task.
+        settled: What the store made of that.
+        duration: How long it took.
+        kind: What kind of target it went to.
+        max_attempts: How many attempts the task has in all, by its own policy or its queue's.
     """
 
-    claim: Claim
-    settlement: AttemptResult
-    fate: SettleResult
+    result: AttemptResult
+    settled: SettleResult
     duration: Micros
     kind: Kind
     max_attempts: int
-    sampled: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -202,15 +197,15 @@ class StoreFailed:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RateChanged:
-    """Back pressure reduced the dispatch rate of a queue by half or more, or ended.
+    """Back pressure has halved the rate of a queue, or has ended.
 
     Attributes:
         queue: The queue's name.
-        level: The fraction of its rate that the queue may use, 1.0 at the end of back pressure.
+        rate_factor: The fraction of its rate that is left to it.
     """
 
     queue: str
-    level: float
+    rate_factor: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,18 +1,22 @@
-"""What is kept of attempts and of tasks that failed for good, which Google keeps not at all."""
+"""What the store records of attempts and of tasks that failed for good. Google records neither."""
 
 import dataclasses
 import json
+from collections.abc import Iterable
+from typing import Any
 
 from drayman.core.clock import Micros
+from drayman.core.delivery import Outcome
+from drayman.core.lifecycle import AttemptResult, SettleResult, Verdict
 from drayman.core.status import Code
 from drayman.core.task import Task
 
-ATTEMPTS_KEPT = 100_000
-"""The most attempts that a store keeps; the oldest go first."""
-DEAD_KEPT = 100_000
-"""The most dead letters that a store keeps; the oldest go first."""
-DEAD_BYTES = 1 << 30
-"""The most bytes that the tasks of dead letters take; the oldest go first."""
+MAX_ATTEMPTS = 100_000
+"""The most attempts that a store records; the oldest are removed first."""
+MAX_DEAD_LETTERS = 100_000
+"""The most dead letters that a store holds; the oldest are removed first."""
+MAX_DEAD_LETTER_BYTES = 1 << 30
+"""The most bytes that requests of dead letters take; the oldest are removed first."""
 _SPREAD = 0x9E3779B1  # an odd number that scatters successive ones (Knuth, 6.4)
 
 
@@ -22,34 +26,32 @@ class AttemptRecord:
 
     Attributes:
         task: The task's full name.
-        target: The method and the URL it went to.
         number: Which attempt of the task it was, from 1.
-        responses: Answers the task got so far.
+        response_count: Responses that the task has had so far, this one included.
         schedule_time: When it was due.
         dispatch_time: When it began.
-        response_time: When it ended.
-        code: How it ended.
-        message: The same in words.
-        verdict: What became of the task: "completed", "retry" or "failed"; or "superseded" when
-            another attempt decides on it, "gone" when it was deleted meanwhile.
-        reason: Why a failed task was given up.
-        retry_time: When the task is tried again, None if it is not.
-        answer: The beginning of the answer's body.
+        end_time: When it ended.
+        target: The method and URL that it went to.
+        outcome: How it ended.
+        result: What became of the task: "completed", "retry" or "failed"; "superseded" when
+            another attempt decides, "gone" when the task was deleted meanwhile.
+        reason: Why the task failed for good, if it did.
+        retry_time: When the task is retried, None if it is not.
+        response_body: The beginning of the response's body.
     """
 
     task: str
-    target: str
     number: int
-    responses: int
+    response_count: int
     schedule_time: Micros
     dispatch_time: Micros
-    response_time: Micros
-    code: Code
-    message: str
-    verdict: str
+    end_time: Micros
+    target: str
+    outcome: Outcome
+    result: str
     reason: str = ""
     retry_time: Micros | None = None
-    answer: str = ""
+    response_body: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,35 +59,75 @@ class DeadLetter:
     """A task that failed for good.
 
     Attributes:
-        number: Its place in the order of deaths.
-        task: The task as it was at its end; its last attempt says how that ended.
-        time: When it was given up.
+        number: Its position in the order of failures.
+        task: The task as it was at its end; its last attempt says how that ended. Its request is
+            empty in a list without requests.
+        time: When it failed for good.
         reason: Why.
-        answer: The beginning of the last answer's body.
+        response_body: The beginning of the last response's body.
     """
 
     number: int
     task: Task
     time: Micros
     reason: str
-    answer: str
+    response_body: str
+
+
+def record(result: AttemptResult, settled: SettleResult) -> AttemptRecord:
+    """Return the record of an attempt, after the store has settled it."""
+    task, applied = result.claim.task, settled is SettleResult.SETTLED
+    last = task.last_attempt
+    return AttemptRecord(
+        task=task.name,
+        number=task.dispatch_count,
+        response_count=task.response_count + result.outcome.responded,
+        schedule_time=result.claim.due,
+        dispatch_time=result.end_time if last is None else last.dispatch_time,
+        end_time=result.end_time,
+        target=result.target,
+        outcome=result.outcome,
+        result=result.verdict.value if applied else settled.value,
+        reason=result.reason if applied else "",
+        retry_time=result.schedule_time if applied and result.verdict is Verdict.RETRY else None,
+        response_body=result.response_body,
+    )
 
 
 def is_sampled(number: int, ratio: float) -> bool:
-    """Tell whether one of many is in the sample that a ratio makes of them."""
+    """Return whether a sampling ratio selects an item, by its number."""
     return (number * _SPREAD % 2**32) / 2**32 < ratio
 
 
-def dumps(attempt: AttemptRecord) -> str:
-    """Return an attempt as text, to be kept."""
+def count_expired(
+    oldest: Iterable[tuple[Micros, int]], surplus: int, surplus_bytes: int, before: Micros
+) -> int:
+    """Return how many of the ``oldest`` dead letters, given as time and size, are to be removed.
+
+    Those that failed up to ``before``, and as many as bring both surpluses down to zero.
+    """
+    count = 0
+    for time, size in oldest:
+        if surplus <= 0 and surplus_bytes <= 0 and time > before:
+            break
+        surplus, surplus_bytes, count = surplus - 1, surplus_bytes - size, count + 1
+    return count
+
+
+def encode(attempt: AttemptRecord) -> str:
+    """Return a record as text for the store."""
     return json.dumps(dataclasses.asdict(attempt))
 
 
-def loads(text: str) -> AttemptRecord:
-    """Return the attempt that a text keeps."""
-    fields = [field.name for field in dataclasses.fields(AttemptRecord)]
-    kept = json.loads(text)
-    if isinstance(kept, list):  # written before the values had names
-        kept = dict(zip(fields, kept, strict=False))
-    known = {name: value for name, value in kept.items() if name in fields}
-    return AttemptRecord(**known | {"code": Code(known["code"])})
+def decode(text: str) -> AttemptRecord:
+    """Return the record of a stored text; unknown fields are ignored."""
+    fields = _known(AttemptRecord, json.loads(text))
+    outcome = _known(Outcome, fields["outcome"])
+    return AttemptRecord(
+        **fields | {"outcome": Outcome(**outcome | {"code": Code(outcome["code"])})}
+    )
+
+
+def _known(kind: type, fields: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in fields.items() if name in names}

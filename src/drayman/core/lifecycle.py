@@ -1,6 +1,6 @@
-"""The life of a task, and what an outcome makes of it.
+"""The life of a task: its states, and how the outcome of an attempt changes them.
 
-    state        what it means                                   where it is kept
+    state        meaning                                         stored as
     ---------    --------------------------------------------    -----------------------------
     scheduled    waits for its time, a token and a free slot     task row without a claim
     granted      RunTask: an attempt that waits for a server     claim row without a server
@@ -19,28 +19,27 @@
     scheduled    sweep (older than the retention)                gone
     any          delete_task, purge_queue, delete_queue          gone
 
-A task that is older than the retention is not claimed any more; an attempt that began before
-decides on it.
+A task older than the retention is no longer claimed. If an attempt of it is in flight, the outcome
+of that attempt still decides.
 
-RunTask may put a second attempt of a task in flight beside the first. A success ends the task;
-of failures the last decides, so that what has failed for good has no attempt in flight that could
-still succeed. The retries may exceed max_attempts by those that were in flight.
+RunTask may put a second attempt of a task in flight beside the first. A success completes the
+task. Of several failures the last one decides, so that a task never fails for good while another
+attempt of it could still succeed. Its attempts may exceed max_attempts by those in flight.
 
-An attempt in flight outlives the deletion of its task: it still counts against the queue's
-concurrency until it ends, and then changes nothing.
+An attempt in flight outlives the deletion of its task: it counts against the queue's concurrency
+until it ends, and then changes nothing.
 """
 
 import dataclasses
 import enum
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from drayman.core import retry
-from drayman.core.back_pressure import Signal
 from drayman.core.clock import Micros
 from drayman.core.delivery import Outcome
-from drayman.core.history import AttemptRecord
 from drayman.core.queue import Queue, RetryConfig
 from drayman.core.retry_hint import RetryHint
-from drayman.core.status import Code
 from drayman.core.task import Task
 
 
@@ -53,14 +52,14 @@ class Verdict(enum.Enum):
 
 
 class SettleResult(enum.Enum):
-    """What a verdict came to, as the store found the task."""
+    """What the store made of a verdict."""
 
     SETTLED = "settled"
-    """It is as the verdict has it."""
+    """The verdict was applied."""
     SUPERSEDED = "superseded"
-    """Another attempt of the task, by RunTask, decides."""
+    """Another attempt of the task, started by RunTask, decides."""
     GONE = "gone"
-    """The task was deleted meanwhile, or the claim was not held any more."""
+    """The task was deleted meanwhile, or the claim was no longer held."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,8 +67,8 @@ class Claim:
     """The right to make one attempt.
 
     Attributes:
-        number: Its number, never used again; the fence against answers from the past.
-        queue: The task's queue as it was at that time.
+        number: Its number, never used again: the fence against late results.
+        queue: The task's queue when the claim was made.
         task: The task, this attempt counted in its ``dispatch_count``.
         forced_at: When RunTask asked for the attempt, None for a scheduled one.
     """
@@ -88,99 +87,55 @@ class Claim:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """The end of an attempt, as the store notes it.
+    """How an attempt ended and what becomes of its task.
 
     Attributes:
-        claim: The claim's number.
+        claim: The claim under which it was made.
+        outcome: How it ended.
         verdict: What becomes of the task.
-        reason: Why a failed task is given up, in words.
-        schedule_time: When a task is tried again.
-        response_time: When the attempt ended.
-        code: How it ended.
-        message: The same in words.
-        responded: Whether there was an answer.
-        executed: Whether the answer was not 5xx.
-        previous_response: What the next attempt will tell the target.
-        signal: What the attempt says of the target.
-        attempt: Which attempt of its task it was, from 1.
-        hold: Until when the target asked to be left alone, 0 if it did not.
-        record: The attempt in full, None for one that is not kept.
+        end_time: When it ended.
+        schedule_time: When the task is retried, if it is.
+        reason: Why the task fails for good, if it does.
+        hold: Until when the target asked for no requests, 0 if it did not.
+        target: The method and URL that it went to.
+        response_body: The beginning of the response's body.
+        sampled: Whether the queue's sampling ratio selects this attempt.
     """
 
-    claim: int
+    claim: Claim
+    outcome: Outcome
     verdict: Verdict
-    reason: str
+    end_time: Micros
     schedule_time: Micros
-    response_time: Micros
-    code: Code
-    message: str
-    responded: bool
-    executed: bool
-    previous_response: int
-    signal: Signal = Signal.NONE
-    attempt: int = 1
+    reason: str = ""
     hold: Micros = 0
-    record: AttemptRecord | None = None
+    target: str = ""
+    response_body: str = ""
+    sampled: bool = False
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the store records the attempt: samples, and all that end a task badly."""
+        return self.sampled or self.verdict is Verdict.FAILED
 
 
-_NOTHING = RetryHint()
+_NO_HINT = RetryHint()
 
 
 def decide(
     claim: Claim,
     outcome: Outcome,
-    retry_config: RetryConfig,
+    config: RetryConfig,
     *,
     retention: Micros,
     now: Micros,
-    said: RetryHint = _NOTHING,
+    hint: RetryHint = _NO_HINT,
 ) -> AttemptResult:
-    """Return what an outcome, and what the handler said with it, make of a task."""
-    verdict, schedule_time, reason = _verdict(claim, outcome, retry_config, retention, now, said)
+    """Return what an outcome and the handler's retry hint make of a task."""
+    verdict, schedule_time, reason = _verdict(claim, outcome, config, retention, now, hint)
     return AttemptResult(
-        claim=claim.number,
-        verdict=verdict,
-        reason=reason,
-        schedule_time=schedule_time,
-        response_time=now,
-        code=outcome.code,
-        message=outcome.message,
-        responded=outcome.responded,
-        executed=outcome.executed,
-        previous_response=outcome.previous_response,
-        signal=outcome.signal,
-        attempt=claim.task.dispatch_count,
-        hold=said.not_before or 0,
+        claim, outcome, verdict, now, schedule_time, reason, hold=hint.not_before or 0
     )
-
-
-def with_record(settlement: AttemptResult, claim: Claim, target: str, answer: str) -> AttemptResult:
-    """Return a settlement with its attempt in full."""
-    task, again = claim.task, settlement.verdict is Verdict.RETRY
-    last = task.last_attempt
-    record = AttemptRecord(
-        task=task.name,
-        target=target,
-        number=task.dispatch_count,
-        responses=task.response_count + settlement.responded,
-        schedule_time=claim.due,
-        dispatch_time=settlement.response_time if last is None else last.dispatch_time,
-        response_time=settlement.response_time,
-        code=settlement.code,
-        message=settlement.message,
-        verdict=settlement.verdict.value,
-        reason=settlement.reason,
-        retry_time=settlement.schedule_time if again else None,
-        answer=answer,
-    )
-    return dataclasses.replace(settlement, record=record)
-
-
-def as_it_came(record: AttemptRecord, fate: SettleResult) -> AttemptRecord:
-    """Return the record of an attempt that says what became of its task."""
-    if fate is SettleResult.SETTLED:
-        return record
-    return dataclasses.replace(record, verdict=fate.value, reason="", retry_time=None)
 
 
 def _verdict(
@@ -189,12 +144,12 @@ def _verdict(
     config: RetryConfig,
     retention: Micros,
     now: Micros,
-    said: RetryHint,
+    hint: RetryHint,
 ) -> tuple[Verdict, Micros, str]:
     task = claim.task
     if outcome.success:
         return Verdict.COMPLETED, task.schedule_time, ""
-    if said.never:
+    if hint.never:
         return Verdict.FAILED, task.schedule_time, "its handler refused it"
     decision = retry.decide(
         config,
@@ -205,8 +160,123 @@ def _verdict(
     )
     if isinstance(decision, retry.GiveUp):
         return Verdict.FAILED, task.schedule_time, decision.reason
-    time = max(decision.time, said.not_before or now) if said.at is None else said.at
+    time = max(decision.time, hint.not_before or now) if hint.at is None else hint.at
     time = max(time, now)
     if time > task.create_time + retention:
         return Verdict.FAILED, task.schedule_time, "it would outlive its retention"
     return Verdict.RETRY, time, ""
+
+
+class EndedClaim(NamedTuple):
+    """A claim that was held until now and has ended.
+
+    Attributes:
+        number: Its number.
+        task: The key of its task, which may be gone.
+        queue: The key of the task's queue, which may be gone.
+        forced_at: When RunTask asked for the attempt, None for a scheduled one.
+    """
+
+    number: int
+    task: int
+    queue: int
+    forced_at: Micros | None
+
+
+class Continuation(NamedTuple):
+    """A task that goes on after an attempt failed.
+
+    Attributes:
+        task: The key of the task.
+        current: The claim that decided on the task until now.
+        result: The result that is recorded in the task.
+        next: The attempt that decides from now on, None if the task is scheduled again.
+    """
+
+    task: int
+    current: int
+    result: AttemptResult
+    next: int | None
+
+
+class Resolution(NamedTuple):
+    """What a group of results comes to.
+
+    Attributes:
+        completed: Keys of the tasks that are done.
+        failed: The deciding result of each task that failed for good, by the task's key.
+        continued: The tasks that go on.
+        results: What became of each verdict, by the claim's number.
+    """
+
+    completed: set[int]
+    failed: dict[int, AttemptResult]
+    continued: list[Continuation]
+    results: dict[int, SettleResult]
+
+
+def first_results(results: Iterable[AttemptResult]) -> dict[int, AttemptResult]:
+    """Return the results by claim number; an attempt ends once, so the first one counts."""
+    by_claim: dict[int, AttemptResult] = {}
+    for result in results:
+        by_claim.setdefault(result.claim.number, result)
+    return by_claim
+
+
+def undecided(
+    ended: Sequence[EndedClaim], results: Mapping[int, AttemptResult]
+) -> list[EndedClaim]:
+    """Return the ended claims of tasks that no result completes."""
+    completed = _completed(ended, results)
+    return [claim for claim in ended if claim.task not in completed]
+
+
+def resolve(
+    ended: Sequence[EndedClaim],
+    results: Mapping[int, AttemptResult],
+    current: Mapping[int, int | None],
+    remaining: Mapping[int, int],
+) -> Resolution:
+    """Return what becomes of the tasks whose attempts have ended together.
+
+    ``ended`` are the claims that were held, in the order of their results. ``current`` has the
+    deciding claim of each task that still exists, ``remaining`` the latest attempt that is left in
+    flight of a task; both are needed for ``undecided`` claims alone.
+    """
+    completed = _completed(ended, results)
+    held = {claim.number for claim in ended}
+    # Of several failures of a task the last one counts, if its attempts were to decide at all.
+    last = {
+        claim.task: results[claim.number]
+        for claim in ended
+        if claim.task not in completed and current.get(claim.task) in held
+    }
+    failed = {
+        task: result
+        for task, result in last.items()
+        if result.verdict is Verdict.FAILED and task not in remaining
+    }
+    continued = [
+        Continuation(task, current[task] or 0, result, remaining.get(task))
+        for task, result in last.items()
+        if task not in failed
+    ]
+    deciding = {result.claim.number for task, result in last.items() if task not in remaining}
+    return Resolution(
+        completed,
+        failed,
+        continued,
+        {claim.number: _settle_result(claim, completed, deciding, current) for claim in ended},
+    )
+
+
+def _completed(ended: Sequence[EndedClaim], results: Mapping[int, AttemptResult]) -> set[int]:
+    return {claim.task for claim in ended if results[claim.number].verdict is Verdict.COMPLETED}
+
+
+def _settle_result(
+    claim: EndedClaim, completed: set[int], deciding: set[int], current: Mapping[int, int | None]
+) -> SettleResult:
+    if claim.task in completed or claim.number in deciding:
+        return SettleResult.SETTLED
+    return SettleResult.SUPERSEDED if claim.task in current else SettleResult.GONE

@@ -2,6 +2,8 @@
 
 import dataclasses
 import enum
+from collections.abc import Callable
+from typing import Any
 
 from drayman.core import errors
 from drayman.core.clock import HOUR, MILLISECOND, Micros
@@ -54,7 +56,8 @@ class Queue:
         rate_limits: How fast.
         retry_config: When failed tasks are tried again.
         purge_time: When it was last purged.
-        settings: The rest of its settings, which only ``wire`` opens.
+        settings: The rest of its settings, which only ``wire`` parses.
+        policy: Its access policy, serialized, empty if none was set.
     """
 
     name: str
@@ -63,6 +66,51 @@ class Queue:
     retry_config: RetryConfig = RetryConfig()
     purge_time: Micros | None = None
     settings: bytes = b""
+    policy: bytes = b""
+
+
+Change = Callable[[Queue | None], Queue]
+"""A pure function: takes a queue, None for an absent one, and returns what replaces it."""
+
+
+def creation(queue: Queue) -> Change:
+    """Return the change that creates a queue; AlreadyExists if there is one of its name."""
+
+    def create(existing: Queue | None) -> Queue:
+        if existing is not None:
+            raise errors.queue_exists()
+        return queue
+
+    return create
+
+
+def replacement(**fields: Any) -> Change:
+    """Return the change that replaces some fields of an existing queue; NotFound."""
+
+    def replace(existing: Queue | None) -> Queue:
+        if existing is None:
+            raise errors.queue_missing()
+        return dataclasses.replace(existing, **fields)
+
+    return replace
+
+
+class QueueChangedError(Exception):
+    """A queue is not the one that a change was computed for."""
+
+
+def swap(expected: Queue | None, queue: Queue) -> Change:
+    """Return the change that puts ``queue`` in the place of ``expected`` (compare and set).
+
+    QueueChangedError if something else is there by then.
+    """
+
+    def change(existing: Queue | None) -> Queue:
+        if existing != expected:
+            raise QueueChangedError
+        return queue
+
+    return change
 
 
 def burst_of(rate: float) -> int:

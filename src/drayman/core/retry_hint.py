@@ -1,15 +1,15 @@
-"""What a handler says of the next attempt, in the headers of its answer.
+"""The retry hint: what a handler asks of the next attempt in the headers of its response.
 
-    header                                     of             effect on the task
+    header                                     with           effect on the task
     ---------------------------------------    -----------    ------------------------------------
-    Retry-After: 30                            429 and 503    not before then (the API's
+    Retry-After: 30                            429 and 503    not retried before then (the API's
     Retry-After: Wed, 21 Oct 2026 07:28:00 GMT                text: "considered")
-    Drayman-Retry: never                       any failure    ends as failed, now
-    Drayman-Retry: after; 30                   any failure    next attempt exactly then,
+    Drayman-Retry: never                       any failure    fails for good at once
+    Drayman-Retry: after; 30                   any failure    retried exactly then,
     Drayman-Retry: after; Wed, 21 Oct 2026 …                  whatever the backoff
 
-The last two are ours; without them everything is as Google does it. Success is success,
-whatever the headers; what cannot be understood is not heard.
+``Drayman-Retry`` is an extension; without it everything is as Google does it. A success is a
+success, whatever the headers. A value that cannot be parsed is ignored.
 """
 
 import dataclasses
@@ -22,20 +22,20 @@ from drayman.core.delivery import NoResponse, Response
 RETRY_AFTER = "retry-after"
 DRAYMAN_RETRY = "drayman-retry"
 RETRY_HEADERS = (RETRY_AFTER, DRAYMAN_RETRY)
-"""The headers, in lower case, that are read at all."""
-LONGEST: Micros = DAY
-"""The longest that a target may put off a task at a time."""
-_BUSY = (429, 503)
+"""The response headers, in lower case, that matter to dispatch."""
+MAX_DELAY: Micros = DAY
+"""The longest delay that a target may ask for at a time."""
+_RETRY_AFTER_STATUSES = (429, 503)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RetryHint:
-    """What a handler said.
+    """What a handler asked for.
 
     Attributes:
-        never: The task shall not be tried again.
-        at: When it shall be tried again.
-        not_before: When it may be tried again at the earliest.
+        never: The task is not to be retried.
+        at: When it is to be retried, None to leave that to the backoff.
+        not_before: The earliest time of the retry, None for any.
     """
 
     never: bool = False
@@ -44,28 +44,29 @@ class RetryHint:
 
 
 def parse(result: Response | NoResponse, now: Micros) -> RetryHint:
-    """Return what an answer that came at ``now`` says of the next attempt."""
+    """Return the retry hint of a response that arrived at ``now``."""
     if not isinstance(result, Response) or not result.headers:
         return RetryHint()
-    word, _, value = result.headers.get(DRAYMAN_RETRY, "").partition(";")
+    directive, _, value = result.headers.get(DRAYMAN_RETRY, "").partition(";")
+    directive = directive.strip().lower()
     not_before = None
-    if result.status in _BUSY:
-        not_before = _moment(result.headers.get(RETRY_AFTER, ""), now)
+    if result.status in _RETRY_AFTER_STATUSES:
+        not_before = _parse_time(result.headers.get(RETRY_AFTER, ""), now)
     return RetryHint(
-        never=word.strip().lower() == "never",
-        at=_moment(value, now) if word.strip().lower() == "after" else None,
+        never=directive == "never",
+        at=_parse_time(value, now) if directive == "after" else None,
         not_before=not_before,
     )
 
 
-def _moment(text: str, now: Micros) -> Micros | None:
-    """Return the moment that seconds or an HTTP date stand for, within ``LONGEST``."""
+def _parse_time(text: str, now: Micros) -> Micros | None:
+    """Return the time that seconds or an HTTP date denote, at most ``MAX_DELAY`` ahead."""
     text = text.strip()
     if text.isascii() and text.isdigit():
-        return now + min(int(text.lstrip("0")[:9] or 0) * SECOND, LONGEST)
+        return now + min(int(text.lstrip("0")[:9] or 0) * SECOND, MAX_DELAY)
     try:
-        when = email.utils.parsedate_to_datetime(text)
-        moment = int(when.replace(tzinfo=when.tzinfo or datetime.UTC).timestamp() * SECOND)
+        date = email.utils.parsedate_to_datetime(text)
+        time = int(date.replace(tzinfo=date.tzinfo or datetime.UTC).timestamp() * SECOND)
     except (ValueError, OverflowError):
         return None
-    return min(max(moment, now), now + LONGEST)
+    return min(max(time, now), now + MAX_DELAY)

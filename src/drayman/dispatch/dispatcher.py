@@ -1,13 +1,14 @@
-"""The dispatcher: wait, claim, build the request, send, judge, settle.
+"""The dispatcher: claim, build the request, send, decide, settle.
 
-``step`` is one look at the store: it claims what is due, starts the attempts and returns when
-to look again. ``run`` repeats it. Nothing about a waiting task is kept here, only the attempts
-in flight; their number and their bytes are bounded.
+``step`` claims what is due, starts the attempts and returns when to claim again; ``run`` repeats
+it. Nothing about a waiting task is held in memory, only the attempts in flight; their number and
+their bytes are bounded.
 """
 
 import asyncio
 import collections
 import contextlib
+import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ from drayman.core.events import (
     Stopping,
     StoreFailed,
 )
-from drayman.core.lifecycle import AttemptResult, Claim, SettleResult, Verdict
+from drayman.core.lifecycle import AttemptResult, Claim, SettleResult
 from drayman.core.limits import Limits
 from drayman.core.queue import RetryConfig
 from drayman.dispatch.sender import Sender
@@ -33,29 +34,38 @@ from drayman.store.contract import Store
 from drayman.wire import deliveries
 from drayman.wire.deliveries import Delivery
 
-POLL: Micros = 5 * SECOND
-"""The longest time between two looks: what a lost hint costs at most."""
-PAUSE: Micros = 1 * SECOND
-"""How long to wait before a store that failed is asked again."""
-BATCH = 200
+POLL_INTERVAL: Micros = 5 * SECOND
+"""The longest time between two claims: the most that a lost hint costs."""
+RETRY_INTERVAL: Micros = 1 * SECOND
+"""How long to wait before calling a store again that failed."""
+MAX_CLAIMS = 200
 """The most attempts of one claim."""
-BYTES = 128 << 20
-"""No more is claimed while the requests in flight hold more than this."""
-
-LEVELS = 10_000
-"""Of so many queues it is remembered what was last told of their rates."""
-
-
-class _Made(NamedTuple):
-    """What came of a request, and where it went."""
-
-    address: str
-    result: Response | NoResponse
+MAX_BYTES = 128 << 20
+"""Nothing is claimed while the requests in flight hold more than this."""
+MAX_REPORTED_QUEUES = 10_000
+"""Queues whose last reported rate factor is remembered; the oldest are forgotten first."""
+MISSING_KEY_RETRIES = RetryConfig(max_attempts=-1, min_backoff=30 * SECOND, max_backoff=HOUR)
+"""The retry policy of a task whose encryption key this server does not have: a start without the
+key file must not use up its attempts."""
 
 
-UNTIL_THE_KEY_IS_BACK = RetryConfig(max_attempts=-1, min_backoff=30 * SECOND, max_backoff=HOUR)
-"""The policy of a task whose encryption key this server does not have: a start without the key
-file must not be the end of it."""
+class _Plan(NamedTuple):
+    """An attempt that is to be made."""
+
+    claim: Claim
+    delivery: Delivery
+    sampled: bool
+
+    @property
+    def max_attempts(self) -> int:
+        return self.delivery.retry_config.max_attempts
+
+
+class _Exchange(NamedTuple):
+    """Where a request went, and what came back."""
+
+    target: str
+    response: Response | NoResponse
 
 
 class Dispatcher:
@@ -91,15 +101,25 @@ class Dispatcher:
         self._attempts: set[asyncio.Task[None]] = set()
         self._held: collections.Counter[str] = collections.Counter()
         self._bytes = 0
-        self._levels: dict[str, float] = {}
+        self._reported: dict[str, float] = {}
         store.on_change(self._wake.set)
+
+    @property
+    def in_flight(self) -> int:
+        """The number of attempts in flight on this server."""
+        return len(self._attempts)
+
+    @property
+    def reported_queues(self) -> int:
+        """The number of queues whose last reported rate factor is remembered."""
+        return len(self._reported)
 
     async def run(self) -> None:
         """Dispatch until ``stop`` is called."""
         while not self._stopping:
             self._wake.clear()
             due = await self.step()
-            latest = self._clock.now() + POLL
+            latest = self._clock.now() + POLL_INTERVAL
             await self._clock.wait(self._wake, latest if due is None else min(due, latest))
 
     async def step(self) -> Micros | None:
@@ -109,20 +129,20 @@ class Dispatcher:
 
     async def _step(self) -> Micros | None:
         free = self._slots - len(self._attempts)
-        if self._stopping or free <= 0 or self._bytes > BYTES:
+        if self._stopping or free <= 0 or self._bytes > MAX_BYTES:
             return None
         now = self._clock.now()
         try:
-            found = await self._store.claim_due(
-                self._server, min(free, BATCH), dict(self._held), free, now
+            claimed = await self._store.claim_due(
+                self._server, min(free, MAX_CLAIMS), dict(self._held), free, now
             )
         except Exception as error:  # noqa: BLE001 - dispatch goes on, whatever happens
             self._emit(StoreFailed("claim_due", errors.describe(error)))
-            return now + PAUSE
-        for claim in found.claims:
+            return now + RETRY_INTERVAL
+        for claim in claimed.claims:
             self._start(claim)
-        self._report(found.levels)
-        return found.next_due
+        self._report(claimed.rate_factors)
+        return claimed.next_due
 
     async def drain(self) -> None:
         """Return when no attempt is in flight."""
@@ -139,30 +159,30 @@ class Dispatcher:
         with contextlib.suppress(TimeoutError):
             async with self._clock.timeout(self._clock.now() + grace):
                 await self.drain()
-        for attempt in self._attempts:
-            attempt.cancel()
-        await asyncio.gather(*self._attempts, return_exceptions=True)
+        await self.cancel()
         try:
             await self._store.release(self._server, self._clock.now())
         except Exception as error:  # noqa: BLE001 - the next start does it
             self._emit(StoreFailed("release", errors.describe(error)))
 
-    def _report(self, levels: Mapping[str, float]) -> None:
-        """Tell of queues whose rate was cut by half since last told, or is whole again.
+    async def cancel(self) -> None:
+        """End all attempts in flight without a result."""
+        for attempt in self._attempts:
+            attempt.cancel()
+        await asyncio.gather(*self._attempts, return_exceptions=True)
 
-        Of a queue that is deleted nothing is heard again; what was told of it longest ago goes
-        when there is much.
-        """
-        for queue, level in levels.items():
-            last = self._levels.get(queue, 1.0)
-            if level <= last / 2 or (level >= 1.0 > last):
-                self._levels.pop(queue, None)
-                self._levels[queue] = level
-                self._emit(RateChanged(queue, level))
-            if level >= 1.0:
-                self._levels.pop(queue, None)
-        while len(self._levels) > LEVELS:
-            del self._levels[next(iter(self._levels))]
+    def _report(self, rate_factors: Mapping[str, float]) -> None:
+        """Emit the queues whose rate was halved since the last report, or is whole again."""
+        for queue, factor in rate_factors.items():
+            last = self._reported.get(queue, 1.0)
+            if factor <= last / 2 or (factor >= 1.0 > last):
+                self._reported.pop(queue, None)
+                self._reported[queue] = factor
+                self._emit(RateChanged(queue, factor))
+            if factor >= 1.0:
+                self._reported.pop(queue, None)
+        while len(self._reported) > MAX_REPORTED_QUEUES:  # deleted queues are never whole again
+            del self._reported[next(iter(self._reported))]
 
     def _start(self, claim: Claim) -> None:
         queue, size = claim.queue.name, len(claim.task.request)
@@ -183,79 +203,78 @@ class Dispatcher:
 
     async def _attempt(self, claim: Claim) -> None:
         began = self._clock.now()
-        # A claim must be settled, whatever happens: so all that may fail is in here.
+        # A claim must be settled, so all that may fail is in here.
         try:
-            opened, settlement = await self._end(claim)
+            plan, result = await self._make(claim)
         except Exception as error:  # noqa: BLE001
             self._emit(AttemptCrashed(claim, error))
             failure = NoResponse(Failure.CONNECTION, "internal error of the server; see its log")
-            opened = deliveries.unopened(claim.queue)
-            settlement = self._judge(claim, opened, _Made("", failure))
-        fate = await self._settle(settlement)
-        self._emit(
-            AttemptEnded(
-                claim,
-                settlement,
-                fate,
-                settlement.response_time - began,
-                opened.target.kind,
-                opened.retry_config.max_attempts,
-                history.is_sampled(claim.number, opened.sampling_ratio),
-            )
-        )
+            plan = _Plan(claim, deliveries.unopened(claim.queue), sampled=False)
+            result = self._decide(plan, _Exchange("", failure))
+        settled = await self._settle(result)
+        duration, kind = result.end_time - began, plan.delivery.target.kind
+        self._emit(AttemptEnded(result, settled, duration, kind, plan.max_attempts))
 
-    async def _end(self, claim: Claim) -> tuple[Delivery, AttemptResult]:
-        """Make an attempt; return what it was, as far as that is known, and how it ended."""
+    async def _make(self, claim: Claim) -> tuple[_Plan, AttemptResult]:
+        """Make an attempt; return what it was and how it ended."""
         try:
             opened = deliveries.open_(claim.queue, self._cipher.open_task(claim.task))
-            made = await self._deliver(claim, opened)
-        except errors.FailedPrecondition as error:  # its key is gone
-            silence = NoResponse(Failure.PRECONDITION, error.message)
-            opened = deliveries.unopened(claim.queue, UNTIL_THE_KEY_IS_BACK)
-            made = _Made("", silence)
-        return opened, self._judge(claim, opened, made)
+            plan = _Plan(claim, opened, history.is_sampled(claim.number, opened.sampling_ratio))
+            exchange = await self._deliver(plan)
+        except errors.FailedPrecondition as error:  # the encryption key is missing
+            opened = deliveries.unopened(claim.queue, MISSING_KEY_RETRIES)
+            failure = NoResponse(Failure.PRECONDITION, error.message)
+            plan, exchange = _Plan(claim, opened, sampled=False), _Exchange("", failure)
+        return plan, self._decide(plan, exchange)
 
-    def _judge(self, claim: Claim, opened: Delivery, made: "_Made") -> AttemptResult:
-        now, result = self._clock.now(), made.result
-        settlement = lifecycle.decide(
-            claim,
-            delivery.judge(opened.target.kind, result),
-            opened.retry_config,
+    def _decide(self, plan: _Plan, exchange: _Exchange) -> AttemptResult:
+        now, response = self._clock.now(), exchange.response
+        body = response.body if isinstance(response, Response) else b""
+        result = lifecycle.decide(
+            plan.claim,
+            delivery.judge(plan.delivery.target.kind, response),
+            plan.delivery.retry_config,
             retention=self._limits.retention.task_retention,
             now=now,
-            said=retry_hint.parse(result, now),
+            hint=retry_hint.parse(response, now),
         )
-        failed = settlement.verdict is Verdict.FAILED
-        if failed or history.is_sampled(claim.number, opened.sampling_ratio):
-            answer = result.body if isinstance(result, Response) else b""
-            text = answer.decode("utf-8", "replace")
-            return lifecycle.with_record(settlement, claim, made.address, text)
-        return settlement
+        return dataclasses.replace(
+            result,
+            target=exchange.target,
+            response_body=body.decode("utf-8", "replace"),
+            sampled=plan.sampled,
+        )
 
-    async def _deliver(self, claim: Claim, opened: Delivery) -> "_Made":
-        target = opened.target
+    async def _deliver(self, plan: _Plan) -> _Exchange:
+        target = plan.delivery.target
         request = delivery.request(
-            target, claim.task, self._app_engine, http_tokens=self._limits.task.allow_http_tokens
+            target,
+            plan.claim.task,
+            self._app_engine,
+            http_tokens=self._limits.task.allow_http_tokens,
         )
         if isinstance(request, NoResponse):
             address = delivery.address(target)
-            self._tell_began(claim, opened, address)
-            return _Made(address, request)
+            self._emit_began(plan, address)
+            return _Exchange(address, request)
         address = f"{request.method} {request.url}"
-        self._tell_began(claim, opened, address)
-        result: Response | NoResponse
+        self._emit_began(plan, address)
+        response: Response | NoResponse
         try:
             async with self._clock.timeout(self._clock.now() + target.deadline):
-                result = await self._send(request, target)
+                response = await self._send(request, target)
         except TimeoutError:
             seconds = target.deadline / SECOND
-            result = NoResponse(Failure.DEADLINE, f"no answer within the deadline of {seconds:g} s")
-        return _Made(address, result)
+            response = NoResponse(
+                Failure.DEADLINE, f"no answer within the deadline of {seconds:g} s"
+            )
+        return _Exchange(address, response)
 
-    def _tell_began(self, claim: Claim, opened: Delivery, address: str) -> None:
-        if history.is_sampled(claim.number, opened.sampling_ratio):
-            kind, most = opened.target.kind, opened.retry_config.max_attempts
-            self._emit(AttemptBegan(claim, self._clock.now(), address, kind, most))
+    def _emit_began(self, plan: _Plan, address: str) -> None:
+        if plan.sampled:
+            kind = plan.delivery.target.kind
+            now = self._clock.now()
+            self._emit(AttemptBegan(plan.claim, now, address, kind, plan.max_attempts))
 
     async def _send(self, request: Request, target: Target) -> Response | NoResponse:
         if target.token is not None:
@@ -266,13 +285,13 @@ class Dispatcher:
             request = delivery.authorized(request, bearer)
         return await self._sender.send(request)
 
-    async def _settle(self, settlement: AttemptResult) -> SettleResult:
-        """Have an outcome noted, however long the store needs; its slot stays taken so long."""
+    async def _settle(self, result: AttemptResult) -> SettleResult:
+        """Settle a result, however long the store needs; its slot stays taken meanwhile."""
         while True:
             try:
-                (fate,) = await self._store.settle([settlement], self._clock.now())
+                (settled,) = await self._store.settle([result], self._clock.now())
             except Exception as error:  # noqa: BLE001 - a claim must be settled
                 self._emit(StoreFailed("settle", errors.describe(error)))
-                await self._clock.wait(asyncio.Event(), self._clock.now() + PAUSE)
+                await self._clock.wait(asyncio.Event(), self._clock.now() + RETRY_INTERVAL)
             else:
-                return fate or SettleResult.GONE
+                return settled or SettleResult.GONE

@@ -35,7 +35,7 @@ class TaskCipher:
         """Return a task's request with body and headers sealed. FailedPrecondition."""
         return self.seal_parts(kms_key, *tasks.split(request))
 
-    def seal_parts(self, kms_key: str, secret: bytes, open_part: bytes) -> bytes:
+    def seal_parts(self, kms_key: str, secret: bytes, open_part: bytes = b"") -> bytes:
         """Return a message of which one part is sealed. FailedPrecondition."""
         nonce = os.urandom(envelope.NONCE_SIZE)
         data = envelope.associated_data(kms_key, open_part)

@@ -4,19 +4,19 @@ The material of the keys is never stored.
 """
 
 from drayman.core.clock import Micros
+from drayman.core.document import KMS_KEY, Document
 from drayman.store.contract import Store
 
 
-async def load_kms_key(store: Store, location: str, now: Micros) -> str:  # noqa: ARG001 - not asked for
+async def load_kms_key(store: Store, location: str, now: Micros) -> str:
     """Return the name of the KMS key of a location, "" for none."""
-    return await store.get_key(location)
+    document = await store.get_document(KMS_KEY, location, now)
+    return document.content.decode() if document else ""
 
 
-async def save_kms_key(
-    store: Store,
-    location: str,
-    kms_key: str,
-    now: Micros,  # noqa: ARG001 - not asked for
-) -> None:
+async def save_kms_key(store: Store, location: str, kms_key: str, now: Micros) -> None:
     """Save the name of the KMS key of a location durably, "" for none."""
-    await store.set_key(location, kms_key)
+    if kms_key:
+        await store.put_document(Document(KMS_KEY, location, kms_key.encode()))
+    else:
+        await store.delete_document(KMS_KEY, location, now)

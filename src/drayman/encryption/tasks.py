@@ -1,10 +1,12 @@
 """Encryption of tasks as callers of the API see it."""
 
 import dataclasses
+import json
 from collections.abc import Sequence
 
-from drayman.core import names
-from drayman.core.errors import FailedPrecondition
+from drayman.core import errors, names
+from drayman.core.batch import BatchResult, Item
+from drayman.core.errors import FailedPrecondition, ServiceError
 from drayman.core.task import NewTask, Task
 from drayman.encryption import envelope
 from drayman.encryption.cipher import TaskCipher
@@ -40,6 +42,29 @@ class TaskEncryption:
             dataclasses.replace(task, request=self.cipher.seal(kms_key, task.request))
             for task in new
         ]
+
+    def seal_error(self, kms_key: str, error: ServiceError) -> bytes:
+        """Return why an item of a batch was refused as it is stored. FailedPrecondition.
+
+        The message may repeat what is secret of the task.
+        """
+        content = json.dumps(errors.encode(error)).encode()
+        return self.cipher.seal_parts(kms_key, content) if kms_key else content
+
+    def open_result(self, result: BatchResult) -> BatchResult:
+        """Return the result of a batch as it is shown. FailedPrecondition without its key."""
+        views = result.views or [tasks.BASIC] * len(result.results)
+        results = [
+            self._open_item(item, view) for item, view in zip(result.results, views, strict=True)
+        ]
+        return dataclasses.replace(result, results=results)
+
+    def _open_item(self, item: Item, view: int) -> Item:
+        if isinstance(item, Task):
+            return self.open(item, view)
+        if isinstance(item, bytes):
+            return errors.decode(json.loads(self.cipher.open(item)))
+        return item
 
     def open(self, task: Task, view: int) -> Task:
         """Return a task as it is shown in a view of the API.

@@ -7,13 +7,12 @@ Google logs four operations: CreateTask, DeleteTask, AttemptDispatch and Attempt
 import contextlib
 from typing import Any
 
-from drayman.core import delivery
+from drayman.core import delivery, history
 from drayman.core.clock import SECOND, Micros
 from drayman.core.delivery import Kind
 from drayman.core.errors import ServiceError
 from drayman.core.events import AttemptBegan, AttemptEnded
-from drayman.core.history import AttemptRecord
-from drayman.core.lifecycle import Claim, as_it_came
+from drayman.core.lifecycle import Claim
 from drayman.core.queue import Queue
 from drayman.core.task import Task
 from drayman.encryption.cipher import TaskCipher
@@ -57,22 +56,22 @@ def attempt_began(event: AttemptBegan) -> dict[str, Any]:
     return _entry(task.name, event.time, "attemptDispatchLog", content)
 
 
-def attempt_ended(event: AttemptEnded, record: AttemptRecord) -> dict[str, Any]:
-    """Return the entry of an attempt that ended, from the record of its settlement."""
-    record = as_it_came(record, event.fate)
+def attempt_ended(event: AttemptEnded) -> dict[str, Any]:
+    """Return the entry of an attempt that ended."""
+    record = history.record(event.result, event.settled)
     content = {
         "attemptDuration": f"{event.duration / SECOND:.6f}s",
         "dispatchCount": str(record.number),
         "maxAttempts": event.max_attempts,
-        "responseCount": str(record.responses),
+        "responseCount": str(record.response_count),
         "scheduleTime": times.text(record.schedule_time),
-        "status": record.code.name,
+        "status": record.outcome.code.name,
         "targetAddress": record.target,
         "targetType": _TARGET_TYPES[event.kind],
     }
     if record.retry_time is not None:
         content["retryTime"] = times.text(record.retry_time)
-    return _entry(record.task, record.response_time, "attemptResponseLog", content)
+    return _entry(record.task, record.end_time, "attemptResponseLog", content)
 
 
 def _scheduled(queue: Queue, task: Task) -> dict[str, str]:

@@ -22,7 +22,7 @@ from drayman.core.events import (
     TasksCreated,
     TasksDeleted,
 )
-from drayman.core.history import AttemptRecord, is_sampled
+from drayman.core.history import is_sampled
 from drayman.core.lifecycle import AttemptResult
 from drayman.core.names import join_task
 from drayman.core.queue import Queue
@@ -124,8 +124,8 @@ class ActivityLog:
                     self._write_entries(_deletions(event, queue))
             case AttemptBegan():
                 self._write_entries([activity_entries.attempt_began(event)])
-            case AttemptEnded(settlement=AttemptResult(record=AttemptRecord() as record)):
-                self._write_entries([activity_entries.attempt_ended(event, record)])
+            case AttemptEnded(result=AttemptResult(sampled=True)):
+                self._write_entries([activity_entries.attempt_ended(event)])
 
     def _write_entries(self, entries: Iterable[dict[str, Any]]) -> None:
         for entry in entries:
@@ -180,8 +180,11 @@ def _size(event: Event) -> int:
             return sum(map(_result_size, event.results))
         case TasksDeleted():
             return _TASK_BYTES * len(event.names)
-        case AttemptBegan() | AttemptEnded(sampled=True):
-            return _TASK_BYTES + len(event.claim.task.request)
+        case (
+            AttemptBegan(claim=claim)
+            | AttemptEnded(result=AttemptResult(claim=claim, sampled=True))
+        ):
+            return _TASK_BYTES + len(claim.task.request)
         case QueueChanged():
             return _TASK_BYTES
         case _:
@@ -197,7 +200,7 @@ def _entry_count(event: Event) -> int:
     match event:
         case TasksCreated() | TasksDeleted():
             return len(event.names)
-        case AttemptBegan() | AttemptEnded(sampled=True):
+        case AttemptBegan() | AttemptEnded(result=AttemptResult(sampled=True)):
             return 1
         case _:
             return 0

@@ -61,25 +61,25 @@ def record(event: Event) -> None:
 
 
 def _attempt_ended(event: AttemptEnded) -> None:
-    task, end = event.claim.task, event.settlement
+    task, result = event.result.claim.task, event.result
     number, seconds = task.dispatch_count, event.duration / SECOND
-    if end.verdict is Verdict.COMPLETED:
+    if result.verdict is Verdict.COMPLETED:
         _log.debug("task %s completed: attempt %d, %.3f s", task.name, number, seconds)
-    elif event.fate is not SettleResult.SETTLED:
+    elif event.settled is not SettleResult.SETTLED:
         _log.info(
             "task %s: attempt %d failed after %.3f s: %s; %s",
-            task.name, number, seconds, end.message, _OVERRULED[event.fate],
+            task.name, number, seconds, result.outcome.message, _OVERRULED[event.settled],
         )  # fmt: skip
-    elif end.verdict is Verdict.RETRY:
-        wait = (end.schedule_time - end.response_time) / SECOND
+    elif result.verdict is Verdict.RETRY:
+        wait = (result.schedule_time - result.end_time) / SECOND
         _log.info(
             "task %s: attempt %d failed after %.3f s: %s; retry in %.3f s",
-            task.name, number, seconds, end.message, wait,
+            task.name, number, seconds, result.outcome.message, wait,
         )  # fmt: skip
     else:
         _log.warning(
             "task %s failed permanently: attempt %d, %s: %s",
-            task.name, number, end.reason, end.message,
+            task.name, number, result.reason, result.outcome.message,
         )  # fmt: skip
 
 
@@ -98,9 +98,9 @@ def _queue_changed(event: QueueChanged) -> None:
 
 
 def _rate_changed(event: RateChanged) -> None:
-    if event.level < 1:
+    if event.rate_factor < 1:
         _log.warning(
-            "queue %s: back pressure, rate reduced to %.1f %%", event.queue, event.level * 100
+            "queue %s: back pressure, rate reduced to %.1f %%", event.queue, event.rate_factor * 100
         )
     else:
         _log.warning("queue %s: end of back pressure, full rate", event.queue)

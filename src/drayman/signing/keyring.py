@@ -38,5 +38,5 @@ class KeyRing:
             return saved
         else:
             key = await asyncio.to_thread(keys.generate, now)
-        await storage.save_key(self._store, key, now)
+        await storage.save_key(self._store, key)
         return key

@@ -1,19 +1,23 @@
 """The signing keys in the store. No other module of ``signing`` calls the store."""
 
-from drayman.core import keys as records
 from drayman.core.clock import Micros
+from drayman.core.document import SIGNING_KEY, Document
+from drayman.core.limits import PAGE_BYTES
+from drayman.signing import keys, rotation
 from drayman.signing.keys import SigningKey
 from drayman.store.contract import Store
 
+_MAX_KEYS = 1_000
 
-async def load_keys(store: Store, now: Micros) -> list[SigningKey]:  # noqa: ARG001 - not asked for
+
+async def load_keys(store: Store, now: Micros) -> list[SigningKey]:
     """Return all saved keys, the oldest first."""
-    saved = await store.signing_keys()
-    return [SigningKey(each.id, each.create_time, each.pem, each.given) for each in saved]
+    page = await store.list_documents(SIGNING_KEY, "", "", _MAX_KEYS, PAGE_BYTES, now)
+    saved = [keys.decode(document.content) for document in page.documents]
+    return sorted(saved, key=lambda key: (key.create_time, key.id))
 
 
-async def save_key(store: Store, key: SigningKey, now: Micros) -> None:  # noqa: ARG001 - not asked for
+async def save_key(store: Store, key: SigningKey) -> None:
     """Save a key durably; it replaces one of the same id."""
-    await store.put_signing_key(
-        records.SigningKey(key.id, key.create_time, key.pem, given=key.provided)
-    )
+    end = rotation.expire_time(key)
+    await store.put_document(Document(SIGNING_KEY, key.id, keys.encode(key), end))

@@ -1,21 +1,30 @@
-"""SQL lives in ``.sql`` files, each statement under a ``-- name:`` line.
+"""SQL stands in ``.sql`` files, each statement under a ``-- name:`` line.
 
-Both dialects use the same names, so that a verb can be read side by side.
+All dialects have the same names, so that they can be read side by side.
 """
 
 import re
 from importlib import resources
 
+from drayman.store.rows import COLUMNS
+
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
-def load(package: str, file: str, **columns: str) -> dict[str, str]:
-    """Return the statements of a file of a package, by name.
+def load(package: str) -> dict[str, str]:
+    """Return the statements of all files of a package, by name.
 
-    ``$word`` in a statement stands for the list of columns given as ``word``.
+    ``$queue`` and its like stand for the columns of a row (``rows.COLUMNS``).
     """
-    text = resources.files(package).joinpath(file).read_text()
-    for word, names in columns.items():
-        text = text.replace(f"${word}", names)
+    statements: dict[str, str] = {}
+    for file in sorted(resources.files(package).iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".sql"):
+            statements |= _parse(file.read_text())
+    return statements
+
+
+def _parse(text: str) -> dict[str, str]:
+    for row, columns in COLUMNS.items():
+        text = re.sub(rf"\${row}\b", columns, text)
     _, *parts = _NAME.split(text)
     return dict(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))

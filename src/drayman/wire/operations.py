@@ -1,12 +1,12 @@
 """Batches as long-running operations, which are done when they are first seen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
-from drayman.core.clock import Micros
+from drayman.core.batch import BatchResult
 from drayman.core.errors import ServiceError
 from drayman.core.status import Code
 from drayman.core.task import Task
@@ -20,57 +20,42 @@ _CreateState: Any = types.BatchCreateTasksMetadata.State
 _DeleteState: Any = types.BatchDeleteTasksMetadata.State
 
 
-def created(
-    name: str, results: Sequence[Task | ServiceError], views: Sequence[int], now: Micros
-) -> bytes:
-    """Return the operation of a BatchCreateTasks: what was created, and why the others were not."""
-    failed = {index: each for index, each in enumerate(results) if isinstance(each, ServiceError)}
-    response = _CreateResponse()
-    for view, result in zip(views, results, strict=True):
-        if isinstance(result, Task):
-            response.tasks.append(tasks.show(result, view))
-    return _operation(name, _CreateMetadata(), _CreateState, failed, len(results), response, now)
+def show(result: BatchResult) -> Any:
+    """Return the operation of a batch, opened: what came of it, and why some items failed."""
+    failed = {
+        index: each for index, each in enumerate(result.results) if isinstance(each, ServiceError)
+    }
+    if result.deletes:
+        response, metadata, states = empty_pb2.Empty(), _DeleteMetadata(), _DeleteState
+    else:
+        response, metadata, states = _CreateResponse(), _CreateMetadata(), _CreateState
+        for view, task in zip(result.views, result.results, strict=True):
+            if isinstance(task, Task):
+                response.tasks.append(tasks.show(task, view))
+    return _operation(result, metadata, states, failed, response)
 
 
-def deleted(name: str, results: Sequence[ServiceError | None], now: Micros) -> bytes:
-    """Return the operation of a BatchDeleteTasks."""
-    failed = {index: each for index, each in enumerate(results) if each is not None}
-    response = empty_pb2.Empty()
-    return _operation(name, _DeleteMetadata(), _DeleteState, failed, len(results), response, now)
-
-
-def show(stored: bytes) -> Any:
-    """Return the message of an operation that is kept."""
-    return operations_pb2.Operation.FromString(stored)
-
-
-def parted(stored: bytes) -> tuple[bytes, bytes]:
-    """Return an operation in two messages: what it came to, and its name."""
-    operation = operations_pb2.Operation.FromString(stored)
-    rest = operations_pb2.Operation(name=operation.name, done=operation.done)
-    operation.ClearField("name")
-    operation.ClearField("done")
-    return operation.SerializeToString(), rest.SerializeToString()
+def show_closed(name: str) -> Any:
+    """Return the operation of a batch whose content cannot be read."""
+    return operations_pb2.Operation(name=name, done=True)
 
 
 def _operation(
-    name: str,
+    result: BatchResult,
     metadata: Any,
     states: Any,
     failed: Mapping[int, ServiceError],
-    count: int,
     response: Any,
-    now: Micros,
-) -> bytes:
+) -> Any:
     # When all fail the state stays PARTIALLY_SUCCEEDED and an error is set (API text).
     metadata.state = int(states.PARTIALLY_SUCCEEDED if failed else states.SUCCEEDED)
-    times.set_moment(metadata.start_time, now)
-    times.set_moment(metadata.end_time, now)
+    times.set_moment(metadata.start_time, result.time)
+    times.set_moment(metadata.end_time, result.time)
     for index, error in failed.items():
         metadata.failed_requests[index].CopyFrom(details.status(error))
-    operation = operations_pb2.Operation(name=name, done=True)
+    operation = operations_pb2.Operation(name=result.operation, done=True)
     google_descriptors.pack(metadata, operation.metadata)
-    if failed and len(failed) == count:
+    if failed and len(failed) == len(result.results):
         operation.error.code = int(Code.ABORTED)
         operation.error.message = (
             f"None of the requests succeeded, refer to {metadata.DESCRIPTOR.name}.failed_requests "
@@ -78,4 +63,4 @@ def _operation(
         )
     else:
         google_descriptors.pack(response, operation.response)
-    return bytes(operation.SerializeToString())
+    return operation

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from world import LIMITS, START, World
 
-from drayman.store.sqlite.store import SqliteStore
+from drayman.store.sqlite.database import open_store
 
 
 def say(sign, names):
@@ -22,7 +22,7 @@ def say(sign, names):
 
 
 async def main(path):
-    world = World(await SqliteStore.open(path, LIMITS, START))
+    world = World(await open_store(path, LIMITS, START))
     await world.queue(burst=1_000_000, concurrency=1_000_000)
     for turn in itertools.count():
         named = [world.create_one(f"t{turn}-{number}") for number in range(10)]

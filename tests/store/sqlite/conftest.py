@@ -4,16 +4,15 @@ import asyncio
 import threading
 
 import pytest
-from world import LIMITS, START, World
+from sqlite_world import open_world
 
-from drayman.store.sqlite.store import SqliteStore
-from drayman.store.sqlite.writer import Rank, Verb
+from drayman.store.verb import Phase, Verb
 
 
 @pytest.fixture
 async def file_world(tmp_path):
     """Give a store in a file, with a queue, at a moment."""
-    world = World(await SqliteStore.open(str(tmp_path / "drayman.db"), LIMITS, START))
+    world = open_world(tmp_path / "drayman.db")
     await world.queue()
     yield world
     await world.store.close()
@@ -23,7 +22,7 @@ async def file_world(tmp_path):
 async def statements(file_world):
     """Give the statements that the store's connection runs from here on."""
     seen = []
-    file_world.store._opened.connection.set_trace_callback(seen.append)
+    file_world.database.connection.set_trace_callback(seen.append)
     return seen
 
 
@@ -34,11 +33,12 @@ def together(file_world):
     async def run(*calls):
         busy, gate = threading.Event(), threading.Event()
 
-        def hold(_connection, _calls):
+        def hold(_session, _calls):
             busy.set()
             return [gate.wait()]
 
-        holder = asyncio.create_task(file_world.store._writer.call(Verb(hold, Rank.READS), None))
+        verb = Verb(hold, lambda: None, Phase.READS)
+        holder = asyncio.create_task(file_world.store.call(verb, None, 0))
         await asyncio.to_thread(busy.wait)
         waiting = [asyncio.create_task(call) for call in calls]
         asyncio.get_running_loop().call_soon(gate.set)

@@ -8,7 +8,7 @@ from world import LIMITS, START, World
 
 from drayman.store.sqlite import checkpoint
 from drayman.store.sqlite.checkpoint import Checkpointer
-from drayman.store.sqlite.store import SqliteStore
+from drayman.store.sqlite.database import open_store
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def path(tmp_path):
     return tmp_path / "drayman.db"
 
 
-async def open_store(path):
-    return await SqliteStore.open(str(path), LIMITS, START)
+async def open_file(path):
+    return await open_store(str(path), LIMITS, START)
 
 
 async def commit_until(store, done):
@@ -30,7 +30,7 @@ async def commit_until(store, done):
 
 
 async def test_what_is_committed_reaches_the_database_while_the_store_works(path):
-    store = await open_store(path)
+    store = await open_file(path)
     await World(store).queue()
     before = path.read_bytes()
     # SQLite itself would copy after thousands of commits.
@@ -69,7 +69,7 @@ def test_a_copy_that_fails_is_tried_again_and_the_end_waits_for_nothing():
 
 
 async def test_a_file_that_is_moved_away_and_back_keeps_what_was_promised(path, tmp_path):
-    store = await open_store(path)
+    store = await open_file(path)
     world = World(store)
     await world.queue()
     name = await world.create_one("before")
@@ -80,7 +80,7 @@ async def test_a_file_that_is_moved_away_and_back_keeps_what_was_promised(path, 
     assert not path.exists()  # nobody made a new one
     elsewhere.rename(path)
     await store.close()
-    again = World(await open_store(path))
+    again = World(await open_file(path))
     kept = await again.listed()
     assert (len(kept), kept[0]) == (3 * checkpoint.COMMITS + 1, name)
     await again.store.close()

@@ -1,17 +1,17 @@
 """What a verb costs does not grow with the backlog; measured in SQLite's own instructions."""
 
 import pytest
-from world import LIMITS, START, World, full, queue
+from sqlite_world import open_world
+from world import LIMITS, START, full, queue, set_state
 
 from drayman.core.clock import DAY, HOUR, SECOND
 from drayman.core.lifecycle import Verdict
 from drayman.core.queue import State
-from drayman.store.sqlite.store import SqliteStore
 
 
 async def backlog(size):
     """Return a world with so many tasks due, ahead, retired, in flight and remembered."""
-    world = World(await SqliteStore.open(":memory:", LIMITS, START))
+    world = open_world()
     for queue_id in ("q", "purged", "ahead", "done"):
         await world.queue(queue_id, concurrency=5_000)
     await world.create(*(f"d{number}" for number in range(size)), queue_id="done")
@@ -46,14 +46,14 @@ VERBS = {
     "release": lambda world: world.store.release("server", world.now),
     "purge": lambda world: world.store.purge_queue(full("q"), world.now),
     "delete a queue": lambda world: world.store.delete_queue(full("q"), world.now),
-    "pause": lambda world: world.store.set_state(full("q"), State.PAUSED, world.now),
+    "pause": lambda world: set_state(world.store, full("q"), State.PAUSED, world.now),
     "update": lambda world: world.store.update_queue(full("q"), lambda _: queue(), world.now),
     "sweep purged tasks": lambda world: world.store.sweep(world.now, 5),
     "sweep old tasks": lambda world: sweep_at(
         world, START + LIMITS.retention.task_retention + 2 * HOUR
     ),
     "sweep tombstones": lambda world: sweep_at(world, START + DAY),
-    "stats": lambda world: world.store.stats(),
+    "stats": lambda world: world.store.queue_stats(full("q"), world.now),
 }
 
 
@@ -67,7 +67,7 @@ async def cost(verb, size):
     if "tombstones" in verb or "old" in verb:  # the purged tasks come first
         await world.store.sweep(world.now, size)
     ticks = []
-    world.store._opened.connection.set_progress_handler(lambda: ticks.append(1), 100)
+    world.database.connection.set_progress_handler(lambda: ticks.append(1), 100)
     await VERBS[verb](world)
     await world.store.close()
     return len(ticks)

@@ -3,15 +3,16 @@
 import asyncio
 
 import pytest
+from sqlite_world import open_world
 from world import LIMITS, START, World, full
 
 from drayman.core import errors
-from drayman.store.sqlite.store import SqliteStore
+from drayman.store.sqlite.database import open_store
 
 
 def pages(world, count):
     """Bound the database: SQLite says "disk is full" beyond, as it does for the disk itself."""
-    connection = world.store._opened.connection
+    connection = world.database.connection
     present = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {present + count if count else 1 << 30}")
 
@@ -41,7 +42,7 @@ async def test_a_full_disk_costs_nothing_that_was_acknowledged(file_world, tmp_p
     made, _ = await fill(file_world)
     assert sorted(await file_world.listed()) == sorted(made)
     await file_world.store.close()
-    again = World(await SqliteStore.open(str(tmp_path / "drayman.db"), LIMITS, START))
+    again = World(await open_store(str(tmp_path / "drayman.db"), LIMITS, START))
     assert sorted(await again.listed()) == sorted(made)
     await again.store.close()
 
@@ -75,10 +76,10 @@ async def test_of_a_batch_on_a_full_disk_nothing_is_kept(file_world):
 async def damaged(tmp_path):
     """Return a world whose store is opened and then overwritten, all but its first page."""
     path = tmp_path / "drayman.db"
-    world = World(await SqliteStore.open(str(path), LIMITS, START))
+    world = open_world(path)
     await world.queue()
     await world.create(*[None] * 2_000, request=b"x" * 200)
-    connection = world.store._opened.connection
+    connection = world.database.connection
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.execute("PRAGMA cache_size = 0")
     connection.execute("PRAGMA shrink_memory")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from world import LIMITS, START, World
 
-from drayman.store.sqlite.store import SqliteStore
+from drayman.store.sqlite.database import open_store
 
 
 async def lines_until_killed(path, lines):
@@ -30,7 +30,7 @@ async def test_what_was_acknowledged_outlives_the_process(tmp_path, lines):
     path = tmp_path / "drayman.db"
     said = await lines_until_killed(path, lines)
     created, doomed, deleted = ({line[1:] for line in said if line[0] == sign} for sign in "+?-")
-    world = World(await SqliteStore.open(str(path), LIMITS, START))
+    world = World(await open_store(str(path), LIMITS, START))
     listed = await world.listed(page=1_000)
     assert len(listed) == len(set(listed))
     assert created - doomed <= set(listed)

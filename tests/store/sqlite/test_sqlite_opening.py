@@ -13,8 +13,8 @@ from world import LIMITS, START, World, full
 
 from drayman.core import errors
 from drayman.store.contract import StoreError
-from drayman.store.sqlite import database
-from drayman.store.sqlite.store import SqliteStore
+from drayman.store.sqlite import database, file_lock, schema
+from drayman.store.sqlite.database import SqliteDatabase, open_store
 
 FORMAT = len(list((resources.files("drayman.store.sqlite") / "migrations").iterdir()))
 
@@ -24,14 +24,14 @@ def path(tmp_path):
     return tmp_path / "drayman.db"
 
 
-async def open_store(path):
-    return await SqliteStore.open(str(path), LIMITS, START)
+async def open_file(path):
+    return await open_store(str(path), LIMITS, START)
 
 
 async def refusal(path):
     """Return why a store cannot be opened."""
     with pytest.raises(StoreError) as refused:
-        await open_store(path)
+        await open_file(path)
     message = str(refused.value)
     assert "\n" not in message
     return message
@@ -44,18 +44,18 @@ def foreign(path, script):
 
 
 async def test_what_was_stored_is_there_again(path):
-    store = await open_store(path)
+    store = await open_file(path)
     world = World(store)
     await world.queue()
     name = await world.create_one("t")
     await store.close()
-    again = World(await open_store(path))
+    again = World(await open_file(path))
     assert await again.listed() == [name]
     await again.store.close()
 
 
 async def test_attempts_of_a_server_that_died_are_due_at_once(path, tmp_path):
-    store = await open_store(path)
+    store = await open_file(path)
     world = World(store)
     await world.queue(concurrency=2)
     names = await world.create("a", "b", "c")
@@ -64,7 +64,7 @@ async def test_attempts_of_a_server_that_died_are_due_at_once(path, tmp_path):
     died = tmp_path / "died.db"
     crash.copy(path, died)
     await store.close()
-    again = World(await open_store(died))
+    again = World(await open_file(died))
     assert await again.in_flight() == 0
     assert {claim.task.name for claim in await again.claim()} == {c.task.name for c in lost}
     assert not await again.settle(lost[0])
@@ -72,25 +72,25 @@ async def test_attempts_of_a_server_that_died_are_due_at_once(path, tmp_path):
 
 
 async def test_generated_ids_go_on_after_a_restart(path):
-    world = World(await open_store(path))
+    world = World(await open_file(path))
     await world.queue()
     name = await world.create_one()
     await world.delete(name)
     await world.store.close()
-    world = World(await open_store(path))
+    world = World(await open_file(path))
     assert await world.create_one() > name
     await world.store.close()
 
 
 async def test_a_file_has_one_owner(path):
-    store = await open_store(path)
+    store = await open_file(path)
     assert await refusal(path) == f"store {path} is in use by another server"
     await store.close()
-    await (await open_store(path)).close()
+    await (await open_file(path)).close()
 
 
 async def test_a_link_to_a_file_is_the_same_file(path, tmp_path):
-    store = await open_store(path)
+    store = await open_file(path)
     link = tmp_path / "link.db"
     link.symlink_to(path)
     assert await refusal(link) == f"store {link} is in use by another server"
@@ -98,7 +98,7 @@ async def test_a_link_to_a_file_is_the_same_file(path, tmp_path):
 
 
 async def test_another_program_may_copy_a_store_in_use(path, tmp_path):
-    world = World(await open_store(path))
+    world = World(await open_file(path))
     await world.queue()
     name = await world.create_one("t")
     copy = tmp_path / "copy.db"
@@ -108,7 +108,7 @@ async def test_another_program_may_copy_a_store_in_use(path, tmp_path):
         await world.create_one()
     await copying
     theirs.close()
-    copied = World(await open_store(copy))
+    copied = World(await open_file(copy))
     assert (await copied.listed())[0] == name
     for each in (world, copied):
         await each.store.close()
@@ -117,8 +117,8 @@ async def test_another_program_may_copy_a_store_in_use(path, tmp_path):
 async def test_another_program_that_locks_a_store_is_an_error_to_callers_until_it_goes(
     path, monkeypatch
 ):
-    monkeypatch.setattr(database, "PATIENCE", 0)
-    world = World(await open_store(path))
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0)
+    world = World(await open_file(path))
     await world.queue()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -135,8 +135,9 @@ async def refusal_of_another_process(path):
     program = (
         "import sys\n"
         "from drayman.store.contract import StoreError\n"
-        "from drayman.store.sqlite import database\n"
-        "try: database.open_database(sys.argv[1])\n"
+        "from drayman.core.limits import Limits\n"
+        "from drayman.store.sqlite.database import SqliteDatabase\n"
+        "try: SqliteDatabase(sys.argv[1], Limits(), 0, safe=True)\n"
         "except StoreError as error: print(error)\n"
     )
     other = await asyncio.create_subprocess_exec(
@@ -147,7 +148,7 @@ async def refusal_of_another_process(path):
 
 
 async def test_a_file_has_one_owner_among_all_processes(path):
-    store = await open_store(path)
+    store = await open_file(path)
     assert await refusal_of_another_process(path) == f"store {path} is in use by another server\n"
     await store.close()
 
@@ -170,7 +171,7 @@ def unlocked(path, tmp_path):
 @pytest.mark.skipif(not hasattr(fcntl, "F_OFD_SETLK"), reason="a kind of lock that Linux has")
 @pytest.mark.parametrize("under", [linked, moved, unlocked])
 async def test_a_file_has_one_owner_under_all_its_names(path, tmp_path, under):
-    store = await open_store(path)
+    store = await open_file(path)
     other = under(path, tmp_path)
     assert await refusal_of_another_process(other) == f"store {other} is in use by another server\n"
     await store.close()
@@ -180,24 +181,27 @@ async def test_a_system_without_the_second_lock_has_the_first(path, monkeypatch)
     def unknown(*_):
         raise OSError(errno.EINVAL, "Invalid argument")
 
-    monkeypatch.setattr(database.fcntl, "fcntl", unknown)
-    store = await open_store(path)
+    monkeypatch.setattr(file_lock.fcntl, "fcntl", unknown)
+    store = await open_file(path)
     assert await refusal_of_another_process(path) == f"store {path} is in use by another server\n"
     await store.close()
 
 
 async def test_what_is_promised_is_on_disk_whichever_connection_writes_it(path):
-    store = await open_store(path)
-    for connection in (store._opened.connection, store._opened.second):
-        for pragma in ("fullfsync", "checkpoint_fullfsync"):
-            assert connection.execute(f"PRAGMA {pragma}").fetchone() == (1,)
-        assert connection.execute("PRAGMA synchronous").fetchone()[0] >= 1  # NORMAL
-        assert 0 < connection.execute("PRAGMA wal_autocheckpoint").fetchone()[0] <= 4_000
-    await store.close()
+    await (await open_file(path)).close()
+    connection = database.connect(str(path))
+    for pragma in ("fullfsync", "checkpoint_fullfsync"):
+        assert connection.execute(f"PRAGMA {pragma}").fetchone() == (1,)
+    assert connection.execute("PRAGMA synchronous").fetchone()[0] >= 1  # NORMAL
+    connection.close()
+    store_database = SqliteDatabase(str(path), LIMITS, START, safe=True)
+    limit = store_database.connection.execute("PRAGMA wal_autocheckpoint").fetchone()[0]
+    assert 0 < limit <= 4_000
+    store_database.close()
 
 
 async def test_a_newer_format_is_left_alone(path):
-    await (await open_store(path)).close()
+    await (await open_file(path)).close()
     foreign(path, "PRAGMA user_version = 99")
     assert await refusal(path) == (
         f"store {path} was written by a newer version of drayman (format 99, this version knows "
@@ -229,7 +233,7 @@ async def test_a_store_needs_its_directory(tmp_path):
 
 
 async def test_a_damaged_file_is_refused_in_one_line(path):
-    world = World(await open_store(path))
+    world = World(await open_file(path))
     await world.queue()
     await world.create(*[None] * 500)
     await world.claim(100)
@@ -242,7 +246,7 @@ async def test_a_damaged_file_is_refused_in_one_line(path):
 
 async def test_an_empty_file_becomes_a_store(path):
     path.touch()
-    store = await open_store(path)
+    store = await open_file(path)
     await World(store).queue()
     await store.close()
     assert path.stat().st_size > 0
@@ -250,7 +254,7 @@ async def test_an_empty_file_becomes_a_store(path):
 
 async def test_migrations_run_once_and_mark_the_file(path):
     for _ in range(2):
-        await (await open_store(path)).close()
+        await (await open_file(path)).close()
         with sqlite3.connect(path) as connection:
             marks = [
                 connection.execute(f"PRAGMA {mark}").fetchone()[0]
@@ -262,27 +266,27 @@ async def test_migrations_run_once_and_mark_the_file(path):
 
 async def test_a_migration_that_fails_leaves_nothing(path, monkeypatch):
     def torn(script):
-        return [*whole(script)[:2], "CREATE TABLE torn ("]
+        return [*list(whole(script))[:2], "CREATE TABLE torn ("]
 
-    whole = database._statements
-    monkeypatch.setattr(database, "_statements", torn)
+    whole = schema.split_statements
+    monkeypatch.setattr(schema, "split_statements", torn)
     assert (await refusal(path)).startswith(f"store {path} cannot be opened: ")
     monkeypatch.undo()
-    store = await open_store(path)
+    store = await open_file(path)
     await World(store).queue()
     await store.close()
 
 
 @pytest.mark.parametrize(("shown", "opened"), [("memory", ":memory:"), (None, None)])
 async def test_a_store_knows_its_url(path, shown, opened):
-    store = await SqliteStore.open(opened or str(path), LIMITS, START)
+    store = await open_store(opened or str(path), LIMITS, START)
     assert store.url == (shown or f"sqlite:{path}")
     await store.close()
 
 
 async def test_stores_in_memory_are_strangers(path):  # noqa: ARG001
-    one = World(await SqliteStore.open(":memory:", LIMITS, START))
-    other = World(await SqliteStore.open(":memory:", LIMITS, START))
+    one = World(await open_store(":memory:", LIMITS, START))
+    other = World(await open_store(":memory:", LIMITS, START))
     await one.queue()
     await other.queue()
     assert (await other.store.get_queue(full("q"))).name == full("q")

@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
-from world import LIMITS, START, World, full, queue
+from sqlite_world import open_world
+from world import create_queue, full, queue, set_state
 
 from drayman.core import errors
 from drayman.core.lifecycle import Verdict
 from drayman.core.queue import State
-from drayman.store.sqlite import writer
-from drayman.store.sqlite.store import SqliteStore
+from drayman.store import group_commit
 
 
 def commits(statements):
@@ -30,8 +30,8 @@ async def test_different_verbs_share_a_transaction_and_each_gets_its_answer(
         file_world.get(f"{full('q')}/tasks/t"),
         store.claim_due("server", 10, {}, 10, now),
         file_world.create_one("t"),
-        store.create_queue(queue(), now),
-        store.create_queue(queue("other"), now),
+        create_queue(store, queue(), now),
+        create_queue(store, queue("other"), now),
     )
     assert task.name == name
     assert [claim.task.name for claim in claims.claims] == [name]
@@ -41,7 +41,7 @@ async def test_different_verbs_share_a_transaction_and_each_gets_its_answer(
 
 
 async def test_one_call_that_cannot_be_written_does_not_spoil_its_group(file_world, together):
-    file_world.store._opened.connection.setlimit(0, 10_000)  # SQLITE_LIMIT_LENGTH
+    file_world.database.connection.setlimit(0, 10_000)  # SQLITE_LIMIT_LENGTH
     small = [file_world.create_one(f"t{number}") for number in range(5)]
     large = file_world.create_one("large", request=b"x" * 20_000)
     refused, *made = await together(large, *small)
@@ -64,7 +64,7 @@ PROMISES = {
     "update_queue": lambda world: world.store.update_queue(
         full("q"), lambda _: queue(rate=1), world.now
     ),
-    "set_state": lambda world: world.store.set_state(full("q"), State.RUNNING, world.now),
+    "set_state": lambda world: set_state(world.store, full("q"), State.RUNNING, world.now),
     "purge_queue": lambda world: world.store.purge_queue(full("q"), world.now),
     "delete_queue": lambda world: world.store.delete_queue(full("q"), world.now),
     "create_tasks": lambda world: world.create("other"),
@@ -81,19 +81,12 @@ FULL, NORMAL = 2, 1  # what PRAGMA synchronous says
 
 
 async def synchronous(world, verb):
-    """Return how the connection commits while a verb runs."""
+    """Return how the connection commits a verb."""
     await world.create("t")
     world.held = await world.claim_one()
-    levels = []
-    run_verbs = world.store._writer._run_verbs
-
-    def looking(calls):
-        run_verbs(calls)
-        levels.extend(world.store._opened.connection.execute("PRAGMA synchronous").fetchone())
-
-    world.store._writer._run_verbs = looking
+    world.database.levels.clear()
     await verb(world)
-    (level,) = levels
+    (level,) = world.database.levels
     return level
 
 
@@ -114,8 +107,7 @@ async def test_a_promise_after_a_note_is_on_disk_again(file_world):
 
 @pytest.mark.parametrize("verb", PROMISES.values(), ids=PROMISES)
 async def test_relaxed_promises_do_not_wait_for_the_disk(tmp_path, verb):
-    path = str(tmp_path / "relaxed.db")
-    world = World(await SqliteStore.open(path, LIMITS, START, safe=False))
+    world = open_world(tmp_path / "relaxed.db", safe=False)
     await world.queue()
     assert await synchronous(world, verb) == NORMAL
     await world.store.close()
@@ -131,12 +123,12 @@ async def test_a_check_writes(file_world, tmp_path):
 async def test_reading_writes_nothing(file_world, statements):
     await file_world.listed()
     await file_world.store.get_queue(full("q"))
-    await file_world.store.stats()
+    await file_world.store.queue_stats(full("q"), file_world.now)
     assert commits(statements) == 0
 
 
 async def test_too_many_calls_are_told_to_come_back(file_world, monkeypatch):
-    monkeypatch.setattr(writer, "WAITING", 5)
+    monkeypatch.setattr(group_commit, "MAX_WAITING", 5)
     results = await asyncio.gather(
         *(file_world.create_one(f"t{number}") for number in range(8)), return_exceptions=True
     )
@@ -148,7 +140,7 @@ async def test_too_many_calls_are_told_to_come_back(file_world, monkeypatch):
 
 
 async def test_too_many_bytes_are_told_to_come_back(file_world, monkeypatch):
-    monkeypatch.setattr(writer, "WAITING_BYTES", 1_000)
+    monkeypatch.setattr(group_commit, "MAX_WAITING_BYTES", 1_000)
     results = await asyncio.gather(
         *(file_world.create_one(request=b"x" * 400) for _ in range(4)), return_exceptions=True
     )
@@ -161,13 +153,13 @@ async def test_too_many_bytes_are_told_to_come_back(file_world, monkeypatch):
 async def test_the_ends_of_attempts_are_never_turned_away(file_world, monkeypatch):
     await file_world.create("t")
     claim = await file_world.claim_one()
-    monkeypatch.setattr(writer, "WAITING", 0)
+    monkeypatch.setattr(group_commit, "MAX_WAITING", 0)
     assert await file_world.settle(claim)
     assert await file_world.claim() == []
     assert await file_world.store.release("server", file_world.now) == 0
 
 
 async def test_a_group_is_bounded(file_world, statements, together, monkeypatch):
-    monkeypatch.setattr(writer, "GROUP", 10)
+    monkeypatch.setattr(group_commit, "MAX_GROUP", 10)
     await together(*(file_world.create_one() for _ in range(50)))
     assert commits(statements) == 5

@@ -1,27 +1,25 @@
-"""Copying the log into the database, in a thread and over a connection of its own.
+"""Checkpoints: copying the write-ahead log into the database, on a thread and connection apart.
 
-SQLite lets the commit that finds the log long copy it, and whoever waits for the store waits
-for that too: 10 ms and more, once a second under load. Done beside the writer, in smaller
-pieces, it leaves that commit next to nothing to copy. What the writer does is correct without:
-this is for speed alone. What fails here is left to the writer, which meets it again and tells.
+By default the commit that finds the log long copies it, and everybody who waits for the store waits
+for that: 10 ms and more, once a second under load. Done beside the writer, in smaller pieces, it
+leaves that commit next to nothing to copy. The writer is correct without it; this is for speed
+alone. An error here is ignored, because the writer meets it as well and reports it.
 """
 
 import logging
 import sqlite3
 import threading
 
-from drayman.store.sqlite.rows import Connection
-
 COMMITS = 200
-"""After so many commits it is time to copy: about a fifth of what SQLite itself waits for."""
+"""Commits between two checkpoints: about a fifth of what SQLite itself waits for."""
 
 _log = logging.getLogger(__name__)
 
 
 class Checkpointer:
-    """The thread. ``committed`` and ``close`` are the writer's, and the store's, to call."""
+    """The thread. ``committed`` is called by the writer, ``close`` by the store."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._commits = 0
         self._wake = threading.Event()
@@ -30,14 +28,14 @@ class Checkpointer:
         self._thread.start()
 
     def committed(self) -> None:
-        """Count a commit, and have the log copied when there were enough."""
+        """Count a commit; start a checkpoint after ``COMMITS`` of them."""
         self._commits += 1
         if self._commits >= COMMITS:
             self._commits = 0
             self._wake.set()
 
     def close(self) -> None:
-        """Stop the thread, when it has finished what it is at."""
+        """Stop the thread, after the checkpoint that is running."""
         self._closing = True
         self._wake.set()
         self._thread.join()
@@ -46,10 +44,10 @@ class Checkpointer:
         while True:
             self._wake.wait()
             self._wake.clear()
-            if self._closing:  # only now: what is set after the look wakes up again
+            if self._closing:  # read after the clear, so that no wake-up is lost
                 return
             try:
-                # It waits for nobody, and nobody for it.
+                # PASSIVE: it waits for nobody, and nobody waits for it.
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             except sqlite3.Error as error:
-                _log.debug("the log could not be copied into the database: %s", error)
+                _log.debug("checkpoint failed: %s", error)

@@ -1,139 +1,153 @@
-"""Opening the file: the lock, the migrations, what a server that died has left behind."""
+"""A SQLite database: opening the file, its transactions, its errors."""
 
 import contextlib
-import dataclasses
 import errno
-import fcntl
-import logging
-import os
 import sqlite3
-import struct
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import IO
 
 from drayman.core import errors
+from drayman.core.clock import Micros
+from drayman.core.limits import Limits
 from drayman.store.contract import StoreError
-
-_log = logging.getLogger(__name__)
+from drayman.store.sqlite import schema
+from drayman.store.sqlite.checkpoint import Checkpointer
+from drayman.store.sqlite.file_lock import FileLock
+from drayman.store.sqlite.session import SqliteSession
+from drayman.store.store import Store
+from drayman.store.verbs import claims
 
 MEMORY = ":memory:"
-PATIENCE = 1.0
-"""Seconds to wait for another program, a shell or a backup, that has the file locked."""
-LOG_SIZE = 64 << 20
-"""To so many bytes the log is cut when it has grown longer, as beside a long reader."""
-_APPLICATION_ID = 0x44726179  # "Dray", so that another program's file is not taken for ours
+BUSY_TIMEOUT = 1.0
+"""Seconds to wait for another program, a shell or a backup, that has locked the file."""
+MAX_LOG_SIZE = 64 << 20
+"""Bytes to which the write-ahead log is truncated after it has grown beside a long reader."""
+_STATEMENT_ERRORS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+_STATEMENT_CODES = frozenset(
+    {sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE}
+)
 
 
-class Owner:
-    """The right to a file of tasks, which one server has at a time.
+async def open_store(path: str, limits: Limits, now: Micros, *, safe: bool = True) -> Store:
+    """Open or create the store in a file, ``:memory:`` for none.
 
-    SQLite's own locks do not serve: the one that keeps all others out would keep the server's
-    second connection out, too. So there are two of the system's, which it takes back when a
-    process dies. One is on an empty file beside the database, which stays there. The other,
-    where the system has its kind (Linux), is on the database itself, on a byte that SQLite does
-    not touch: it holds under whatever names the file may be had, and if the first is deleted.
+    Claims of a server that died are returned to their queues. With ``safe`` false, durable
+    transactions are written but not fsynced. StoreError says why a store cannot be opened.
     """
-
-    def __init__(self, path: str) -> None:
-        self._files: list[IO[bytes]] = []
-        if path == MEMORY:
-            return
-        real = Path(path).resolve()  # a link to a file is the same file
-        try:
-            beside = self._hold(real.with_name(f"{real.name}.lock"), "ab")
-            fcntl.flock(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if hasattr(fcntl, "F_OFD_SETLK"):
-                self._lock_byte(self._hold(real, "rb+"))
-        except OSError:
-            self.close()
-            raise
-
-    def _lock_byte(self, database: IO[bytes]) -> None:
-        try:
-            fcntl.fcntl(database, fcntl.F_OFD_SETLK, _BYTE)
-        except (BlockingIOError, PermissionError):  # another server has it
-            raise
-        except OSError as error:  # a file system, or a sandbox, without this kind
-            _log.debug("no lock on the database itself: %s", error)
-
-    def _hold(self, path: Path, mode: str) -> IO[bytes]:
-        file = path.open(mode)
-        self._files.append(file)
-        return file
-
-    def close(self) -> None:
-        """Let others have it; when nothing of this process uses the database any more.
-
-        To close a file, POSIX has it, drops all locks that a process has on it: SQLite's too.
-        """
-        for file in self._files:
-            file.close()
+    return Store(SqliteDatabase(path, limits, now, safe=safe))
 
 
-_BYTE = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 1 << 62, 1, 0)
-
-
-@dataclasses.dataclass
-class Opened:
-    """A database that is open.
+class SqliteDatabase:
+    """One database file with one owner; fulfils ``store.Database``.
 
     Attributes:
-        connection: What all verbs use.
-        owner: The right to it.
-        second: Another connection, for the log alone; None in memory, where there is none.
+        connection: The connection of the writer's thread.
+        session: The session on it.
     """
 
-    connection: sqlite3.Connection
-    owner: Owner | None = None
-    second: sqlite3.Connection | None = None
+    def __init__(self, path: str, limits: Limits, now: Micros, *, safe: bool) -> None:
+        self._path = path
+        self._safe = safe
+        self._synchronous: str | None = None
+        self._resources = contextlib.ExitStack()
+        self._checkpointer: Checkpointer | None = None
+        try:
+            self._open(limits, now)
+        except (sqlite3.Error, OSError) as error:
+            self._resources.close()
+            raise StoreError(explain(path, error)) from None
+        except BaseException:
+            self._resources.close()
+            raise
+
+    @property
+    def url(self) -> str:
+        """Where it is, in the form of the ``--store`` option."""
+        return "memory" if self._path == MEMORY else f"sqlite:{self._path}"
+
+    def check(self) -> None:
+        """Return if the file is still the one that was opened."""
+        if self._path != MEMORY and _identity(self._path) != self._file:
+            raise errors.Unavailable(
+                f"The store's file {self._path} was moved, replaced or deleted under the server."
+            )
 
     def close(self) -> None:
-        """Let go of all, the right to it last."""
-        for each in (self.second, self.connection, self.owner):
-            if each is not None:
-                each.close()
+        """Close the database, then release the lock on its file."""
+        self._resources.close()
+
+    def begin(self, *, durable: bool) -> None:
+        """Begin a transaction.
+
+        One that is not durable is only written; it reaches the disk with the next durable one.
+        """
+        mode = "FULL" if durable and self._safe else "NORMAL"
+        if mode != self._synchronous:
+            self.connection.execute(f"PRAGMA synchronous = {mode}")
+            self._synchronous = mode
+        self.connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+        self.connection.execute("COMMIT")
+        if self._checkpointer is not None:
+            self._checkpointer.committed()
+
+    def rollback(self) -> None:
+        """Undo the transaction; SQLite may have done so itself."""
+        with contextlib.suppress(sqlite3.Error):
+            self.connection.execute("ROLLBACK")
+
+    def affects_all(self, error: Exception) -> bool:
+        """Return whether an error concerns the whole database rather than one statement."""
+        return (
+            isinstance(error, sqlite3.Error)
+            and not isinstance(error, _STATEMENT_ERRORS)
+            and _code(error) not in _STATEMENT_CODES
+        )
+
+    def translate(self, error: Exception) -> errors.ServiceError | None:
+        """Return the error that a caller gets, None for a fault of this program."""
+        if _code(error) == sqlite3.SQLITE_TOOBIG:
+            return errors.InvalidArgument("Task size too large")
+        if not self.affects_all(error):
+            return None
+        if _code(error) == sqlite3.SQLITE_FULL:
+            return errors.ResourceExhausted("The store has no room left: the disk is full.")
+        return errors.Unavailable(f"The store cannot be used at present: {error}.")
+
+    def _open(self, limits: Limits, now: Micros) -> None:
+        self.connection = connection = connect(self._path)
+        self._resources.callback(connection.close)
+        schema.check_format(connection, self._path)
+        if self._path != MEMORY:
+            lock = FileLock(self._path)
+            self._resources.pop_all()  # the lock must outlive every connection
+            self._resources.callback(lock.close)
+            self._resources.callback(connection.close)
+        _configure(connection)
+        schema.migrate(connection, self._path)
+        if self._path != MEMORY:
+            self._start_checkpoints()
+        self._file = _identity(self._path)
+        self.session = SqliteSession(connection, limits)
+        self.begin(durable=True)
+        claims.release(self.session, None, now)
+        self.commit()
+
+    def _start_checkpoints(self) -> None:
+        # The file is opened now and never again: later the name may be another file's, or
+        # nobody's, and SQLite would create one and treat the log as a leftover of its own.
+        connection = connect(self._path)
+        self._resources.callback(connection.close)
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        self._checkpointer = Checkpointer(connection)
+        self._resources.callback(self._checkpointer.close)
 
 
-def open_database(path: str) -> Opened:
-    """Open or create a database, brought to the present version and owned by the caller.
-
-    StoreError says why it cannot be used.
-    """
-    try:
-        opened = Opened(_connect(path))
-        try:
-            _prepare(opened, path)
-        except BaseException:
-            opened.close()
-            raise
-    except (sqlite3.Error, OSError) as error:
-        raise StoreError(why_not(path, error)) from None
-    return opened
-
-
-def _prepare(opened: Opened, path: str) -> None:
-    connection = opened.connection
-    check_kind(connection, path)
-    opened.owner = Owner(path)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA wal_autocheckpoint = 4000")
-    connection.execute(f"PRAGMA journal_size_limit = {LOG_SIZE}")
-    connection.execute("PRAGMA cache_size = -65536")  # 64 MB at most
-    connection.execute("PRAGMA temp_store = MEMORY")
-    _migrate(connection, path)
-    if path != MEMORY:
-        # Now, and never again: later the name may be another file's, or nobody's, and SQLite
-        # would create one and take the log for a leftover of its own.
-        opened.second = _connect(path)
-        opened.second.execute("SELECT count(*) FROM sqlite_master").fetchall()
-
-
-def _connect(path: str) -> sqlite3.Connection:
-    """Connect to a database, so that what it promises is on the disk."""
+def connect(path: str) -> sqlite3.Connection:
+    """Connect to a database, so that a commit is on the disk when it returns."""
     connection = sqlite3.connect(
-        path, timeout=PATIENCE, isolation_level=None, check_same_thread=False,
+        path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False,
         cached_statements=512,
     )  # fmt: skip
     try:
@@ -146,91 +160,36 @@ def _connect(path: str) -> sqlite3.Connection:
     return connection
 
 
-def check_kind(connection: sqlite3.Connection, path: str) -> None:
-    """Check that a database is empty or holds tasks; StoreError."""
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    has_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if has_tables and application != _APPLICATION_ID:
-        raise StoreError(f"store {path} is the SQLite database of another program")
+def _configure(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")
+    connection.execute(f"PRAGMA journal_size_limit = {MAX_LOG_SIZE}")
+    connection.execute("PRAGMA cache_size = -65536")  # 64 MB at most
+    connection.execute("PRAGMA temp_store = MEMORY")
 
 
-def check_version(connection: sqlite3.Connection, path: str) -> int:
-    """Return the version of a database, at most the present one; StoreError."""
-    version, known = connection.execute("PRAGMA user_version").fetchone()[0], len(_migrations())
-    if version > known:
-        raise StoreError(
-            f"store {path} was written by a newer version of drayman (format {version}, this "
-            f"version knows {known}); upgrade drayman"
-        )
-    return int(version)
-
-
-def _migrations() -> list[Traversable]:
-    folder = resources.files("drayman.store.sqlite") / "migrations"
-    return sorted(
-        (entry for entry in folder.iterdir() if entry.name.endswith(".sql")),
-        key=lambda entry: entry.name,
-    )
-
-
-def _migrate(connection: sqlite3.Connection, path: str) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    version = check_version(connection, path)
-    for number, script in enumerate(_migrations()[version:], start=version + 1):
-        for statement in _statements(script.read_text()):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {number}")
-    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-    connection.execute("COMMIT")
-
-
-def _statements(script: str) -> list[str]:
-    statements, current = [], ""
-    for line in script.splitlines(keepends=True):
-        current += line
-        if sqlite3.complete_statement(current):
-            statements.append(current)
-            current = ""
-    return statements
-
-
-def identity(path: str) -> tuple[int, int] | None:
-    """Return what tells a file from another of its name, None when there is none."""
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return what distinguishes a file from another of its name, None if there is no file."""
     try:
-        found = Path(path).stat()
+        stat = Path(path).stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return stat.st_dev, stat.st_ino
 
 
-def rollback(connection: sqlite3.Connection) -> None:
-    """Undo what a failed transaction has done; SQLite may have undone it by itself."""
-    with contextlib.suppress(sqlite3.Error):
-        connection.execute("ROLLBACK")
+def _code(error: Exception) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
-def is_of_the_disk(error: sqlite3.Error) -> bool:
-    """Tell whether an error concerns the database as a whole rather than one statement."""
-    return not isinstance(
-        error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.InterfaceError
-    ) and getattr(error, "sqlite_errorcode", 0) & 0xFF not in {
-        sqlite3.SQLITE_TOOBIG,
-        sqlite3.SQLITE_ERROR,
-        sqlite3.SQLITE_MISMATCH,
-        sqlite3.SQLITE_RANGE,
-    }
-
-
-def as_service_error(error: Exception) -> errors.ServiceError | None:
-    """Return what a caller is told of a database error, None when it is a fault of ours."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_TOOBIG:
-        return errors.InvalidArgument("Task size too large")
-    if not isinstance(error, sqlite3.Error) or not is_of_the_disk(error):
-        return None
-    if code == sqlite3.SQLITE_FULL:
-        return errors.ResourceExhausted("The store has no room left: the disk is full.")
-    return errors.Unavailable(f"The store cannot be used at present: {error}.")
+def explain(path: str, error: sqlite3.Error | OSError) -> str:
+    """Return why a database cannot be opened, in a line for the person who starts the server."""
+    if _code(error) == sqlite3.SQLITE_BUSY or isinstance(error, BlockingIOError):
+        return f"store {path} is in use by another server"
+    if _code(error) == sqlite3.SQLITE_NOTADB:
+        return f"store {path} is not a SQLite database"
+    if _code(error) == sqlite3.SQLITE_FULL or errno.errorcode[errno.ENOSPC] in str(error):
+        return f"store {path} cannot be opened: the disk is full"
+    return f"store {path} cannot be opened: {_reason(path, error)}"
 
 
 def _reason(path: str, error: sqlite3.Error | OSError) -> str:
@@ -240,15 +199,3 @@ def _reason(path: str, error: sqlite3.Error | OSError) -> str:
     if Path(path).is_dir():
         return "it is a directory"
     return str(error)
-
-
-def why_not(path: str, error: sqlite3.Error | OSError) -> str:
-    """Return why a database cannot be opened, in a line for whoever starts the server."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_BUSY or isinstance(error, BlockingIOError):
-        return f"store {path} is in use by another server"
-    if code == sqlite3.SQLITE_NOTADB:
-        return f"store {path} is not a SQLite database"
-    if code == sqlite3.SQLITE_FULL or errno.errorcode[errno.ENOSPC] in str(error):
-        return f"store {path} cannot be opened: the disk is full"
-    return f"store {path} cannot be opened: {_reason(path, error)}"

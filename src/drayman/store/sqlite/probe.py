@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from drayman.store.contract import StoreError
-from drayman.store.sqlite import database
+from drayman.store.sqlite import database, schema
 
 
 def probe(path: str) -> bool:
@@ -24,7 +24,7 @@ def probe(path: str) -> bool:
         _check_folder(real.parent)
         _check_content(real, path)
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(database.why_not(path, error)) from None
+        raise StoreError(database.explain(path, error)) from None
     return True
 
 
@@ -47,5 +47,5 @@ def _check_content(real: Path, path: str) -> None:
     with contextlib.closing(
         sqlite3.connect(f"{real.as_uri()}?mode=ro&immutable=1", uri=True)
     ) as connection:
-        database.check_kind(connection, path)
-        database.check_version(connection, path)
+        schema.check_format(connection, path)
+        schema.check_version(connection, path)

@@ -1,18 +1,21 @@
 -- name: get_queue
 SELECT $queue FROM queue WHERE name = :name
 
+-- name: share_queue
+SELECT $queue FROM queue WHERE name = :name
+
+-- name: lock_queue
+SELECT $queue FROM queue WHERE name = :name
+
+-- name: get_queue_by_key
+SELECT $queue FROM queue WHERE key = :key
+
 -- name: list_queues
 SELECT $queue FROM queue WHERE name > :after AND name < :end ORDER BY name LIMIT :limit
 
 -- name: list_locations
 SELECT DISTINCT substr(name, 1, instr(name, '/queues/') - 1) AS location FROM queue
 WHERE name > :start AND name < :end ORDER BY location
-
--- name: exhume_queue
-DELETE FROM queue_tombstone WHERE name = :name
-
--- name: queue_tombstone
-SELECT 1 FROM queue_tombstone WHERE name = :name AND expire_time > :now
 
 -- name: next_generation
 UPDATE counter SET value = value + 1 WHERE name = 'generation' RETURNING value
@@ -21,50 +24,46 @@ UPDATE counter SET value = value + 1 WHERE name = 'generation' RETURNING value
 INSERT INTO queue (
   name, state, generation, max_dispatches_per_second, max_burst_size,
   max_concurrent_dispatches, max_attempts, max_retry_duration, min_backoff, max_backoff,
-  max_doublings, settings, tokens, tokens_time
+  max_doublings, settings, policy, tokens, tokens_time
 ) VALUES (
   :name, :state, :generation, :max_dispatches_per_second, :max_burst_size,
   :max_concurrent_dispatches, :max_attempts, :max_retry_duration, :min_backoff, :max_backoff,
-  :max_doublings, :settings, :max_burst_size, :now
+  :max_doublings, :settings, :policy, :max_burst_size, :now
 )
 
 -- name: update_queue
 UPDATE queue SET
+  state = :state,
   max_dispatches_per_second = :max_dispatches_per_second,
   max_burst_size = :max_burst_size,
   max_concurrent_dispatches = :max_concurrent_dispatches,
   max_attempts = :max_attempts, max_retry_duration = :max_retry_duration,
   min_backoff = :min_backoff, max_backoff = :max_backoff, max_doublings = :max_doublings,
-  settings = :settings,
-  tokens = min(:tokens, :max_burst_size), tokens_time = :time,
-  wake_time = 0
+  settings = :settings, policy = :policy,
+  tokens = min(:tokens, :max_burst_size), tokens_time = :tokens_time,
+  pressure = :pressure, wake_time = 0
 WHERE name = :name
-
--- name: set_state
-UPDATE queue SET state = :state, wake_time = 0 WHERE name = :name
-
--- name: forget_throttle
-UPDATE queue SET throttle = NULL WHERE key = :key
 
 -- name: purge_queue
 UPDATE queue SET generation = :generation, purge_time = :now WHERE key = :key
 
--- name: retire
-INSERT INTO retired (generation, queue, time) VALUES (:generation, :key, :now)
-
 -- name: delete_queue
 DELETE FROM queue WHERE key = :key
 
--- name: bury_queue
+-- name: delete_generation
+INSERT INTO deleted_generation (generation, queue, time) VALUES (:generation, :queue, :now)
+
+-- name: get_queue_tombstone
+SELECT 1 FROM queue_tombstone WHERE name = :name AND expire_time > :now
+
+-- name: add_queue_tombstone
 INSERT OR REPLACE INTO queue_tombstone (name, expire_time) VALUES (:name, :expire_time)
 
--- name: stats
-SELECT
-  (SELECT count(*) FROM queue),
-  (SELECT count(*) FROM claim WHERE server IS NOT NULL)
+-- name: delete_queue_tombstone
+DELETE FROM queue_tombstone WHERE name = :name
 
--- name: earliest
+-- name: earliest_task
 SELECT min(schedule_time) FROM task WHERE generation = :generation AND claim IS NULL
 
--- name: count_dead
+-- name: count_dead_letters
 SELECT count(*) FROM (SELECT 1 FROM dead_letter WHERE queue = :queue LIMIT :limit)

@@ -1,56 +1,63 @@
--- name: last_seq
-SELECT value FROM counter WHERE name = 'seq'
-
--- name: note_seq
-UPDATE counter SET value = :seq WHERE name = 'seq'
+-- name: reserve_seqs
+UPDATE counter SET value = max(value, :first - 1) + :count WHERE name = 'seq'
+RETURNING value - :count + 1
 
 -- name: insert_tasks
-INSERT INTO task (seq, generation, id, create_time, schedule_time, request) VALUES
+INSERT INTO task (seq, generation, id, create_time, schedule_time, request) VALUES (?)
+ON CONFLICT DO NOTHING
 
--- name: wake_queue
-UPDATE queue SET wake_time = min(coalesce(wake_time, :time), :time) WHERE key = :key
+-- name: wake_queues
+UPDATE queue SET wake_time = min(coalesce(wake_time, woken.value ->> 1), woken.value ->> 1)
+FROM json_each(:queues) AS woken
+WHERE queue.key = woken.value ->> 0
 
--- name: get_named
-SELECT $task FROM task WHERE generation = :generation AND id = :id
+-- name: get_task
+SELECT $task FROM task WHERE seq = :seq
 
--- name: get_numbered
-SELECT $task FROM task WHERE seq = :seq AND generation = :generation AND id IS NULL
-
--- name: task_tombstone
-SELECT 1 FROM task_tombstone WHERE queue = :queue AND id = :id AND expire_time > :now
-
--- name: retired_name
-SELECT 1 FROM retired JOIN task USING (generation)
-WHERE retired.queue = :queue AND retired.time > :since AND task.id = :id
+-- name: look_up_names
+-- Rows of queue, generation, id, the seq that the id is, now, and the time since when what was
+-- purged reserves its names.
+SELECT
+  name.value ->> 0, name.value ->> 2,
+  coalesce(
+    (SELECT seq FROM task WHERE generation = name.value ->> 1 AND id = name.value ->> 2),
+    (SELECT seq FROM task
+     WHERE seq = name.value ->> 3 AND generation = name.value ->> 1 AND id IS NULL)
+  ),
+  EXISTS (
+    SELECT 1 FROM task_tombstone
+    WHERE queue = name.value ->> 0 AND id = name.value ->> 2 AND expire_time > name.value ->> 4
+  ) OR EXISTS (
+    SELECT 1 FROM deleted_generation AS deleted JOIN task USING (generation)
+    WHERE deleted.queue = name.value ->> 0 AND deleted.time > name.value ->> 5
+      AND task.id = name.value ->> 2
+  )
+FROM json_each(:names) AS name
 
 -- name: list_tasks
 SELECT $task FROM task WHERE generation = :generation AND seq > :after ORDER BY seq LIMIT :limit
 
--- name: bury_tasks
+-- name: add_task_tombstones
 INSERT INTO task_tombstone (queue, id, expire_time)
-SELECT :queue, id, :expire_time FROM task
-WHERE seq IN (SELECT value FROM json_each(:seqs)) AND id IS NOT NULL
+SELECT gone.value ->> 1, task.id, :expire_time
+FROM json_each(:tasks) AS gone JOIN task ON task.seq = gone.value ->> 0
+WHERE task.id IS NOT NULL
 ON CONFLICT DO UPDATE SET expire_time = max(expire_time, excluded.expire_time)
+
+-- name: delete_task_tombstone
+DELETE FROM task_tombstone
+WHERE id = :id AND queue = (SELECT key FROM queue WHERE name = :queue)
 
 -- name: delete_grants
 DELETE FROM claim
-WHERE server IS NULL AND task IN (SELECT value FROM json_each(:seqs)) AND forced_at IS NOT NULL
+WHERE server IS NULL AND task IN (SELECT value ->> 0 FROM json_each(:tasks))
+  AND forced_at IS NOT NULL
 
 -- name: delete_tasks
-DELETE FROM task WHERE seq IN (SELECT value FROM json_each(:seqs))
+DELETE FROM task WHERE seq IN (SELECT value ->> 0 FROM json_each(:tasks))
 
--- name: open_grant
+-- name: get_grant
 SELECT 1 FROM claim WHERE task = :seq AND forced_at IS NOT NULL AND server IS NULL
 
--- name: grant
-INSERT INTO claim (task, queue, forced_at) VALUES (:seq, :queue, :now) RETURNING number
-
--- name: claim_granted_task
-UPDATE task SET
-  claim = :number,
-  dispatch_count = dispatch_count + 1,
-  first_dispatch_time = coalesce(first_dispatch_time, :now),
-  last_schedule_time = schedule_time, last_dispatch_time = :now,
-  last_response_time = NULL, last_code = 0, last_message = ''
-WHERE seq = :seq
-RETURNING $task
+-- name: insert_grant
+INSERT INTO claim (task, queue, forced_at) VALUES (:seq, :queue, :forced_at) RETURNING number

@@ -1,0 +1,195 @@
+"""Group commit: one thread and one transaction for all calls that wait.
+
+Calls come from the event loop and wait here. The thread takes all that wait, runs them in one
+transaction, commits once and resolves every caller; meanwhile the next group gathers. There is no
+timer: a call that comes alone is a group of one.
+
+Calls that wait together have no order among each other, because nobody has been answered yet. So a
+group runs verb by verb, in the order of ``Verb.phase``, and each verb gets all of its calls at
+once. Reads run last, after the commit.
+
+Nothing here knows which database there is.
+"""
+
+import asyncio
+import collections
+import dataclasses
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from drayman.core import errors
+from drayman.store.session import Session
+from drayman.store.verb import Phase, Verb
+
+MAX_GROUP = 1_000
+"""The most calls of a group."""
+MAX_WAITING = 20_000
+"""The most calls that may wait; further ones are refused with RESOURCE_EXHAUSTED."""
+MAX_WAITING_BYTES = 256 << 20
+"""The most bytes that waiting calls may hold."""
+
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+
+
+class Database(Protocol):
+    """A database as group commit sees it; all calls come from the writer's thread."""
+
+    @property
+    def session(self) -> Session:
+        """The session on which verbs run."""
+
+    def begin(self, *, durable: bool) -> None:
+        """Begin a transaction; a ``durable`` one is on disk when its commit returns."""
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+
+    def rollback(self) -> None:
+        """Undo the transaction; the database may have done so itself."""
+
+    def affects_all(self, error: Exception) -> bool:
+        """Return whether an error concerns the whole database rather than one statement."""
+
+    def translate(self, error: Exception) -> errors.ServiceError | None:
+        """Return the error that a caller gets, None for a fault of this program."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Call:
+    verb: Verb[Any, Any]
+    argument: Any
+    size: int
+    future: asyncio.Future[Any]
+    result: Any = None
+
+
+class GroupCommit:
+    """The writer thread, and the calls that wait for it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._loop = asyncio.get_running_loop()
+        self._waiting: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._count = 0
+        self._bytes = 0
+        self._closed = False
+        self._hints: list[Callable[[], object]] = []
+        self._thread = threading.Thread(target=self._work, name="drayman-store", daemon=True)
+        self._thread.start()
+
+    def on_change(self, hint: Callable[[], object]) -> None:
+        """Call ``hint`` in the loop's thread after a group that may have made tasks due."""
+        self._hints.append(hint)
+
+    async def call(self, verb: Verb[Any, _Result], argument: Any, size: int = 0) -> _Result:
+        """Run one call; ``size`` is roughly how many bytes its argument holds."""
+        if self._closed:
+            raise errors.Unavailable("The store is closed: the server is stopping.")
+        if verb.bounded and (self._count >= MAX_WAITING or self._bytes + size > MAX_WAITING_BYTES):
+            raise errors.ResourceExhausted("Too many calls are waiting for the store.")
+        call = _Call(verb, argument, size, self._loop.create_future())
+        self._count += 1
+        self._bytes += size
+        self._waiting.put(call)
+        result: _Result = await call.future
+        return result
+
+    async def close(self) -> None:
+        """Finish the waiting calls, then stop the thread; return when it has stopped."""
+        if not self._closed:
+            self._closed = True
+            self._waiting.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    # -- in the writer's thread -----------------------------------------------------------
+
+    def _work(self) -> None:
+        is_open = True
+        while is_open:
+            group, is_open = self._gather()
+            if group:
+                self._run(group)
+                self._post(group)
+
+    def _gather(self) -> tuple[list[_Call], bool]:
+        group: list[_Call] = []
+        call = self._waiting.get()
+        while call is not None:
+            group.append(call)
+            if len(group) >= MAX_GROUP:
+                return group, True
+            try:
+                call = self._waiting.get_nowait()
+            except queue.Empty:
+                return group, True
+        return group, False
+
+    def _run(self, group: list[_Call]) -> None:
+        writes = [call for call in group if call.verb.phase is not Phase.READS]
+        if writes:
+            self._transact(writes)
+        for call in group:
+            if call.verb.phase is Phase.READS:
+                self._read(call)
+
+    def _read(self, call: _Call) -> None:
+        try:
+            (call.result,) = call.verb.run(self._database.session, [call.argument])
+        except Exception as error:  # noqa: BLE001 - the caller gets it
+            call.result = self._translate(error)
+
+    def _transact(self, calls: list[_Call]) -> None:
+        database = self._database
+        try:
+            database.begin(durable=any(call.verb.durable for call in calls))
+            self._run_verbs(calls)
+            database.commit()
+        except Exception as error:  # noqa: BLE001 - the callers get it
+            database.rollback()
+            if len(calls) == 1 or database.affects_all(error):
+                for call in calls:
+                    call.result = self._translate(error)
+            else:  # one call spoils the group: run each by itself
+                for call in calls:
+                    self._transact([call])
+
+    def _run_verbs(self, calls: list[_Call]) -> None:
+        by_verb: dict[Verb[Any, Any], list[_Call]] = collections.defaultdict(list)
+        for call in calls:
+            by_verb[call.verb].append(call)
+        for verb in sorted(by_verb, key=lambda verb: verb.phase):
+            same = by_verb[verb]
+            results = verb.run(self._database.session, [call.argument for call in same])
+            for call, result in zip(same, results, strict=True):
+                call.result = result
+
+    def _translate(self, error: Exception) -> Exception:
+        return self._database.translate(error) or error
+
+    def _post(self, group: list[_Call]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._resolve, group)
+        except RuntimeError:  # the loop has ended, and all callers with it
+            _log.debug("the event loop ended before the store did")
+
+    # -- in the event loop ----------------------------------------------------------------
+
+    def _resolve(self, group: list[_Call]) -> None:
+        self._count -= len(group)
+        wakes = False
+        for call in group:
+            self._bytes -= call.size
+            wakes = wakes or call.verb.wakes
+            if call.future.done():  # its caller was cancelled
+                continue
+            if isinstance(call.result, BaseException):
+                call.future.set_exception(call.result)
+            else:
+                call.future.set_result(call.result)
+        if wakes:
+            for hint in self._hints:
+                hint()

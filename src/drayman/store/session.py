@@ -1,0 +1,34 @@
+"""The session: how verbs reach a database, one small set of calls for every dialect.
+
+Statements are named; their text stands in the ``.sql`` files of the dialect. Values are passed by
+keyword. Lists are passed as one JSON array, so that a batch of any size is one statement.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from drayman.core.limits import Limits
+
+Row = tuple[Any, ...]
+
+
+class Session(Protocol):
+    """One connection, inside a transaction unless the verb only reads."""
+
+    limits: Limits
+    """The limits that this server was started with."""
+
+    def one(self, statement: str, **params: Any) -> Row | None:
+        """Return the first row of a statement, None if there is none."""
+
+    def all(self, statement: str, **params: Any) -> list[Row]:
+        """Return all rows of a statement."""
+
+    def each(self, statement: str, **params: Any) -> Iterator[Row]:
+        """Yield the rows of a statement; closing the iterator ends the statement."""
+
+    def run(self, statement: str, **params: Any) -> int:
+        """Run a statement that returns no rows; return how many rows it changed."""
+
+    def insert(self, statement: str, rows: Sequence[Row]) -> int:
+        """Run an INSERT for many rows; return how many were inserted."""

@@ -1,0 +1,59 @@
+"""The schema of a SQLite store: the mark of the file, and its migrations."""
+
+import sqlite3
+from collections.abc import Iterator
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+from drayman.store.contract import StoreError
+
+_APPLICATION_ID = 0x44726179  # "Dray", so that another program's file is not taken for ours
+
+
+def check_format(connection: sqlite3.Connection, path: str) -> None:
+    """Return if a file is empty or a store; StoreError if another program uses it."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    has_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if has_tables and application != _APPLICATION_ID:
+        raise StoreError(f"store {path} is the SQLite database of another program")
+
+
+def check_version(connection: sqlite3.Connection, path: str) -> int:
+    """Return the format of a database; StoreError if a newer version of this program wrote it."""
+    version, known = connection.execute("PRAGMA user_version").fetchone()[0], len(_scripts())
+    if version > known:
+        raise StoreError(
+            f"store {path} was written by a newer version of drayman (format {version}, this "
+            f"version knows {known}); upgrade drayman"
+        )
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection, path: str) -> None:
+    """Bring a database to the present format; StoreError."""
+    connection.execute("BEGIN IMMEDIATE")
+    version = check_version(connection, path)
+    for number, script in enumerate(_scripts()[version:], start=version + 1):
+        for statement in split_statements(script.read_text()):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {number}")
+    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    connection.execute("COMMIT")
+
+
+def _scripts() -> list[Traversable]:
+    folder = resources.files("drayman.store.sqlite") / "migrations"
+    return sorted(
+        (entry for entry in folder.iterdir() if entry.name.endswith(".sql")),
+        key=lambda entry: entry.name,
+    )
+
+
+def split_statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script."""
+    current = ""
+    for line in script.splitlines(keepends=True):
+        current += line
+        if sqlite3.complete_statement(current):
+            yield current
+            current = ""

@@ -1,0 +1,105 @@
+"""The store: the verbs of the contract, run by group commit on a database."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from drayman.store import group_commit
+from drayman.store.group_commit import GroupCommit
+from drayman.store.session import Session
+from drayman.store.verb import Phase, Verb, grouped, single
+from drayman.store.verbs import batches, claims, documents, history, queues, results, sweep, tasks
+from drayman.store.verbs.results import Settle
+from drayman.store.verbs.tasks import CreateTasks, DeleteTasks
+
+_Result = TypeVar("_Result")
+
+
+class Database(group_commit.Database, Protocol):
+    """A database as the store sees it."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, in the form of the ``--store`` option."""
+
+    def check(self) -> None:
+        """Return if the database is the one that was opened; Unavailable otherwise."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+def _touch(session: Session) -> None:
+    session.run("touch")
+
+
+def _size(call: CreateTasks) -> int:
+    return sum(len(task.request) for task in call.tasks)
+
+
+class Store:
+    """Fulfils ``contract.Store`` on any database. The contract describes the verbs."""
+
+    get_queue = single(queues.get_queue, Phase.READS)
+    list_queues = single(queues.list_queues, Phase.READS)
+    list_locations = single(queues.list_locations, Phase.READS)
+    queue_stats = single(queues.queue_stats, Phase.READS)
+    update_queue = single(queues.update_queue, Phase.QUEUES, wakes=True)
+    purge_queue = single(queues.purge_queue, Phase.DELETIONS)
+    delete_queue = single(queues.delete_queue, Phase.DELETIONS)
+
+    create_tasks = grouped(tasks.create_tasks, CreateTasks, Phase.TASKS, wakes=True, size=_size)
+    get_task = single(tasks.get_task, Phase.READS)
+    list_tasks = single(tasks.list_tasks, Phase.READS)
+    delete_tasks = grouped(tasks.delete_tasks, DeleteTasks, Phase.DELETIONS)
+    run_task = single(tasks.run_task, Phase.TASKS, wakes=True)
+    run_batch = single(batches.run_batch, Phase.TASKS, wakes=True, size=batches.size)
+
+    claim_due = single(claims.claim_due, Phase.CLAIMS, durable=False, bounded=False)
+    settle = grouped(
+        results.settle, Settle, Phase.OUTCOMES, durable=False, bounded=False, wakes=True
+    )
+    release = single(claims.release, Phase.OUTCOMES, durable=False, bounded=False, wakes=True)
+    sweep = single(sweep.sweep, Phase.UPKEEP, durable=False, bounded=False)
+
+    list_attempts = single(history.list_attempts, Phase.READS)
+    list_dead_letters = single(history.list_dead_letters, Phase.READS)
+    replay_dead_letters = single(history.replay_dead_letters, Phase.TASKS, wakes=True)
+    delete_dead_letters = single(history.delete_dead_letters, Phase.DELETIONS)
+
+    get_document = single(documents.get_document, Phase.READS)
+    list_documents = single(documents.list_documents, Phase.READS)
+    put_document = single(documents.put_document, Phase.UPKEEP)
+    delete_document = single(documents.delete_document, Phase.DELETIONS)
+
+    _touch = single(_touch, Phase.UPKEEP)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._group_commit = GroupCommit(database)
+        self._closed = False
+
+    @property
+    def url(self) -> str:
+        """Where the store is, in the form of the ``--store`` option."""
+        return self._database.url
+
+    async def call(self, verb: Verb[Any, _Result], argument: Any, size: int) -> _Result:
+        """Run one call of a verb."""
+        return await self._group_commit.call(verb, argument, size)
+
+    def on_change(self, hint: Callable[[], object]) -> None:
+        """Call ``hint`` after tasks may have become due."""
+        self._group_commit.on_change(hint)
+
+    async def check(self) -> None:
+        """Return if the store can be written at present."""
+        self._database.check()
+        await self._touch()
+
+    async def close(self) -> None:
+        """Finish the waiting calls and close the database."""
+        await self._group_commit.close()
+        if not self._closed:
+            self._closed = True
+            await asyncio.to_thread(self._database.close)

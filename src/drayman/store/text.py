@@ -1,0 +1,6 @@
+"""Text from targets, as databases can store it."""
+
+
+def clean(text: str) -> str:
+    """Return a text without NUL and lone surrogates, which no database and no JSON accepts."""
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")

@@ -1,0 +1,114 @@
+"""A verb of the store: a synchronous function over a session, and how group commit runs it."""
+
+import enum
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+
+from drayman.core.errors import ServiceError
+from drayman.store.session import Session
+
+_Params = ParamSpec("_Params")
+_Result = TypeVar("_Result")
+_Call = TypeVar("_Call")
+
+
+class Phase(enum.IntEnum):
+    """The order of verbs within a group: what makes tasks due runs before what claims them."""
+
+    QUEUES = 0
+    TASKS = 1
+    DELETIONS = 2
+    OUTCOMES = 3
+    CLAIMS = 4
+    UPKEEP = 5
+    READS = 6
+    """Verbs that only read; they run after the commit, outside the transaction."""
+
+
+class Caller(Protocol):
+    """What runs the calls of verbs: the store."""
+
+    def call(
+        self, verb: "Verb[Any, _Result]", argument: Any, size: int
+    ) -> Coroutine[Any, Any, _Result]:
+        """Run one call of a verb; ``size`` is roughly how many bytes its argument holds."""
+
+
+class Verb(Generic[_Params, _Result]):
+    """A verb; as an attribute of a store class it is a coroutine method.
+
+    Attributes:
+        run: Takes the session and the arguments of all calls of a group; returns a result for
+            each, an exception in the place of one that failed.
+        phase: When it runs within a group.
+        durable: Whether its effect must be on disk before it returns.
+        wakes: Whether tasks may have become due by it.
+        bounded: Whether it is refused when too many calls wait. Results of attempts are never
+            refused: the attempts themselves are bounded.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Session, Sequence[Any]], Sequence[Any]],
+        argument: Callable[_Params, Any],
+        phase: Phase,
+        *,
+        durable: bool = True,
+        wakes: bool = False,
+        bounded: bool = True,
+        size: Callable[[Any], int] | None = None,
+    ) -> None:
+        self.run = run
+        self.phase = phase
+        self.durable = durable
+        self.wakes = wakes
+        self.bounded = bounded
+        self._argument = argument
+        self._size = size
+
+    @overload
+    def __get__(self, store: None, owner: object) -> Self: ...
+    @overload
+    def __get__(
+        self, store: Caller, owner: object
+    ) -> Callable[_Params, Coroutine[Any, Any, _Result]]: ...
+    def __get__(self, store: Caller | None, owner: object) -> Any:
+        """Return the coroutine function of a store."""
+        if store is None:
+            return self
+
+        def call(*args: _Params.args, **kwargs: _Params.kwargs) -> Coroutine[Any, Any, _Result]:
+            argument = self._argument(*args, **kwargs)
+            return store.call(self, argument, self._size(argument) if self._size else 0)
+
+        return call
+
+
+def single(
+    function: Callable[Concatenate[Session, _Params], _Result], phase: Phase, **options: Any
+) -> Verb[_Params, _Result]:
+    """Return the verb of a function that runs one call; the calls of a group fail one by one."""
+
+    def run(session: Session, calls: Sequence[Any]) -> list[Any]:
+        results: list[Any] = []
+        for args, kwargs in calls:
+            try:
+                results.append(function(session, *args, **kwargs))
+            except ServiceError as error:  # raised before anything was written
+                results.append(error)
+        return results
+
+    def argument(*args: _Params.args, **kwargs: _Params.kwargs) -> Any:
+        return args, kwargs
+
+    return Verb(run, argument, phase, **options)
+
+
+def grouped(
+    function: Callable[[Session, Sequence[_Call]], Sequence[_Result]],
+    call: Callable[_Params, _Call],
+    phase: Phase,
+    **options: Any,
+) -> Verb[_Params, _Result]:
+    """Return the verb of a function that runs all calls of a group at once."""
+    return Verb(function, call, phase, **options)

@@ -1,0 +1,200 @@
+"""The verb that claims attempts, and the one that returns the claims of a server."""
+
+import collections
+import json
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from drayman.core import admission, back_pressure, fairness, task_ids
+from drayman.core.back_pressure import Pressure
+from drayman.core.clock import Micros
+from drayman.core.lifecycle import Claim, EndedClaim
+from drayman.core.queue import State
+from drayman.store.contract import Claims
+from drayman.store.rows import QueueRow, TaskRow, to_load, to_queue, to_task
+from drayman.store.session import Session
+from drayman.store.verbs import tasks
+
+_MAX_QUEUES = 64
+"""The most queues that one claim considers."""
+
+
+class ClaimRequest(NamedTuple):
+    """The arguments of one ``claim_due``."""
+
+    server: str
+    limit: int
+    held: Mapping[str, int]
+    slots: int
+    now: Micros
+
+
+def claim_due(
+    session: Session, server: str, limit: int, held: Mapping[str, int], slots: int, now: Micros
+) -> Claims:
+    """Claim granted attempts, then due tasks of the queues that have been ready longest."""
+    request = ClaimRequest(server, limit, held, slots, now)
+    all_slots = slots + sum(held.values())
+    claims = _claim_grants(session, request, fairness.granted(slots, all_slots))
+    in_flight = collections.Counter(held)
+    in_flight.update(claim.queue.name for claim in claims)
+    considered, rate_factors = 0, {}
+    for queue in _ready_queues(session, now):
+        left, free = limit - len(claims), slots - len(claims)
+        if left <= 0 or free <= 0 or considered == _MAX_QUEUES:
+            break
+        share = min(left, fairness.share(free, in_flight[queue.name], all_slots))
+        if share <= 0:
+            continue  # skipped, and as ready as before
+        load = to_load(queue)._replace(pressure=_pressure(session, queue, now))
+        factor = back_pressure.rate_factor(load.pressure, load.rate, now)
+        rate_factors[queue.name] = factor
+        claims += _claim_queue(session, queue, load, share, request)
+        considered += 1
+    exhausted = limit <= len(claims) or considered == _MAX_QUEUES
+    more = slots > len(claims) and exhausted
+    return Claims(claims, now if more else _next_wake_time(session, now), rate_factors)
+
+
+def release(session: Session, server: str | None, now: Micros) -> int:
+    """Return the claims of a server (None: of all) to their queues."""
+    if server is None:
+        rows = session.all("list_claims")
+    else:
+        rows = session.all("list_claims_of_server", server=server)
+    claims = [EndedClaim(*row) for row in rows]
+    for claim in claims:
+        session.run("delete_claim", number=claim.number)
+        if claim.forced_at is None:
+            session.run("unclaim_task", seq=claim.task, number=claim.number)
+        else:
+            _grant_again(session, claim, claim.forced_at)
+    free_slots(session, collections.Counter(claim.queue for claim in claims), now)
+    return len(claims)
+
+
+def free_slots(
+    session: Session, counts: Mapping[int, int], now: Micros
+) -> list[tuple[int, str | None, float]]:
+    """Free slots of queues, by key, and have these claimed from.
+
+    Returns key, pressure and rate of each queue that still exists.
+    """
+    if not counts:
+        return []
+    rows = session.all("free_slots", queues=json.dumps(list(counts.items())), now=now)
+    return [(key, pressure, rate) for key, pressure, rate in rows]
+
+
+def _claim_grants(session: Session, request: ClaimRequest, slots: int) -> list[Claim]:
+    claims: list[Claim] = []
+    limit = min(request.limit, slots)
+    while len(claims) < limit:
+        rows = session.all("list_grants", limit=limit - len(claims))
+        if not rows:
+            break
+        for number, forced_at, queue, seq, exists in rows:
+            if exists:
+                session.run("take_grant", number=number, server=request.server)
+                claims.append(_granted(session, number, forced_at, queue, seq))
+                free_slots(session, {queue: -1}, request.now)
+            else:  # purged, or deleted with its queue
+                session.run("delete_claim", number=number)
+    return claims
+
+
+def _granted(session: Session, number: int, forced_at: Micros, queue: int, seq: int) -> Claim:
+    queue_row = session.one("get_queue_by_key", key=queue)
+    task_row = session.one("get_task", seq=seq)
+    assert queue_row is not None  # noqa: S101 - both were found in this transaction
+    assert task_row is not None  # noqa: S101
+    found = to_queue(QueueRow(*queue_row))
+    return Claim(number, found, to_task(found.name, TaskRow(*task_row)), forced_at)
+
+
+def _ready_queues(session: Session, now: Micros) -> Iterator[QueueRow]:
+    """Yield each queue that may have due tasks, the longest ready first."""
+    after = (-1, 0)
+    seen: set[int] = set()
+    while True:
+        rows = session.all(
+            "ready_queues", now=now, wake_time=after[0], key=after[1], limit=_MAX_QUEUES
+        )
+        for row in map(QueueRow._make, rows):
+            if row.key not in seen:  # one that was claimed from may be ready again, further behind
+                seen.add(row.key)
+                yield row
+            after = (row.wake_time or 0, row.key)
+        if len(rows) < _MAX_QUEUES:
+            return
+
+
+def _claim_queue(
+    session: Session, row: QueueRow, load: admission.QueueLoad, share: int, request: ClaimRequest
+) -> list[Claim]:
+    admitted = admission.admit(load, share, request.now)
+    oldest = task_ids.oldest_seq(request.now, session.limits.retention.task_retention)
+    claims = _claim_tasks(session, row, admitted.attempts, oldest, request)
+    ready = admission.next_claim(load, admitted, len(claims), share)
+    session.run(
+        "record_claims",
+        key=row.key,
+        tokens=admitted.bucket.tokens - len(claims),
+        tokens_time=admitted.bucket.time,
+        claimed=len(claims),
+        wake_time=None if ready is None else _wake_time(session, row, ready, oldest),
+    )
+    return claims
+
+
+def _claim_tasks(
+    session: Session, row: QueueRow, count: int, oldest: int, request: ClaimRequest
+) -> list[Claim]:
+    if count <= 0:
+        return []
+    numbers = session.all(
+        "insert_claims", queue=row.key, generation=row.generation, server=request.server,
+        now=request.now, limit=count, oldest=oldest,
+    )  # fmt: skip
+    if not numbers:
+        return []
+    rows = session.all("claim_tasks", claims=json.dumps(numbers), now=request.now)
+    queue = to_queue(row)
+    claims = [
+        Claim(task.claim or 0, queue, to_task(row.name, task)) for task in map(TaskRow._make, rows)
+    ]
+    return sorted(claims, key=lambda claim: claim.number)
+
+
+def _wake_time(session: Session, row: QueueRow, ready: Micros, oldest: int) -> Micros | None:
+    """Return when a queue that may start attempts from ``ready`` on has a due task."""
+    earliest = session.one("next_schedule_time", generation=row.generation, oldest=oldest)
+    return None if earliest is None else max(ready, int(earliest[0]))
+
+
+def _next_wake_time(session: Session, now: Micros) -> Micros | None:
+    row = session.one("next_wake_time", now=now)
+    return None if row is None or row[0] is None else int(row[0])
+
+
+def _pressure(session: Session, row: QueueRow, now: Micros) -> Pressure:
+    """Return the back pressure on a queue; a new or idle queue ramps up if it is to do so."""
+    pressure = back_pressure.decode(row.pressure)
+    idle = row.pressure is None or now - row.tokens_time > back_pressure.IDLE_TIME
+    if session.limits.ramp_up and idle and row.state == State.RUNNING:
+        pressure = back_pressure.ramp_up(pressure, row.max_dispatches_per_second, now)
+        set_pressures(session, {row.key: pressure})
+    return pressure
+
+
+def set_pressures(session: Session, pressures: Mapping[int, Pressure]) -> None:
+    """Store the back pressure of queues, by key."""
+    rows = [(key, back_pressure.encode(pressure)) for key, pressure in pressures.items()]
+    if rows:
+        session.run("set_pressures", pressures=json.dumps(rows))
+
+
+def _grant_again(session: Session, claim: EndedClaim, forced_at: Micros) -> None:
+    number = tasks.grant(session, claim.task, claim.queue, forced_at)
+    if not session.run("move_claim", seq=claim.task, number=claim.number, new=number):
+        session.run("delete_claim", number=number)  # the task is gone

@@ -1,0 +1,135 @@
+"""The verbs of queues."""
+
+from drayman.core import back_pressure, bucket, errors
+from drayman.core.bucket import Bucket
+from drayman.core.clock import Micros
+from drayman.core.queue import Change, Queue
+from drayman.store.contract import MAX_DEAD_LETTERS_COUNTED, QueueStats
+from drayman.store.rows import QueueRow, queue_columns, to_queue
+from drayman.store.session import Session
+
+
+def get_queue(session: Session, name: str) -> Queue:
+    """Return a queue."""
+    return to_queue(existing(session, "get_queue", name))
+
+
+def list_queues(session: Session, location: str, after: str, limit: int) -> list[Queue]:
+    """Return the queues of a location after a name."""
+    prefix = f"{location}/queues/"
+    # "0" is the character after "/": the end of everything that starts with the prefix.
+    end = f"{location}/queues0"
+    rows = session.all("list_queues", after=max(after, prefix), end=end, limit=limit)
+    return [to_queue(QueueRow(*row)) for row in rows]
+
+
+def list_locations(session: Session, project: str) -> list[str]:
+    """Return the locations in which a project has queues."""
+    start, end = f"{project}/locations/", f"{project}/locations0"
+    return [name for (name,) in session.all("list_locations", start=start, end=end)]
+
+
+def update_queue(
+    session: Session,
+    name: str,
+    change: Change,
+    now: Micros,
+    *,
+    ignore_tombstone: bool = False,
+    reset_pressure: bool = False,
+) -> Queue:
+    """Replace a queue by what ``change`` returns for it, or create it."""
+    row = find(session, "lock_queue", name)
+    if row is None:
+        return _insert(session, change(None), now, ignore_tombstone=ignore_tombstone)
+    queue = change(to_queue(row))
+    # The time until now has passed at the old rate.
+    earned = bucket.refill(
+        Bucket(row.tokens, row.tokens_time), row.max_dispatches_per_second, row.max_burst_size, now
+    )
+    pressure = None if reset_pressure else row.pressure
+    session.run(
+        "update_queue",
+        **queue_columns(queue) | {"name": name},
+        tokens=earned.tokens,
+        tokens_time=earned.time,
+        pressure=pressure,
+    )
+    return get_queue(session, name)
+
+
+def purge_queue(session: Session, name: str, now: Micros) -> Queue:
+    """Give a queue a new generation of tasks; the old one is swept later."""
+    row = existing(session, "lock_queue", name)
+    _delete_generation(session, row, now)
+    session.run("purge_queue", generation=_new_generation(session), now=now, key=row.key)
+    return get_queue(session, name)
+
+
+def delete_queue(session: Session, name: str, now: Micros) -> None:
+    """Delete a queue; its tasks are swept later."""
+    row = find(session, "lock_queue", name)
+    if row is None:
+        raise errors.entity_missing()
+    _delete_generation(session, row, now)
+    session.run("delete_queue", key=row.key)
+    expire_time = now + session.limits.retention.queue_tombstone
+    session.run("add_queue_tombstone", name=name, expire_time=expire_time)
+
+
+def queue_stats(session: Session, name: str, now: Micros) -> QueueStats:
+    """Return the statistics of a queue."""
+    row = existing(session, "get_queue", name)
+    pressure, rate = back_pressure.decode(row.pressure), row.max_dispatches_per_second
+    recent = back_pressure.recent(pressure, now)
+    earliest = session.one("earliest_task", generation=row.generation)
+    letters = session.one("count_dead_letters", queue=name, limit=MAX_DEAD_LETTERS_COUNTED)
+    return QueueStats(
+        in_flight=row.in_flight,
+        effective_rate=rate * back_pressure.rate_factor(pressure, rate, now),
+        recent_responses=recent.responses,
+        recent_errors=recent.errors,
+        recent_pushbacks=recent.pushbacks,
+        recovery_time=pressure.recovery_time,
+        next_schedule_time=earliest[0] if earliest else None,
+        dead_letters=letters[0] if letters else 0,
+    )
+
+
+def find(session: Session, statement: str, name: str) -> QueueRow | None:
+    """Return a queue's row, None if there is no such queue.
+
+    The statement is ``get_queue`` to read it, ``share_queue`` to rely on its existence until the
+    commit, or ``lock_queue`` to change it.
+    """
+    row = session.one(statement, name=name)
+    return None if row is None else QueueRow(*row)
+
+
+def existing(session: Session, statement: str, name: str) -> QueueRow:
+    """Return a queue's row as ``find`` does. NotFound."""
+    row = find(session, statement, name)
+    if row is None:
+        raise errors.queue_missing()
+    return row
+
+
+def _insert(session: Session, queue: Queue, now: Micros, *, ignore_tombstone: bool) -> Queue:
+    if ignore_tombstone:
+        session.run("delete_queue_tombstone", name=queue.name)
+    elif session.one("get_queue_tombstone", name=queue.name, now=now):
+        raise errors.queue_existed()
+    session.run(
+        "insert_queue", **queue_columns(queue), generation=_new_generation(session), now=now
+    )
+    return get_queue(session, queue.name)
+
+
+def _new_generation(session: Session) -> int:
+    row = session.one("next_generation")
+    assert row is not None  # noqa: S101 - the statement always returns a row
+    return int(row[0])
+
+
+def _delete_generation(session: Session, row: QueueRow, now: Micros) -> None:
+    session.run("delete_generation", generation=row.generation, queue=row.key, now=now)

@@ -1,0 +1,115 @@
+"""The verb that applies results of attempts."""
+
+import collections
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from drayman.core import back_pressure, lifecycle
+from drayman.core.back_pressure import Tally
+from drayman.core.clock import Micros
+from drayman.core.lifecycle import AttemptResult, Continuation, EndedClaim, SettleResult
+from drayman.store import text
+from drayman.store.session import Session
+from drayman.store.verbs import claims, history, tasks
+
+
+class Settle(NamedTuple):
+    """The arguments of one ``settle``."""
+
+    results: Sequence[AttemptResult]
+    now: Micros
+
+
+def settle(session: Session, calls: Sequence[Settle]) -> list[list[SettleResult | None]]:
+    """Apply the results of all calls of a group, in a handful of statements."""
+    now = max((call.now for call in calls), default=0)
+    results = lifecycle.first_results(result for call in calls for result in call.results)
+    ended = _end_claims(session, results)
+    undecided = lifecycle.undecided(ended, results)
+    resolution = lifecycle.resolve(
+        ended, results, _current_claims(session, undecided), _remaining(session, undecided)
+    )
+    _continue_tasks(session, resolution.continued)
+    history.add_attempts(session, ended, results, resolution.results)
+    history.add_dead_letters(session, resolution.failed, now)
+    gone = {
+        (claim.task, claim.queue)
+        for claim in ended
+        if claim.task in resolution.completed or claim.task in resolution.failed
+    }
+    tasks.remove(session, gone, now + session.limits.retention.task_tombstone)
+    _free_slots(session, ended, results, now)
+    return [
+        [_settled(each, results, resolution.results) for each in call.results] for call in calls
+    ]
+
+
+def _settled(
+    result: AttemptResult,
+    counted: Mapping[int, AttemptResult],
+    settled: Mapping[int, SettleResult],
+) -> SettleResult | None:
+    number = result.claim.number
+    return settled.get(number) if counted[number] is result else None
+
+
+def _end_claims(session: Session, results: Mapping[int, AttemptResult]) -> list[EndedClaim]:
+    """Delete the claims that are still held; return them in the order of their results."""
+    rows = session.all("end_claims", numbers=json.dumps(list(results)))
+    by_number = {row[0]: EndedClaim(*row) for row in rows}
+    return [by_number[number] for number in results if number in by_number]
+
+
+def _current_claims(session: Session, ended: Sequence[EndedClaim]) -> dict[int, int | None]:
+    """Return the deciding claim of each task that still exists."""
+    if not ended:
+        return {}
+    seqs = json.dumps([claim.task for claim in ended])
+    return dict(session.all("current_claims", seqs=seqs))
+
+
+def _remaining(session: Session, ended: Sequence[EndedClaim]) -> dict[int, int]:
+    """Return the latest attempt that is left in flight of each task.
+
+    Only beside an attempt that RunTask asked for there can be another one.
+    """
+    forced = [claim.task for claim in ended if claim.forced_at is not None]
+    if not forced:
+        return {}
+    return dict(session.all("remaining_attempts", seqs=json.dumps(forced)))
+
+
+def _continue_tasks(session: Session, continued: Sequence[Continuation]) -> None:
+    rows = [
+        (task, current, result.schedule_time, result.end_time, int(result.outcome.code),
+         text.clean(result.outcome.message), int(result.outcome.responded),
+         int(result.outcome.executed), result.outcome.previous_response, following)
+        for task, current, result, following in continued
+    ]  # fmt: skip
+    if rows:
+        session.run("continue_tasks", tasks=json.dumps(rows))
+
+
+def _free_slots(
+    session: Session,
+    ended: Sequence[EndedClaim],
+    results: Mapping[int, AttemptResult],
+    now: Micros,
+) -> None:
+    """Free the slots of attempts that ended, and record what they tell about their targets."""
+    tallies: dict[int, Tally] = collections.defaultdict(Tally)
+    for claim in ended:
+        result = results[claim.number]
+        tallies[claim.queue] = tallies[claim.queue].plus(
+            result.outcome.signal, result.hold, result.claim.task.dispatch_count
+        )
+    counts = collections.Counter(claim.queue for claim in ended)
+    claims.set_pressures(
+        session,
+        {
+            key: back_pressure.record(back_pressure.decode(pressure), tallies[key], rate, now)
+            for key, pressure, rate in claims.free_slots(session, counts, now)
+            if tallies[key].responses
+        },
+    )

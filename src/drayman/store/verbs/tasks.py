@@ -1,0 +1,275 @@
+"""The verbs of tasks."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeGuard
+
+from drayman.core import errors, names, task_ids
+from drayman.core.clock import Micros
+from drayman.core.errors import ServiceError
+from drayman.core.task import NewTask, Task
+from drayman.core.task_ids import NameUse
+from drayman.store import paging
+from drayman.store.contract import TaskPage
+from drayman.store.rows import QueueRow, TaskRow, to_task
+from drayman.store.session import Session
+from drayman.store.verbs import queues
+
+_Name = tuple[int, str]
+"""The key of a queue and the id of a task."""
+
+
+class CreateTasks(NamedTuple):
+    """The arguments of one ``create_tasks``."""
+
+    queue: str
+    tasks: Sequence[NewTask]
+    now: Micros
+
+
+class DeleteTasks(NamedTuple):
+    """The arguments of one ``delete_tasks``."""
+
+    names: Sequence[str]
+    now: Micros
+
+
+class _Lookup(NamedTuple):
+    """A name to look up in a queue, as of ``now``."""
+
+    queue: QueueRow
+    task_id: str
+    now: Micros
+
+    @property
+    def name(self) -> _Name:
+        return self.queue.key, self.task_id
+
+
+def create_tasks(session: Session, calls: Sequence[CreateTasks]) -> list[list[Task | ServiceError]]:
+    """Create the tasks of all calls of a group, in a handful of statements."""
+    rows = {name: queues.find(session, "share_queue", name) for name in {c.queue for c in calls}}
+    uses = _look_up(
+        session,
+        [
+            _Lookup(queue, task.id, call.now)
+            for call in calls
+            if (queue := rows[call.queue])
+            for task in call.tasks
+            if task.id
+        ],
+    )
+    creation = _Creation(uses, _reserve_seqs(session, calls))
+    for call in calls:
+        creation.add(call, rows[call.queue])
+    creation.insert(session)
+    return creation.results
+
+
+def get_task(session: Session, name: str, now: Micros) -> Task:
+    """Return a task."""
+    queue, seq = _find(session, name, now)
+    return to_task(queue.name, _get(session, seq))
+
+
+def list_tasks(session: Session, queue: str, after: int, limit: int, size: int) -> TaskPage:
+    """Return tasks of a queue after a cursor, by count and size."""
+    row = queues.existing(session, "get_queue", queue)
+    rows = session.each("list_tasks", generation=row.generation, after=after, limit=limit + 1)
+    page, more = paging.take(map(TaskRow._make, rows), limit, size, lambda task: len(task.request))
+    return TaskPage([to_task(queue, task) for task in page], page[-1].seq if more else None)
+
+
+def delete_tasks(session: Session, calls: Sequence[DeleteTasks]) -> list[list[ServiceError | None]]:
+    """Delete the tasks of all calls of a group, in a handful of statements."""
+    rows: dict[str, QueueRow | None] = {}
+    lookups = [[_lookup(session, name, call.now, rows) for name in call.names] for call in calls]
+    uses = _look_up(session, [each for call in lookups for each in call if _is_lookup(each)])
+    deletion = _Deletion(uses, session.limits.retention.task_tombstone)
+    results = [[deletion.add(each) for each in call] for call in lookups]
+    now = max((call.now for call in calls), default=0)
+    remove(session, deletion.tasks, now + session.limits.retention.task_tombstone)
+    return results
+
+
+def run_task(session: Session, name: str, now: Micros) -> Task:
+    """Grant a task one attempt."""
+    queue, seq = _find(session, name, now, "share_queue")
+    if session.one("get_grant", seq=seq):
+        return to_task(queue.name, _get(session, seq))
+    number = grant(session, seq, queue.key, now)
+    claims = json.dumps([[number, seq]])
+    row = session.one("claim_tasks", claims=claims, now=now)
+    assert row is not None  # noqa: S101 - the task was found in this transaction
+    return to_task(queue.name, TaskRow(*row))
+
+
+def grant(session: Session, seq: int, queue: int, forced_at: Micros) -> int:
+    """Insert a claim that waits for a server; return its number."""
+    row = session.one("insert_grant", seq=seq, queue=queue, forced_at=forced_at)
+    assert row is not None  # noqa: S101 - the statement always returns a row
+    return int(row[0])
+
+
+def remove(session: Session, tasks: Iterable[tuple[int, int]], expire_time: Micros) -> None:
+    """Remove tasks, given as seq and key of the queue, and their granted attempts.
+
+    The names of named tasks are reserved by tombstones until ``expire_time``.
+    """
+    pairs = json.dumps(sorted(tasks))
+    if pairs == "[]":
+        return
+    session.run("add_task_tombstones", tasks=pairs, expire_time=expire_time)
+    session.run("delete_grants", tasks=pairs)
+    session.run("delete_tasks", tasks=pairs)
+
+
+class _Creation:
+    """The tasks that a group creates.
+
+    Attributes:
+        results: For each call its tasks, an error in the place of each that is refused.
+    """
+
+    def __init__(self, uses: Mapping[_Name, NameUse], first_seq: int) -> None:
+        self.results: list[list[Task | ServiceError]] = []
+        self._uses = uses
+        self._next_seq = first_seq
+        self._named: dict[_Name, tuple[_Lookup, int, list[Task | ServiceError], int]] = {}
+        self._rows: list[tuple[object, ...]] = []
+        self._wake_times: dict[int, Micros] = {}
+
+    def add(self, call: CreateTasks, queue: QueueRow | None) -> None:
+        """Add the tasks of a call."""
+        results: list[Task | ServiceError] = []
+        self.results.append(results)
+        for task in call.tasks:
+            results.append(self._error(task, queue) or self._add(task, call, queue, results))
+
+    def insert(self, session: Session) -> None:
+        """Insert the tasks and have their queues claimed when the first is due."""
+        if not self._rows:
+            return
+        if session.insert("insert_tasks", self._rows) < len(self._rows):
+            self._refuse_conflicts(session)
+        session.run("wake_queues", queues=json.dumps(list(self._wake_times.items())))
+
+    def _error(self, task: NewTask, queue: QueueRow | None) -> ServiceError | None:
+        if queue is None:
+            return errors.queue_missing()
+        if not task.id:
+            return None
+        name = queue.key, task.id
+        if name in self._named:
+            return errors.task_exists()
+        return task_ids.creation_error(self._uses[name])
+
+    def _add(
+        self,
+        task: NewTask,
+        call: CreateTasks,
+        queue: QueueRow | None,
+        results: list[Task | ServiceError],
+    ) -> Task:
+        assert queue is not None  # noqa: S101 - an absent queue is an error
+        seq, due = self._next_seq, task.schedule_time
+        self._next_seq += 1
+        if task.id:
+            lookup = _Lookup(queue, task.id, call.now)
+            self._named[lookup.name] = lookup, seq, results, len(results)
+        self._rows.append((seq, queue.generation, task.id, call.now, due, task.request))
+        self._wake_times[queue.key] = min(self._wake_times.get(queue.key, due), due)
+        return Task(names.join_task(call.queue, task.id or str(seq)), call.now, due, task.request)
+
+    def _refuse_conflicts(self, session: Session) -> None:
+        """Refuse the tasks whose names another server has used since they were looked up."""
+        uses = _look_up(session, [lookup for lookup, *_ in self._named.values()])
+        for name, (_, seq, results, index) in self._named.items():
+            if uses[name].seq != seq:
+                results[index] = errors.task_exists()
+
+
+def _reserve_seqs(session: Session, calls: Sequence[CreateTasks]) -> int:
+    """Reserve as many seqs as there are tasks; return the first."""
+    count = sum(len(call.tasks) for call in calls)
+    first = task_ids.first_seq(max((call.now for call in calls), default=0))
+    row = session.one("reserve_seqs", first=first, count=count)
+    assert row is not None  # noqa: S101 - the statement always returns a row
+    return int(row[0])
+
+
+def _look_up(session: Session, lookups: Sequence[_Lookup]) -> dict[_Name, NameUse]:
+    """Return what uses each name: a live task, a tombstone, or a task that was purged recently."""
+    if not lookups:
+        return {}
+    tombstone = session.limits.retention.task_tombstone
+    rows = [
+        (each.queue.key, each.queue.generation, each.task_id, task_ids.parse(each.task_id),
+         each.now, each.now - tombstone)
+        for each in lookups
+    ]  # fmt: skip
+    found = session.all("look_up_names", names=json.dumps(rows))
+    return {(key, task_id): NameUse(seq, bool(gone)) for key, task_id, seq, gone in found}
+
+
+def _find(
+    session: Session, name: str, now: Micros, statement: str = "get_queue"
+) -> tuple[QueueRow, int]:
+    """Return the queue and the seq of a task. NotFound."""
+    queue_name, task_id = names.task("name", name)
+    queue = queues.find(session, statement, queue_name)
+    if queue is None:
+        raise errors.entity_missing()
+    lookup = _Lookup(queue, task_id, now)
+    use = _look_up(session, [lookup])[lookup.name]
+    if use.seq is None:
+        raise task_ids.missing_error(use, task_id, now, session.limits.retention.task_tombstone)
+    return queue, use.seq
+
+
+def _get(session: Session, seq: int) -> TaskRow:
+    row = session.one("get_task", seq=seq)
+    assert row is not None  # noqa: S101 - the task was found in this transaction
+    return TaskRow(*row)
+
+
+def _lookup(
+    session: Session, name: str, now: Micros, rows: dict[str, QueueRow | None]
+) -> _Lookup | ServiceError:
+    """Return what to look up for a task's name, or the error for a name of no queue."""
+    try:
+        queue_name, task_id = names.task("name", name)
+    except ServiceError as error:
+        return error
+    if queue_name not in rows:
+        rows[queue_name] = queues.find(session, "share_queue", queue_name)
+    queue = rows[queue_name]
+    return errors.entity_missing() if queue is None else _Lookup(queue, task_id, now)
+
+
+def _is_lookup(item: _Lookup | ServiceError) -> TypeGuard[_Lookup]:
+    return isinstance(item, _Lookup)
+
+
+class _Deletion:
+    """The tasks that a group deletes.
+
+    Attributes:
+        tasks: Their seqs, each with the key of its queue.
+    """
+
+    def __init__(self, uses: dict[_Name, NameUse], tombstone: Micros) -> None:
+        self.tasks: list[tuple[int, int]] = []
+        self._uses = uses
+        self._tombstone = tombstone
+
+    def add(self, item: _Lookup | ServiceError) -> ServiceError | None:
+        """Add a task; return None, or the error if it does not exist (any more)."""
+        if isinstance(item, ServiceError):
+            return item
+        use = self._uses[item.name]
+        if use.seq is None:
+            return task_ids.missing_error(use, item.task_id, item.now, self._tombstone)
+        self.tasks.append((use.seq, item.queue.key))
+        self._uses[item.name] = NameUse(None, tombstone=True)  # the same name may follow
+        return None
