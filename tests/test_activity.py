@@ -58,7 +58,7 @@ def new(task_id="", url="https://a.example/", delay=0):
     message = types.Task.pb()(http_request={"url": url})
     if task_id:
         message.name = f"{QUEUE}/tasks/{task_id}"
-    made = tasks.accept(QUEUE, message, NOW, Limits())
+    made = tasks.parse(QUEUE, message, NOW, Limits())
     return dataclasses.replace(made, schedule_time=NOW + delay)
 
 

@@ -338,7 +338,7 @@ def load_queues(path: str, limits: Limits) -> list[Queue]:
 def _queue_entry(path: str, number: int, entry: Any, limits: Limits) -> Queue:
     try:
         message = json_format.ParseDict(entry, queues.Message())
-        return queues.accept(message, names.queue("name", message.name), limits)
+        return queues.parse(message, names.queue("name", message.name), limits)
     except (json_format.ParseError, errors.ServiceError, AttributeError, TypeError) as error:
         raise ConfigError(f"--queue-file: {path}, queue {number}: {_one_line(error)}") from None
 

@@ -75,7 +75,7 @@ def _accept(context: Context, parent: str, request: Any, now: Micros) -> NewTask
     if not request.HasField("task"):
         return errors.refusal("CreateTaskRequest.task", "is required.")
     try:
-        return tasks.accept(parent, request.task, now, context.limits)
+        return tasks.parse(parent, request.task, now, context.limits)
     except ServiceError as error:
         return error
 

@@ -40,11 +40,11 @@ async def buffer_task(
     if kind:
         message.http_request.headers["Content-Type"] = kind
     now = context.clock.now()
-    new = await context.encryption.seal(queue, [tasks.accept(queue, message, now, context.limits)])
+    new = await context.encryption.seal(queue, [tasks.parse(queue, message, now, context.limits)])
     (created,) = await context.store.create_tasks(queue, new, now)
     if isinstance(created, ServiceError):
         raise created
-    return tasks.show(context.encryption.opened(created, tasks.BASIC), tasks.BASIC)
+    return tasks.encode(context.encryption.opened(created, tasks.BASIC), tasks.BASIC)
 
 
 def _opened(body: bytes, content_type: str) -> tuple[bytes, str]:

@@ -9,7 +9,7 @@ from drayman.api.context import Context
 from drayman.core import limits, names
 from drayman.core.queue import Queue, State
 from drayman.tasks_v2 import types
-from drayman.wire import filters, pages, queues
+from drayman.wire import pages, queue_filter, queues
 
 _CHUNK = 500
 """So many queues are read at a time."""
@@ -21,7 +21,7 @@ _ListResponse = types.ListQueuesResponse.pb()
 async def list_queues(context: Context, request: Any) -> Any:
     """ListQueues: those that the filter wants, in the order of their names, a page at a time."""
     parent = names.location("parent", request.parent)
-    wanted = filters.of_queues(request.filter)
+    selects = queue_filter.parse(request.filter)
     now, size = context.clock.now(), pages.size(request.page_size, limits.QUEUES_PAGE)
     scope = f"{parent}\n{request.filter}"
     after = pages.cursor(scope, request.page_token, now)
@@ -29,13 +29,13 @@ async def list_queues(context: Context, request: Any) -> Any:
     chunk = _CHUNK if request.filter else min(size + 1, _CHUNK)
     weight = 0
     async for queue in _past(context, parent, after, chunk):
-        if request.filter and not filters.wants(wanted, queue):
+        if request.filter and not queue_filter.matches(selects, queue):
             continue
         weight += len(queue.settings) + _WEIGHT
         if len(response.queues) == size or (response.queues and weight > limits.PAGE_BYTES):
             response.next_page_token = pages.token(scope, response.queues[-1].name, now)
             break
-        response.queues.append(queues.show(queue))
+        response.queues.append(queues.encode(queue))
     return response
 
 
@@ -52,15 +52,15 @@ async def _past(context: Context, parent: str, after: str, chunk: int) -> AsyncI
 
 async def get_queue(context: Context, request: Any) -> Any:
     """GetQueue."""
-    return queues.show(await context.store.get_queue(names.queue("name", request.name)))
+    return queues.encode(await context.store.get_queue(names.queue("name", request.name)))
 
 
 async def create_queue(context: Context, request: Any) -> Any:
     """CreateQueue: the response shows the defaults filled in."""
     parent = names.new_parent(request.parent)
     name = names.new_queue(parent, request.queue.name)
-    queue = queues.accept(request.queue, name, context.limits)
-    return queues.show(await context.store.create_queue(queue, context.clock.now()))
+    queue = queues.parse(request.queue, name, context.limits)
+    return queues.encode(await context.store.create_queue(queue, context.clock.now()))
 
 
 async def update_queue(context: Context, request: Any) -> Any:
@@ -72,7 +72,7 @@ async def update_queue(context: Context, request: Any) -> Any:
         lambda existing: queues.update(existing, request.queue, paths, context.limits),
         context.clock.now(),
     )
-    return queues.show(queue)
+    return queues.encode(queue)
 
 
 async def delete_queue(context: Context, request: Any) -> Any:
@@ -84,7 +84,7 @@ async def delete_queue(context: Context, request: Any) -> Any:
 async def purge_queue(context: Context, request: Any) -> Any:
     """PurgeQueue: every task created before the call is gone."""
     name = names.queue("name", request.name)
-    return queues.show(await context.store.purge_queue(name, context.clock.now()))
+    return queues.encode(await context.store.purge_queue(name, context.clock.now()))
 
 
 async def pause_queue(context: Context, request: Any) -> Any:
@@ -99,4 +99,4 @@ async def resume_queue(context: Context, request: Any) -> Any:
 
 async def _set_state(context: Context, request: Any, state: State) -> Any:
     name = names.queue("name", request.name)
-    return queues.show(await context.store.set_state(name, state, context.clock.now()))
+    return queues.encode(await context.store.set_state(name, state, context.clock.now()))

@@ -20,7 +20,7 @@ async def create_task(context: Context, request: Any) -> Any:
     if not request.HasField("task"):
         raise errors.refusal("CreateTaskRequest.task", "is required.")
     now = context.clock.now()
-    task = tasks.accept(parent, request.task, now, context.limits)
+    task = tasks.parse(parent, request.task, now, context.limits)
     sealed = await context.encryption.seal(parent, [task])
     (created,) = await context.store.create_tasks(parent, sealed, now)
     if isinstance(created, ServiceError):
@@ -64,4 +64,4 @@ async def run_task(context: Context, request: Any) -> Any:
 
 
 def _show(context: Context, task: Task, view: int) -> Any:
-    return tasks.show(context.encryption.opened(task, view), view)
+    return tasks.encode(context.encryption.opened(task, view), view)

@@ -9,13 +9,10 @@ from drayman.core.queue import Queue, RetryConfig
 from drayman.core.routing import HttpTarget, UriOverride
 from drayman.core.task import Task
 from drayman.tasks_v2 import types
-from drayman.wire import retries, tasks, times
+from drayman.wire import retries, rules, targets, tasks, times
 
 _Queue = types.Queue.pb()
 _Uri: Any = types.UriOverride
-_Method: Any = types.HttpMethod
-_METHODS = {method.value: method.name for method in _Method}
-_SCHEMES = {int(_Uri.Scheme.HTTP): "http", int(_Uri.Scheme.HTTPS): "https"}
 _IF_NOT_EXISTS = int(_Uri.UriOverrideEnforceMode.IF_NOT_EXISTS)
 
 
@@ -78,7 +75,7 @@ def _http(message: Any) -> Target:
     request = message.http_request
     return Target(
         kind=Kind.HTTP,
-        method=_METHODS[request.http_method],
+        method=rules.METHODS[request.http_method],
         url=request.url,
         headers=dict(request.headers),
         body=request.body,
@@ -94,7 +91,7 @@ def _app_engine(message: Any, settings: _Settings) -> Target:
     chosen = settings.routing or (own.service, own.version, own.instance)
     return Target(
         kind=Kind.APP_ENGINE,
-        method=_METHODS[request.http_method],
+        method=rules.METHODS[request.http_method],
         url=request.relative_uri,
         headers=dict(request.headers),
         body=request.body,
@@ -124,7 +121,7 @@ def _http_target(message: Any) -> HttpTarget:
     headers = {each.header.key: each.header.value for each in message.header_overrides}
     return HttpTarget(
         uri=_uri(message.uri_override),
-        method=_METHODS[message.http_method] if message.http_method else None,
+        method=rules.METHODS[message.http_method] if message.http_method else None,
         headers=headers,
         token=_token(message),
     )
@@ -132,7 +129,7 @@ def _http_target(message: Any) -> HttpTarget:
 
 def _uri(message: Any) -> UriOverride:
     return UriOverride(
-        scheme=_SCHEMES.get(message.scheme),
+        scheme=targets.SCHEMES.get(message.scheme),
         host=message.host or None,
         port=message.port if message.HasField("port") else None,
         path=message.path_override.path if message.HasField("path_override") else None,

@@ -28,7 +28,7 @@ def created(
     response = _CreateResponse()
     for view, result in zip(views, results, strict=True):
         if isinstance(result, Task):
-            response.tasks.append(tasks.show(result, view))
+            response.tasks.append(tasks.encode(result, view))
     return _operation(name, _CreateMetadata(), _CreateState, failed, len(results), response, now)
 
 
