@@ -18,6 +18,10 @@ PORTS = range(65536)
 _AUTHORITY = re.compile(
     rf"https?://(?:[^/?#@]*@)?{HOST}(?::(?P<port>[0-9]{{0,9}}))?(?=[/?#]|\Z)", re.IGNORECASE
 )
+_HTTP_WITH_BODY = delivery.METHODS_WITH_BODY[Kind.HTTP]
+_HTTP_USER_AGENT = delivery.user_agent(Kind.HTTP)
+_APP_ENGINE_WITH_BODY = delivery.METHODS_WITH_BODY[Kind.APP_ENGINE]
+_APP_ENGINE_USER_AGENT = delivery.user_agent(Kind.APP_ENGINE)
 _APP_ENGINE_ID = re.compile(r"[A-Za-z0-9-]{0,100}")
 
 
@@ -29,20 +33,20 @@ def complete_http(message: Any, allowed: Limits) -> None:
     _check_url(message.url)
     if token and not allowed.http_tokens:
         _check_https(message.url)
-    rules.complete_method("HttpRequest", Kind.HTTP, message)
+    rules.complete_method("HttpRequest", message, _HTTP_WITH_BODY)
     rules.check_headers("HttpRequest.headers", message.headers.items())
     for field in token:
         rules.check_length(*field)
-    _set_header(message.headers, "User-Agent", delivery.user_agent(Kind.HTTP))
+    _set_header(message.headers, "User-Agent", _HTTP_USER_AGENT)
 
 
 def complete_app_engine(message: Any, queue: str) -> None:
     """Check the AppEngineHttpRequest of a task in a queue and fill in its defaults."""
     message.relative_uri = message.relative_uri or "/"
     _check_relative_uri(message.relative_uri)
-    rules.complete_method("AppEngineHttpRequest", Kind.APP_ENGINE, message)
+    rules.complete_method("AppEngineHttpRequest", message, _APP_ENGINE_WITH_BODY)
     rules.check_headers("AppEngineHttpRequest.headers", message.headers.items(), limit=None)
-    _set_header(message.headers, "User-Agent", delivery.user_agent(Kind.APP_ENGINE))
+    _set_header(message.headers, "User-Agent", _APP_ENGINE_USER_AGENT)
     if message.body:
         _set_header(message.headers, "Content-Length", str(len(message.body)))
         if not any(name.lower() == "content-type" for name in message.headers):
@@ -100,6 +104,8 @@ def _check_relative_uri(uri: str) -> None:
 
 
 def _set_header(headers: Any, name: str, value: str) -> None:
-    for other in [key for key in headers if key.lower() == name.lower()]:
+    """Set a header in place of any whose name differs in case alone."""
+    lowered = name.lower()
+    for other in [key for key in headers if key.lower() == lowered]:
         del headers[other]
     headers[name] = value

@@ -5,11 +5,10 @@ error messages spell it, and the field's value, and raises InvalidArgument when 
 """
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 from typing import Any, NamedTuple
 
 from drayman.core import errors, limits
-from drayman.core.delivery import METHODS_WITH_BODY, Kind
 from drayman.tasks_v2 import types
 
 _Method: Any = types.HttpMethod
@@ -38,15 +37,18 @@ def check_required(field: str, text: str) -> None:
         raise errors.refusal(field, "is required.")
 
 
-def complete_method(name: str, kind: Kind, message: Any) -> None:
-    """Check method and body of a task's request; no method means POST (API text)."""
+def complete_method(name: str, message: Any, with_body: Collection[str]) -> None:
+    """Check method and body of a task's request; no method means POST (API text).
+
+    Only the methods ``with_body`` may have one.
+    """
     check_enum(f"{name}.httpMethod", message.http_method, METHODS)
     message.http_method = message.http_method or _POST
     if not message.body:
         return
-    method, allowed = METHODS[message.http_method], METHODS_WITH_BODY[kind]
-    if method not in allowed:
-        methods = ", ".join(allowed)
+    method = METHODS[message.http_method]
+    if method not in with_body:
+        methods = ", ".join(with_body)
         raise errors.refusal(
             f"{name}.body", f"is allowed only for the methods {methods}, not for {method}."
         )
