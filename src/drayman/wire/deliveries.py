@@ -1,4 +1,4 @@
-"""What a dispatcher must know of a stored task: its own message and its queue's, opened."""
+"""Stored tasks, decoded for dispatch: target, retry policy and sampling ratio."""
 
 import functools
 from typing import Any, NamedTuple
@@ -17,12 +17,12 @@ _IF_NOT_EXISTS = int(_Uri.UriOverrideEnforceMode.IF_NOT_EXISTS)
 
 
 class Delivery(NamedTuple):
-    """What a dispatcher must know of a stored task.
+    """How a stored task is delivered.
 
     Attributes:
-        target: Where and how it is delivered.
-        retry_config: The policy that applies to it.
-        sampling_ratio: Which part of its queue's attempts is kept.
+        target: Where and how it is delivered, with the queue's overrides applied.
+        retry_config: Its retry policy: its own over its queue's.
+        sampling_ratio: The share of its queue's operations that is logged, 0 to 1.
     """
 
     target: Target
@@ -31,7 +31,7 @@ class Delivery(NamedTuple):
 
 
 class _Settings(NamedTuple):
-    """What a queue's settings change of its tasks' deliveries."""
+    """The settings of a queue that change how its tasks are delivered."""
 
     http_target: HttpTarget | None
     sampling_ratio: float
@@ -39,7 +39,7 @@ class _Settings(NamedTuple):
 
 
 def open_(queue: Queue, task: Task) -> Delivery:
-    """Open a stored task for its dispatcher."""
+    """Decode a stored task and the settings of its queue."""
     message = tasks.Message.FromString(task.request)
     settings = _settings(queue.settings)
     config = queue.retry_config
@@ -55,18 +55,18 @@ def open_(queue: Queue, task: Task) -> Delivery:
 
 
 def sampling_ratio(queue: Queue) -> float:
-    """Return which part of a queue's operations is logged."""
+    """Return the share of a queue's operations that is logged, 0 to 1."""
     return _settings(queue.settings).sampling_ratio
 
 
 def unopened(queue: Queue, retry_config: RetryConfig | None = None) -> Delivery:
-    """Return what stands in for a task that cannot be opened."""
+    """Return a placeholder for a task that cannot be decoded, or decrypted."""
     target = Target(Kind.HTTP, "", "", {}, b"", limits.HTTP_DEADLINE_DEFAULT)
     return Delivery(target, retry_config or queue.retry_config, 0.0)
 
 
 def url_of(queue: Queue) -> str:
-    """Return the URL that a queue gives to tasks that have none, "" if it has no host for them."""
+    """Return the URL that a queue sets for tasks without one; "" if the queue sets no host."""
     target = _settings(queue.settings).http_target
     return routing.url(target.uri, "") if target and target.uri.host else ""
 

@@ -1,4 +1,7 @@
-"""Messages as JSON, by the rules of protobuf, in the words of the real service when refused."""
+"""Messages as JSON (ProtoJSON), with the error texts of the real service.
+
+The reader is written by hand: docs/decisions/0020 compares it with ``json_format``.
+"""
 
 import base64
 import json
@@ -14,8 +17,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from drayman.core import errors
 from drayman.wire import published
 
-VIOLATIONS = 20
-"""So many wrong fields are named at most: an answer may not grow as the request does."""
+MAX_VIOLATIONS = 20
+"""The most wrong fields that an error names: a response must not grow with the request."""
 
 _PREFIX = "Invalid JSON payload received."
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -30,13 +33,11 @@ _SHOWN = 100
 
 
 def decode(body: bytes) -> Any:
-    """Return the JSON value of a body; an empty one means ``{}``. InvalidArgument."""
+    """Return the JSON value of a body; an empty body means ``{}``. InvalidArgument if malformed."""
     if not body.strip():
         return {}
     try:
-        value = json.loads(
-            body.decode(), parse_constant=_no_constant, object_pairs_hook=_without_repetition
-        )
+        value = json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_unique)
         if _SURROGATE.search(body):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError:
@@ -53,9 +54,16 @@ def decode(body: bytes) -> Any:
 
 
 def parse(value: Any, message: Any, where: str = "") -> None:
-    """Merge a JSON value into a message; InvalidArgument names the fields that are wrong.
+    """Merge a JSON value into a message.
 
-    ``where`` is the message's own place in the request.
+    Args:
+        value: The JSON value.
+        message: The message that is filled in.
+        where: The path of the message in the request; "" is the request itself.
+
+    Raises:
+        InvalidArgument: Some fields are unknown or have wrong values; the message has a line for
+            each, the details its path.
     """
     reader = _Reader()
     reader.message(value, message, where)
@@ -64,7 +72,7 @@ def parse(value: Any, message: Any, where: str = "") -> None:
 
 
 def query(parameters: Mapping[str, list[str]], descriptor: Any) -> dict[str, Any]:
-    """Return query parameters as the JSON value of a message; InvalidArgument for unknown ones."""
+    """Return query parameters as the JSON value of a message; InvalidArgument if one is unknown."""
     value: dict[str, Any] = {}
     for name, texts in parameters.items():
         target, field = value, None
@@ -76,7 +84,7 @@ def query(parameters: Mapping[str, list[str]], descriptor: Any) -> dict[str, Any
                 raise _unbound(name)
             kind = field.message_type
             target = target.setdefault(field.json_name, {})
-            if not isinstance(target, dict):  # the whole of it was given too
+            if not isinstance(target, dict):  # another parameter sets the whole message
                 raise _unbound(name)
         field = _field(kind, last)
         if field is None:
@@ -87,19 +95,19 @@ def query(parameters: Mapping[str, list[str]], descriptor: Any) -> dict[str, Any
 
 
 def render(message: Any, *, integers: bool = False) -> Any:
-    """Return the JSON value of a message, its enums as integers on demand."""
+    """Return the JSON value of a message; enums are names, or numbers with ``integers``."""
     value = json_format.MessageToDict(
         message, use_integers_for_enums=integers, descriptor_pool=published.POOL
     )
-    return _tidy(value)
+    return _without_fractions(value)
 
 
-def _tidy(value: Any) -> Any:
-    """Write whole numbers without a fraction, as the real service does."""
+def _without_fractions(value: Any) -> Any:
+    """Return a value with whole numbers as integers, as the real service writes them."""
     if isinstance(value, dict):
-        return {key: _tidy(item) for key, item in value.items()}
+        return {key: _without_fractions(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_tidy(item) for item in value]
+        return [_without_fractions(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -122,14 +130,14 @@ def _typed(field: Any, text: str) -> Any:
 
 
 class _Reader:
-    """Reads JSON values into messages and notes what has no place in them."""
+    """Reads JSON values into messages and records violations: unknown fields, wrong values."""
 
     def __init__(self) -> None:
         self.violations: list[tuple[str, str]] = []
         self._lines: list[str] = []
 
     def refusal(self) -> errors.InvalidArgument:
-        """Return the error that names what was noted."""
+        """Return the error that names the violations."""
         return errors.InvalidArgument("\n".join(self._lines), errors.BadRequest(self.violations))
 
     def message(self, value: Any, message: Any, path: str) -> None:
@@ -144,27 +152,27 @@ class _Reader:
         if not isinstance(value, dict):
             self._wrong(path, _type_name(descriptor), value)
             return
-        taken: dict[str, str] = {}
+        fields_set: dict[str, str] = {}
         for key, item in value.items():
             field = _field(descriptor, key)
             if field is None:
-                self._note(
+                self._record(
                     path, f'Unknown name "{key[:200]}"{_at(path)}: Cannot find field.', _PREFIX
                 )
-            elif item is not None and self._is_first(field, key, taken, path):
+            elif item is not None and self._is_first(field, key, fields_set, path):
                 self._field(field, item, message, f"{path}.{field.name}" if path else field.name)
 
-    def _is_first(self, field: Any, key: str, taken: dict[str, str], path: str) -> bool:
-        """Tell whether nothing came before in a field's place; note it otherwise."""
+    def _is_first(self, field: Any, key: str, fields_set: dict[str, str], path: str) -> bool:
+        """Tell whether neither the field nor its oneof was set before; record it otherwise."""
         oneof = field.containing_oneof
         place = oneof.name if oneof else field.name
-        if place not in taken:
-            taken[place] = field.name
+        if place not in fields_set:
+            fields_set[place] = field.name
             return True
-        if taken[place] == field.name:
-            self._note(path, f'Duplicate name "{key[:200]}"{_at(path)}.', _PREFIX)
+        if fields_set[place] == field.name:
+            self._record(path, f'Duplicate name "{key[:200]}"{_at(path)}.', _PREFIX)
         else:
-            self._note(
+            self._record(
                 path,
                 f"Invalid value{_at(path)} (oneof), oneof field '{place}' is already set. "
                 f"Cannot set '{key[:200]}'",
@@ -194,7 +202,7 @@ class _Reader:
             setattr(message, field.name, content)
 
     def _map(self, field: Any, value: Any, entries: Any, path: str) -> None:
-        """Read a map, whose keys are texts and whose values are no messages, as all are here."""
+        """Read a map from strings to scalars; the API has no other maps."""
         if not isinstance(value, dict):
             self._wrong(path, "Map", value)
             return
@@ -204,7 +212,7 @@ class _Reader:
                 entries[key] = content
 
     def _scalar(self, field: Any, value: Any, path: str) -> Any:
-        """Return the content of a field; None, which is noted, for what can be none."""
+        """Return the value of a field; None, with a violation recorded, if it has a wrong type."""
         if field.enum_type is not None:
             content = _enum(field.enum_type, value)
             if content is None:
@@ -218,12 +226,12 @@ class _Reader:
         return content
 
     def _wrong(self, path: str, kind: str, value: Any, reason: str = "") -> None:
-        self._note(path, f"Invalid value{_at(path)} ({kind}), {reason}{_shown(value)}")
+        self._record(path, f"Invalid value{_at(path)} ({kind}), {reason}{_shown(value)}")
 
-    def _note(self, path: str, text: str, prefix: str = "") -> None:
+    def _record(self, path: str, text: str, prefix: str = "") -> None:
         self.violations.append((path, text))
         self._lines.append(f"{prefix} {text}" if prefix else text)
-        if len(self.violations) == VIOLATIONS:
+        if len(self.violations) == MAX_VIOLATIONS:
             raise self.refusal()
 
 
@@ -254,9 +262,9 @@ def _double(value: Any) -> float | None:
 
 
 def _enum(kind: Any, value: Any) -> int | None:
-    """Return the number of an enum's member that is given by name or number.
+    """Return the number of an enum value, from its name or number; None if it is neither.
 
-    As over gRPC, it is the field's own check that refuses a number which is no member's.
+    A number without a name passes here, as it does over gRPC: the rule of the field refuses it.
     """
     if isinstance(value, str) and value in kind.values_by_name:
         return int(kind.values_by_name[value].number)
@@ -282,11 +290,14 @@ _SCALARS: Mapping[int, tuple[str, Callable[[Any], Any]]] = {
     ),
     FieldDescriptor.TYPE_BYTES: ("TYPE_BYTES", _bytes),
 }
-"""How the fields of requests are read, by their type; no request has others."""
+"""How the value of a scalar field is read, by its type; requests have no other types.
+
+A reader returns None for a value that is wrong.
+"""
 
 
 def _text(form: re.Pattern[str]) -> Callable[[Any, Any], None]:
-    """Return how a message is read whose JSON is a text of a form."""
+    """Return the reader of a message whose JSON is a string of this form."""
 
     def read(value: Any, message: Any) -> None:
         if not isinstance(value, str) or not form.fullmatch(value):
@@ -300,7 +311,7 @@ def _mask(value: Any, message: Any) -> None:
     if not isinstance(value, str):
         raise TypeError(value)
     paths = value.split(",") if value else []
-    # Both spellings are taken.
+    # Both spellings are accepted.
     message.paths.extend(
         re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", path) for path in paths
     )
@@ -316,18 +327,18 @@ _SPECIAL: Mapping[str, Callable[[Any, Any], None]] = {
     "google.protobuf.FieldMask": _mask,
     "google.protobuf.Any": _any,
 }
-"""Messages that have a JSON form of their own; ValueError and its like for what is none."""
+"""Readers of messages with a JSON form of their own; ValueError or TypeError if it is wrong."""
 
 
 def is_base64(value: Any) -> bool:
-    """Tell whether a JSON value can be the content of a bytes field."""
+    """Tell whether a JSON value is a base64 string, in either alphabet, padded or not."""
     if not isinstance(value, str) or not _BASE64.fullmatch(value):
         return False
     return len(value.rstrip("=")) % 4 != 1
 
 
 def from_base64(text: str) -> bytes:
-    """Return the bytes of a text that ``is_base64``."""
+    """Return the bytes of a string that ``is_base64``."""
     text = text.rstrip("=").translate({ord("+"): "-", ord("/"): "_"})
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
@@ -341,7 +352,7 @@ def _at(path: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return the beginning of a value, without a look at the rest of it."""
+    """Return the start of a value as JSON; the rest of a long value is not encoded."""
     if isinstance(value, str):
         text = json.dumps(value[: _SHOWN + 1])
     else:
@@ -360,7 +371,7 @@ def _no_constant(text: str) -> Any:
     raise _undecodable(f"{text} is not a JSON value.")
 
 
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         seen: set[str] = set()
