@@ -74,4 +74,4 @@ def messages(descriptor):
         return st.fixed_dictionaries({field.name: value(field) for field in fields})
 
     few = some.flatmap(fill)
-    return few.flatmap(lambda given: st.just({**likely, **given}) | st.just(given))
+    return few.flatmap(lambda drawn: st.just({**likely, **drawn}) | st.just(drawn))

@@ -1,4 +1,4 @@
-"""Refusals, word for word: those that need a store, and that every call uses the checks.
+"""Errors, word for word: those that need a store, and that every call uses the checks.
 
 The tables of the checks themselves are in tests/wire and tests/core.
 """
@@ -29,13 +29,13 @@ QUEUE_SETTINGS = [
 
 
 @pytest.mark.parametrize(("settings", "message"), QUEUE_SETTINGS, ids=lambda row: str(row)[:60])
-def test_queue_settings(client, location, refused, settings, message):
+def test_wrong_settings_of_a_queue_are_refused(client, location, refused, settings, message):
     queue = {"name": f"{location}/queues/q", **settings}
     refused("INVALID_ARGUMENT", message, client.create_queue, parent=location, queue=queue)
     refused("INVALID_ARGUMENT", message, client.update_queue, queue=queue)
 
 
-def test_queue_exists(client, location, refused):
+def test_a_queue_is_created_once(client, location, refused):
     queue = {"name": f"{location}/queues/q"}
     client.create_queue(parent=location, queue=queue)
     refused(
@@ -44,7 +44,7 @@ def test_queue_exists(client, location, refused):
 
 
 @pytest.mark.parametrize("queue_id", ["", "a_b"])
-def test_queue_name_malformed(client, location, refused, queue_id):
+def test_a_malformed_queue_name_is_refused(client, location, refused, queue_id):
     refused(
         "INVALID_ARGUMENT",
         f'Queue name must be formatted: "{FORM}".',
@@ -54,7 +54,7 @@ def test_queue_name_malformed(client, location, refused, queue_id):
     )
 
 
-def test_queue_missing(client, location, refused):
+def test_calls_on_a_missing_queue_are_refused(client, location, refused):
     name = f"{location}/queues/none"
     for call in (client.get_queue, client.pause_queue, client.resume_queue, client.purge_queue):
         refused("NOT_FOUND", MISSING_QUEUE, call, name=name)
@@ -64,7 +64,7 @@ def test_queue_missing(client, location, refused):
     refused("NOT_FOUND", MISSING_QUEUE, client.create_task, parent=name, task=task)
 
 
-def test_task_missing(client, queue, refused):
+def test_calls_on_a_missing_task_are_refused(client, queue, refused):
     for call in (client.get_task, client.delete_task, client.run_task):
         refused("NOT_FOUND", MISSING, call, name=f"{queue}/tasks/never")
 
@@ -81,12 +81,12 @@ TASKS = [
 
 
 @pytest.mark.parametrize(("task", "message"), TASKS, ids=lambda row: str(row)[:60])
-def test_task(client, queue, refused, task, message):
+def test_a_wrong_task_is_refused(client, queue, refused, task, message):
     refused("INVALID_ARGUMENT", message, client.create_task, parent=queue, task=task)
 
 
 @pytest.mark.parametrize("task_id", ["a.b", ""])
-def test_task_id_malformed(client, queue, refused, task_id):
+def test_a_malformed_task_id_is_refused(client, queue, refused, task_id):
     refused(
         "INVALID_ARGUMENT",
         f'Task ID "{task_id}" can contain only letters ([A-Za-z]), numbers ([0-9]), hyphens (-), '
@@ -103,7 +103,7 @@ def detail(error):
     return first if isinstance(first, dict) else json_format.MessageToDict(first)
 
 
-def test_refusals_carry_the_recorded_help(client, location, queue, refused):
+def test_name_errors_carry_the_recorded_help(client, location, queue, refused):
     bad = {"name": f"{location}/queues/a_b"}
     error = refused("INVALID_ARGUMENT", None, client.create_queue, parent=location, queue=bad)
     assert detail(error)["links"] == [
@@ -139,7 +139,7 @@ OWN = [
 
 
 @pytest.mark.parametrize(("field", "call", "content"), OWN, ids=[row[0] for row in OWN])
-def test_refusals_in_words_of_our_own_name_the_field(client, queue, refused, field, call, content):
+def test_errors_with_texts_of_our_own_name_the_field(client, queue, refused, field, call, content):
     error = refused("INVALID_ARGUMENT", None, getattr(client, call), content(queue))
     (violation,) = detail(error)["fieldViolations"]
     assert violation["field"] == field
@@ -147,10 +147,10 @@ def test_refusals_in_words_of_our_own_name_the_field(client, queue, refused, fie
 
 
 def test_a_parent_that_is_no_location(client, refused):
-    words = "Permission denied on resource project é."
+    message = "Permission denied on resource project é."
     parent = "projects/é/locations/l"
     error = refused(
-        "PERMISSION_DENIED", words, client.create_queue, parent=parent, queue={"name": "x"}
+        "PERMISSION_DENIED", message, client.create_queue, parent=parent, queue={"name": "x"}
     )
     assert error.reason == "CONSUMER_INVALID"
     assert error.domain == "googleapis.com"

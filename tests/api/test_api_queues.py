@@ -101,7 +101,7 @@ def test_pause_and_resume_change_the_state(client, location):
     assert client.resume_queue(name=name).state is State.RUNNING
 
 
-def test_purge_removes_the_tasks_and_notes_the_time(client, queue, server, refused):
+def test_purge_removes_the_tasks_and_records_the_time(client, queue, server, refused):
     task = {"http_request": {"url": "http://example.com"}}
     gone = client.create_task(parent=queue, task=task)
     server.advance(SECOND)
@@ -111,8 +111,8 @@ def test_purge_removes_the_tasks_and_notes_the_time(client, queue, server, refus
     assert list(client.list_tasks(parent=queue)) == []
     refused("NOT_FOUND", None, client.get_task, name=gone.name)
     server.advance(SECOND)
-    kept = client.create_task(parent=queue, task=task)
-    assert [task.name for task in client.list_tasks(parent=queue)] == [kept.name]
+    late = client.create_task(parent=queue, task=task)
+    assert [task.name for task in client.list_tasks(parent=queue)] == [late.name]
 
 
 def test_a_deleted_queue_is_gone_and_its_name_taken_for_three_days(
@@ -130,16 +130,16 @@ def test_a_deleted_queue_is_gone_and_its_name_taken_for_three_days(
     assert create(client, location).name == name
 
 
-def test_update_of_an_absent_queue_heeds_its_mask(client, location, refused):
+def test_an_update_of_an_absent_queue_obeys_its_mask(client, location, refused):
     queue = {
         "name": f"{location}/queues/absent",
         "rate_limits": {"max_dispatches_per_second": 7},
         "retry_config": {"max_attempts": 4},
     }
     request = {"queue": queue, "update_mask": {"paths": ["rate_limits"]}}
-    made = client.update_queue(request=request)
-    assert made.rate_limits.max_dispatches_per_second == 7
-    assert made.retry_config.max_attempts == 100
+    created = client.update_queue(request=request)
+    assert created.rate_limits.max_dispatches_per_second == 7
+    assert created.retry_config.max_attempts == 100
     request["update_mask"] = {"paths": ["bogus.path"]}
     request["queue"] = {"name": f"{location}/queues/other"}
     refused("INVALID_ARGUMENT", None, client.update_queue, request=request)

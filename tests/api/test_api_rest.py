@@ -30,7 +30,7 @@ def queue(http, location):
     return name
 
 
-def refusal(answer, status, code):
+def error_of(answer, status, code):
     assert answer.status_code == status, answer.text
     error = answer.json()["error"]
     assert (error["code"], error["status"]) == (status, code)
@@ -38,7 +38,7 @@ def refusal(answer, status, code):
     return error
 
 
-def test_a_queue_looks_as_in_googles_samples(http, queue):
+def test_a_queue_is_rendered_as_in_googles_samples(http, queue):
     answer = http("GET", f"/v2/{queue}")
     assert answer.headers["content-type"] == "application/json; charset=UTF-8"
     assert answer.json() == {
@@ -82,8 +82,8 @@ def test_a_task_of_a_json_body(http, queue):
     assert created["dispatchDeadline"] == "20.500s"
     assert created["view"] == "FULL"
     assert created["createTime"].endswith("Z")
-    seen = http("GET", f"/v2/{created['name']}?responseView=FULL").json()
-    assert seen == created
+    shown = http("GET", f"/v2/{created['name']}?responseView=FULL").json()
+    assert shown == created
     assert "body" not in http("GET", f"/v2/{created['name']}").json()["httpRequest"]
 
 
@@ -93,15 +93,15 @@ def test_enums_travel_as_names_or_numbers(http, queue, parameter):
     query = f"?{parameter}=json;enum-encoding=int"
     created = http("POST", f"/v2/{queue}/tasks{query}", {"task": task, "responseView": 2}).json()
     assert (created["httpRequest"]["httpMethod"], created["view"]) == (4, 2)
-    seen = http("GET", f"/v2/{created['name']}?responseView=2").json()
-    assert (seen["httpRequest"]["httpMethod"], seen["view"]) == ("PUT", "FULL")
+    shown = http("GET", f"/v2/{created['name']}?responseView=2").json()
+    assert (shown["httpRequest"]["httpMethod"], shown["view"]) == ("PUT", "FULL")
 
 
 def test_fields_select_parts_of_the_answer(http, location, queue):
     selected = http("GET", f"/v2/{location}/queues", params={"fields": "queues(name,state)"})
     assert selected.json() == {"queues": [{"name": queue, "state": "PAUSED"}]}
     malformed = http("GET", f"/v2/{location}/queues", params={"fields": "queues("})
-    error = refusal(malformed, 400, "INVALID_ARGUMENT")
+    error = error_of(malformed, 400, "INVALID_ARGUMENT")
     assert error["message"] == 'Invalid field selection: "queues(".'
 
 
@@ -122,7 +122,7 @@ def test_an_update_takes_its_mask_from_the_query(http, queue):
     answer = http("PATCH", f"/v2/{queue}?updateMask=retryConfig", "")
     assert answer.json()["retryConfig"]["maxAttempts"] == 100
     answer = http("PATCH", f"/v2/{queue}?updateMask=nothing", body)
-    error = refusal(answer, 400, "INVALID_ARGUMENT")
+    error = error_of(answer, 400, "INVALID_ARGUMENT")
     assert error["message"] == 'Invalid update_mask: "nothing" names no field.'
 
 
@@ -140,7 +140,7 @@ WRONG_BODIES = [
 
 @pytest.mark.parametrize(("body", "text"), WRONG_BODIES, ids=lambda value: ascii(value)[:40])
 def test_a_body_that_is_wrong_is_refused_with_the_reason(http, queue, body, text):
-    error = refusal(
+    error = error_of(
         http("POST", f"/v2/{queue}/tasks", body.encode("latin-1")), 400, "INVALID_ARGUMENT"
     )
     assert text in error["message"]
@@ -148,7 +148,7 @@ def test_a_body_that_is_wrong_is_refused_with_the_reason(http, queue, body, text
 
 def test_a_wrong_value_is_named_in_the_details(http, queue):
     body = {"rateLimits": {"maxDispatchesPerSecond": "x"}}
-    error = refusal(http("PATCH", f"/v2/{queue}", body), 400, "INVALID_ARGUMENT")
+    error = error_of(http("PATCH", f"/v2/{queue}", body), 400, "INVALID_ARGUMENT")
     field = "queue.rate_limits.max_dispatches_per_second"
     assert error["message"] == f"Invalid value at '{field}' (TYPE_DOUBLE), \"x\""
     (detail,) = error["details"]
@@ -158,7 +158,7 @@ def test_a_wrong_value_is_named_in_the_details(http, queue):
 
 def test_of_many_wrong_fields_some_are_named(http, queue):
     answer = http("POST", f"/v2/{queue}/tasks", {str(number): 0 for number in range(100_000)})
-    error = refusal(answer, 400, "INVALID_ARGUMENT")
+    error = error_of(answer, 400, "INVALID_ARGUMENT")
     assert len(error["details"][0]["fieldViolations"]) == 20
     assert len(answer.content) < 10_000
 
@@ -176,18 +176,18 @@ def test_of_many_wrong_fields_some_are_named(http, queue):
     ],
 )  # fmt: skip
 def test_a_path_that_is_no_call_is_not_found(http, verb, path):
-    refusal(http(verb, path), 404, "NOT_FOUND")
+    error_of(http(verb, path), 404, "NOT_FOUND")
 
 
-def test_another_version_is_said_not_to_be_served(http):
+def test_the_error_for_another_version_names_the_version_served(http):
     answer = http("GET", "/v2beta3/projects/p/locations/l/queues")
-    error = refusal(answer, 404, "NOT_FOUND")
+    error = error_of(answer, 404, "NOT_FOUND")
     assert error["message"] == "v2beta3 is not served, v2 is: paths begin with /v2/."
 
 
 @pytest.mark.parametrize("name", ["q%20", "%ff", "q%2Fr", "q%00", "%C3%A9", "a_b", "q%3Apause"])
-def test_a_name_in_a_path_that_is_none(http, location, name):
-    refusal(http("GET", f"/v2/{location}/queues/{name}"), 400, "INVALID_ARGUMENT")
+def test_a_malformed_name_in_a_path_is_refused(http, location, name):
+    error_of(http("GET", f"/v2/{location}/queues/{name}"), 400, "INVALID_ARGUMENT")
 
 
 @pytest.mark.parametrize(
@@ -195,16 +195,16 @@ def test_a_name_in_a_path_that_is_none(http, location, name):
               "&".join(["a=1"] * 1_001)]
 )  # fmt: skip
 def test_a_query_that_is_wrong_is_refused(http, location, query):
-    refusal(http("GET", f"/v2/{location}/queues?{query}"), 400, "INVALID_ARGUMENT")
+    error_of(http("GET", f"/v2/{location}/queues?{query}"), 400, "INVALID_ARGUMENT")
 
 
-def test_generic_parameters_are_no_fields(http, location):
+def test_system_parameters_are_not_taken_for_fields(http, location):
     query = "key=k&quotaUser=u&$.xgafv=2&access_token=t&oauth_token=t&uploadType=media&callback=f"
     assert http("GET", f"/v2/{location}/queues?{query}").status_code == 200
 
 
 def test_errors_carry_the_recorded_details(http, location, queue):
-    error = refusal(http("POST", f"/v2/{location}/queues", {"name": "x"}), 400, "INVALID_ARGUMENT")
+    error = error_of(http("POST", f"/v2/{location}/queues", {"name": "x"}), 400, "INVALID_ARGUMENT")
     reference = "https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues"
     assert error["details"] == [
         {
@@ -218,7 +218,7 @@ def test_errors_carry_the_recorded_details(http, location, queue):
         }
     ]
     task = {"name": f"{queue}/tasks/a b", "httpRequest": {"url": "http://a"}}
-    error = refusal(http("POST", f"/v2/{queue}/tasks", {"task": task}), 400, "INVALID_ARGUMENT")
+    error = error_of(http("POST", f"/v2/{queue}/tasks", {"task": task}), 400, "INVALID_ARGUMENT")
     assert error["details"][0]["links"] == [
         {"description": "Definition of task ID", "url": f"{reference}.tasks#Task.FIELDS.name"}
     ]

@@ -59,13 +59,13 @@ def test_basic_views_withhold_the_body_alone(client, queue, kind):
     if kind == "http_request":
         request["url"] = URL
     task = create(client, queue, **{kind: request})
-    seen = [
+    tasks = [
         task,
         client.get_task(name=task.name),
         client.get_task(request={"name": task.name, "response_view": BASIC}),
         *client.list_tasks(parent=queue),
     ]
-    for shown in seen:
+    for shown in tasks:
         assert shown.view is BASIC
         assert getattr(shown, kind).body == b""
         assert getattr(shown, kind).headers["a"] == "b"

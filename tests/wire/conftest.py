@@ -7,7 +7,7 @@ from drayman.core.errors import InvalidArgument
 
 @pytest.fixture
 def refused():
-    """Check that a call raises InvalidArgument and, if given, with exactly this message."""
+    """Check that a call raises InvalidArgument and, if one is given, with exactly this message."""
 
     def check(message, call, *args):
         with pytest.raises(InvalidArgument) as caught:

@@ -1,4 +1,4 @@
-"""Messages as JSON: what is read, what is refused and in which words, what is rendered."""
+"""Messages as JSON: what is read, what is refused and in which text, what is rendered."""
 
 import base64
 import json

@@ -242,7 +242,7 @@ def test_the_settings_of_a_queue_are_bounded_in_total(refused):
     refused(message, parse, {"http_target": {"header_overrides": many}})
 
 
-def test_a_refusal_in_words_of_our_own_names_the_field_in_its_details(refused):
+def test_an_error_with_a_text_of_our_own_names_the_field_in_its_details(refused):
     error = refused(None, parse, {"retry_config": {"max_backoff": {"seconds": -1}}})
     (detail,) = error.details
     assert detail.violations == [("RetryConfig.maxBackoff", error.message)]

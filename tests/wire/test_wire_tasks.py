@@ -140,7 +140,7 @@ def test_a_task_name_in_another_queue_is_refused(refused):
         ("RetryConfig.maxBackoff", http() | {"retry_config": {"max_backoff": {"seconds": -1}}}),
     ],
 )
-def test_a_refusal_in_words_of_our_own_names_the_field_in_its_details(refused, field, task):
+def test_an_error_with_a_text_of_our_own_names_the_field_in_its_details(refused, field, task):
     error = refused(None, parse, task)
     (detail,) = error.details
     ((violated, description),) = detail.violations

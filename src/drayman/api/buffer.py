@@ -13,7 +13,7 @@ from drayman.api.context import Context
 from drayman.core import errors, names
 from drayman.core.errors import ServiceError
 from drayman.tasks_v2 import types
-from drayman.wire import deliveries, protojson, tasks
+from drayman.wire import deliveries, json_values, protojson, tasks
 
 PATH = re.compile(r"(projects/[^/]+/locations/[^/]+/queues/[^/]+)/tasks(?:/([^/]+))?:buffer")
 VERBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -61,7 +61,7 @@ def _opened(body: bytes, content_type: str) -> tuple[bytes, str]:
             and set(wrapped) <= _HTTP_BODY
         ):
             data = wrapped.get("data", "")
-            if not protojson.is_base64(data):
+            if not json_values.is_base64(data):
                 raise errors.refusal("body.data", "must be a text of base64.")
-            return protojson.from_base64(data), kind
+            return json_values.from_base64(data), kind
     return body, content_type

@@ -28,8 +28,8 @@ _APP_ENGINE_ID = re.compile(r"[A-Za-z0-9-]{0,100}")
 def complete_http(message: Any, allowed: Limits) -> None:
     """Check the HttpRequest of a task and fill in its defaults."""
     token = rules.token_fields("HttpRequest", message)
-    for email in token[:1]:  # a task's token needs no audience and no scope (API text)
-        rules.check_required(email.name, email.value)
+    if token:  # its email is required, audience and scope are not (API text)
+        rules.check_required(token[0].name, token[0].value)
     _check_url(message.url)
     if token and not allowed.http_tokens:
         _check_https(message.url)

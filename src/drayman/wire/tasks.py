@@ -95,7 +95,7 @@ class _DeadlineRule(NamedTuple):
     Attributes:
         shortest: The least it may be.
         longest: The most it may be.
-        shown: The same in words.
+        shown: Both, as the error shows them.
         default: What is stored when it is absent or 0; None stores nothing.
     """
 
