@@ -42,7 +42,7 @@ class Written:
         config = types.StackdriverLoggingConfig.pb()(sampling_ratio=ratio)
         settings = types.Queue.pb()(stackdriver_logging_config=config).SerializeToString()
         queue = Queue(QUEUE, settings=settings)
-        await self.inner.update_queue(QUEUE, lambda _: queue, NOW, exhume=True)
+        await self.inner.update_queue(QUEUE, lambda _: queue, NOW, ignore_tombstone=True)
 
 
 @pytest.fixture

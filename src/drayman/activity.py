@@ -19,9 +19,9 @@ from drayman.core.clock import SECOND, Micros
 from drayman.core.delivery import Kind
 from drayman.core.errors import ServiceError
 from drayman.core.events import AttemptBegan, AttemptEnded, Event
+from drayman.core.history import AttemptRecord, is_sampled
 from drayman.core.lifecycle import Claim, as_it_came
 from drayman.core.queue import Queue
-from drayman.core.record import AttemptRecord, is_picked
 from drayman.core.task import NewTask, Task
 from drayman.lines import Lines
 from drayman.store.contract import Store
@@ -168,7 +168,7 @@ class _Logged:
             owner = queues[queue_name]
             if owner is not None:
                 ratio = deliveries.sampling_ratio(owner)
-                if is_picked(zlib.crc32(full.encode()), ratio):
+                if is_sampled(zlib.crc32(full.encode()), ratio):
                     picked.append((owner, full, result))
         return picked
 

@@ -13,12 +13,12 @@ from drayman.core.events import (
     Stopping,
     StoreFailed,
 )
-from drayman.core.lifecycle import Fate, Verdict
+from drayman.core.lifecycle import SettleResult, Verdict
 from drayman.lines import Lines
 
 _FATES = {
-    Fate.SUPERSEDED: "another attempt of it decides",
-    Fate.GONE: "the task was deleted meanwhile",
+    SettleResult.SUPERSEDED: "another attempt of it decides",
+    SettleResult.GONE: "the task was deleted meanwhile",
 }
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -76,7 +76,7 @@ def _log_attempt(event: AttemptEnded) -> None:
     number = task.dispatch_count
     if end.verdict is Verdict.COMPLETED:
         _log.debug("%s: done at attempt %d, %.3f s", task.name, number, seconds)
-    elif event.fate is not Fate.SETTLED:
+    elif event.fate is not SettleResult.SETTLED:
         _log.info(
             "%s: attempt %d failed, %.3f s: %s; %s",
             task.name, number, seconds, end.message, _FATES[event.fate],

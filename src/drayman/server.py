@@ -129,7 +129,7 @@ class Server:
         self._closers.push_async_callback(self.store.close)
         for name, change in declared:
             # Whoever starts the server wants this queue, even if a call has deleted it since.
-            await self.store.update_queue(name, change, clock.now(), exhume=True)
+            await self.store.update_queue(name, change, clock.now(), ignore_tombstone=True)
         sock = _listen(config.host, config.http_port)
         self.http_port = sock.getsockname()[1]
         issuer = config.issuer or f"http://{self._shown_host}:{self.http_port}"

@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 
 from drayman.core import delivery
+from drayman.core.back_pressure import Signal
 from drayman.core.clock import SECOND
-from drayman.core.delivery import Answer, Failure, Kind, NoAnswer, Target
+from drayman.core.delivery import Failure, Kind, NoResponse, Response, Target
 from drayman.core.status import Code
 from drayman.core.task import Task
-from drayman.core.throttle import Signal
 
 DUE = 1_700_000_000 * SECOND
 QUEUE = "projects/p/locations/l/queues/mail"
@@ -25,14 +25,14 @@ HTTP = Target(Kind.HTTP, "POST", "https://example.com/x?y=1", {}, b"body", 600 *
 APP_ENGINE = Target(
     Kind.APP_ENGINE, "POST", "/work?a=b", {}, b"", 600 * SECOND, bases=("default", "")
 )
-TIMEOUT = NoAnswer(Failure.DEADLINE, "no answer within 15 s")
-REFUSED = NoAnswer(Failure.CONNECTION, "connection refused")
+TIMEOUT = NoResponse(Failure.DEADLINE, "no answer within 15 s")
+REFUSED = NoResponse(Failure.CONNECTION, "connection refused")
 
 
 def attempts(target, results):
     """Yield the headers of the attempts of a task that meets these results, without prefix."""
     task = TASK
-    for result in [*results, Answer(200)]:
+    for result in [*results, Response(200)]:
         headers = delivery.headers(target, task)
         yield {name.split("-Task")[-1]: value for name, value in headers.items() if "-Task" in name}
         outcome = delivery.judge(target.kind, result)
@@ -50,7 +50,7 @@ def rows(target, results):
     return [tuple(map(headers.get, columns)) for headers in attempts(target, results)]
 
 
-ANSWERS = list(map(Answer, (503, 404, 429, 500, 302)))
+ANSWERS = list(map(Response, (503, 404, 429, 500, 302)))
 
 
 def test_http_targets_are_told_of_executions_without_server_errors():
@@ -171,7 +171,7 @@ def test_an_app_engine_task_goes_where_its_service_lives(service, known, url):
 def test_an_app_engine_task_without_a_home_is_an_attempt_that_failed(service, shown):
     target = dataclasses.replace(APP_ENGINE, bases=(service or "default", ""))
     result = delivery.request(target, TASK, {"elsewhere": "http://e:1"})
-    assert isinstance(result, NoAnswer)
+    assert isinstance(result, NoResponse)
     assert result.failure is Failure.PRECONDITION
     assert shown in result.reason
     assert "--app-engine-target" in result.reason
@@ -200,21 +200,21 @@ def test_a_token_goes_to_https_alone_wherever_it_came_from(url, allowed, sent):
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_any_2xx_is_success(status):
-    assert delivery.judge(Kind.HTTP, Answer(status)).success
+    assert delivery.judge(Kind.HTTP, Response(status)).success
 
 
 @pytest.mark.parametrize("status", [100, 199, 300, 302, 400, 404, 429, 500, 503])
 def test_any_other_answer_is_failure(status):
-    assert not delivery.judge(Kind.HTTP, Answer(status)).success
+    assert not delivery.judge(Kind.HTTP, Response(status)).success
 
 
 @pytest.mark.parametrize(
     ("result", "code", "message", "responded", "executed"),
     [
-        (Answer(200), Code.OK, "OK(0): HTTP status code 200", True, True),
-        (Answer(302), Code.UNKNOWN, "UNKNOWN(2): HTTP status code 302", True, True),
-        (Answer(404), Code.NOT_FOUND, "NOT_FOUND(5): HTTP status code 404", True, True),
-        (Answer(503), Code.UNAVAILABLE, "UNAVAILABLE(14): HTTP status code 503", True, False),
+        (Response(200), Code.OK, "OK(0): HTTP status code 200", True, True),
+        (Response(302), Code.UNKNOWN, "UNKNOWN(2): HTTP status code 302", True, True),
+        (Response(404), Code.NOT_FOUND, "NOT_FOUND(5): HTTP status code 404", True, True),
+        (Response(503), Code.UNAVAILABLE, "UNAVAILABLE(14): HTTP status code 503", True, False),
         (TIMEOUT, Code.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED(4): no answer within 15 s",
          False, False),
         (REFUSED, Code.UNKNOWN, "UNKNOWN(2): connection refused", False, False),

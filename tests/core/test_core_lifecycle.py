@@ -6,10 +6,10 @@ import pytest
 
 from drayman.core import delivery, lifecycle
 from drayman.core.clock import DAY, HOUR, SECOND
-from drayman.core.delivery import Answer, Failure, Kind, NoAnswer
+from drayman.core.delivery import Failure, Kind, NoResponse, Response
 from drayman.core.lifecycle import Claim, Verdict
 from drayman.core.queue import Queue, RetryConfig
-from drayman.core.say import Say
+from drayman.core.retry_hint import RetryHint
 from drayman.core.task import Task
 
 NOW = 1_700_000_000 * SECOND
@@ -30,48 +30,48 @@ def settle(result, *, config=CONFIG, forced_at=None, **changes):
     task = dataclasses.replace(TASK, **changes)
     claim = Claim(7, Queue(QUEUE), task, forced_at)
     outcome = delivery.judge(Kind.HTTP, result)
-    return lifecycle.settle(claim, outcome, config, retention=RETENTION, now=NOW)
+    return lifecycle.decide(claim, outcome, config, retention=RETENTION, now=NOW)
 
 
 def test_a_success_completes_the_task():
-    settlement = settle(Answer(204), dispatch_count=100)
+    settlement = settle(Response(204), dispatch_count=100)
     assert settlement.verdict is Verdict.COMPLETED
 
 
 def test_a_failure_is_tried_again_after_its_backoff_from_now():
-    settlement = settle(Answer(500), dispatch_count=2)
+    settlement = settle(Response(500), dispatch_count=2)
     assert settlement.verdict is Verdict.RETRY
     assert settlement.schedule_time == NOW + 20 * SECOND
 
 
 def test_the_last_failure_ends_the_task_and_says_why():
-    settlement = settle(Answer(500), dispatch_count=3)
+    settlement = settle(Response(500), dispatch_count=3)
     assert (settlement.verdict, settlement.reason) == (Verdict.FAILED, "all 3 attempts failed")
 
 
 def test_a_forced_attempt_is_followed_by_a_delay_from_the_call():
-    settlement = settle(Answer(500), forced_at=NOW - 4 * SECOND)
+    settlement = settle(Response(500), forced_at=NOW - 4 * SECOND)
     assert settlement.schedule_time == NOW + 6 * SECOND
 
 
 def test_a_retry_is_never_scheduled_in_the_past():
-    settlement = settle(Answer(500), forced_at=NOW - HOUR)
+    settlement = settle(Response(500), forced_at=NOW - HOUR)
     assert settlement.schedule_time == NOW
 
 
 @pytest.mark.parametrize(
     ("said", "delay"),
     [
-        (Say(not_before=NOW + 15 * SECOND), 15),
-        (Say(not_before=NOW + 5 * SECOND), 10),  # a longer backoff wins
-        (Say(at=NOW + 5 * SECOND), 5),
-        (Say(at=NOW + 5 * SECOND, not_before=NOW + 15 * SECOND), 5),
+        (RetryHint(not_before=NOW + 15 * SECOND), 15),
+        (RetryHint(not_before=NOW + 5 * SECOND), 10),  # a longer backoff wins
+        (RetryHint(at=NOW + 5 * SECOND), 5),
+        (RetryHint(at=NOW + 5 * SECOND, not_before=NOW + 15 * SECOND), 5),
     ],
 )
 def test_a_handler_has_a_say(said, delay):
     claim = Claim(7, Queue(QUEUE), dataclasses.replace(TASK, dispatch_count=1))
-    outcome = delivery.judge(Kind.HTTP, Answer(503))
-    settlement = lifecycle.settle(claim, outcome, CONFIG, retention=RETENTION, now=NOW, said=said)
+    outcome = delivery.judge(Kind.HTTP, Response(503))
+    settlement = lifecycle.decide(claim, outcome, CONFIG, retention=RETENTION, now=NOW, said=said)
     assert settlement.schedule_time == NOW + delay * SECOND
 
 
@@ -79,20 +79,20 @@ def test_a_handler_has_a_say(said, delay):
 def test_a_retry_that_would_outlive_the_retention_is_none(spare, verdict):
     config = RetryConfig(max_attempts=-1, min_backoff=10 * SECOND)
     created = NOW + 10 * SECOND - RETENTION + spare
-    settlement = settle(Answer(500), config=config, create_time=created)
+    settlement = settle(Response(500), config=config, create_time=created)
     assert settlement.verdict is verdict
     assert settlement.reason == ("it would outlive its retention" if spare else "")
 
 
 def test_the_duration_counts_from_the_first_attempt():
     config = RetryConfig(max_attempts=-1, max_retry_duration=HOUR)
-    lasting = settle(Answer(500), config=config, first_dispatch_time=NOW - HOUR + 1)
-    over = settle(Answer(500), config=config, first_dispatch_time=NOW - HOUR)
+    lasting = settle(Response(500), config=config, first_dispatch_time=NOW - HOUR + 1)
+    over = settle(Response(500), config=config, first_dispatch_time=NOW - HOUR)
     assert (lasting.verdict, over.verdict) == (Verdict.RETRY, Verdict.FAILED)
 
 
 @pytest.mark.parametrize(
-    "result", [Answer(200), Answer(503), Answer(404), NoAnswer(Failure.DEADLINE, "late")]
+    "result", [Response(200), Response(503), Response(404), NoResponse(Failure.DEADLINE, "late")]
 )
 def test_a_settlement_carries_the_claim_and_the_whole_outcome(result):
     settlement = settle(result)

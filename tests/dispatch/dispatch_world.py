@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 
 from drayman.core.clock import SECOND
-from drayman.core.delivery import Answer, NoAnswer
+from drayman.core.delivery import NoResponse, Response
 from drayman.core.queue import Queue, RateLimits, RetryConfig, State
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.tokens import CachedTokens, Signer
@@ -31,7 +31,7 @@ class Targets:
         self._arrival = asyncio.Event()
 
     def will(self, *answers):
-        """Answer the next requests so: a status, an Answer or NoAnswer, an exception, HANG."""
+        """Answer the next requests so: a status, an Answer or NoResponse, an exception, HANG."""
         self.script.extend(answers)
 
     async def arrived(self, count):
@@ -51,7 +51,7 @@ class Targets:
             await asyncio.Event().wait()
         if isinstance(answer, Exception):
             raise answer
-        return answer if isinstance(answer, Answer | NoAnswer) else Answer(answer)
+        return answer if isinstance(answer, Response | NoResponse) else Response(answer)
 
     async def close(self):
         pass

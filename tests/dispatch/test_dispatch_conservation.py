@@ -9,15 +9,15 @@ from dispatch_world import HANG
 
 from drayman.core import errors
 from drayman.core.clock import MINUTE, SECOND
-from drayman.core.delivery import Answer, Failure, NoAnswer
+from drayman.core.delivery import Failure, NoResponse, Response
 from drayman.core.lifecycle import Verdict
 from drayman.core.limits import Limits
 from drayman.store.sqlite.store import SqliteStore
 
 ANSWERS = [
-    200, 200, 200, 404, 429, 500, 503, HANG, NoAnswer(Failure.CONNECTION, "reset"),
-    Answer(400, {"drayman-retry": "never"}), Answer(503, {"retry-after": "5"}),
-    Answer(500, {"drayman-retry": "after; 3"}), ZeroDivisionError("a fault of ours"),
+    200, 200, 200, 404, 429, 500, 503, HANG, NoResponse(Failure.CONNECTION, "reset"),
+    Response(400, {"drayman-retry": "never"}), Response(503, {"retry-after": "5"}),
+    Response(500, {"drayman-retry": "after; 3"}), ZeroDivisionError("a fault of ours"),
 ]  # fmt: skip
 
 
@@ -68,7 +68,7 @@ class Chaos:
             raise answer
         if answer == 200:
             self.answered.add(request.headers["X-CloudTasks-TaskName"])
-        return answer if not isinstance(answer, int) else Answer(answer)
+        return answer if not isinstance(answer, int) else Response(answer)
 
     async def turn(self, queue):
         world, pick = self.world, self.random.random()

@@ -7,7 +7,7 @@ from dispatch_world import HANG
 
 from drayman.core import errors
 from drayman.core.clock import MINUTE, SECOND
-from drayman.core.delivery import Answer
+from drayman.core.delivery import Response
 from drayman.core.events import AttemptCrashed, AttemptEnded, Stopping, StoreFailed
 from drayman.core.status import Code
 from drayman.core.task import NewTask
@@ -132,7 +132,7 @@ async def test_what_is_in_flight_may_end_within_the_grace(world):
     stopping = asyncio.create_task(world.dispatcher.stop(30 * SECOND))
     while not any(isinstance(event, Stopping) for event in world.events):
         await world.store.stats()
-    answer.set_result(Answer(200))
+    answer.set_result(Response(200))
     await stopping
     assert (await world.store.stats()).in_flight == 0
     world.start()
@@ -201,7 +201,7 @@ async def test_a_task_whose_key_is_missing_waits_for_it_whatever_its_policy(worl
 
 async def test_an_answer_that_cannot_be_judged_is_a_failed_attempt_too(world):
     name = await world.task(await world.queue(min_backoff=SECOND))
-    world.targets.will(Answer(503, {"retry-after": None}))  # no text: a fault of our own
+    world.targets.will(Response(503, {"retry-after": None}))  # no text: a fault of our own
     await world.run()
     assert "internal error" in (await world.get(name)).last_attempt.message
     assert any(isinstance(event, AttemptCrashed) for event in world.events)

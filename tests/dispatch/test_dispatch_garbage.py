@@ -14,7 +14,7 @@ import pytest
 from peers import OK, STARTS, Peer, answering, post
 
 from drayman.core.clock import SECOND, ManualClock
-from drayman.core.delivery import NoAnswer
+from drayman.core.delivery import NoResponse
 from drayman.dispatch import resolver
 from drayman.dispatch.sender import AiohttpSender
 
@@ -139,7 +139,7 @@ async def test_attempts_that_never_arrive_leave_no_cycles(url, garbage):
     await attempts(sender, url)
     garbage()
     await attempts(sender, url)
-    assert isinstance(await sender.send(post(url)), NoAnswer)
+    assert isinstance(await sender.send(post(url)), NoResponse)
     assert garbage() == []
     await sender.close()
 

@@ -9,7 +9,7 @@ import pytest
 from test_dispatch_sender import Peer, post
 
 from drayman.core.clock import SECOND, ManualClock
-from drayman.core.delivery import NoAnswer
+from drayman.core.delivery import NoResponse
 from drayman.dispatch import resolver
 from drayman.dispatch.resolver import FRESH, FRESH_FAILURE, LIMIT, SHARE, THREADS, Resolver
 from drayman.dispatch.sender import AiohttpSender
@@ -168,6 +168,6 @@ async def test_the_sender_reaches_a_name_while_others_hang(names, clock):
         assert "127.0.0.1" not in names.asked
         clock.advance(LIMIT + SECOND)
         for result in await asyncio.gather(*hanging):
-            assert isinstance(result, NoAnswer)
+            assert isinstance(result, NoResponse)
             assert "host name cannot be resolved" in result.reason
     await sender.close()

@@ -4,7 +4,7 @@ import pytest
 from dispatch_world import HANG
 
 from drayman.core.clock import DAY, MINUTE, SECOND
-from drayman.core.delivery import Failure, NoAnswer
+from drayman.core.delivery import Failure, NoResponse
 from drayman.core.lifecycle import Verdict
 from drayman.core.status import Code
 
@@ -205,7 +205,7 @@ async def test_attempts_are_recorded(world):
     name = await world.task(await world.queue(min_backoff=SECOND), delay=5 * SECOND)
     due = world.now + 5 * SECOND
     world.clock.advance(6 * SECOND)
-    world.targets.will(403, NoAnswer(Failure.CONNECTION, "refused"))
+    world.targets.will(403, NoResponse(Failure.CONNECTION, "refused"))
     await world.run()
     task = await world.get(name)
     assert (task.dispatch_count, task.response_count) == (1, 1)

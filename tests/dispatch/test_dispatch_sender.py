@@ -10,7 +10,7 @@ from peers import OK, STARTS, Peer, answering, post
 
 from drayman.core import delivery
 from drayman.core.clock import SECOND, ManualClock
-from drayman.core.delivery import ANSWER_SIZE, KEPT_SIZE, Failure, NoAnswer, Request
+from drayman.core.delivery import ANSWER_SIZE, KEPT_SIZE, Failure, NoResponse, Request
 from drayman.dispatch.sender import INTERIM, RECEIVED_SIZE, AiohttpSender
 
 
@@ -23,7 +23,7 @@ async def sender():
 
 async def failure(sender, url, **headers):
     result = await sender.send(post(url, **headers))
-    assert isinstance(result, NoAnswer)
+    assert isinstance(result, NoResponse)
     assert result.failure is Failure.CONNECTION
     assert len(result.reason) <= 500
     return result.reason
@@ -117,7 +117,7 @@ async def test_a_kept_connection_that_dies_is_no_reason_to_send_twice(sender, me
     async with Once() as peer:
         request = Request(method, peer.url, {}, b"")
         assert (await sender.send(request)).status == 200
-        assert isinstance(await sender.send(request), NoAnswer)
+        assert isinstance(await sender.send(request), NoResponse)
         assert len(peer.requests) == 2
 
 
@@ -333,7 +333,7 @@ async def test_odd_characters_of_a_url_travel_encoded(sender, path, travels):
 async def test_headers_cannot_smuggle(sender, headers):
     async with Peer() as peer:
         result = await sender.send(Request("POST", peer.url, headers, b""))
-    assert isinstance(result, NoAnswer) or "X-Evil: 1\r\n" not in peer.requests[0][0]
+    assert isinstance(result, NoResponse) or "X-Evil: 1\r\n" not in peer.requests[0][0]
 
 
 async def test_a_certificate_that_is_not_trusted(sender, tmp_path):

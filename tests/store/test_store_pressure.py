@@ -4,10 +4,10 @@ import pytest
 from world import full, settlement
 
 from drayman.core import errors
+from drayman.core.back_pressure import Signal
 from drayman.core.clock import DAY, MINUTE, SECOND
 from drayman.core.lifecycle import Verdict
 from drayman.core.queue import State
-from drayman.core.throttle import Signal
 
 QUEUE = full("q")
 

@@ -7,7 +7,7 @@ from world import full, ids_of, names_of, settlement
 
 from drayman.core import errors
 from drayman.core.clock import HOUR, SECOND
-from drayman.core.lifecycle import Fate, Verdict
+from drayman.core.lifecycle import SettleResult, Verdict
 from drayman.core.queue import State
 from drayman.core.task import Attempt
 
@@ -219,7 +219,7 @@ async def test_the_last_to_end_decides_in_a_group_as_one_by_one(
         fates = await world.store.settle(ends, world.now)
     else:
         fates = [fate for end in ends for fate in await world.store.settle([end], world.now)]
-    assert fates == [Fate.SUPERSEDED, Fate.SETTLED]
+    assert fates == [SettleResult.SUPERSEDED, SettleResult.SETTLED]
     assert await world.listed() == ([name] if goes_on else [])
     assert await world.in_flight() == 0
 
@@ -239,7 +239,7 @@ async def test_what_failed_beside_a_success_in_one_group_is_not_dead(world):
         settlement(second, Verdict.FAILED, world.now),
         settlement(first, Verdict.COMPLETED, world.now),
     ]
-    assert await world.store.settle(ends, world.now) == [Fate.SETTLED] * 2
+    assert await world.store.settle(ends, world.now) == [SettleResult.SETTLED] * 2
     assert await world.listed() == []
     assert await world.store.list_dead(full("q"), None, 0, 10) == []
 

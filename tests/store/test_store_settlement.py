@@ -7,7 +7,7 @@ import pytest
 from world import LIMITS, full, queue, settlement
 
 from drayman.core.clock import HOUR, SECOND
-from drayman.core.lifecycle import Fate, Verdict
+from drayman.core.lifecycle import SettleResult, Verdict
 from drayman.core.status import Code
 from drayman.core.task import Attempt
 
@@ -89,7 +89,7 @@ async def test_an_attempt_ends_once(world):
 async def test_an_attempt_ends_once_within_a_batch(world):
     claim = await one_in_flight(world)
     ends = [settlement(claim, verdict, world.now) for verdict in (Verdict.RETRY, Verdict.COMPLETED)]
-    assert await world.store.settle(ends, world.now) == [Fate.SETTLED, None]
+    assert await world.store.settle(ends, world.now) == [SettleResult.SETTLED, None]
     assert len(await world.listed()) == 1
 
 
@@ -110,7 +110,7 @@ async def test_a_batch_of_ends_is_judged_one_by_one(world):
     ends = [settlement(claim, verdict, world.now) for claim, verdict in verdicts]
     unknown = dataclasses.replace(ends[0], claim=10**12)
     fates = await world.store.settle([*ends, unknown], world.now)
-    assert fates == [Fate.SETTLED, None, Fate.GONE, Fate.SETTLED, None]
+    assert fates == [SettleResult.SETTLED, None, SettleResult.GONE, SettleResult.SETTLED, None]
     assert await world.listed() == [a.task.name]
     assert await world.in_flight() == 0
 
@@ -210,7 +210,7 @@ async def test_ends_of_many_queues_free_the_slots_of_each(world):
         await world.create(*[None] * 4, queue_id=queue_id)
     claims = await world.claim()
     ends = [settlement(claim, Verdict.COMPLETED, world.now) for claim in claims]
-    assert await world.store.settle(ends, world.now) == [Fate.SETTLED] * 6
+    assert await world.store.settle(ends, world.now) == [SettleResult.SETTLED] * 6
     assert len(await world.claim()) == 6
 
 
@@ -222,4 +222,4 @@ async def test_a_verdict_on_what_is_gone_comes_to_nothing(world, end):
     else:
         await world.store.delete_queue(full("q"), world.now)
     ends = [settlement(claim, Verdict.RETRY, world.now)]
-    assert await world.store.settle(ends, world.now) == [Fate.GONE]
+    assert await world.store.settle(ends, world.now) == [SettleResult.GONE]

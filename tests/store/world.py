@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from drayman.core.clock import SECOND
 from drayman.core.errors import ServiceError
-from drayman.core.lifecycle import Settlement, Verdict
+from drayman.core.lifecycle import AttemptResult, Verdict
 from drayman.core.limits import PAGE_BYTES, Limits
 from drayman.core.queue import Queue, RateLimits
 from drayman.core.status import Code
@@ -47,7 +47,7 @@ def settlement(claim, verdict, now, **fields):
         "executed": done,
         "previous_response": 200 if done else 500,
     }
-    return Settlement(**given | fields)
+    return AttemptResult(**given | fields)
 
 
 class World:

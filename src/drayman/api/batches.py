@@ -48,7 +48,9 @@ async def batch_delete_tasks(context: Context, request: Any) -> Any:
     _check_count("names", len(request.names), limits.BATCH_DELETE)
     for index, name in enumerate(request.names):
         if names.task(f"names[{index}]", name).queue != parent:
-            raise errors.refusal(f"names[{index}]", f"must be the name of a task in {parent}.")
+            raise errors.invalid_field(
+                f"names[{index}]", f"must be the name of a task in {parent}."
+            )
     now = context.clock.now()
     about = _about(parent, request, now)
     return operations.show(
@@ -64,7 +66,7 @@ async def batch_delete_tasks(context: Context, request: Any) -> Any:
 def _check(parent: str, index: int, request: Any) -> int:
     """Check what concerns the batch as a whole; return the view that an item asks for."""
     if request.parent not in {"", parent}:
-        raise errors.refusal(
+        raise errors.invalid_field(
             f"requests[{index}].parent",
             f"must be the parent of the batch ('{parent}'), not '{request.parent[:200]}'.",
         )
@@ -73,7 +75,7 @@ def _check(parent: str, index: int, request: Any) -> int:
 
 def _accept(context: Context, parent: str, request: Any, now: Micros) -> NewTask | ServiceError:
     if not request.HasField("task"):
-        return errors.refusal("CreateTaskRequest.task", "is required.")
+        return errors.invalid_field("CreateTaskRequest.task", "is required.")
     try:
         return tasks.parse(parent, request.task, now, context.limits)
     except ServiceError as error:
@@ -86,9 +88,9 @@ def _opened(context: Context, result: Task | ServiceError, view: int) -> Task | 
 
 def _check_count(field: str, count: int, limit: int) -> None:
     if not count:
-        raise errors.refusal(field, "is required.")
+        raise errors.invalid_field(field, "is required.")
     if count > limit:
-        raise errors.refusal(field, f"has {count} items; at most {limit} are allowed.")
+        raise errors.invalid_field(field, f"has {count} items; at most {limit} are allowed.")
 
 
 def _about(parent: str, request: Any, now: Micros) -> Batch:

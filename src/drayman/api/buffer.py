@@ -62,6 +62,6 @@ def _opened(body: bytes, content_type: str) -> tuple[bytes, str]:
         ):
             data = wrapped.get("data", "")
             if not json_values.is_base64(data):
-                raise errors.refusal("body.data", "must be a text of base64.")
+                raise errors.invalid_field("body.data", "must be a text of base64.")
             return json_values.from_base64(data), kind
     return body, content_type

@@ -22,7 +22,7 @@ async def update_cmek_config(context: Context, request: Any) -> Any:
     location = names.cmek_config("cmek_config.name", wanted.name)
     paths = set(request.update_mask.paths)
     for path in paths - _PATHS:
-        raise errors.wrong("update_mask", f'Invalid update_mask: "{path}" names no field.')
+        raise errors.field_error("update_mask", f'Invalid update_mask: "{path}" names no field.')
     key = names.key("cmek_config.kms_key", wanted.kms_key) if wanted.kms_key else ""
     if not paths or paths != {"name"}:
         await context.encryption.set_key(location, key)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from drayman.api import ledger, rest, wellknown
+from drayman.api import admin, rest, wellknown
 from drayman.api.context import Context
 from drayman.core import errors
 from drayman.core.errors import ServiceError
@@ -32,7 +32,7 @@ class HttpApp:
         try:
             answer = await self._answer(scope, receive)
         except ServiceError as error:
-            answer = rest.refusal(error)
+            answer = rest.error_response(error)
         headers = [
             (b"content-type", b"application/json; charset=UTF-8"),
             (b"content-length", str(len(answer.body)).encode()),
@@ -41,11 +41,11 @@ class HttpApp:
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> rest.Answer:
+    async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> rest.RestResponse:
         path = scope["raw_path"].decode("latin-1").partition("?")[0]
         if path.startswith(rest.VERSION):
             return await self._rest(scope, path, receive)
-        if path.startswith(ledger.PREFIX):
+        if path.startswith(admin.PREFIX):
             return await self._ledger(scope, path, receive)
         if path == "/healthz":
             return _json(200, {"status": "alive"})
@@ -60,11 +60,13 @@ class HttpApp:
             )
         raise errors.NotFound(f"No such path: {path}")
 
-    async def _rest(self, scope: Mapping[str, Any], path: str, receive: Receive) -> rest.Answer:
+    async def _rest(
+        self, scope: Mapping[str, Any], path: str, receive: Receive
+    ) -> rest.RestResponse:
         if not self.ready:
             raise errors.Unavailable("The server is starting or stopping.")
         headers = dict(scope["headers"])
-        request = rest.Request(
+        request = rest.RestRequest(
             verb=scope["method"],
             path=path,
             query=scope["query_string"].decode("latin-1"),
@@ -73,14 +75,16 @@ class HttpApp:
         )
         return await rest.answer(self._context, request)
 
-    async def _ledger(self, scope: Mapping[str, Any], path: str, receive: Receive) -> rest.Answer:
+    async def _ledger(
+        self, scope: Mapping[str, Any], path: str, receive: Receive
+    ) -> rest.RestResponse:
         query, body = (
             scope["query_string"].decode("latin-1"),
             await _body(dict(scope["headers"]), receive),
         )
-        return _json(200, await ledger.answer(self._context, scope["method"], path, query, body))
+        return _json(200, await admin.answer(self._context, scope["method"], path, query, body))
 
-    async def _readiness(self) -> rest.Answer:
+    async def _readiness(self) -> rest.RestResponse:
         if not self.ready:
             reason = "the server is starting or stopping"
             return _json(503, {"status": "not ready", "reason": reason})
@@ -108,5 +112,5 @@ async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
     return bytes(body)
 
 
-def _json(status: int, content: Mapping[str, Any]) -> rest.Answer:
-    return rest.Answer(status, json.dumps(content).encode() + b"\n")
+def _json(status: int, content: Mapping[str, Any]) -> rest.RestResponse:
+    return rest.RestResponse(status, json.dumps(content).encode() + b"\n")

@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_g
 from drayman.api.context import Context
 from drayman.core.errors import ServiceError
 from drayman.tasks_v2 import rpcs
-from drayman.wire import published
+from drayman.wire import google_descriptors
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -21,8 +21,8 @@ _HEALTH, _REFLECTION = health.SERVICE_NAME, reflection.SERVICE_NAME
 _WATCHED = frozenset({"", *OURS})
 _NEWER_REFLECTION = "grpc.reflection.v1.ServerReflection"
 
-published.add(health_pb2.DESCRIPTOR)
-published.add(reflection_pb2.DESCRIPTOR)
+google_descriptors.add(health_pb2.DESCRIPTOR)
+google_descriptors.add(reflection_pb2.DESCRIPTOR)
 
 
 class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # it carries no types
@@ -70,7 +70,9 @@ def add(server: grpc.aio.Server, context: Context) -> Health:
     """Add the services to a server; the health service, which must be told of the end."""
     servicer = Health(context)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    mirror = reflection.aio.ReflectionServicer([*OURS, _HEALTH, _REFLECTION], pool=published.POOL)
+    mirror = reflection.aio.ReflectionServicer(
+        [*OURS, _HEALTH, _REFLECTION], pool=google_descriptors.POOL
+    )
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(mirror, server)
     # The newer version of reflection differs in nothing but its name.
     handler = grpc.stream_stream_rpc_method_handler(

@@ -13,7 +13,7 @@ async def list_locations(context: Context, request: Any) -> Any:
     """ListLocations: those that are allowed; where any is, those in which there are queues."""
     project = names.project("name", request.name)
     if request.filter:
-        raise errors.refusal("ListLocationsRequest.filter", "is not supported.")
+        raise errors.invalid_field("ListLocationsRequest.filter", "is not supported.")
     now, size = context.clock.now(), pages.size(request.page_size, limits.LOCATIONS_PAGE)
     scope = f"{project}/locations"
     after = pages.cursor(scope, request.page_token, now)

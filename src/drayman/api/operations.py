@@ -21,7 +21,7 @@ async def list_operations(context: Context, request: Any) -> Any:
     """ListOperations of a location, by name."""
     parent = names.location("name", request.name)
     if request.filter:
-        raise errors.refusal("ListOperationsRequest.filter", "is not supported.")
+        raise errors.invalid_field("ListOperationsRequest.filter", "is not supported.")
     now, size = context.clock.now(), pages.size(request.page_size, limits.OPERATIONS_PAGE)
     scope = f"{parent}/operations"
     after = pages.cursor(scope, request.page_token, now)

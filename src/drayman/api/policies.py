@@ -21,7 +21,7 @@ async def get_iam_policy(context: Context, request: Any) -> Any:
     """GetIamPolicy: an empty policy where none was set."""
     name = names.queue("resource", request.resource)
     if request.options.requested_policy_version not in _VERSIONS:
-        raise errors.refusal("options.requestedPolicyVersion", "must be 0, 1 or 3.")
+        raise errors.invalid_field("options.requestedPolicyVersion", "must be 0, 1 or 3.")
     policy = _show(await context.store.get_policy(name))
     if request.options.requested_policy_version != _CONDITIONS:
         _hide_conditions(policy)
@@ -51,7 +51,9 @@ async def set_iam_policy(context: Context, request: Any) -> Any:
         policy.ClearField("etag")
         text = bytes(policy.SerializeToString(deterministic=True))
         if len(text) > limits.POLICY_SIZE:
-            raise errors.refusal("policy", f"must be at most {limits.POLICY_SIZE // 1024} KB.")
+            raise errors.invalid_field(
+                "policy", f"must be at most {limits.POLICY_SIZE // 1024} KB."
+            )
         return text
 
     return _show(await context.store.update_policy(name, change))
@@ -62,7 +64,7 @@ async def test_iam_permissions(context: Context, request: Any) -> Any:
     name = names.queue("resource", request.resource)
     for permission in request.permissions:
         if not permission.startswith(_PERMISSION) or "*" in permission:
-            raise errors.wrong("permissions", f"Permission {permission[:100]} is not valid.")
+            raise errors.field_error("permissions", f"Permission {permission[:100]} is not valid.")
     response = iam_policy_pb2.TestIamPermissionsResponse()
     try:
         await context.store.get_policy(name)
@@ -74,16 +76,18 @@ async def test_iam_permissions(context: Context, request: Any) -> Any:
 
 def _check(policy: Any) -> None:
     if policy.version not in _VERSIONS:
-        raise errors.refusal("policy.version", "must be 0, 1 or 3.")
+        raise errors.invalid_field("policy.version", "must be 0, 1 or 3.")
     for index, binding in enumerate(policy.bindings):
         if not binding.role:
-            raise errors.refusal(f"policy.bindings[{index}].role", "is required.")
+            raise errors.invalid_field(f"policy.bindings[{index}].role", "is required.")
         if binding.HasField("condition") and policy.version != _CONDITIONS:
-            raise errors.wrong("policy.version", "A policy with conditions must have version 3.")
+            raise errors.field_error(
+                "policy.version", "A policy with conditions must have version 3."
+            )
         for member in binding.members:
             kind, _, value = member.partition(":")
             if member not in _EVERYONE and not (kind and value):
-                raise errors.refusal(
+                raise errors.invalid_field(
                     f"policy.bindings[{index}].members",
                     f'has the invalid member "{member[:100]}".',
                 )
@@ -91,7 +95,7 @@ def _check(policy: Any) -> None:
     for index, config in enumerate(policy.audit_configs):
         for each in config.audit_log_configs:
             if each.log_type not in _LOG_TYPES:
-                raise errors.refusal(
+                raise errors.invalid_field(
                     f"policy.auditConfigs[{index}].auditLogConfigs.logType",
                     f"has the unknown value {each.log_type}.",
                 )

@@ -32,7 +32,7 @@ _SYSTEM = re.compile(
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Request:
+class RestRequest:
     """An HTTP request.
 
     Attributes:
@@ -51,7 +51,7 @@ class Request:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
+class RestResponse:
     """The answer to an HTTP request.
 
     Attributes:
@@ -95,7 +95,7 @@ def _route(rpc: rpcs.Rpc) -> _Route:
 _ROUTES = [_route(rpc) for rpc in rpcs.SERVED if rpc.name in calls.HANDLERS]
 
 
-async def answer(context: Context, request: Request) -> Answer:
+async def answer(context: Context, request: RestRequest) -> RestResponse:
     """Answer a request below ``/v2/``."""
     style = _Style()
     try:
@@ -103,13 +103,13 @@ async def answer(context: Context, request: Request) -> Answer:
         style = _style(parameters)
         name = f"{request.verb} {request.path}"
         value = await calls.guard(_answer(context, request, parameters, style), name)
-        return Answer(200, _text(field_selection.apply(style.fields, value), style))
+        return RestResponse(200, _text(field_selection.apply(style.fields, value), style))
     except ServiceError as error:
-        return refusal(error, pretty=style.pretty)
+        return error_response(error, pretty=style.pretty)
 
 
 async def _answer(
-    context: Context, request: Request, parameters: Mapping[str, list[str]], style: _Style
+    context: Context, request: RestRequest, parameters: Mapping[str, list[str]], style: _Style
 ) -> Any:
     match = buffer.PATH.fullmatch(request.path.removeprefix(VERSION))
     if match and request.verb in buffer.VERBS:
@@ -122,23 +122,23 @@ async def _answer(
 
 
 async def _buffer(
-    context: Context, match: re.Match[str], request: Request, style: _Style
+    context: Context, match: re.Match[str], request: RestRequest, style: _Style
 ) -> dict[str, Any]:
     queue, task_id = _decoded(match[1]), _decoded(match[2] or "")
     task = await buffer.buffer_task(context, queue, task_id, request.body, request.content_type)
     return {"task": protojson.render(task, integers=style.integers)}
 
 
-def refusal(error: ServiceError, *, pretty: bool = True) -> Answer:
+def error_response(error: ServiceError, *, pretty: bool = True) -> RestResponse:
     """Return the answer that an error makes."""
     status = HTTP_STATUS[error.code]
     content = {"code": status, "message": error.message, "status": error.code.name}
     if error.details:
         content["details"] = protojson.render(details.status(error))["details"]
-    return Answer(status, _text({"error": content}, _Style(pretty=pretty)))
+    return RestResponse(status, _text({"error": content}, _Style(pretty=pretty)))
 
 
-def _find(request: Request) -> tuple[_Route, str]:
+def _find(request: RestRequest) -> tuple[_Route, str]:
     path = request.path.removeprefix(VERSION)
     for route in _ROUTES:
         if route.rpc.verb == request.verb and (match := route.pattern.fullmatch(path)):
@@ -182,7 +182,9 @@ def _style(parameters: dict[str, list[str]]) -> _Style:
     system = {key: parameters.pop(key)[-1] for key in list(parameters) if _SYSTEM.fullmatch(key)}
     alt, *options = (system.get("$alt") or system.get("alt") or "json").split(";")
     if alt != "json":
-        raise errors.wrong("alt", f'Unsupported "alt": "{alt[:100]}". Only json is supported.')
+        raise errors.field_error(
+            "alt", f'Unsupported "alt": "{alt[:100]}". Only json is supported.'
+        )
     pretty = system.get("$prettyPrint", system.get("prettyPrint", "true"))
     fields = system.get("$fields", system.get("fields", ""))
     return _Style(

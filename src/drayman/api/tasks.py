@@ -18,7 +18,7 @@ async def create_task(context: Context, request: Any) -> Any:
     """CreateTask: the response is a promise that the task is on disk."""
     parent, view = names.queue("parent", request.parent), tasks.view(request)
     if not request.HasField("task"):
-        raise errors.refusal("CreateTaskRequest.task", "is required.")
+        raise errors.invalid_field("CreateTaskRequest.task", "is required.")
     now = context.clock.now()
     task = tasks.parse(parent, request.task, now, context.limits)
     sealed = await context.encryption.seal(parent, [task])

@@ -13,10 +13,10 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 
 from drayman.core import names
+from drayman.core.back_pressure import Signal
 from drayman.core.clock import SECOND, Micros
 from drayman.core.status import Code, of_answer
 from drayman.core.task import Task
-from drayman.core.throttle import Signal
 
 ANSWER_SIZE = 64 * 1024
 """So much of an answer is read; the rest is left where it is."""
@@ -107,7 +107,7 @@ class Request:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What a target answered.
 
     Attributes:
@@ -131,7 +131,7 @@ class Failure(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class NoAnswer:
+class NoResponse:
     """An attempt that brought no answer.
 
     Attributes:
@@ -218,7 +218,7 @@ def user_agent(kind: Kind) -> str:
 
 def request(
     target: Target, task: Task, app_engine: Mapping[str, str], *, http_tokens: bool = False
-) -> Request | NoAnswer:
+) -> Request | NoResponse:
     """Return the request of an attempt whose dispatch is counted in ``task`` already.
 
     ``app_engine`` says where App Engine services live: a base URL by name, for all others under
@@ -228,7 +228,7 @@ def request(
     """
     url = target.url
     if target.token is not None and not http_tokens and not _is_https(target.url):
-        return NoAnswer(
+        return NoResponse(
             Failure.PRECONDITION,
             "a token is not sent to an http:// URL, which the queue's target has made of it; use "
             "https://, or start the server with --allow-http-tokens",
@@ -236,7 +236,7 @@ def request(
     if target.kind is Kind.APP_ENGINE:
         base = next((app_engine[name] for name in target.bases if name in app_engine), None)
         if base is None:
-            return NoAnswer(
+            return NoResponse(
                 Failure.PRECONDITION,
                 f'no App Engine target is known for "{target.bases[0]}"; give one with '
                 "--app-engine-target",
@@ -324,9 +324,9 @@ _CODE_OF_FAILURE = {
 }
 
 
-def judge(kind: Kind, result: Answer | NoAnswer) -> Outcome:
+def judge(kind: Kind, result: Response | NoResponse) -> Outcome:
     """Return how an attempt ended: any 2xx is success, all else is failure."""
-    if isinstance(result, Answer):
+    if isinstance(result, Response):
         code = of_answer(result.status)
         return Outcome(
             success=code is Code.OK,

@@ -131,17 +131,17 @@ class Unimplemented(ServiceError):
     code = Code.UNIMPLEMENTED
 
 
-def wrong(field: str, text: str) -> InvalidArgument:
+def field_error(field: str, text: str) -> InvalidArgument:
     """Return the error for a field that is wrong, which programs find in the details."""
     return InvalidArgument(text, BadRequest([(_cut(field, 200), _cut(text, 500))]))
 
 
-def refusal(field: str, sentence: str) -> InvalidArgument:
+def invalid_field(field: str, sentence: str) -> InvalidArgument:
     """Return the error for a field: its name and a sentence about it."""
-    return wrong(field, f"{field} {sentence}")
+    return field_error(field, f"{field} {sentence}")
 
 
-def words(error: Exception) -> str:
+def describe(error: Exception) -> str:
     """Return what a log says of an error: a fault of our own shows its type."""
     return error.message if isinstance(error, ServiceError) else f"internal error: {error!r}"
 
@@ -194,7 +194,7 @@ def entity_missing() -> NotFound:
 
 def request_id_taken() -> InvalidArgument:
     """A batch call repeats the request_id of another one (AIP-155)."""
-    return wrong("request_id", "The request_id was used before, for another request.")
+    return field_error("request_id", "The request_id was used before, for another request.")
 
 
 def task_exists() -> AlreadyExists:

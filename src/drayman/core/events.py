@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from drayman.core.clock import Micros
 from drayman.core.delivery import Kind
-from drayman.core.lifecycle import Claim, Fate, Settlement
+from drayman.core.lifecycle import AttemptResult, Claim, SettleResult
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class AttemptEnded:
     """
 
     claim: Claim
-    settlement: Settlement
-    fate: Fate
+    settlement: AttemptResult
+    fate: SettleResult
     duration: Micros
     kind: Kind
     max_attempts: int

@@ -34,14 +34,14 @@ import dataclasses
 import enum
 
 from drayman.core import retry
+from drayman.core.back_pressure import Signal
 from drayman.core.clock import Micros
 from drayman.core.delivery import Outcome
+from drayman.core.history import AttemptRecord
 from drayman.core.queue import Queue, RetryConfig
-from drayman.core.record import AttemptRecord
-from drayman.core.say import Say
+from drayman.core.retry_hint import RetryHint
 from drayman.core.status import Code
 from drayman.core.task import Task
-from drayman.core.throttle import Signal
 
 
 class Verdict(enum.Enum):
@@ -52,7 +52,7 @@ class Verdict(enum.Enum):
     FAILED = "failed"
 
 
-class Fate(enum.Enum):
+class SettleResult(enum.Enum):
     """What a verdict came to, as the store found the task."""
 
     SETTLED = "settled"
@@ -87,7 +87,7 @@ class Claim:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Settlement:
+class AttemptResult:
     """The end of an attempt, as the store notes it.
 
     Attributes:
@@ -123,21 +123,21 @@ class Settlement:
     record: AttemptRecord | None = None
 
 
-_NOTHING = Say()
+_NOTHING = RetryHint()
 
 
-def settle(
+def decide(
     claim: Claim,
     outcome: Outcome,
     retry_config: RetryConfig,
     *,
     retention: Micros,
     now: Micros,
-    said: Say = _NOTHING,
-) -> Settlement:
+    said: RetryHint = _NOTHING,
+) -> AttemptResult:
     """Return what an outcome, and what the handler said with it, make of a task."""
     verdict, schedule_time, reason = _verdict(claim, outcome, retry_config, retention, now, said)
-    return Settlement(
+    return AttemptResult(
         claim=claim.number,
         verdict=verdict,
         reason=reason,
@@ -154,7 +154,7 @@ def settle(
     )
 
 
-def with_record(settlement: Settlement, claim: Claim, target: str, answer: str) -> Settlement:
+def with_record(settlement: AttemptResult, claim: Claim, target: str, answer: str) -> AttemptResult:
     """Return a settlement with its attempt in full."""
     task, again = claim.task, settlement.verdict is Verdict.RETRY
     last = task.last_attempt
@@ -176,15 +176,20 @@ def with_record(settlement: Settlement, claim: Claim, target: str, answer: str) 
     return dataclasses.replace(settlement, record=record)
 
 
-def as_it_came(record: AttemptRecord, fate: Fate) -> AttemptRecord:
+def as_it_came(record: AttemptRecord, fate: SettleResult) -> AttemptRecord:
     """Return the record of an attempt that says what became of its task."""
-    if fate is Fate.SETTLED:
+    if fate is SettleResult.SETTLED:
         return record
     return dataclasses.replace(record, verdict=fate.value, reason="", retry_time=None)
 
 
 def _verdict(
-    claim: Claim, outcome: Outcome, config: RetryConfig, retention: Micros, now: Micros, said: Say
+    claim: Claim,
+    outcome: Outcome,
+    config: RetryConfig,
+    retention: Micros,
+    now: Micros,
+    said: RetryHint,
 ) -> tuple[Verdict, Micros, str]:
     task = claim.task
     if outcome.success:

@@ -72,7 +72,7 @@ def operation(field: str, name: str) -> str:
 def request_id(text: str) -> str:
     """Return the id of a request, which may be empty; InvalidArgument when it is none."""
     if text and not _ID.fullmatch(text):
-        raise errors.refusal(
+        raise errors.invalid_field(
             "request_id", "can contain only letters, numbers, hyphens or underscores, 100 at most."
         )
     return text

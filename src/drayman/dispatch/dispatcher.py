@@ -11,9 +11,9 @@ import contextlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from drayman.core import delivery, errors, lifecycle, record, say
+from drayman.core import delivery, errors, history, lifecycle, retry_hint
 from drayman.core.clock import HOUR, SECOND, Clock, Micros
-from drayman.core.delivery import Answer, Failure, NoAnswer, Request, Target
+from drayman.core.delivery import Failure, NoResponse, Request, Response, Target
 from drayman.core.events import (
     AttemptBegan,
     AttemptCrashed,
@@ -23,7 +23,7 @@ from drayman.core.events import (
     Stopping,
     StoreFailed,
 )
-from drayman.core.lifecycle import Claim, Fate, Settlement, Verdict
+from drayman.core.lifecycle import AttemptResult, Claim, SettleResult, Verdict
 from drayman.core.limits import Limits
 from drayman.core.queue import RetryConfig
 from drayman.dispatch.sender import Sender
@@ -50,7 +50,7 @@ class _Made(NamedTuple):
     """What came of a request, and where it went."""
 
     address: str
-    result: Answer | NoAnswer
+    result: Response | NoResponse
 
 
 UNTIL_THE_KEY_IS_BACK = RetryConfig(max_attempts=-1, min_backoff=30 * SECOND, max_backoff=HOUR)
@@ -117,7 +117,7 @@ class Dispatcher:
                 self._server, min(free, BATCH), dict(self._held), free, now
             )
         except Exception as error:  # noqa: BLE001 - dispatch goes on, whatever happens
-            self._emit(StoreFailed("claim_due", errors.words(error)))
+            self._emit(StoreFailed("claim_due", errors.describe(error)))
             return now + PAUSE
         for claim in found.claims:
             self._start(claim)
@@ -145,7 +145,7 @@ class Dispatcher:
         try:
             await self._store.release(self._server, self._clock.now())
         except Exception as error:  # noqa: BLE001 - the next start does it
-            self._emit(StoreFailed("release", errors.words(error)))
+            self._emit(StoreFailed("release", errors.describe(error)))
 
     def _report(self, levels: Mapping[str, float]) -> None:
         """Tell of queues whose rate was cut by half since last told, or is whole again.
@@ -188,7 +188,7 @@ class Dispatcher:
             opened, settlement = await self._end(claim)
         except Exception as error:  # noqa: BLE001
             self._emit(AttemptCrashed(claim, error))
-            failure = NoAnswer(Failure.CONNECTION, "internal error of the server; see its log")
+            failure = NoResponse(Failure.CONNECTION, "internal error of the server; see its log")
             opened = deliveries.unopened(claim.queue)
             settlement = self._judge(claim, opened, _Made("", failure))
         fate = await self._settle(settlement)
@@ -200,34 +200,34 @@ class Dispatcher:
                 settlement.response_time - began,
                 opened.target.kind,
                 opened.retry_config.max_attempts,
-                record.is_picked(claim.number, opened.sampling_ratio),
+                history.is_sampled(claim.number, opened.sampling_ratio),
             )
         )
 
-    async def _end(self, claim: Claim) -> tuple[Delivery, Settlement]:
+    async def _end(self, claim: Claim) -> tuple[Delivery, AttemptResult]:
         """Make an attempt; return what it was, as far as that is known, and how it ended."""
         try:
             opened = deliveries.open_(claim.queue, self._vault.opened(claim.task))
             made = await self._deliver(claim, opened)
         except errors.FailedPrecondition as error:  # its key is gone
-            silence = NoAnswer(Failure.PRECONDITION, error.message)
+            silence = NoResponse(Failure.PRECONDITION, error.message)
             opened = deliveries.unopened(claim.queue, UNTIL_THE_KEY_IS_BACK)
             made = _Made("", silence)
         return opened, self._judge(claim, opened, made)
 
-    def _judge(self, claim: Claim, opened: Delivery, made: "_Made") -> Settlement:
+    def _judge(self, claim: Claim, opened: Delivery, made: "_Made") -> AttemptResult:
         now, result = self._clock.now(), made.result
-        settlement = lifecycle.settle(
+        settlement = lifecycle.decide(
             claim,
             delivery.judge(opened.target.kind, result),
             opened.retry_config,
             retention=self._limits.retention,
             now=now,
-            said=say.heard(result, now),
+            said=retry_hint.parse(result, now),
         )
         failed = settlement.verdict is Verdict.FAILED
-        if failed or record.is_picked(claim.number, opened.sampling_ratio):
-            answer = result.body if isinstance(result, Answer) else b""
+        if failed or history.is_sampled(claim.number, opened.sampling_ratio):
+            answer = result.body if isinstance(result, Response) else b""
             text = answer.decode("utf-8", "replace")
             return lifecycle.with_record(settlement, claim, made.address, text)
         return settlement
@@ -237,42 +237,42 @@ class Dispatcher:
         request = delivery.request(
             target, claim.task, self._app_engine, http_tokens=self._limits.http_tokens
         )
-        if isinstance(request, NoAnswer):
+        if isinstance(request, NoResponse):
             address = delivery.address(target)
             self._tell_began(claim, opened, address)
             return _Made(address, request)
         address = f"{request.method} {request.url}"
         self._tell_began(claim, opened, address)
-        result: Answer | NoAnswer
+        result: Response | NoResponse
         try:
             async with self._clock.timeout(self._clock.now() + target.deadline):
                 result = await self._send(request, target)
         except TimeoutError:
             seconds = target.deadline / SECOND
-            result = NoAnswer(Failure.DEADLINE, f"no answer within the deadline of {seconds:g} s")
+            result = NoResponse(Failure.DEADLINE, f"no answer within the deadline of {seconds:g} s")
         return _Made(address, result)
 
     def _tell_began(self, claim: Claim, opened: Delivery, address: str) -> None:
-        if record.is_picked(claim.number, opened.sampling_ratio):
+        if history.is_sampled(claim.number, opened.sampling_ratio):
             kind, most = opened.target.kind, opened.retry_config.max_attempts
             self._emit(AttemptBegan(claim, self._clock.now(), address, kind, most))
 
-    async def _send(self, request: Request, target: Target) -> Answer | NoAnswer:
+    async def _send(self, request: Request, target: Target) -> Response | NoResponse:
         if target.token is not None:
             try:
                 bearer = await self._tokens.bearer(target.token, request.url)
             except TokenError as error:
-                return NoAnswer(Failure.CONNECTION, str(error))
+                return NoResponse(Failure.CONNECTION, str(error))
             request = delivery.authorized(request, bearer)
         return await self._sender.send(request)
 
-    async def _settle(self, settlement: Settlement) -> Fate:
+    async def _settle(self, settlement: AttemptResult) -> SettleResult:
         """Have an outcome noted, however long the store needs; its slot stays taken so long."""
         while True:
             try:
                 (fate,) = await self._store.settle([settlement], self._clock.now())
             except Exception as error:  # noqa: BLE001 - a claim must be settled
-                self._emit(StoreFailed("settle", errors.words(error)))
+                self._emit(StoreFailed("settle", errors.describe(error)))
                 await self._clock.wait(asyncio.Event(), self._clock.now() + PAUSE)
             else:
-                return fate or Fate.GONE
+                return fate or SettleResult.GONE

@@ -11,7 +11,7 @@ INTERVAL: Micros = 30 * SECOND
 """How often to look when there was nothing more to do."""
 BATCH = 500
 """How much one step removes: small, for everyone else waits meanwhile."""
-BREATH: Micros = SECOND // 20
+BATCH_PAUSE: Micros = SECOND // 20
 """The pause between two full steps."""
 
 
@@ -37,9 +37,9 @@ class Janitor:
         try:
             removed = await self._store.sweep(self._clock.now(), BATCH)
         except Exception as error:  # noqa: BLE001 - sweeping goes on, whatever happens
-            self._emit(StoreFailed("sweep", errors.words(error)))
+            self._emit(StoreFailed("sweep", errors.describe(error)))
             return INTERVAL
-        return INTERVAL if removed < BATCH else BREATH
+        return INTERVAL if removed < BATCH else BATCH_PAUSE
 
     def stop(self) -> None:
         """Stop sweeping."""

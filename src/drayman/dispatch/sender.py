@@ -12,8 +12,8 @@ import yarl
 from aiohttp.client_proto import ResponseHandler
 
 from drayman.core.clock import Clock, SystemClock
-from drayman.core.delivery import ANSWER_SIZE, KEPT_SIZE, Answer, Failure, NoAnswer, Request
-from drayman.core.say import HEARD
+from drayman.core.delivery import ANSWER_SIZE, KEPT_SIZE, Failure, NoResponse, Request, Response
+from drayman.core.retry_hint import RETRY_HEADERS
 from drayman.dispatch.resolver import GetAddrInfo, Resolver
 
 
@@ -23,7 +23,7 @@ class Sender(Protocol):
     Deadlines are the caller's: ``send`` is cancelled when its time is up.
     """
 
-    async def send(self, request: Request) -> Answer | NoAnswer:
+    async def send(self, request: Request) -> Response | NoResponse:
         """Send a request; failures of any kind are returned, not raised."""
 
     async def close(self) -> None:
@@ -149,16 +149,16 @@ class AiohttpSender:
         # way to say so; a test sees to it that this one goes on working.
         self._session._retry_connection = False  # noqa: SLF001
 
-    async def send(self, request: Request) -> Answer | NoAnswer:
+    async def send(self, request: Request) -> Response | NoResponse:
         """Send a request; failures of any kind are returned, not raised."""
         try:
             return await self._exchange(request)
         except (aiohttp.ClientError, OSError, ValueError, asyncio.IncompleteReadError) as error:
             words = _in_words(error)
             _forget_frames(error)
-            return NoAnswer(Failure.CONNECTION, words)
+            return NoResponse(Failure.CONNECTION, words)
 
-    async def _exchange(self, request: Request) -> Answer:
+    async def _exchange(self, request: Request) -> Response:
         url = yarl.URL(request.url, encoded=True)
         async with self._session.request(
             request.method,
@@ -168,8 +168,10 @@ class AiohttpSender:
             allow_redirects=False,
         ) as response:
             body = await _read(response)
-            headers = {name: response.headers[name] for name in HEARD if name in response.headers}
-            return Answer(response.status, headers, body)
+            headers = {
+                name: response.headers[name] for name in RETRY_HEADERS if name in response.headers
+            }
+            return Response(response.status, headers, body)
 
     async def close(self) -> None:
         """Let go of all connections."""

@@ -19,17 +19,17 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from drayman.core.back_pressure import State as Pressure
 from drayman.core.batch import Batch
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
+from drayman.core.history import AttemptRecord, DeadLetter
 from drayman.core.keys import SigningKey
-from drayman.core.lifecycle import Claim, Fate, Settlement
+from drayman.core.lifecycle import AttemptResult, Claim, SettleResult
 from drayman.core.limits import PAGE_BYTES
 from drayman.core.queue import Queue, State
-from drayman.core.record import AttemptRecord, DeadLetter
 from drayman.core.status import Code
 from drayman.core.task import NewTask, Task
-from drayman.core.throttle import State as Pressure
 
 
 class StoreError(Exception):
@@ -143,7 +143,7 @@ class Store(Protocol):
         change: Callable[[Queue | None], Queue],
         now: Micros,
         *,
-        exhume: bool = False,
+        ignore_tombstone: bool = False,
     ) -> Queue:
         """Put what ``change`` makes of a queue in its place; it gets None for an absent one.
 
@@ -257,14 +257,16 @@ class Store(Protocol):
         """Claim attempts for ``server``: granted ones first, then due tasks.
 
         At most ``limit`` in all. Of a queue at most what its state, its token bucket under the
-        back pressure on it (``core.throttle``) and its concurrency allow, and no more than leaves
+        back pressure on it (``core.back_pressure``) and its concurrency allow, and no more than leaves
         this server's slots fairly shared (``core.fairness``): ``slots`` of them are free, and
         ``held`` says how many attempts of each queue are in flight on it. Granted attempts heed
         none of this, but leave others some slots. The queue that has been ready longest comes
         first; within it, the task that has been due longest.
         """
 
-    async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[Fate | None]:
+    async def settle(
+        self, settlements: Sequence[AttemptResult], now: Micros
+    ) -> list[SettleResult | None]:
         """Note how attempts ended, and return what that came to.
 
         None for a claim that is no longer held, which is ignored.

@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
-from drayman.wire import published
+from drayman.wire import google_descriptors
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
@@ -103,7 +103,7 @@ def _mask(value: Any, message: Any) -> None:
 
 
 def _any(value: Any, message: Any) -> None:
-    json_format.ParseDict(value, message, descriptor_pool=published.POOL)
+    json_format.ParseDict(value, message, descriptor_pool=google_descriptors.POOL)
 
 
 SPECIAL: Mapping[str, Callable[[Any, Any], None]] = {

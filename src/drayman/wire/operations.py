@@ -11,7 +11,7 @@ from drayman.core.errors import ServiceError
 from drayman.core.status import Code
 from drayman.core.task import Task
 from drayman.tasks_v2 import types
-from drayman.wire import details, published, tasks, times
+from drayman.wire import details, google_descriptors, tasks, times
 
 _CreateMetadata = types.BatchCreateTasksMetadata.pb()
 _DeleteMetadata = types.BatchDeleteTasksMetadata.pb()
@@ -69,7 +69,7 @@ def _operation(
     for index, error in failed.items():
         metadata.failed_requests[index].CopyFrom(details.status(error))
     operation = operations_pb2.Operation(name=name, done=True)
-    published.pack(metadata, operation.metadata)
+    google_descriptors.pack(metadata, operation.metadata)
     if failed and len(failed) == count:
         operation.error.code = int(Code.ABORTED)
         operation.error.message = (
@@ -77,5 +77,5 @@ def _operation(
             "for individual error details"
         )
     else:
-        published.pack(response, operation.response)
+        google_descriptors.pack(response, operation.response)
     return bytes(operation.SerializeToString())

@@ -44,7 +44,7 @@ def cursor(scope: str, page_token: str, now: Micros) -> str:
     if not valid:
         raise _foreign()
     if expired:
-        raise errors.wrong("page_token", "Invalid page_token: it has expired.")
+        raise errors.field_error("page_token", "Invalid page_token: it has expired.")
     return position
 
 
@@ -59,12 +59,12 @@ def number(scope: str, page_token: str, now: Micros) -> int:
 def size(page_size: int, limit: int) -> int:
     """Return the most items of a page; 0 means the limit. InvalidArgument if negative."""
     if page_size < 0:
-        raise errors.refusal("page_size", "cannot be negative.")
+        raise errors.invalid_field("page_size", "cannot be negative.")
     return min(page_size or limit, limit)
 
 
 def _foreign() -> errors.InvalidArgument:
-    return errors.wrong(
+    return errors.field_error(
         "page_token", "Invalid page_token: it is malformed, or was issued for another request."
     )
 

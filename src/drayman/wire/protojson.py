@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
 from drayman.core import errors
-from drayman.wire import json_values, published
+from drayman.wire import google_descriptors, json_values
 
 MAX_VIOLATIONS = 20
 """The most wrong fields that an error names: a response must not grow with the request."""
@@ -88,7 +88,7 @@ def query(parameters: Mapping[str, list[str]], descriptor: Any) -> dict[str, Any
 def render(message: Any, *, integers: bool = False) -> Any:
     """Return the JSON value of a message; enums are names, or numbers with ``integers``."""
     value = json_format.MessageToDict(
-        message, use_integers_for_enums=integers, descriptor_pool=published.POOL
+        message, use_integers_for_enums=integers, descriptor_pool=google_descriptors.POOL
     )
     return _without_fractions(value)
 
@@ -227,7 +227,7 @@ class _Reader:
 
 
 def _type_name(descriptor: Any) -> str:
-    return f"type.googleapis.com/{published.renamed(descriptor.full_name)}"
+    return f"type.googleapis.com/{google_descriptors.renamed(descriptor.full_name)}"
 
 
 def _at(path: str) -> str:

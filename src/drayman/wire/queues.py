@@ -85,7 +85,7 @@ def _parse_settings(message: Any, name: str) -> Any:
         requests.complete_routing(settings.app_engine_routing_override, name)
     ratio = settings.stackdriver_logging_config.sampling_ratio
     if not 0.0 <= ratio <= 1.0:  # API text
-        raise errors.refusal(
+        raise errors.invalid_field(
             "StackdriverLoggingConfig.samplingRatio", "must be between 0.0 and 1.0."
         )
     return settings
@@ -115,7 +115,7 @@ def _serialize(settings: Any) -> bytes:
     """Return the stored form of the settings; their size is bounded (ours)."""
     content = bytes(settings.SerializeToString())
     if len(content) > SETTINGS_SIZE:
-        raise errors.wrong(
+        raise errors.field_error(
             "queue", f"The settings of a queue must be at most {SETTINGS_SIZE // 1024} KB in total."
         )
     return content

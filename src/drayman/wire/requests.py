@@ -62,7 +62,7 @@ def complete_routing(message: Any, queue: str) -> None:
     parts = {name: getattr(message, name) for name in ("service", "version", "instance")}
     for name, value in parts.items():
         if not _APP_ENGINE_ID.fullmatch(value):  # ours
-            raise errors.refusal(
+            raise errors.invalid_field(
                 f"AppEngineRouting.{name}",
                 "can contain only letters, numbers or hyphens, 100 at most.",
             )
@@ -75,21 +75,23 @@ def _check_url(url: str) -> None:
     """Check the URL of an HTTP task (recorded; host and length are ours)."""
     rules.check_required("HttpRequest.url", url)
     if not url[:8].lower().startswith(("http://", "https://")):
-        raise errors.refusal("HttpTarget.url", "must start with 'http://' or 'https://'.")  # sic
+        raise errors.invalid_field(
+            "HttpTarget.url", "must start with 'http://' or 'https://'."
+        )  # sic
     authority = _AUTHORITY.match(url)
     if not authority or int(authority["port"] or 0) not in PORTS:
-        raise errors.refusal("HttpRequest.url", "has no valid host and port.")
+        raise errors.invalid_field("HttpRequest.url", "has no valid host and port.")
     # The limit is that of the encoded URL. A byte becomes three characters at most, so the URL
     # need not be encoded while three times its bytes fit.
     limit = limits.URL_LENGTH
     if 3 * len(url.encode()) > limit and len(delivery.encoded(url)) > limit:
-        raise errors.refusal("HttpRequest.url", f"must be at most {limit} characters long.")
+        raise errors.invalid_field("HttpRequest.url", f"must be at most {limit} characters long.")
 
 
 def _check_https(url: str) -> None:
     """Check that a token travels encrypted (recorded)."""
     if not url[:8].lower().startswith("https://"):
-        raise errors.refusal(
+        raise errors.invalid_field(
             "HttpRequest.url",
             "must start with 'https://' for request with HttpRequest.authorization_header",
         )
@@ -99,7 +101,7 @@ def _check_relative_uri(uri: str) -> None:
     """Check the path of an App Engine task (API text)."""
     field = "AppEngineHttpRequest.relativeUri"
     if not uri.startswith("/") or " " in uri:
-        raise errors.refusal(field, "must start with '/' and contain no spaces.")
+        raise errors.invalid_field(field, "must start with '/' and contain no spaces.")
     rules.check_length(field, uri, limits.URL_LENGTH)
 
 

@@ -73,9 +73,9 @@ def _check(config: RetryConfig) -> None:
     if config.max_doublings < 0:
         raise errors.InvalidArgument("RetryConfig.maxDoublings cannot be negative.")
     if config.max_retry_duration < 0:  # ours
-        raise errors.refusal("RetryConfig.maxRetryDuration", "cannot be negative.")
+        raise errors.invalid_field("RetryConfig.maxRetryDuration", "cannot be negative.")
     if config.max_backoff < 0:  # ours
-        raise errors.refusal("RetryConfig.maxBackoff", "cannot be negative.")
+        raise errors.invalid_field("RetryConfig.maxBackoff", "cannot be negative.")
     if config.min_backoff > config.max_backoff:
         raise errors.InvalidArgument(
             "RetryConfig.minBackoff must be less than or equal to RetryConfig.maxBackoff."

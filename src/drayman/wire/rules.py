@@ -22,19 +22,19 @@ _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")  # RFC 9110, field-val
 def check_enum(field: str, value: int, known: Container[int]) -> None:
     """Check that the number of an enum has a name (ours)."""
     if value not in known:
-        raise errors.refusal(field, f"has the unknown value {value}.")
+        raise errors.invalid_field(field, f"has the unknown value {value}.")
 
 
 def check_length(field: str, text: str, limit: int) -> None:
     """Check that a text has at most ``limit`` characters (API text; ours where it has none)."""
     if len(text) > limit:
-        raise errors.refusal(field, f"must be at most {limit} characters long.")
+        raise errors.invalid_field(field, f"must be at most {limit} characters long.")
 
 
 def check_required(field: str, text: str) -> None:
     """Check that a text is not empty (API text)."""
     if not text:
-        raise errors.refusal(field, "is required.")
+        raise errors.invalid_field(field, "is required.")
 
 
 def complete_method(name: str, message: Any, with_body: Collection[str]) -> None:
@@ -49,7 +49,7 @@ def complete_method(name: str, message: Any, with_body: Collection[str]) -> None
     method = METHODS[message.http_method]
     if method not in with_body:
         methods = ", ".join(with_body)
-        raise errors.refusal(
+        raise errors.invalid_field(
             f"{name}.body", f"is allowed only for the methods {methods}, not for {method}."
         )
 
@@ -61,14 +61,14 @@ def check_headers(
     size = 0
     for name, value in headers:
         if not _HEADER_NAME.fullmatch(name):
-            raise errors.refusal(field, f"has the invalid name {name[:100]!r}.")
+            raise errors.invalid_field(field, f"has the invalid name {name[:100]!r}.")
         if not _HEADER_VALUE.fullmatch(value):
-            raise errors.refusal(
+            raise errors.invalid_field(
                 f'{field}["{name[:100]}"]', "contains a line break or another control character."
             )
         size += len(name.encode()) + len(value.encode())
     if limit is not None and size >= limit:
-        raise errors.refusal(field, f"must be less than {limit // 1024} KB in total.")
+        raise errors.invalid_field(field, f"must be less than {limit // 1024} KB in total.")
 
 
 class TokenField(NamedTuple):

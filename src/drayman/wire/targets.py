@@ -24,7 +24,7 @@ def check(message: Any) -> None:
     if uri.HasField("host"):
         _check_host(f"{where}.host", uri.host)
     if uri.HasField("port") and uri.port not in requests.PORTS:  # ours
-        raise errors.refusal(f"{where}.port", "must be a port number, or 0 for none.")
+        raise errors.invalid_field(f"{where}.port", "must be a port number, or 0 for none.")
     path, query = uri.path_override.path, uri.query_override.query_params
     rules.check_length(f"{where}.pathOverride.path", path, limits.URL_LENGTH)
     rules.check_length(f"{where}.queryOverride.queryParams", query, limits.URL_LENGTH)
@@ -40,6 +40,6 @@ def check(message: Any) -> None:
 def _check_host(field: str, host: str) -> None:
     """Check the host that replaces a URL's (API text; the form is ours)."""
     if not host:
-        raise errors.refusal(field, "cannot be empty.")
+        raise errors.invalid_field(field, "cannot be empty.")
     if len(host) > limits.URL_LENGTH or not _HOST.fullmatch(host):
-        raise errors.refusal(field, "must be a host name.")
+        raise errors.invalid_field(field, "must be a host name.")

@@ -41,7 +41,7 @@ def parse(parent: str, message: Any, now: Micros, allowed: Limits) -> NewTask:
         requests.complete_app_engine(stored.app_engine_http_request, parent)
         _complete_deadline(message, stored, _APP_ENGINE_DEADLINE)
     else:
-        raise errors.refusal("Task.message_type", "is not set.")
+        raise errors.invalid_field("Task.message_type", "is not set.")
     if message.HasField("retry_config"):
         retries.check(message.retry_config)
         stored.retry_config.CopyFrom(message.retry_config)

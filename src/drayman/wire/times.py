@@ -16,7 +16,7 @@ _DURATION_LIMIT = 315_576_000_000
 def moment(field: str, message: Timestamp) -> Micros:
     """Return the moment of a timestamp, truncated; InvalidArgument if out of range."""
     if message.seconds not in _TIMESTAMP_RANGE or not 0 <= message.nanos < SECOND * _NANOS:
-        raise errors.refusal(field, "is not a valid timestamp.")
+        raise errors.invalid_field(field, "is not a valid timestamp.")
     return message.seconds * SECOND + message.nanos // _NANOS
 
 
@@ -25,7 +25,7 @@ def span(field: str, message: Duration) -> Micros:
     seconds, nanos = message.seconds, message.nanos
     fits = abs(seconds) <= _DURATION_LIMIT and abs(nanos) < SECOND * _NANOS
     if not fits or (seconds and nanos and (seconds < 0) != (nanos < 0)):
-        raise errors.refusal(field, "is not a valid duration.")
+        raise errors.invalid_field(field, "is not a valid duration.")
     return seconds * SECOND + int(nanos / _NANOS)
 
 

@@ -5,14 +5,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from drayman.core import bucket, fairness, throttle
+from drayman.core import back_pressure, bucket, fairness
+from drayman.core.back_pressure import State as Pressure
+from drayman.core.back_pressure import Tally
 from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
-from drayman.core.lifecycle import Claim, Fate, Settlement, Verdict
+from drayman.core.lifecycle import AttemptResult, Claim, SettleResult, Verdict
 from drayman.core.limits import Limits
 from drayman.core.queue import State
-from drayman.core.throttle import State as Pressure
-from drayman.core.throttle import Tally
 from drayman.store.contract import Claims
 from drayman.store.sqlite import batches, keys, ledger, tasks
 from drayman.store.sqlite.rows import Connection, QueueRow, TaskRow, queue_of, sql, task_of, text
@@ -56,7 +56,7 @@ def claim_due(connection: Connection, turn: Turn, limits: Limits) -> Claims:
         if share <= 0:
             continue  # passed over, and as ready as before
         state = _pressure(connection, queue, turn.now, limits)
-        levels[queue.name] = throttle.level(state, queue.max_dispatches_per_second, turn.now)
+        levels[queue.name] = back_pressure.level(state, queue.max_dispatches_per_second, turn.now)
         claimed = _claim(connection, queue, share, turn, state)
         looked_at += 1
         claims += claimed
@@ -67,10 +67,10 @@ def claim_due(connection: Connection, turn: Turn, limits: Limits) -> Claims:
 
 
 def settle(
-    connection: Connection, calls: Sequence[tuple[Sequence[Settlement], Micros]], limits: Limits
-) -> list[list[Fate | None]]:
+    connection: Connection, calls: Sequence[tuple[Sequence[AttemptResult], Micros]], limits: Limits
+) -> list[list[SettleResult | None]]:
     """Note the outcomes of all calls of a group, in a handful of statements."""
-    ended: dict[int, Settlement] = {}
+    ended: dict[int, AttemptResult] = {}
     for given, _ in calls:
         for each in given:
             ended.setdefault(each.claim, each)  # an attempt ends once
@@ -90,9 +90,9 @@ def settle(
     _note_ends(connection, going_on)
     decided = {claim.number for task, claim in last.items() if task not in heirs}
     fates = {
-        number: Fate.SETTLED if claim.task in completed or number in decided
-        else Fate.SUPERSEDED if claim.task in deciders
-        else Fate.GONE
+        number: SettleResult.SETTLED if claim.task in completed or number in decided
+        else SettleResult.SUPERSEDED if claim.task in deciders
+        else SettleResult.GONE
         for number, claim in held.items()
     }  # fmt: skip
     ledger.note_attempts(connection, [(ended[number], fates[number]) for number in held])
@@ -179,7 +179,7 @@ def _claim(
     connection: Connection, row: QueueRow, share: int, turn: Turn, state: Pressure
 ) -> list[Claim]:
     most = row.max_dispatches_per_second
-    rate, burst = throttle.effective(state, most, row.max_burst_size, turn.now)
+    rate, burst = back_pressure.effective(state, most, row.max_burst_size, turn.now)
     tokens = bucket.refill(Bucket(row.tokens, row.tokens_time), rate, burst, turn.now)
     running = row.state == State.RUNNING
     open_slots = row.max_concurrent_dispatches - row.in_flight
@@ -192,7 +192,7 @@ def _claim(
         if share > len(claims):  # else it is this turn's limit, not the queue's
             ready = bucket.ready_at(tokens, rate, burst)
             if rate < most:
-                ready = min(ready, turn.now + throttle.LOOK)
+                ready = min(ready, turn.now + back_pressure.LOOK)
         wake_time = _wake_time(connection, row, ready, turn.oldest)
     connection.execute(
         _SQL["after_claim"],
@@ -230,16 +230,16 @@ def _wake_time(connection: Connection, row: QueueRow, ready: Micros, oldest: int
 
 def _pressure(connection: Connection, row: QueueRow, now: Micros, limits: Limits) -> Pressure:
     """Return the back pressure on a queue, and let a new or idle one ramp up if it must."""
-    state = throttle.loads(row.throttle)
-    idle = row.throttle is None or now - row.tokens_time > throttle.IDLE
+    state = back_pressure.loads(row.throttle)
+    idle = row.throttle is None or now - row.tokens_time > back_pressure.IDLE
     if limits.ramp_up and idle and row.state == State.RUNNING:
-        state = throttle.ramp(state, row.max_dispatches_per_second, now)
+        state = back_pressure.ramp(state, row.max_dispatches_per_second, now)
         _set_throttle(connection, row.key, state)
     return state
 
 
 def _set_throttle(connection: Connection, key: int, state: Pressure) -> None:
-    connection.execute(_SQL["set_throttle"], {"key": key, "throttle": throttle.dumps(state)})
+    connection.execute(_SQL["set_throttle"], {"key": key, "throttle": back_pressure.dumps(state)})
 
 
 def _next_wake(connection: Connection, now: Micros) -> Micros | None:
@@ -248,7 +248,7 @@ def _next_wake(connection: Connection, now: Micros) -> Micros | None:
 
 
 def _note_ends(
-    connection: Connection, ends: Sequence[tuple[int | None, Settlement, int | None, int]]
+    connection: Connection, ends: Sequence[tuple[int | None, AttemptResult, int | None, int]]
 ) -> None:
     """Note ends after which their tasks go on: scheduled again, or decided on by an heir."""
     if ends:
@@ -288,7 +288,7 @@ def _free_slots(connection: Connection, queues: Sequence[int], now: Micros, sign
 
 
 def _end_attempts(
-    connection: Connection, ended: Sequence[tuple[int, Settlement]], now: Micros
+    connection: Connection, ended: Sequence[tuple[int, AttemptResult]], now: Micros
 ) -> None:
     """Free the slots of attempts that ended, and note what they say of their targets."""
     counts = collections.Counter(queue for queue, _ in ended)
@@ -300,7 +300,7 @@ def _end_attempts(
         found = connection.execute(_SQL["free_slots"], given).fetchone()
         if found and tallies[key].answers:
             kept, rate = found
-            state = throttle.note(throttle.loads(kept), tallies[key], rate, now)
+            state = back_pressure.note(back_pressure.loads(kept), tallies[key], rate, now)
             _set_throttle(connection, key, state)
 
 

@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
-from drayman.core import errors, names, record
+from drayman.core import errors, history, names
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
-from drayman.core.lifecycle import Fate, Settlement, as_it_came
+from drayman.core.history import AttemptRecord, DeadLetter
+from drayman.core.lifecycle import AttemptResult, SettleResult, as_it_came
 from drayman.core.limits import Limits
-from drayman.core.record import AttemptRecord, DeadLetter
 from drayman.core.status import Code
 from drayman.core.task import Attempt, NewTask, Task
 from drayman.store import statements
@@ -44,16 +44,18 @@ class DeadRow(NamedTuple):
 _SQL = statements.load("drayman.store.sqlite.sql", "ledger.sql", dead=", ".join(DeadRow._fields))
 
 
-def note_attempts(connection: Connection, ended: Sequence[tuple[Settlement, Fate]]) -> None:
+def note_attempts(
+    connection: Connection, ended: Sequence[tuple[AttemptResult, SettleResult]]
+) -> None:
     """Keep the attempts that are to be kept."""
     kept = [as_it_came(each.record, fate) for each, fate in ended if each.record is not None]
     if kept:
-        rows = [(*names.task("name", each.task), record.dumps(each)) for each in kept]
+        rows = [(*names.task("name", each.task), history.dumps(each)) for each in kept]
         connection.execute(_SQL["add_attempts"], {"records": json.dumps(rows)})
 
 
 def note_dead(
-    connection: Connection, dead: Sequence[tuple[int, Settlement]], limits: Limits, now: Micros
+    connection: Connection, dead: Sequence[tuple[int, AttemptResult]], limits: Limits, now: Micros
 ) -> None:
     """Keep tasks that failed for good; called before they are removed."""
     rows = [
@@ -76,7 +78,7 @@ def list_attempts(
     """Return attempts of a queue, the latest first, by count and size."""
     given = {"queue": queue, "task": task, "before": before, "limit": limit}
     found = connection.execute(_SQL["list_attempts" if task is None else "list_attempts_of"], given)
-    sized = ((len(kept), (number, record.loads(kept))) for number, kept in found)
+    sized = ((len(kept), (number, history.loads(kept))) for number, kept in found)
     page = _page(sized, size)
     found.close()
     return page
@@ -143,7 +145,7 @@ def replay_dead(
 
 def sweep(connection: Connection, now: Micros, limit: int, limits: Limits) -> int:
     """Forget what is too much or too old."""
-    surplus = min(limit, _kept(connection, "attempts") - record.ATTEMPTS_KEPT)
+    surplus = min(limit, _kept(connection, "attempts") - history.ATTEMPTS_KEPT)
     removed: int = 0
     if surplus > 0:
         removed = connection.execute(_SQL["sweep_attempts"], {"limit": surplus}).rowcount
@@ -151,8 +153,8 @@ def sweep(connection: Connection, now: Micros, limit: int, limits: Limits) -> in
 
 
 def _sweep_dead(connection: Connection, now: Micros, limit: int, limits: Limits) -> int:
-    count = _kept(connection, "dead") - record.DEAD_KEPT
-    size = _kept(connection, "dead_bytes") - record.DEAD_BYTES
+    count = _kept(connection, "dead") - history.DEAD_KEPT
+    size = _kept(connection, "dead_bytes") - history.DEAD_BYTES
     last = None
     for number, time, length in connection.execute(_SQL["oldest_dead"], {"limit": limit}):
         if count <= 0 and size <= 0 and time > now - limits.dead_letters:

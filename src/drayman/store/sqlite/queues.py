@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from drayman.core import bucket, errors, throttle
+from drayman.core import back_pressure, bucket, errors
 from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
 from drayman.core.limits import Limits
@@ -57,13 +57,13 @@ def update(
     name: str,
     change: Callable[[Queue | None], Queue],
     now: Micros,
-    exhume: bool,
+    ignore_tombstone: bool,
 ) -> Queue:
     """Replace a queue by what ``change`` makes of it, or create it."""
     row = find_queue(connection, name)
     queue = change(None if row is None else queue_of(row))
     if row is None:
-        if exhume:
+        if ignore_tombstone:
             connection.execute(_SQL["exhume_queue"], {"name": name})
         return _insert(connection, queue, now)
     old = Bucket(row.tokens, row.tokens_time)  # what passed until now passed at the old rate
@@ -111,8 +111,8 @@ def stats(connection: Connection) -> Stats:
 def queue_stats(connection: Connection, name: str, now: Micros) -> QueueStats:
     """Return the counters of a queue."""
     row = _existing(connection, name)
-    pressure = throttle.loads(row.throttle)
-    part = throttle.level(pressure, row.max_dispatches_per_second, now)
+    pressure = back_pressure.loads(row.throttle)
+    part = back_pressure.level(pressure, row.max_dispatches_per_second, now)
     (earliest,) = connection.execute(_SQL["earliest"], {"generation": row.generation}).fetchone()
     given = {"queue": name, "limit": DEAD_COUNTED}
     (dead,) = connection.execute(_SQL["count_dead"], given).fetchone()

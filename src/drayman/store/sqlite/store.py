@@ -9,11 +9,11 @@ from drayman.core import errors
 from drayman.core.batch import Batch
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
+from drayman.core.history import AttemptRecord, DeadLetter
 from drayman.core.keys import SigningKey
-from drayman.core.lifecycle import Fate, Settlement
+from drayman.core.lifecycle import AttemptResult, SettleResult
 from drayman.core.limits import PAGE_BYTES, Limits
 from drayman.core.queue import Queue, State
-from drayman.core.record import AttemptRecord, DeadLetter
 from drayman.core.status import Code
 from drayman.core.task import NewTask, Task
 from drayman.store.contract import (
@@ -76,7 +76,7 @@ class SqliteStore:
         )
         self._purge_queue = Verb[Queue](_each(queues.purge), Rank.DELETIONS)
         self._delete_queue = Verb[None](_each(queues.delete), Rank.DELETIONS)
-        self._settle = Verb[list[Fate | None]](
+        self._settle = Verb[list[SettleResult | None]](
             lambda c, calls: dispatch.settle(c, calls, limits),
             Rank.OUTCOMES,
             promise=False,
@@ -169,10 +169,10 @@ class SqliteStore:
         change: Callable[[Queue | None], Queue],
         now: Micros,
         *,
-        exhume: bool = False,
+        ignore_tombstone: bool = False,
     ) -> Queue:
         """Put what ``change`` makes of a queue in its place."""
-        return await self._writer.call(self._update_queue, (name, change, now, exhume))
+        return await self._writer.call(self._update_queue, (name, change, now, ignore_tombstone))
 
     async def delete_queue(self, name: str, now: Micros) -> None:
         """Delete a queue with its tasks."""
@@ -272,7 +272,9 @@ class SqliteStore:
         turn = dispatch.Turn(server, limit, held, slots, now, oldest)
         return await self._writer.call(self._claim_due, turn)
 
-    async def settle(self, settlements: Sequence[Settlement], now: Micros) -> list[Fate | None]:
+    async def settle(
+        self, settlements: Sequence[AttemptResult], now: Micros
+    ) -> list[SettleResult | None]:
         """Note how attempts ended."""
         return await self._writer.call(self._settle, (settlements, now))
 

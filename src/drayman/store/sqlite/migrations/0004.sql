@@ -1,2 +1,2 @@
--- The back pressure on a queue, as core.throttle writes it; NULL: none yet.
+-- The back pressure on a queue, as core.back_pressure writes it; NULL: none yet.
 ALTER TABLE queue ADD COLUMN throttle TEXT;

@@ -3,7 +3,7 @@ CREATE TABLE attempt (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   queue TEXT NOT NULL,
   task TEXT NOT NULL,
-  record TEXT NOT NULL -- the rest of core.record.AttemptRecord
+  record TEXT NOT NULL -- the rest of core.history.AttemptRecord
 ) STRICT;
 CREATE INDEX attempt_of ON attempt (queue);
 

@@ -6,10 +6,10 @@ import json
 import pytest
 from world import LIMITS, full, settlement
 
-from drayman.core import errors, record
+from drayman.core import errors, history
 from drayman.core.clock import DAY
+from drayman.core.history import AttemptRecord
 from drayman.core.lifecycle import Verdict
-from drayman.core.record import AttemptRecord
 from drayman.core.status import Code
 
 QUEUE = full("q")
@@ -158,8 +158,8 @@ async def test_a_task_that_grew_too_old_is_a_dead_letter(world):
 
 
 async def test_both_are_bounded(world, monkeypatch):
-    monkeypatch.setattr(record, "ATTEMPTS_KEPT", 2)
-    monkeypatch.setattr(record, "DEAD_KEPT", 2)
+    monkeypatch.setattr(history, "ATTEMPTS_KEPT", 2)
+    monkeypatch.setattr(history, "DEAD_KEPT", 2)
     await world.queue()
     await world.try_create("a", "b", "c")
     await end(world, Verdict.FAILED, 3)
@@ -170,7 +170,7 @@ async def test_both_are_bounded(world, monkeypatch):
 
 
 async def test_it_is_rows_that_are_bounded_not_numbers(world, monkeypatch):
-    monkeypatch.setattr(record, "DEAD_KEPT", 2)
+    monkeypatch.setattr(history, "DEAD_KEPT", 2)
     await world.queue()
     await world.try_create("a", "b", "c", "d")
     names = await end(world, Verdict.FAILED, 4)
@@ -180,7 +180,7 @@ async def test_it_is_rows_that_are_bounded_not_numbers(world, monkeypatch):
 
 
 async def test_dead_letters_are_bounded_in_bytes(world, monkeypatch):
-    monkeypatch.setattr(record, "DEAD_BYTES", 25)
+    monkeypatch.setattr(history, "DEAD_BYTES", 25)
     await world.queue()
     await world.try_create("a", "b", "c", request=b"0123456789")
     names = await end(world, Verdict.FAILED, 3)
@@ -197,7 +197,7 @@ async def test_a_page_of_attempts_is_bounded_in_bytes(world):
     await world.try_create("a", "b", "c")
     await end(world, Verdict.COMPLETED, 3)
     whole = await world.store.list_attempts(QUEUE, None, 1 << 62, 10)
-    weight = len(record.dumps(whole[0][1]))
+    weight = len(history.dumps(whole[0][1]))
     for size, count in ((1, 1), (3 * weight - 1, 2), (3 * weight, 3)):
         assert len(await world.store.list_attempts(QUEUE, None, 1 << 62, 10, size)) == count
 
@@ -222,7 +222,7 @@ async def test_names_of_dead_letters_come_without_their_tasks(world):
 
 
 async def test_a_name_that_dies_twice_is_one_letter_and_counted_once(world, monkeypatch):
-    monkeypatch.setattr(record, "DEAD_KEPT", 2)
+    monkeypatch.setattr(history, "DEAD_KEPT", 2)
     await world.queue()
     await world.try_create("a", "b")
     await end(world, Verdict.FAILED, 2)
@@ -235,7 +235,7 @@ async def test_a_name_that_dies_twice_is_one_letter_and_counted_once(world, monk
 
 
 async def test_a_large_purge_does_not_keep_the_ledger_from_its_bounds(world, monkeypatch):
-    monkeypatch.setattr(record, "ATTEMPTS_KEPT", 0)
+    monkeypatch.setattr(history, "ATTEMPTS_KEPT", 0)
     await world.queue()
     await world.try_create("a")
     await end(world, Verdict.COMPLETED)
@@ -247,7 +247,7 @@ async def test_a_large_purge_does_not_keep_the_ledger_from_its_bounds(world, mon
 
 def test_a_record_is_kept_as_it_is_and_old_ones_can_be_read():
     kept = AttemptRecord("t", "POST u", 1, 1, 1, 2, 3, Code.INTERNAL, "m", "retry", "", 9, "no")
-    assert record.loads(record.dumps(kept)) == kept
-    assert record.loads(json.dumps(dataclasses.astuple(kept))) == kept
+    assert history.loads(history.dumps(kept)) == kept
+    assert history.loads(json.dumps(dataclasses.astuple(kept))) == kept
     later = json.dumps(dataclasses.asdict(kept) | {"unheard_of": 1})
-    assert record.loads(later) == kept
+    assert history.loads(later) == kept

@@ -17,11 +17,11 @@ import datetime
 import email.utils
 
 from drayman.core.clock import DAY, SECOND, Micros
-from drayman.core.delivery import Answer, NoAnswer
+from drayman.core.delivery import NoResponse, Response
 
 RETRY_AFTER = "retry-after"
 DRAYMAN_RETRY = "drayman-retry"
-HEARD = (RETRY_AFTER, DRAYMAN_RETRY)
+RETRY_HEADERS = (RETRY_AFTER, DRAYMAN_RETRY)
 """The headers, in lower case, that are read at all."""
 LONGEST: Micros = DAY
 """The longest that a target may put off a task at a time."""
@@ -29,7 +29,7 @@ _BUSY = (429, 503)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Say:
+class RetryHint:
     """What a handler said.
 
     Attributes:
@@ -43,15 +43,15 @@ class Say:
     not_before: Micros | None = None
 
 
-def heard(result: Answer | NoAnswer, now: Micros) -> Say:
+def parse(result: Response | NoResponse, now: Micros) -> RetryHint:
     """Return what an answer that came at ``now`` says of the next attempt."""
-    if not isinstance(result, Answer) or not result.headers:
-        return Say()
+    if not isinstance(result, Response) or not result.headers:
+        return RetryHint()
     word, _, value = result.headers.get(DRAYMAN_RETRY, "").partition(";")
     not_before = None
     if result.status in _BUSY:
         not_before = _moment(result.headers.get(RETRY_AFTER, ""), now)
-    return Say(
+    return RetryHint(
         never=word.strip().lower() == "never",
         at=_moment(value, now) if word.strip().lower() == "after" else None,
         not_before=not_before,

@@ -3,7 +3,7 @@
 import pytest
 
 from drayman.core.clock import MINUTE, SECOND
-from drayman.core.delivery import Answer, Failure, NoAnswer
+from drayman.core.delivery import Failure, NoResponse, Response
 from drayman.core.events import RateChanged
 from drayman.core.lifecycle import Verdict
 from drayman.core.limits import Limits
@@ -33,7 +33,7 @@ async def test_who_pushes_back_is_asked_less(world, app_engine, status, left):
 async def test_a_high_error_rate_counts_too(world):
     queue = await world.queue(rate=100)
     await world.tasks(queue, 10)
-    world.targets.otherwise = NoAnswer(Failure.CONNECTION, "refused")
+    world.targets.otherwise = NoResponse(Failure.CONNECTION, "refused")
     await world.run()
     assert await rate(world, queue) < 100
 
@@ -100,7 +100,7 @@ async def test_what_was_told_of_queues_that_are_gone_is_forgotten(world, monkeyp
 async def test_retry_after_holds_the_task_and_the_recovery(world):
     queue = await world.queue(rate=100)
     name = await world.task(queue)
-    world.targets.will(Answer(503, {"retry-after": "60"}))
+    world.targets.will(Response(503, {"retry-after": "60"}))
     await world.run()
     assert (await world.get(name)).schedule_time == world.now + MINUTE
     world.clock.advance(MINUTE)
@@ -109,14 +109,14 @@ async def test_retry_after_holds_the_task_and_the_recovery(world):
 
 async def test_a_longer_backoff_wins_over_retry_after(world):
     name = await world.task(await world.queue(min_backoff=MINUTE))
-    world.targets.will(Answer(429, {"retry-after": "1"}))
+    world.targets.will(Response(429, {"retry-after": "1"}))
     await world.run()
     assert (await world.get(name)).schedule_time == world.now + MINUTE
 
 
 async def test_a_handler_may_refuse_a_task_for_good(world):
     name = await world.task(await world.queue())
-    world.targets.will(Answer(400, {"drayman-retry": "never"}))
+    world.targets.will(Response(400, {"drayman-retry": "never"}))
     await world.run()
     assert await world.gone(name)
     assert (world.last_end.verdict, world.last_end.reason) == (
@@ -127,21 +127,21 @@ async def test_a_handler_may_refuse_a_task_for_good(world):
 @pytest.mark.parametrize(("seconds", "backoff"), [(60, 1), (1, 60)])
 async def test_a_handler_may_name_the_next_attempt(world, seconds, backoff):
     name = await world.task(await world.queue(min_backoff=backoff * SECOND))
-    world.targets.will(Answer(500, {"drayman-retry": f"after; {seconds}"}))
+    world.targets.will(Response(500, {"drayman-retry": f"after; {seconds}"}))
     await world.run()
     assert await world.when_due(name) == seconds * SECOND
 
 
 async def test_what_a_handler_says_does_not_give_it_more_attempts(world):
     name = await world.task(await world.queue(max_attempts=1))
-    world.targets.will(Answer(500, {"drayman-retry": "after; 1"}))
+    world.targets.will(Response(500, {"drayman-retry": "after; 1"}))
     await world.run()
     assert await world.gone(name)
 
 
 async def test_success_is_success_whatever_it_says(world):
     await world.task(await world.queue())
-    world.targets.will(Answer(200, {"drayman-retry": "after; 1"}))
+    world.targets.will(Response(200, {"drayman-retry": "after; 1"}))
     await world.run()
     assert world.last_end.verdict is Verdict.COMPLETED
 

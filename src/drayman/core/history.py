@@ -71,7 +71,7 @@ class DeadLetter:
     answer: str
 
 
-def is_picked(number: int, ratio: float) -> bool:
+def is_sampled(number: int, ratio: float) -> bool:
     """Tell whether one of many is in the sample that a ratio makes of them."""
     return (number * _SPREAD % 2**32) / 2**32 < ratio
 

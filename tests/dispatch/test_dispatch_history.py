@@ -9,8 +9,8 @@ from dispatch_world import HANG
 
 from drayman import activity, observe
 from drayman.core.clock import SECOND
-from drayman.core.delivery import Answer
-from drayman.core.lifecycle import Fate
+from drayman.core.delivery import Response
+from drayman.core.lifecycle import SettleResult
 from drayman.core.status import Code
 from drayman.tasks_v2 import types
 from drayman.wire import tasks
@@ -30,7 +30,7 @@ async def kept(world, queue):
 async def test_an_attempt_is_kept_with_its_answer(world):
     queue = await world.queue(settings=sampling(1.0), min_backoff=7 * SECOND)
     name = await world.task(queue, url="https://a.example/x?y", http_method="PUT")
-    world.targets.will(Answer(500, {}, b"stack trace \xff"))
+    world.targets.will(Response(500, {}, b"stack trace \xff"))
     await world.run()
     (attempt,) = await kept(world, queue)
     assert attempt.task == name
@@ -51,7 +51,7 @@ async def test_the_sampling_ratio_picks_attempts(world, ratio, least, most):
 async def test_the_failure_that_ends_a_task_is_always_kept(world):
     queue = await world.queue(max_attempts=2, min_backoff=0)
     name = await world.task(queue, body=b"precious")
-    world.targets.will(500, Answer(404, {}, b"no such thing"))
+    world.targets.will(500, Response(404, {}, b"no such thing"))
     await world.run()
     await world.run()
     (attempt,) = await kept(world, queue)
@@ -71,14 +71,14 @@ async def test_the_failure_that_ends_a_task_is_always_kept(world):
 
 async def test_a_task_its_handler_refused_is_a_dead_letter(world):
     name = await world.task(await world.queue())
-    world.targets.will(Answer(400, {"drayman-retry": "never"}))
+    world.targets.will(Response(400, {"drayman-retry": "never"}))
     await world.run()
     assert (await world.store.get_dead(name)).reason == "its handler refused it"
 
 
 async def test_what_a_target_sent_is_kept_although_no_text_can_hold_it(world):
     name = await world.task(await world.queue(max_attempts=1))
-    world.targets.will(Answer(500, {}, b"a\0b\xff"))
+    world.targets.will(Response(500, {}, b"a\0b\xff"))
     await world.run()
     assert (await world.store.get_dead(name)).answer == "a\ufffdb\ufffd"
 
@@ -90,17 +90,17 @@ async def test_a_record_says_what_became_of_the_task(world):
 
     async def send(request):
         world.requests.append(request)
-        return await slow if len(world.requests) == 1 else Answer(500)
+        return await slow if len(world.requests) == 1 else Response(500)
 
     world.targets.send = send
     await world.step()
     await world.store.run_task(name, world.now)
     while len(world.events) < 1:
         await world.step()
-    slow.set_result(Answer(200))
+    slow.set_result(Response(200))
     await world.dispatcher.drain()
     second, first = world.events
-    assert (second.fate, first.fate) == (Fate.SUPERSEDED, Fate.SETTLED)
+    assert (second.fate, first.fate) == (SettleResult.SUPERSEDED, SettleResult.SETTLED)
     (superseded,) = await kept(world, queue)  # of the first no record is asked for
     assert (superseded.verdict, superseded.reason) == ("superseded", "")
     assert await world.store.list_dead(queue, None, 0, 10) == []
@@ -114,7 +114,7 @@ async def test_an_attempt_of_a_deleted_task_is_no_failure_of_the_task(world, cap
     world.targets.send = lambda _: answer
     await world.step()
     await world.store.delete_tasks([name], world.now)
-    answer.set_result(Answer(500))
+    answer.set_result(Response(500))
     await world.dispatcher.drain()
     (gone,) = await kept(world, queue)
     assert (gone.verdict, gone.reason, gone.retry_time) == ("gone", "", None)

@@ -23,10 +23,10 @@ from typing import Any, NamedTuple
 
 from drayman.api import calls
 from drayman.api.context import Context
-from drayman.core import errors, names, throttle
+from drayman.core import back_pressure, errors, names
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
-from drayman.core.record import AttemptRecord, DeadLetter
+from drayman.core.history import AttemptRecord, DeadLetter
 from drayman.core.status import Code
 from drayman.store.contract import QueueStats
 from drayman.wire import pages, protojson, tasks, times
@@ -119,7 +119,7 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], _Route], ...] = (
 
 def show_stats(stats: QueueStats, now: Micros) -> dict[str, Any]:
     """Return what is known of a queue, as JSON."""
-    answers = throttle.recent(stats.pressure, now)
+    answers = back_pressure.recent(stats.pressure, now)
     shown: dict[str, Any] = {
         "inFlight": stats.in_flight,
         "effectiveExecutionRate": stats.effective_rate,
@@ -199,7 +199,7 @@ def _task_name(queue: str, task_id: str) -> str:
 def _size(query: Query) -> int:
     text = query.get("pageSize", "0")
     if not re.fullmatch("[0-9]{1,9}", text):
-        raise errors.refusal("pageSize", "must be a whole number.")
+        raise errors.invalid_field("pageSize", "must be a whole number.")
     return pages.size(int(text), PAGE)
 
 
@@ -208,7 +208,7 @@ def _code(text: str | None) -> Code | None:
         return None
     if text not in Code.__members__:
         known = ", ".join(Code.__members__)
-        raise errors.refusal("code", f"must be one of {known}.")
+        raise errors.invalid_field("code", f"must be one of {known}.")
     return Code[text]
 
 

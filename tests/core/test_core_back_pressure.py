@@ -5,10 +5,10 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drayman.core import bucket, throttle
+from drayman.core import back_pressure, bucket
+from drayman.core.back_pressure import FLOOR, Signal, State, Tally
 from drayman.core.bucket import Bucket
 from drayman.core.clock import DAY, MINUTE, SECOND
-from drayman.core.throttle import FLOOR, Signal, State, Tally
 
 RATE = 500.0
 NOW = 1_700_000_000 * SECOND
@@ -27,7 +27,7 @@ def after(steps, rate=RATE):
         tally = Tally()
         for signal in signals:
             tally = tally.plus(signal, now + hold, attempt)
-        state = throttle.note(state, tally, rate, now)
+        state = back_pressure.note(state, tally, rate, now)
         yield state, now
 
 
@@ -39,17 +39,17 @@ def many(signal, count, hold=0):
 
 
 def noted(tally, now=NOW, state=None, rate=RATE):
-    return throttle.note(state or State(), tally, rate, now)
+    return back_pressure.note(state or State(), tally, rate, now)
 
 
 def level(state, now=NOW):
-    return throttle.level(state, RATE, now)
+    return back_pressure.level(state, RATE, now)
 
 
 @given(steps, st.floats(0.001, 1000))
 def test_the_level_stays_within_its_bounds(steps, rate):
     for state, now in after(steps, rate):
-        part = throttle.level(state, rate, now)
+        part = back_pressure.level(state, rate, now)
         assert FLOOR <= part <= 1.0
         assert rate * part >= min(rate, 1.0) * (1 - 1e-9)
 
@@ -62,7 +62,7 @@ def test_time_alone_never_lowers_it_and_restores_it_in_the_end(steps, waits):
             moment += wait
             assert level(state, moment) >= last
             last = level(state, moment)
-        assert level(state, now + throttle.HOLD + 7 * throttle.DOUBLING) == 1.0
+        assert level(state, now + back_pressure.HOLD + 7 * back_pressure.DOUBLING) == 1.0
 
 
 @given(steps, st.integers(1, 1000))
@@ -85,7 +85,7 @@ def test_it_is_cut_at_most_once_a_window_and_by_half(steps):
         before, here = level(last, now), level(state, now)
         if here < before:
             assert here >= before / 2 or here == FLOOR
-            assert cut is None or now - cut >= throttle.WINDOW
+            assert cut is None or now - cut >= back_pressure.WINDOW
             cut = now
         last = state
 
@@ -93,14 +93,16 @@ def test_it_is_cut_at_most_once_a_window_and_by_half(steps):
 @given(steps)
 def test_a_state_is_kept_as_it_is(steps):
     for state, _ in after(steps):
-        assert throttle.loads(throttle.dumps(state)) == state
-    assert throttle.loads(None) == State()
+        assert back_pressure.loads(back_pressure.dumps(state)) == state
+    assert back_pressure.loads(None) == State()
 
 
 def test_states_of_other_versions_can_be_read():
     kept = [0.5, NOW + DAY, NOW, NOW, 3.0, 2.0, 1.0]
-    assert throttle.loads(json.dumps(kept)) == State(0.5, NOW + MINUTE, NOW, NOW, 3.0, 2.0, 1.0)
-    assert throttle.loads('{"level": 0.5, "unheard_of": 1}') == State(level=0.5)
+    assert back_pressure.loads(json.dumps(kept)) == State(
+        0.5, NOW + MINUTE, NOW, NOW, 3.0, 2.0, 1.0
+    )
+    assert back_pressure.loads('{"level": 0.5, "unheard_of": 1}') == State(level=0.5)
 
 
 def test_a_refusal_of_all_halves_the_rate():
@@ -158,23 +160,23 @@ def test_silence_says_nothing():
 def test_recovery_waits_for_what_the_target_asked_for():
     state = noted(PUSHBACK.plus(Signal.PUSHBACK, NOW + 20 * SECOND))
     assert level(state, NOW + 20 * SECOND) == 0.5
-    assert level(state, NOW + 20 * SECOND + throttle.DOUBLING) == 1.0
+    assert level(state, NOW + 20 * SECOND + back_pressure.DOUBLING) == 1.0
 
 
 def test_it_waits_a_minute_at_most():
     state = noted(many(Signal.PUSHBACK, 1, NOW + DAY))
     assert level(state, NOW + MINUTE) == 0.5
-    assert level(state, NOW + MINUTE + throttle.DOUBLING) == 1.0
+    assert level(state, NOW + MINUTE + back_pressure.DOUBLING) == 1.0
 
 
 def test_it_waits_for_nothing_while_most_answers_are_good():
     state = noted(many(Signal.GOOD, 9).plus(Signal.PUSHBACK, NOW + DAY))
-    assert level(state, NOW + throttle.DOUBLING) == 1.0
+    assert level(state, NOW + back_pressure.DOUBLING) == 1.0
 
 
 def test_good_answers_bring_it_back_sooner():
     state = State(level=0.25, since=NOW, noted=NOW)
-    state = noted(many(Signal.GOOD, throttle.GROWTH), NOW, state)
+    state = noted(many(Signal.GOOD, back_pressure.GROWTH), NOW, state)
     assert state.level == 0.5
 
 
@@ -183,18 +185,18 @@ def test_slow_queues_keep_an_attempt_a_second():
         state = State()
         for second in range(60):
             state = noted(many(Signal.PUSHBACK, 100), NOW + second * SECOND, state, rate)
-        assert throttle.effective(state, rate, 10, NOW + MINUTE - SECOND)[0] == left
+        assert back_pressure.effective(state, rate, 10, NOW + MINUTE - SECOND)[0] == left
 
 
 def test_a_queue_that_ramps_up_begins_at_ten_a_second():
-    ramped = throttle.ramp(State(), 500, NOW)
-    assert throttle.effective(ramped, 500, 100, NOW) == (10.0, 2)
-    assert throttle.effective(throttle.ramp(State(), 5, NOW), 5, 10, NOW) == (5.0, 10)
+    ramped = back_pressure.ramp(State(), 500, NOW)
+    assert back_pressure.effective(ramped, 500, 100, NOW) == (10.0, 2)
+    assert back_pressure.effective(back_pressure.ramp(State(), 5, NOW), 5, 10, NOW) == (5.0, 10)
 
 
 def test_ramping_up_is_no_way_out_of_back_pressure():
     state = State(level=FLOOR, since=NOW, noted=NOW)
-    assert throttle.ramp(state, 500, NOW) == state
+    assert back_pressure.ramp(state, 500, NOW) == state
 
 
 @given(
@@ -208,8 +210,8 @@ def test_no_window_holds_more_than_rate_and_burst(rate, burst, steps):
         tally = Tally()
         for signal in signals:
             tally = tally.plus(signal, 0)
-        state = throttle.note(state, tally, rate, now)
-        tokens = bucket.refill(tokens, *throttle.effective(state, rate, burst, now), now)
+        state = back_pressure.note(state, tally, rate, now)
+        tokens = bucket.refill(tokens, *back_pressure.effective(state, rate, burst, now), now)
         count = min(wanted, bucket.available(tokens))
         tokens = bucket.take(tokens, count)
         taken.append((now, count))
