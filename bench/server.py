@@ -110,7 +110,7 @@ async def fill(path: Path, total: int, queues: int, url: str, *, paused: bool) -
         queue = Queue(queue_name(number), state=state)
         await store.update_queue(queue.name, creation(queue), clock.now())
     message = types.Task.pb()(http_request={"url": url, "http_method": 1, "body": BODY})
-    request = tasks.accept(queue_name(0), message, clock.now(), Limits().task).request
+    request = tasks.parse(queue_name(0), message, clock.now(), Limits().task).request
     due = clock.now() + (DAY if paused else 0)
     for start in range(0, total, 1_000):
         batch = [NewTask(None, due, request)] * 1_000

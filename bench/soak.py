@@ -123,7 +123,7 @@ async def fill(path: Path, names: list[str], port: int, seconds: int) -> dict[st
         for number in range(rate * seconds):
             url = f"http://{host(name, number)}:{1 if name == 'dead' else port}/{name}"
             message = types.Task.pb()(http_request={"url": url, "body": b"x" * 200})
-            request = tasks.accept(queue, message, clock.now(), Limits().task).request
+            request = tasks.parse(queue, message, clock.now(), Limits().task).request
             new.append(NewTask(None, start + moments.randrange(seconds * SECOND), request))
         for first in range(0, len(new), 1_000):
             await store.create_tasks(queue, new[first : first + 1_000], clock.now())

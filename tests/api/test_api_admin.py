@@ -48,7 +48,7 @@ def queue(server, request):
             name=f"{name}/tasks/{task_id}",
             http_request={"url": f"http://127.0.0.1:1/{task_id}", "body": b"x"},
         )
-        new = tasks.accept(name, message, now, TaskLimits())
+        new = tasks.parse(name, message, now, TaskLimits())
         server.run(store.create_tasks(name, [new], now))
     while len(server.run(store.list_dead_letters(name, 0, 10))) < 3:
         server.events.get(timeout=10)

@@ -181,7 +181,7 @@ def test_a_replay_is_a_creation(server, location):
     server.run(store.update_queue(name, creation(queue), now))
     message = types.Task.pb()(http_request={"url": "http://127.0.0.1:1/"})
     message.name = f"{name}/tasks/t"
-    new = tasks.accept(name, message, now, TaskLimits())
+    new = tasks.parse(name, message, now, TaskLimits())
     server.run(store.create_tasks(name, [new], now))
     while not server.run(store.list_dead_letters(name, 0, 1)):
         server.events.get(timeout=30)

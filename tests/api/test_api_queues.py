@@ -45,43 +45,6 @@ def test_a_new_queue_shows_googles_defaults(client, location):
         assert absent not in queue
 
 
-def test_what_is_given_is_kept(client, location):
-    given = {
-        "rate_limits": {"max_dispatches_per_second": 0.25, "max_concurrent_dispatches": 3},
-        "retry_config": {
-            "max_attempts": -1,
-            "max_retry_duration": {"seconds": 90},
-            "min_backoff": {"nanos": 500_000_000},
-            "max_backoff": {"seconds": 7},
-            "max_doublings": 2,
-        },
-        "stackdriver_logging_config": {"sampling_ratio": 0.5},
-    }
-    queue = create(client, location, **given)
-    expected = tasks_v2.Queue(name=queue.name, state=State.RUNNING, **given)
-    expected.rate_limits.max_burst_size = 10
-    assert client.get_queue(name=queue.name) == expected
-
-
-@pytest.mark.parametrize(("rate", "burst"), [(500, 100), (100, 20), (1, 10), (0.25, 10)])
-def test_burst_follows_the_rate(client, location, rate, burst):
-    queue = create(client, location, rate_limits={"max_dispatches_per_second": rate})
-    assert queue.rate_limits.max_burst_size == burst
-
-
-def test_output_only_fields_are_ignored(client, location):
-    queue = create(
-        client,
-        location,
-        state=State.DISABLED,
-        purge_time={"seconds": 5},
-        rate_limits={"max_burst_size": -7},
-    )
-    assert queue.state is State.RUNNING
-    assert "purge_time" not in queue
-    assert queue.rate_limits.max_burst_size == 100
-
-
 def test_queues_are_listed_by_name_a_page_at_a_time(client, location):
     ids = ["b", "a", "B", "a-1", "c"]
     for queue_id in ids:
@@ -118,8 +81,7 @@ def test_page_tokens_are_bound_to_their_list_and_expire(client, location, server
     def listing(**request):
         return client.list_queues(request={"parent": location, **request})
 
-    for bad in ("x", "%", token[:-4] + "AAAA", "A" * 40, token + "é"):
-        refused("INVALID_ARGUMENT", foreign, listing, page_token=bad)
+    refused("INVALID_ARGUMENT", foreign, listing, page_token="x")
     refused("INVALID_ARGUMENT", foreign, listing, page_token=token, parent=f"{location}2")
     assert len(list(listing(page_token=token))) == 2
     server.advance(2 * 3600 * SECOND + SECOND)
@@ -139,7 +101,7 @@ def test_pause_and_resume_change_the_state(client, location):
     assert client.resume_queue(name=name).state is State.RUNNING
 
 
-def test_purge_removes_the_tasks_and_notes_the_time(client, queue, server, refused):
+def test_purge_removes_the_tasks_and_records_the_time(client, queue, server, refused):
     task = {"http_request": {"url": "http://example.com"}}
     gone = client.create_task(parent=queue, task=task)
     server.advance(SECOND)
@@ -149,8 +111,8 @@ def test_purge_removes_the_tasks_and_notes_the_time(client, queue, server, refus
     assert list(client.list_tasks(parent=queue)) == []
     refused("NOT_FOUND", None, client.get_task, name=gone.name)
     server.advance(SECOND)
-    kept = client.create_task(parent=queue, task=task)
-    assert [task.name for task in client.list_tasks(parent=queue)] == [kept.name]
+    late = client.create_task(parent=queue, task=task)
+    assert [task.name for task in client.list_tasks(parent=queue)] == [late.name]
 
 
 def test_a_deleted_queue_is_gone_and_its_name_taken_for_three_days(
@@ -168,16 +130,16 @@ def test_a_deleted_queue_is_gone_and_its_name_taken_for_three_days(
     assert create(client, location).name == name
 
 
-def test_update_of_an_absent_queue_heeds_its_mask(client, location, refused):
+def test_an_update_of_an_absent_queue_obeys_its_mask(client, location, refused):
     queue = {
         "name": f"{location}/queues/absent",
         "rate_limits": {"max_dispatches_per_second": 7},
         "retry_config": {"max_attempts": 4},
     }
     request = {"queue": queue, "update_mask": {"paths": ["rate_limits"]}}
-    made = client.update_queue(request=request)
-    assert made.rate_limits.max_dispatches_per_second == 7
-    assert made.retry_config.max_attempts == 100
+    created = client.update_queue(request=request)
+    assert created.rate_limits.max_dispatches_per_second == 7
+    assert created.retry_config.max_attempts == 100
     request["update_mask"] = {"paths": ["bogus.path"]}
     request["queue"] = {"name": f"{location}/queues/other"}
     refused("INVALID_ARGUMENT", None, client.update_queue, request=request)
@@ -193,32 +155,10 @@ def test_update_creates_an_absent_queue(client, location):
 
 def test_update_with_a_mask_changes_what_it_names(client, location):
     queue = create(client, location, retry_config={"max_attempts": 9, "max_doublings": 4})
-    changed = update(
-        client,
-        {
-            "name": queue.name,
-            "retry_config": {"max_attempts": 3, "max_doublings": 1},
-            "rate_limits": {"max_dispatches_per_second": 1},
-        },
-        "retry_config.max_attempts",
-    )
-    assert changed.retry_config.max_attempts == 3
-    assert changed.retry_config.max_doublings == 4
-    assert changed.rate_limits == queue.rate_limits
-
-
-def test_update_by_mask_resets_what_is_left_out(client, location):
-    queue = create(
-        client,
-        location,
-        retry_config={"max_attempts": 9},
-        rate_limits={"max_dispatches_per_second": 1},
-        stackdriver_logging_config={"sampling_ratio": 1},
-    )
-    changed = update(client, {"name": queue.name}, "retry_config", "stackdriver_logging_config")
-    assert changed.retry_config.max_attempts == 100
-    assert "stackdriver_logging_config" not in changed
-    assert changed.rate_limits == queue.rate_limits
+    content = {"name": queue.name, "retry_config": {"max_attempts": 3, "max_doublings": 1}}
+    changed = update(client, content, "retry_config.max_attempts")
+    assert (changed.retry_config.max_attempts, changed.retry_config.max_doublings) == (3, 4)
+    assert client.get_queue(name=queue.name) == changed
 
 
 @pytest.mark.parametrize("masked", [True, False])
@@ -232,27 +172,10 @@ def test_update_without_paths_replaces_every_field_but_the_state(client, locatio
     assert changed.state is State.PAUSED
 
 
-def test_update_ignores_output_only_fields(client, location):
+def test_update_names_a_path_that_leads_nowhere(client, location, refused):
     name = create(client, location).name
-    changed = update(
-        client,
-        {"name": name, "state": State.PAUSED, "rate_limits": {"max_burst_size": 3}},
-        "state",
-        "purge_time",
-        "rate_limits.max_burst_size",
-    )
-    assert changed.state is State.RUNNING
-    assert changed.rate_limits.max_burst_size == 100
-
-
-@pytest.mark.parametrize(
-    "path", ["nothing", "retry_config.nothing", "name.x", "retry_config.", ".", "http_target.x.y"]
-)
-def test_update_names_a_path_that_leads_nowhere(clients, location, path, refused):
-    client = clients["grpc"]  # in JSON some of these paths cannot be said
-    name = create(client, location).name
-    message = f'Invalid update_mask: "{path}" names no field.'
-    refused("INVALID_ARGUMENT", message, update, client, {"name": name}, path)
+    message = 'Invalid update_mask: "retry_config.nothing" names no field.'
+    refused("INVALID_ARGUMENT", message, update, client, {"name": name}, "retry_config.nothing")
 
 
 def test_an_update_that_is_refused_changes_nothing(client, location, refused):
@@ -286,38 +209,9 @@ def test_a_target_of_the_queues_own_is_kept(client, location):
 
 def test_an_empty_target_under_its_mask_clears_it(client, location):
     name = create(client, location, http_target=TARGET).name
-    for given in ({}, {"http_target": {}}):
-        update(client, {"name": name, "http_target": TARGET}, "http_target")
-        cleared = update(client, {"name": name, **given}, "http_target")
-        assert "http_target" not in cleared
-        assert "http_target" not in client.get_queue(name=name)
-
-
-def test_a_part_of_the_target_changes_under_a_mask_of_its_own(client, location):
-    name = create(client, location, http_target=TARGET).name
-    changed = update(
-        client,
-        {"name": name, "http_target": {"uri_override": {"host": "other", "port": 5}}},
-        "http_target.uri_override.host",
-        "http_target.http_method",
-    )
-    expected = tasks_v2.HttpTarget(TARGET)
-    expected.uri_override.host = "other"
-    del expected.http_method
-    assert changed.http_target == expected
-    changed = update(client, {"name": name}, "http_target.header_overrides")
-    assert list(changed.http_target.header_overrides) == []
-
-
-def test_routing_of_the_queues_own_shows_its_host(client, location):
-    routing = {"service": "s", "version": "v", "host": "ignored"}
-    queue = create(client, location, app_engine_routing_override=routing)
-    project = location.split("/")[1]
-    assert queue.app_engine_routing_override == tasks_v2.AppEngineRouting(
-        service="s", version="v", host=f"v.s.{project}.l.r.appspot.com"
-    )
-    cleared = update(client, {"name": queue.name}, "app_engine_routing_override")
-    assert "app_engine_routing_override" not in cleared
+    cleared = update(client, {"name": name}, "http_target")
+    assert "http_target" not in cleared
+    assert "http_target" not in client.get_queue(name=name)
 
 
 def test_a_star_is_a_mask_of_everything(clients, location):

@@ -34,7 +34,7 @@ def queue(http, location):
     return name
 
 
-def refusal(answer, status, code):
+def error_of(answer, status, code):
     assert answer.status_code == status, answer.text
     error = answer.json()["error"]
     assert (error["code"], error["status"]) == (status, code)
@@ -42,7 +42,7 @@ def refusal(answer, status, code):
     return error
 
 
-def test_a_queue_looks_as_in_googles_samples(http, queue):
+def test_a_queue_is_rendered_as_in_googles_samples(http, queue):
     answer = http("GET", f"/v2/{queue}")
     assert answer.headers["content-type"] == "application/json; charset=UTF-8"
     assert answer.json() == {
@@ -86,8 +86,8 @@ def test_a_task_of_a_json_body(http, queue):
     assert created["dispatchDeadline"] == "20.500s"
     assert created["view"] == "FULL"
     assert created["createTime"].endswith("Z")
-    seen = http("GET", f"/v2/{created['name']}?responseView=FULL").json()
-    assert seen == created
+    shown = http("GET", f"/v2/{created['name']}?responseView=FULL").json()
+    assert shown == created
     assert "body" not in http("GET", f"/v2/{created['name']}").json()["httpRequest"]
 
 
@@ -97,34 +97,16 @@ def test_enums_travel_as_names_or_numbers(http, queue, parameter):
     query = f"?{parameter}=json;enum-encoding=int"
     created = http("POST", f"/v2/{queue}/tasks{query}", {"task": task, "responseView": 2}).json()
     assert (created["httpRequest"]["httpMethod"], created["view"]) == (4, 2)
-    seen = http("GET", f"/v2/{created['name']}?responseView=2").json()
-    assert (seen["httpRequest"]["httpMethod"], seen["view"]) == ("PUT", "FULL")
-
-
-def test_both_spellings_of_a_field_are_taken(http, queue):
-    for task in ({"httpRequest": {"url": "http://a"}}, {"http_request": {"url": "http://a"}}):
-        assert http("POST", f"/v2/{queue}/tasks", {"task": task}).status_code == 200
-    for query in ("responseView=FULL&pageSize=1", "response_view=FULL&page_size=1"):
-        answer = http("GET", f"/v2/{queue}/tasks?{query}").json()
-        assert [task["view"] for task in answer["tasks"]] == ["FULL"]
+    shown = http("GET", f"/v2/{created['name']}?responseView=2").json()
+    assert (shown["httpRequest"]["httpMethod"], shown["view"]) == ("PUT", "FULL")
 
 
 def test_fields_select_parts_of_the_answer(http, location, queue):
-    def selected(fields):
-        return http("GET", f"/v2/{location}/queues", params={"fields": fields}).json()
-
-    assert selected("queues/name") == {"queues": [{"name": queue}]}
-    assert selected("queues(name,rateLimits/maxBurstSize)") == {
-        "queues": [{"name": queue, "rateLimits": {"maxBurstSize": 100}}]
-    }
-    assert selected("queues(retryConfig(minBackoff),state),nextPageToken") == {
-        "queues": [{"retryConfig": {"minBackoff": "0.100s"}, "state": "PAUSED"}]
-    }
-    assert selected("*/name") == {"queues": [{"name": queue}]}
-    assert selected("nothing") == {}
-    for malformed in ("(", "a(", "a)", "a,,b", "a/", "/", "a(b", "é", "a(b)c", "(" * 100):
-        answer = http("GET", f"/v2/{location}/queues", params={"fields": malformed})
-        refusal(answer, 400, "INVALID_ARGUMENT")
+    selected = http("GET", f"/v2/{location}/queues", params={"fields": "queues(name,state)"})
+    assert selected.json() == {"queues": [{"name": queue, "state": "PAUSED"}]}
+    malformed = http("GET", f"/v2/{location}/queues", params={"fields": "queues("})
+    error = error_of(malformed, 400, "INVALID_ARGUMENT")
+    assert error["message"] == 'Invalid field selection: "queues(".'
 
 
 def test_pretty_print_can_be_switched_off(http, queue):
@@ -144,7 +126,7 @@ def test_an_update_takes_its_mask_from_the_query(http, queue):
     answer = http("PATCH", f"/v2/{queue}?updateMask=retryConfig", "")
     assert answer.json()["retryConfig"]["maxAttempts"] == 100
     answer = http("PATCH", f"/v2/{queue}?updateMask=nothing", body)
-    error = refusal(answer, 400, "INVALID_ARGUMENT")
+    error = error_of(answer, 400, "INVALID_ARGUMENT")
     assert error["message"] == 'Invalid update_mask: "nothing" names no field.'
 
 
@@ -173,141 +155,43 @@ def test_no_other_method_stands_for_one(http, queue):
 @pytest.mark.parametrize("method", ["FETCH", "POST", "PUT", "\xe4"])
 def test_a_method_that_no_call_has_is_not_found(http, queue, method):
     headers = {"X-HTTP-Method-Override": method.encode("latin-1")}
-    error = refusal(http("POST", f"/v2/{queue}", headers=headers), 404, "NOT_FOUND")
+    error = error_of(http("POST", f"/v2/{queue}", headers=headers), 404, "NOT_FOUND")
     assert error["message"] == f"No call has the method {method.upper()} and the path /v2/{queue}."
-
-
-def test_unknown_fields_are_named_with_their_place(http, queue):
-    body = {"task": {"httpRequest": {"uri": "x", "headrs": {}}}, "tsk": {}}
-    error = refusal(http("POST", f"/v2/{queue}/tasks", body), 400, "INVALID_ARGUMENT")
-    texts = [
-        "Unknown name \"uri\" at 'task.http_request': Cannot find field.",
-        "Unknown name \"headrs\" at 'task.http_request': Cannot find field.",
-        'Unknown name "tsk": Cannot find field.',
-    ]
-    assert error["message"] == "\n".join(f"Invalid JSON payload received. {t}" for t in texts)
-    (detail,) = error["details"]
-    assert detail["@type"] == "type.googleapis.com/google.rpc.BadRequest"
-    assert [violation["description"] for violation in detail["fieldViolations"]] == texts
-    error = refusal(http("GET", f"/v2/{queue}?nam=x"), 400, "INVALID_ARGUMENT")
-    assert 'Unknown name "nam": Cannot bind query parameter.' in error["message"]
 
 
 WRONG_BODIES = [
     ("{", "Invalid JSON payload received. Syntax error at line 1, column 2."),
     ("[]", "Invalid value (type.googleapis.com/google.cloud.tasks.v2.CreateTaskRequest), []"),
-    ("1", "CreateTaskRequest), 1"),
-    ("NaN", "NaN is not a JSON value"),
-    ("[" * 100_000, "It is nested too deeply."),
-    ("1" * 5_000, "It contains a number of too many digits."),
     ("\xff", "Invalid JSON payload received. It is not UTF-8."),
-    ('{"task": 5}', "Invalid value at 'task' (type.googleapis.com/google.cloud.tasks.v2.Task), 5"),
-    ('{"task": {"httpRequest": {"body": "te xt"}}}',
-     "Invalid value at 'task.http_request.body' (TYPE_BYTES), Base64 decoding failed for"),
-    ('{"task": {"httpRequest": {"body": "A"}}}', "Base64 decoding failed"),
-    ('{"task": {"httpRequest": {"headers": {"a": 1}}}}',
-     "Invalid value at 'task.http_request.headers[\"a\"]' (TYPE_STRING), 1"),
-    ('{"task": {"httpRequest": {"headers": []}}}',
-     "Invalid value at 'task.http_request.headers' (Map), []"),
-    ('{"task": {"httpRequest": {"url": 1}}}',
-     "Invalid value at 'task.http_request.url' (TYPE_STRING), 1"),
-    ('{"task": {"httpRequest": {"url": "\\ud800"}}}', "It contains half of a surrogate pair."),
-    ('{"\\ud800": 1}', "It contains half of a surrogate pair."),
-    ('{"task": {"\\uDC00": 1}}', "It contains half of a surrogate pair."),
-    ('{"a": 1}'.encode("utf-16").decode("latin-1"), "It is not UTF-8."),
-    ('{"\\ud83d\\ude00": 1}', 'Unknown name "\U0001f600"'),
-    ('{"task": {"httpRequest": {"httpMethod": "FETCH"}}}',
-     '(type.googleapis.com/google.cloud.tasks.v2.HttpMethod), "FETCH"'),
-    ('{"task": {"scheduleTime": "soon"}}',
-     ("Invalid value at 'task.schedule_time' (type.googleapis.com/google.protobuf.Timestamp), "
-     '"soon"')),
-    ('{"task": {"scheduleTime": 5}}', "google.protobuf.Timestamp), 5"),
-    ('{"task": {"scheduleTime": "2026-02-30T00:00:00Z"}}', "google.protobuf.Timestamp), "),
-    ('{"task": {"scheduleTime": "0001-01-01T00:00:00+23:59"}}', "google.protobuf.Timestamp), "),
-    *(
-        (f'{{"task": {{"dispatchDeadline": {each}}}}}',
-         ("Invalid value at 'task.dispatch_deadline' "
-          f"(type.googleapis.com/google.protobuf.Duration), {each}"))
-        for each in ('"5"', '" 20s"', '"+20s"', '"20s "', '"1e1s"', '"999999999999s"', "20", "[]")
-    ),
-    ('{"task": {"dispatchCount": 1e99}}', "Invalid value at 'task.dispatch_count' (TYPE_INT32), 1"),
-    *(
-        (f'{{"task": {{"httpRequest": {{"httpMethod": {each}}}}}}}',
-         ("Invalid value at 'task.http_request.http_method' "
-         f"(type.googleapis.com/google.cloud.tasks.v2.HttpMethod), {each}"))
-        for each in ("1.5", "true", "1099511627776", "[]", "{}", '" 1"')
-    ),
+    ('{"task": {"httpRequest": {"uri": "x"}}}',
+     "Unknown name \"uri\" at 'task.http_request': Cannot find field."),
     ('{"task": {"httpRequest": {"url": "http://a", "httpMethod": 99}}}',
      "HttpRequest.httpMethod has the unknown value 99."),
-    ('{"task": {"retryConfig": {"maxAttempts": true}}}', "(TYPE_INT32), true"),
-    ('{"task": {}, "task": {}}', 'Duplicate name "task".'),
-    ('{"task": {"httpRequest": {}, "http_request": {}}}',
-     "Duplicate name \"http_request\" at 'task'."),
-    ('{"task": {"httpRequest": {"headers": {"a": null}}}}', "(TYPE_STRING), null"),
-    ('{"task": {"lastAttempt": {"responseStatus": {"details": [{"@type": "x"}]}}}}',
-     ("Invalid value at 'task.last_attempt.response_status.details[0]' "
-     "(type.googleapis.com/google.protobuf.Any), ")),
-    ('{"task": {"retryConfig": {"maxAttempts": [[[[1]]]]}}}', "(TYPE_INT32), [[[[1]]]]"),
-    ('{"task": {"httpRequest": {}, "appEngineHttpRequest": {}}}', "oneof"),
-    ('{"responseView": 1e400}', "google.cloud.tasks.v2.Task.View), Infinity"),
     ('{"responseView": 9}', "response_view has the unknown value 9."),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "words"), WRONG_BODIES, ids=lambda value: ascii(value)[:40])
-def test_a_body_that_is_wrong_is_refused_with_the_reason(http, queue, body, words):
-    error = refusal(
+@pytest.mark.parametrize(("body", "text"), WRONG_BODIES, ids=lambda value: ascii(value)[:40])
+def test_a_body_that_is_wrong_is_refused_with_the_reason(http, queue, body, text):
+    error = error_of(
         http("POST", f"/v2/{queue}/tasks", body.encode("latin-1")), 400, "INVALID_ARGUMENT"
     )
-    assert words in error["message"]
-    assert "drayman" not in error["message"]
+    assert text in error["message"]
 
 
-def test_a_wrong_value_is_named_in_the_details(http, location, queue):
-    answers = {
-        ("page_size", "(TYPE_INT32)"): http("GET", f"/v2/{location}/queues?pageSize=x"),
-        ("queue.rate_limits.max_dispatches_per_second", "(TYPE_DOUBLE)"): http(
-            "PATCH", f"/v2/{queue}", {"rateLimits": {"maxDispatchesPerSecond": "x"}}
-        ),
-        ("update_mask", "(type.googleapis.com/google.protobuf.FieldMask)"): http(
-            "POST", f"/v2/{queue}:setIamPolicy", {"updateMask": ["x"]}
-        ),
-    }
-    for (field, kind), answer in answers.items():
-        error = refusal(answer, 400, "INVALID_ARGUMENT")
-        shown = '["x"]' if field == "update_mask" else '"x"'
-        assert error["message"] == f"Invalid value at '{field}' {kind}, {shown}"
-        assert error["details"][0]["fieldViolations"] == [
-            {"field": field, "description": error["message"]}
-        ]
+def test_a_wrong_value_is_named_in_the_details(http, queue):
+    body = {"rateLimits": {"maxDispatchesPerSecond": "x"}}
+    error = error_of(http("PATCH", f"/v2/{queue}", body), 400, "INVALID_ARGUMENT")
+    field = "queue.rate_limits.max_dispatches_per_second"
+    assert error["message"] == f"Invalid value at '{field}' (TYPE_DOUBLE), \"x\""
+    (detail,) = error["details"]
+    assert detail["@type"] == "type.googleapis.com/google.rpc.BadRequest"
+    assert detail["fieldViolations"] == [{"field": field, "description": error["message"]}]
 
 
-@pytest.mark.parametrize("rate", ["true", '" 1"', "[1]", "1e400", '"1e400"', '"0x1"', '"1_0"'])
-def test_a_rate_that_is_no_number_is_refused(http, queue, rate):
-    body = f'{{"rateLimits": {{"maxDispatchesPerSecond": {rate}}}}}'
-    error = refusal(http("PATCH", f"/v2/{queue}", body), 400, "INVALID_ARGUMENT")
-    assert "Invalid value at 'queue.rate_limits.max_dispatches_per_second'" in error["message"]
-
-
-@pytest.mark.parametrize("rate", ["2.5", '"2.5"', "25e-1", '"25e-1"'])
-def test_numbers_may_be_texts(http, queue, rate):
-    body = f'{{"rateLimits": {{"maxDispatchesPerSecond": {rate}, "maxConcurrentDispatches": "7"}}}}'
-    limits = http("PATCH", f"/v2/{queue}", body).json()["rateLimits"]
-    assert (limits["maxDispatchesPerSecond"], limits["maxConcurrentDispatches"]) == (2.5, 7)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {str(number): 0 for number in range(100_000)},
-        {"task": {"httpRequest": {"headers": {str(number): 0 for number in range(100_000)}}}},
-        {"task": {"lastAttempt": {"responseStatus": {"details": [0] * 100_000}}}},
-    ],
-    ids=["names", "headers", "items"],
-)
-def test_of_many_wrong_fields_some_are_named(http, queue, body):
-    answer = http("POST", f"/v2/{queue}/tasks", body)
-    error = refusal(answer, 400, "INVALID_ARGUMENT")
+def test_of_many_wrong_fields_some_are_named(http, queue):
+    answer = http("POST", f"/v2/{queue}/tasks", {str(number): 0 for number in range(100_000)})
+    error = error_of(answer, 400, "INVALID_ARGUMENT")
     assert len(error["details"][0]["fieldViolations"]) == 20
     assert len(answer.content) < 10_000
 
@@ -325,35 +209,35 @@ def test_of_many_wrong_fields_some_are_named(http, queue, body):
     ],
 )  # fmt: skip
 def test_a_path_that_is_no_call_is_not_found(http, verb, path):
-    refusal(http(verb, path), 404, "NOT_FOUND")
+    error_of(http(verb, path), 404, "NOT_FOUND")
 
 
-def test_another_version_is_said_not_to_be_served(http):
+def test_the_error_for_another_version_names_the_version_served(http):
     answer = http("GET", "/v2beta3/projects/p/locations/l/queues")
-    error = refusal(answer, 404, "NOT_FOUND")
+    error = error_of(answer, 404, "NOT_FOUND")
     assert error["message"] == "v2beta3 is not served, v2 is: paths begin with /v2/."
 
 
 @pytest.mark.parametrize("name", ["q%20", "%ff", "q%2Fr", "q%00", "%C3%A9", "a_b", "q%3Apause"])
-def test_a_name_in_a_path_that_is_none(http, location, name):
-    refusal(http("GET", f"/v2/{location}/queues/{name}"), 400, "INVALID_ARGUMENT")
+def test_a_malformed_name_in_a_path_is_refused(http, location, name):
+    error_of(http("GET", f"/v2/{location}/queues/{name}"), 400, "INVALID_ARGUMENT")
 
 
 @pytest.mark.parametrize(
-    "query", ["pageSize=x", "pageSize=99999999999", "alt=proto", "alt=media", "parent.x=1", "%ff=1",
-              "pageSize=1.5", "pageSize=1&pageSize.x=1", "&".join(["a=1"] * 1_001)]
+    "query", ["pageSize=x", "alt=proto", "alt=media", "parent.x=1", "%ff=1",
+              "&".join(["a=1"] * 1_001)]
 )  # fmt: skip
 def test_a_query_that_is_wrong_is_refused(http, location, query):
-    refusal(http("GET", f"/v2/{location}/queues?{query}"), 400, "INVALID_ARGUMENT")
+    error_of(http("GET", f"/v2/{location}/queues?{query}"), 400, "INVALID_ARGUMENT")
 
 
-def test_generic_parameters_are_no_fields(http, location):
+def test_system_parameters_are_not_taken_for_fields(http, location):
     query = "key=k&quotaUser=u&$.xgafv=2&access_token=t&oauth_token=t&uploadType=media&callback=f"
     assert http("GET", f"/v2/{location}/queues?{query}").status_code == 200
 
 
 def test_errors_carry_the_recorded_details(http, location, queue):
-    error = refusal(http("POST", f"/v2/{location}/queues", {"name": "x"}), 400, "INVALID_ARGUMENT")
+    error = error_of(http("POST", f"/v2/{location}/queues", {"name": "x"}), 400, "INVALID_ARGUMENT")
     reference = "https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues"
     assert error["details"] == [
         {
@@ -367,7 +251,7 @@ def test_errors_carry_the_recorded_details(http, location, queue):
         }
     ]
     task = {"name": f"{queue}/tasks/a b", "httpRequest": {"url": "http://a"}}
-    error = refusal(http("POST", f"/v2/{queue}/tasks", {"task": task}), 400, "INVALID_ARGUMENT")
+    error = error_of(http("POST", f"/v2/{queue}/tasks", {"task": task}), 400, "INVALID_ARGUMENT")
     assert error["details"][0]["links"] == [
         {"description": "Definition of task ID", "url": f"{reference}.tasks#Task.FIELDS.name"}
     ]
@@ -404,7 +288,7 @@ def test_a_compressed_body_is_read(http, queue, encoding, in_chunks):
 @pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, br", "x" * 5_000])
 def test_another_coding_is_refused_by_name(http, queue, encoding):
     answer = http("POST", f"/v2/{queue}/tasks", b"{}", headers={"Content-Encoding": encoding})
-    error = refusal(answer, 400, "INVALID_ARGUMENT")
+    error = error_of(answer, 400, "INVALID_ARGUMENT")
     assert error["message"] == (
         f'The Content-Encoding "{encoding[:100]}" is not supported, gzip is.'
     )
@@ -420,14 +304,14 @@ GZIP = gzip.compress(b'{"task": {"httpRequest": {"url": "http://a"}}}')
 )
 def test_a_body_that_is_not_one_gzip_member_is_refused(http, queue, body):
     answer = http("POST", f"/v2/{queue}/tasks", body, headers={"Content-Encoding": "gzip"})
-    error = refusal(answer, 400, "INVALID_ARGUMENT")
+    error = error_of(answer, 400, "INVALID_ARGUMENT")
     assert error["message"] == "The body is not valid gzip, which its Content-Encoding names."
 
 
 def test_a_bomb_is_refused(http, queue):
     bomb = gzip.compress(bytes(REQUEST_SIZE + 1))
     answer = http("POST", f"/v2/{queue}/tasks", bomb, headers={"Content-Encoding": "gzip"})
-    error = refusal(answer, 400, "INVALID_ARGUMENT")
+    error = error_of(answer, 400, "INVALID_ARGUMENT")
     assert error["message"] == f"Request payload size exceeds the limit: {REQUEST_SIZE} bytes."
 
 

@@ -48,25 +48,10 @@ def test_an_http_task_is_stored_with_its_defaults(client, queue, server):
     assert task == client.get_task(request={"name": task.name, "response_view": FULL})
 
 
-def test_an_app_engine_task_is_stored_with_its_defaults(client, queue):
-    task = create(client, queue, FULL, app_engine_http_request={"body": b"four"})
-    request = task.app_engine_http_request
-    assert request.http_method is tasks_v2.HttpMethod.POST
-    assert request.relative_uri == "/"
-    assert dict(request.headers) == {
-        "User-Agent": "AppEngine-Google; (+http://code.google.com/appengine)",
-        "Content-Type": "application/octet-stream",
-        "Content-Length": "4",
-    }
-    assert request.app_engine_routing.host.endswith(".r.appspot.com")
+def test_an_app_engine_task_shows_its_host(client, queue):
+    task = create(client, queue, app_engine_http_request={"body": b"four"})
+    assert task.app_engine_http_request.app_engine_routing.host.endswith(".r.appspot.com")
     assert "dispatch_deadline" not in task
-
-
-def test_a_content_type_of_the_callers_own_stays(client, queue):
-    given = {"body": b"{}", "headers": {"content-type": "application/json"}}
-    task = create(client, queue, app_engine_http_request=given)
-    assert task.app_engine_http_request.headers["content-type"] == "application/json"
-    assert "Content-Type" not in task.app_engine_http_request.headers
 
 
 @pytest.mark.parametrize("kind", ["http_request", "app_engine_http_request"])
@@ -75,13 +60,13 @@ def test_basic_views_withhold_the_body_alone(client, queue, kind):
     if kind == "http_request":
         request["url"] = URL
     task = create(client, queue, **{kind: request})
-    seen = [
+    tasks = [
         task,
         client.get_task(name=task.name),
         client.get_task(request={"name": task.name, "response_view": BASIC}),
         *client.list_tasks(parent=queue),
     ]
-    for shown in seen:
+    for shown in tasks:
         assert shown.view is BASIC
         assert getattr(shown, kind).body == b""
         assert getattr(shown, kind).headers["a"] == "b"
@@ -90,55 +75,13 @@ def test_basic_views_withhold_the_body_alone(client, queue, kind):
     assert getattr(full, kind).body == b"secret"
 
 
-def test_output_only_fields_are_ignored(client, queue):
-    given = {
-        "http_request": {"url": URL},
-        "create_time": {"seconds": 5},
-        "dispatch_count": 4,
-        "response_count": 3,
-        "first_attempt": {"dispatch_time": {"seconds": 5}},
-        "last_attempt": {"dispatch_time": {"seconds": 5}},
-        "view": FULL,
-    }
-    task = client.create_task(parent=queue, task=given)
-    assert task.create_time.year > 2000
-    assert (task.dispatch_count, task.response_count) == (0, 0)
-    assert "first_attempt" not in task
-    assert "last_attempt" not in task
-    assert task.view is BASIC
-
-
-def test_schedule_times_keep_microseconds_and_past_ones_become_now(client, queue, server):
+def test_a_past_schedule_time_becomes_now_and_a_later_one_keeps_its_microseconds(
+    client, queue, server
+):
     now = server.clock.now()
     later = create(client, queue, schedule_time=moment(now + HOUR + 7))
     assert later.schedule_time == moment(now + HOUR + 7)
     assert create(client, queue, schedule_time=moment(now - DAY)).schedule_time == moment(now)
-    edge = create(client, queue, schedule_time=moment(now + 30 * DAY))
-    assert edge.schedule_time == moment(now + 30 * DAY)
-
-
-def test_deadlines_are_cut_to_milliseconds(client, queue):
-    deadline = datetime.timedelta(seconds=20, microseconds=1_999)
-    task = create(client, queue, dispatch_deadline=deadline)
-    assert task.dispatch_deadline == datetime.timedelta(seconds=20, milliseconds=1)
-
-
-def test_what_the_real_service_accepts_is_accepted(client, queue):
-    create(client, queue, http_request={"url": "http://example.com/%zz"})
-    hour = datetime.timedelta(hours=1)
-    create(client, queue, app_engine_http_request={}, dispatch_deadline=hour)
-
-
-def test_a_task_of_the_largest_size_fits_and_a_few_bytes_more_do_not(client, queue, refused):
-    def stored(size):
-        request = {"url": URL, "body": b"x" * size}
-        return create(client, queue, FULL, name=f"{queue}/tasks/t{size}", http_request=request)
-
-    small = tasks_v2.Task.pb(stored(900_000))
-    small.ClearField("view")  # which is not stored
-    most = (1 << 20) - 7 - (small.ByteSize() - 900_000)
-    assert len(stored(most - 8).http_request.body) == most - 8
-    refused("INVALID_ARGUMENT", "Task size too large", stored, most + 8)
 
 
 def test_tasks_are_listed_in_order_of_creation_a_page_at_a_time(client, queue):
@@ -227,11 +170,6 @@ def test_tasks_of_a_running_queue_are_delivered(client, location, worker, server
 
 
 def test_a_page_token_of_another_kind_is_refused(client, queue, server, refused):
-    for position in ("x", "-1", "9" * 30, "", "\u0661"):
-        token = pages.token(queue, position, server.clock.now())
-        request = {"parent": queue, "page_token": token}
-        if position:
-            words = "Invalid page_token: it is malformed, or was issued for another request."
-            refused("INVALID_ARGUMENT", words, client.list_tasks, request)
-        else:
-            assert list(client.list_tasks(request)) == []
+    token = pages.token(queue, "x", server.clock.now())
+    message = "Invalid page_token: it is malformed, or was issued for another request."
+    refused("INVALID_ARGUMENT", message, client.list_tasks, {"parent": queue, "page_token": token})

@@ -108,7 +108,7 @@ class World:
         request = {"relative_uri" if app_engine else "url": url, **fields}
         token = {key: request.pop(key) for key in ("oidc_token", "oauth_token") if key in request}
         message = types.Task.pb()(**{kind: request}, **of_task)
-        new = tasks.accept(queue, message, self.now, self.limits.task)
+        new = tasks.parse(queue, message, self.now, self.limits.task)
         if token:
             stored = tasks.Message.FromString(new.request)
             stored.MergeFrom(tasks.Message(http_request=token))

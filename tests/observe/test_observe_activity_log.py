@@ -80,7 +80,7 @@ async def recorded():
 
 def task(task_id="t", url="https://a.example/", delay=0, key=None):
     message = types.Task.pb()(http_request={"url": url})
-    request = tasks.accept(QUEUE, message, NOW, TaskLimits()).request
+    request = tasks.parse(QUEUE, message, NOW, TaskLimits()).request
     if key:
         request = TaskCipher({key: b"k" * 32}).seal(key, request)
     return Task(f"{QUEUE}/tasks/{task_id}", NOW, NOW + delay, request)

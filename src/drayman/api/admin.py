@@ -234,7 +234,7 @@ def _code(text: str | None) -> Code | None:
 def _show(context: Context, letter: DeadLetter, view: int) -> dict[str, Any]:
     task = context.encryption.open(letter.task, view)
     return {
-        "task": protojson.render(tasks.show(task, view)),
+        "task": protojson.render(tasks.encode(task, view)),
         "time": times.text(letter.time),
         "reason": letter.reason,
         "answer": letter.response_body,

@@ -89,7 +89,7 @@ def _accept(context: Context, parent: str, request: Any, now: Micros) -> NewTask
     if not request.HasField("task"):
         return errors.invalid_field("CreateTaskRequest.task", "is required.")
     try:
-        return tasks.accept(parent, request.task, now, context.limits.task)
+        return tasks.parse(parent, request.task, now, context.limits.task)
     except ServiceError as error:
         return error
 

@@ -13,7 +13,7 @@ from drayman.api import tasks as task_calls
 from drayman.api.context import Context
 from drayman.core import errors, names
 from drayman.tasks_v2 import types
-from drayman.wire import deliveries, protojson, tasks
+from drayman.wire import deliveries, json_values, protojson, tasks
 
 PATH = re.compile(r"(projects/[^/]+/locations/[^/]+/queues/[^/]+)/tasks(?:/([^/]*))?:buffer")
 """A queue and a task's id, which may be absent or empty: gcloud sends ``/tasks/:buffer``."""
@@ -45,9 +45,9 @@ async def buffer_task(
     if kind:
         message.http_request.headers["Content-Type"] = kind
     now = context.clock.now()
-    new = tasks.accept(queue, message, now, context.limits.task)
+    new = tasks.parse(queue, message, now, context.limits.task)
     created = await task_calls.create(context, queue, new, now)
-    return tasks.show(context.encryption.open(created, tasks.BASIC), tasks.BASIC)
+    return tasks.encode(context.encryption.open(created, tasks.BASIC), tasks.BASIC)
 
 
 def _opened(body: bytes, content_type: str) -> tuple[bytes, str]:
@@ -64,7 +64,7 @@ def _opened(body: bytes, content_type: str) -> tuple[bytes, str]:
             and set(wrapped) <= _HTTP_BODY
         ):
             data = wrapped.get("data", "")
-            if not protojson.is_base64(data):
+            if not json_values.is_base64(data):
                 raise errors.invalid_field("body.data", "must be a text of base64.")
-            return protojson.from_base64(data), kind
+            return json_values.from_base64(data), kind
     return body, content_type

@@ -12,7 +12,7 @@ from drayman.core import queue as queue_changes
 from drayman.core.events import QueueAction, QueueChanged
 from drayman.core.queue import Change, Queue, State
 from drayman.tasks_v2 import types
-from drayman.wire import filters, pages, queues
+from drayman.wire import pages, queue_filter, queues
 
 _CHUNK = 500
 """So many queues are read at a time."""
@@ -24,7 +24,7 @@ _ListResponse = types.ListQueuesResponse.pb()
 async def list_queues(context: Context, request: Any) -> Any:
     """ListQueues: those that the filter wants, in the order of their names, a page at a time."""
     parent = names.location("parent", request.parent)
-    wanted = filters.of_queues(request.filter)
+    selects = queue_filter.parse(request.filter)
     now, size = context.clock.now(), pages.size(request.page_size, limits.QUEUES_PAGE)
     scope = f"{parent}\n{request.filter}"
     after = pages.cursor(scope, request.page_token, now)
@@ -32,13 +32,13 @@ async def list_queues(context: Context, request: Any) -> Any:
     chunk = _CHUNK if request.filter else min(size + 1, _CHUNK)
     weight = 0
     async for queue in _past(context, parent, after, chunk):
-        if request.filter and not filters.wants(wanted, queue):
+        if request.filter and not queue_filter.matches(selects, queue):
             continue
         weight += len(queue.settings) + _WEIGHT
         if len(response.queues) == size or (response.queues and weight > limits.PAGE_BYTES):
             response.next_page_token = pages.token(scope, response.queues[-1].name, now)
             break
-        response.queues.append(queues.show(queue))
+        response.queues.append(queues.encode(queue))
     return response
 
 
@@ -55,14 +55,14 @@ async def _past(context: Context, parent: str, after: str, chunk: int) -> AsyncI
 
 async def get_queue(context: Context, request: Any) -> Any:
     """GetQueue."""
-    return queues.show(await context.store.get_queue(names.queue("name", request.name)))
+    return queues.encode(await context.store.get_queue(names.queue("name", request.name)))
 
 
 async def create_queue(context: Context, request: Any) -> Any:
     """CreateQueue: the response shows the defaults filled in."""
     parent = names.new_parent(request.parent)
     name = names.new_queue(parent, request.queue.name)
-    queue = queues.accept(request.queue, name, context.limits.queue)
+    queue = queues.parse(request.queue, name, context.limits.queue)
     return await _change(context, name, queue_changes.creation(queue), QueueAction.CREATED)
 
 
@@ -78,7 +78,7 @@ async def update_queue(context: Context, request: Any) -> Any:
 
     queue = await queue_updates.update(context, name, compute)
     context.emit(QueueChanged(name, QueueAction.UPDATED, context.clock.now()))
-    return queues.show(queue)
+    return queues.encode(queue)
 
 
 async def delete_queue(context: Context, request: Any) -> Any:
@@ -94,7 +94,7 @@ async def purge_queue(context: Context, request: Any) -> Any:
     name, now = names.queue("name", request.name), context.clock.now()
     queue = await context.store.purge_queue(name, now)
     context.emit(QueueChanged(name, QueueAction.PURGED, now))
-    return queues.show(queue)
+    return queues.encode(queue)
 
 
 async def pause_queue(context: Context, request: Any) -> Any:
@@ -122,4 +122,4 @@ async def _change(
     now = context.clock.now()
     queue = await context.store.update_queue(name, change, now, reset_pressure=reset_pressure)
     context.emit(QueueChanged(name, action, now))
-    return queues.show(queue)
+    return queues.encode(queue)

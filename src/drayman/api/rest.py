@@ -15,11 +15,11 @@ from google.protobuf import empty_pb2
 
 from drayman.api import buffer, calls
 from drayman.api.context import Context
-from drayman.core import errors, partial
+from drayman.core import errors
 from drayman.core.errors import ServiceError
 from drayman.core.status import HTTP_STATUS
 from drayman.tasks_v2 import rpcs
-from drayman.wire import details, protojson
+from drayman.wire import details, field_selection, protojson
 
 VERSION = "/v2/"
 
@@ -79,7 +79,7 @@ class _Style:
 
     integers: bool = False
     pretty: bool = True
-    fields: partial.Mask = dataclasses.field(default_factory=dict)
+    fields: field_selection.Selection = dataclasses.field(default_factory=dict)
 
 
 def _route(rpc: rpcs.Rpc) -> _Route:
@@ -105,7 +105,7 @@ async def answer(context: Context, request: RestRequest) -> RestResponse:
         request = dataclasses.replace(request, verb=_verb(request, parameters))
         style = _style(parameters)
         value = await _answer(context, request, parameters, style)
-        return RestResponse(200, _text(partial.apply(style.fields, value), style))
+        return RestResponse(200, _text(field_selection.apply(style.fields, value), style))
     except ServiceError as error:
         return error_response(error, pretty=style.pretty)
 
@@ -221,7 +221,7 @@ def _style(parameters: dict[str, list[str]]) -> _Style:
     return _Style(
         integers="enum-encoding=int" in options,
         pretty=pretty.lower() not in {"false", "0"},
-        fields=partial.parse(fields) if fields else {},
+        fields=field_selection.parse(fields) if fields else {},
     )
 
 

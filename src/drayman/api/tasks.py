@@ -22,7 +22,7 @@ async def create_task(context: Context, request: Any) -> Any:
     if not request.HasField("task"):
         raise errors.invalid_field("CreateTaskRequest.task", "is required.")
     now = context.clock.now()
-    task = tasks.accept(parent, request.task, now, context.limits.task)
+    task = tasks.parse(parent, request.task, now, context.limits.task)
     return _show(context, await create(context, parent, task, now), view)
 
 
@@ -82,4 +82,4 @@ async def run_task(context: Context, request: Any) -> Any:
 
 
 def _show(context: Context, task: Task, view: int) -> Any:
-    return tasks.show(context.encryption.open(task, view), view)
+    return tasks.encode(context.encryption.open(task, view), view)

@@ -1,4 +1,4 @@
-"""A queue as the rest of the server sees it, and the rules of its settings."""
+"""A queue as the rest of the server sees it."""
 
 import dataclasses
 import enum
@@ -7,7 +7,6 @@ from typing import Any
 
 from drayman.core import errors
 from drayman.core.clock import HOUR, MILLISECOND, Micros
-from drayman.core.limits import QueueLimits
 
 
 class State(enum.IntEnum):
@@ -120,44 +119,3 @@ def burst_of(rate: float) -> int:
     0.25/s: 10) fit a fifth of the rate and at least ten.
     """
     return max(10, int(rate / 5))
-
-
-def rate_limits(rate: float, concurrency: int, limits: QueueLimits) -> RateLimits:
-    """Return checked rate limits; zero means the default, as proto3 cannot tell them apart."""
-    _at_least_zero("RateLimits.maxDispatchesPerSecond", rate)
-    _at_most("RateLimits.maxDispatchesPerSecond", rate, limits.max_dispatches_per_second)
-    _at_least_zero("RateLimits.maxConcurrentDispatches", concurrency)
-    _at_most("RateLimits.maxConcurrentDispatches", concurrency, limits.max_concurrent_dispatches)
-    default = RateLimits()
-    rate = rate or default.max_dispatches_per_second
-    return RateLimits(rate, burst_of(rate), concurrency or default.max_concurrent_dispatches)
-
-
-def check_retry_config(config: RetryConfig) -> RetryConfig:
-    """Return ``config`` if it can work; InvalidArgument names the field otherwise."""
-    if config.max_attempts < -1:
-        raise errors.InvalidArgument("RetryConfig.maxAttempts must be greater or equal to -1.")
-    _at_least_zero("RetryConfig.minBackoff", config.min_backoff)
-    _at_least_zero("RetryConfig.maxDoublings", config.max_doublings)
-    # Those above are recorded, without details; these are ours.
-    for field, value in (
-        ("RetryConfig.maxRetryDuration", config.max_retry_duration),
-        ("RetryConfig.maxBackoff", config.max_backoff),
-    ):
-        if value < 0:
-            raise errors.invalid_field(field, "cannot be negative.")
-    if config.min_backoff > config.max_backoff:
-        raise errors.InvalidArgument(
-            "RetryConfig.minBackoff must be less than or equal to RetryConfig.maxBackoff."
-        )
-    return config
-
-
-def _at_least_zero(field: str, value: float) -> None:
-    if not value >= 0:  # also true of NaN
-        raise errors.InvalidArgument(f"{field} cannot be negative.")
-
-
-def _at_most(field: str, value: float, limit: float) -> None:
-    if value > limit:
-        raise errors.InvalidArgument(f"{field} must be less than or equal to {limit:.15g}.")

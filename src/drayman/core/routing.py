@@ -1,7 +1,7 @@
-"""What a queue changes of its tasks' deliveries: its HTTP target and its App Engine routing.
+"""How a queue changes where its tasks are delivered: its HTTP target and App Engine routing.
 
-It is applied at each dispatch, so that it holds for tasks that were queued before it was set
-(API text, Queue.http_target).
+Both apply at each dispatch, thus also to tasks that were created before they were set (API text,
+Queue.http_target).
 """
 
 import dataclasses
@@ -21,11 +21,11 @@ class UriOverride:
     Attributes:
         scheme: "http" or "https".
         host: The host name.
-        port: The port; 0 takes the port away.
-        path: The path; empty takes it away.
-        query: The query without its "?"; empty takes it away.
-        always: Whether parts that the task's URL has are replaced; if not, only those that it
-            lacks are filled in.
+        port: The port; 0 removes the port.
+        path: The path; empty removes it.
+        query: The query without its "?"; empty removes it.
+        always: Whether the parts replace those of the task's URL; if not, they only fill in
+            parts that it lacks.
     """
 
     scheme: str | None = None
@@ -38,13 +38,13 @@ class UriOverride:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class HttpTarget:
-    """What a queue sets for the HTTP requests of its tasks.
+    """The overrides of a queue for the HTTP requests of its tasks.
 
     Attributes:
         uri: Parts of the URL.
-        method: The method, None for the task's own.
-        headers: Headers that replace those of the same name, or are added.
-        token: The token that replaces the task's and any Authorization header.
+        method: The HTTP method; None leaves the task's.
+        headers: Headers that replace the task's headers of the same name, or are added.
+        token: The token that replaces the task's token and any Authorization header.
     """
 
     uri: UriOverride = UriOverride()
@@ -54,32 +54,32 @@ class HttpTarget:
 
 
 def apply(override: HttpTarget, target: Target) -> Target:
-    """Return where a task goes in a queue with an HTTP target."""
+    """Return the target of a task with the overrides of its queue applied."""
     method = override.method or target.method
-    changed = {name.lower() for name in override.headers}
-    kept = {name: value for name, value in target.headers.items() if name.lower() not in changed}
-    keeps_body = override.method is None or method in METHODS_WITH_BODY[Kind.HTTP]
+    overridden = {name.lower() for name in override.headers}
+    headers = {
+        name: value for name, value in target.headers.items() if name.lower() not in overridden
+    }
+    has_body = override.method is None or method in METHODS_WITH_BODY[Kind.HTTP]
     return dataclasses.replace(
         target,
         url=url(override.uri, target.url),
         method=method,
-        # A method that carries no body makes the task's body go unused (API text).
-        body=target.body if keeps_body else b"",
-        headers=kept | dict(override.headers),
+        # The body is ignored when the method allows none (API text).
+        body=target.body if has_body else b"",
+        headers=headers | dict(override.headers),
         token=override.token or target.token,
     )
 
 
-def url(override: UriOverride, of_task: str) -> str:
-    """Return a task's URL with the parts that a queue sets."""
-    match = _URI.fullmatch(of_task)
+def url(override: UriOverride, task_url: str) -> str:
+    """Return the URL of a task with the parts that its queue sets."""
+    match = _URI.fullmatch(task_url)
     scheme, authority, path, query = match.groups() if match else ("", "", "", None)
     host, port = _split(authority)
 
-    def pick(given: str | None, own: str | None) -> str | None:
-        if given is None or (own and not override.always):
-            return own
-        return given
+    def pick(new: str | None, old: str | None) -> str | None:
+        return old if new is None or (old and not override.always) else new
 
     scheme = pick(override.scheme, scheme) or "https"
     host = pick(override.host, host) or ""
@@ -87,17 +87,19 @@ def url(override: UriOverride, of_task: str) -> str:
     path = pick(override.path, "" if path == "/" and not override.always else path) or ""
     query = pick(override.query, query)
     authority = host if port in {None, "", "0"} else f"{host}:{port}"
-    path = path.replace("?", "%3F").replace("#", "%23")  # what a queue sets is a path throughout
+    path = path.replace("?", "%3F").replace(
+        "#", "%23"
+    )  # part of the path, not the start of the next part
     query = query and query.replace("#", "%23")
     path = path if not path or path.startswith("/") else f"/{path}"
     return f"{scheme}://{authority}{path}{f'?{query}' if query else ''}"
 
 
 def app_engine_bases(service: str, version: str, instance: str) -> Iterator[str]:
-    """Yield the names under which the place of an App Engine target may be configured.
+    """Yield the names under which the base URL of an App Engine service may be configured.
 
-    The most exact first: ``instance.version.service``, ``version.service``, ``service``, and
-    the empty name for all others.
+    The most specific comes first: ``instance.version.service``, ``version.service``, ``service``,
+    then the empty name, which stands for all others.
     """
     parts = [instance, version, service or "default"]
     for start in range(len(parts)):

@@ -1,10 +1,8 @@
-"""A task as the rest of the server sees it, and the rules of its times."""
+"""A task as the rest of the server sees it."""
 
 import dataclasses
-import datetime
 
-from drayman.core import errors, limits
-from drayman.core.clock import HOUR, SECOND, Micros
+from drayman.core.clock import Micros
 from drayman.core.status import Code
 
 
@@ -70,48 +68,3 @@ class Task:
     previous_response: int | None = None
     first_dispatch_time: Micros | None = None
     last_attempt: Attempt | None = None
-
-
-def check_schedule_time(wanted: Micros | None, now: Micros, horizon: Micros) -> Micros:
-    """Return when a task is due: absent or past means now; too far ahead is InvalidArgument."""
-    if wanted is None or wanted < now:
-        return now
-    if wanted > now + horizon:
-        raise errors.InvalidArgument(
-            f"The Task.scheduleTime, {_in_words(wanted)}, is too far in the future. Schedule "
-            f"time must be no more than {horizon // HOUR}h in the future."
-        )
-    return wanted
-
-
-def check_deadline(
-    deadline: Micros | None, allowed: tuple[Micros, Micros], default: Micros | None
-) -> Micros | None:
-    """Return how long an attempt may take, in whole milliseconds; absent or 0 is the default."""
-    if not deadline:
-        return default
-    low, high = allowed
-    if not low <= deadline <= high:
-        shown = "[15s, 30m]" if allowed == limits.HTTP_DEADLINE_RANGE else "[15s, 24h15s]"
-        raise errors.InvalidArgument(f"Task.dispatchDeadline must be between {shown}.")
-    return deadline // 1000 * 1000
-
-
-def _in_words(moment: Micros) -> str:
-    # As the real service prints it: in US Pacific time.
-    try:
-        when = datetime.datetime.fromtimestamp(moment // SECOND, tz=datetime.UTC)
-        return when.astimezone(_pacific(when)).isoformat()
-    except (OverflowError, ValueError, OSError):
-        return f"{moment // SECOND} s after 1970"
-
-
-def _pacific(when: datetime.datetime) -> datetime.timezone:
-    """Return the zone of US Pacific time: the rules since 2007, which need no database."""
-    summer = _sunday(when.year, 3, 8, 10) <= when < _sunday(when.year, 11, 1, 9)
-    return datetime.timezone(datetime.timedelta(hours=-7 if summer else -8))
-
-
-def _sunday(year: int, month: int, earliest: int, hour: int) -> datetime.datetime:
-    day = datetime.datetime(year, month, earliest, hour, tzinfo=datetime.UTC)
-    return day + datetime.timedelta(days=6 - day.weekday())

@@ -1,4 +1,4 @@
-"""What a dispatcher must know of a stored task: its own message and its queue's, opened."""
+"""Stored tasks, decoded for dispatch: target, retry policy and sampling ratio."""
 
 import functools
 from typing import Any, NamedTuple
@@ -9,23 +9,20 @@ from drayman.core.queue import Queue, RetryConfig
 from drayman.core.routing import HttpTarget, UriOverride
 from drayman.core.task import Task
 from drayman.tasks_v2 import types
-from drayman.wire import retries, tasks, times
+from drayman.wire import retries, rules, targets, tasks, times
 
 _Queue = types.Queue.pb()
 _Uri: Any = types.UriOverride
-_Method: Any = types.HttpMethod
-_METHODS = {method.value: method.name for method in _Method}
-_SCHEMES = {int(_Uri.Scheme.HTTP): "http", int(_Uri.Scheme.HTTPS): "https"}
 _IF_NOT_EXISTS = int(_Uri.UriOverrideEnforceMode.IF_NOT_EXISTS)
 
 
 class Delivery(NamedTuple):
-    """What a dispatcher must know of a stored task.
+    """How a stored task is delivered.
 
     Attributes:
-        target: Where and how it is delivered.
-        retry_config: The policy that applies to it.
-        sampling_ratio: Which part of its queue's attempts is kept.
+        target: Where and how it is delivered, with the queue's overrides applied.
+        retry_config: Its retry policy: its own over its queue's.
+        sampling_ratio: The share of its queue's operations that is logged, 0 to 1.
     """
 
     target: Target
@@ -34,7 +31,7 @@ class Delivery(NamedTuple):
 
 
 class _Settings(NamedTuple):
-    """What a queue's settings change of its tasks' deliveries."""
+    """The settings of a queue that change how its tasks are delivered."""
 
     http_target: HttpTarget | None
     sampling_ratio: float
@@ -42,7 +39,7 @@ class _Settings(NamedTuple):
 
 
 def open_(queue: Queue, task: Task) -> Delivery:
-    """Open a stored task for its dispatcher."""
+    """Decode a stored task and the settings of its queue."""
     message = tasks.Message.FromString(task.request)
     settings = _settings(queue.settings)
     config = queue.retry_config
@@ -58,18 +55,18 @@ def open_(queue: Queue, task: Task) -> Delivery:
 
 
 def sampling_ratio(queue: Queue) -> float:
-    """Return which part of a queue's operations is logged."""
+    """Return the share of a queue's operations that is logged, 0 to 1."""
     return _settings(queue.settings).sampling_ratio
 
 
 def unopened(queue: Queue, retry_config: RetryConfig | None = None) -> Delivery:
-    """Return what stands in for a task that cannot be opened."""
+    """Return a placeholder for a task that cannot be decoded, or decrypted."""
     target = Target(Kind.HTTP, "", "", {}, b"", limits.HTTP_DEADLINE_DEFAULT)
     return Delivery(target, retry_config or queue.retry_config, 0.0)
 
 
 def url_of(queue: Queue) -> str:
-    """Return the URL that a queue gives to tasks that have none, "" if it has no host for them."""
+    """Return the URL that a queue sets for tasks without one; "" if the queue sets no host."""
     target = _settings(queue.settings).http_target
     return routing.url(target.uri, "") if target and target.uri.host else ""
 
@@ -78,7 +75,7 @@ def _http(message: Any) -> Target:
     request = message.http_request
     return Target(
         kind=Kind.HTTP,
-        method=_METHODS[request.http_method],
+        method=rules.METHODS[request.http_method],
         url=request.url,
         headers=dict(request.headers),
         body=request.body,
@@ -94,7 +91,7 @@ def _app_engine(message: Any, settings: _Settings) -> Target:
     chosen = settings.routing or (own.service, own.version, own.instance)
     return Target(
         kind=Kind.APP_ENGINE,
-        method=_METHODS[request.http_method],
+        method=rules.METHODS[request.http_method],
         url=request.relative_uri,
         headers=dict(request.headers),
         body=request.body,
@@ -124,7 +121,7 @@ def _http_target(message: Any) -> HttpTarget:
     headers = {each.header.key: each.header.value for each in message.header_overrides}
     return HttpTarget(
         uri=_uri(message.uri_override),
-        method=_METHODS[message.http_method] if message.http_method else None,
+        method=rules.METHODS[message.http_method] if message.http_method else None,
         headers=headers,
         token=_token(message),
     )
@@ -132,7 +129,7 @@ def _http_target(message: Any) -> HttpTarget:
 
 def _uri(message: Any) -> UriOverride:
     return UriOverride(
-        scheme=_SCHEMES.get(message.scheme),
+        scheme=targets.SCHEMES.get(message.scheme),
         host=message.host or None,
         port=message.port if message.HasField("port") else None,
         path=message.path_override.path if message.HasField("path_override") else None,

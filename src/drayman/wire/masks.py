@@ -7,10 +7,12 @@ from drayman.core import errors
 
 
 def apply(paths: Sequence[str], source: Any, target: Any) -> None:
-    """Make the fields of ``target`` that the paths name what they are in ``source``.
+    """Copy the fields that the paths name from ``source`` to ``target``.
 
-    A field that ``source`` does not have is cleared, also below a message it does not have.
-    InvalidArgument names a path that leads nowhere.
+    A field that is unset in ``source``, or lies below an unset message, is cleared in ``target``.
+
+    Raises:
+        InvalidArgument: A path names no field; the message has the path.
     """
     for path in paths:
         _apply(path, path.split("."), source, target)

@@ -31,7 +31,7 @@ def show(result: BatchResult) -> Any:
         response, metadata, states = _CreateResponse(), _CreateMetadata(), _CreateState
         for view, task in zip(result.views, result.results, strict=True):
             if isinstance(task, Task):
-                response.tasks.append(tasks.show(task, view))
+                response.tasks.append(tasks.encode(task, view))
     return _operation(result, metadata, states, failed, response)
 
 

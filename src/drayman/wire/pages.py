@@ -1,7 +1,8 @@
-"""Page tokens: opaque to clients, bound to the list they continue, good for two hours.
+"""Page tokens: opaque to clients, bound to the list they continue, valid for two hours.
 
-Their digest finds tokens that were changed or mixed up. It is no signature: who makes a token of
-their own reads no more than the list shows anyway.
+A token holds its expiry, the position after which the next page starts, and a digest of both and
+of the list. The digest detects tokens that were altered or used with another list. It is not a
+signature and need not be: a forged token reads nothing that the list does not show.
 """
 
 import base64
@@ -13,27 +14,28 @@ from drayman.core import errors
 from drayman.core.clock import HOUR, SECOND, Micros
 
 LIFETIME: Micros = 2 * HOUR
-_DIGEST = 12
+_DIGEST_SIZE = 12
 _NUMBER = re.compile(r"[0-9]{1,19}")
 _LARGEST = (1 << 63) - 1
 
 
 def token(scope: str, cursor: str, now: Micros) -> str:
-    """Return the token that continues the list ``scope`` past ``cursor``."""
+    """Return the token for the page of the list ``scope`` that starts after ``cursor``."""
     content = f"{(now + LIFETIME) // SECOND}:{cursor}".encode()
     return base64.urlsafe_b64encode(_digest(scope, content) + content).decode()
 
 
 def cursor(scope: str, page_token: str, now: Micros) -> str:
-    """Return where a token continues the list ``scope``, "" for the first page.
+    """Return the position that a token holds; "" without a token, for the first page.
 
-    InvalidArgument when the token is none, is of another list, or is too old.
+    Raises:
+        InvalidArgument: The token is malformed, belongs to another list, or has expired.
     """
     if not page_token:
         return ""
     try:
         raw = base64.b64decode(page_token.encode(), altchars=b"-_", validate=True)
-        digest, content = raw[:_DIGEST], raw[_DIGEST:]
+        digest, content = raw[:_DIGEST_SIZE], raw[_DIGEST_SIZE:]
         expiry, separator, position = content.decode().partition(":")
         valid = bool(separator) and hmac.compare_digest(digest, _digest(scope, content))
         expired = int(expiry) * SECOND < now
@@ -47,7 +49,7 @@ def cursor(scope: str, page_token: str, now: Micros) -> str:
 
 
 def number(scope: str, page_token: str, now: Micros) -> int:
-    """Return where a token continues a list whose positions are numbers, 0 for the first page."""
+    """Return the position that a token holds as a number; 0 for the first page."""
     position = cursor(scope, page_token, now) or "0"
     if not _NUMBER.fullmatch(position) or int(position) > _LARGEST:
         raise _foreign()
@@ -55,7 +57,7 @@ def number(scope: str, page_token: str, now: Micros) -> int:
 
 
 def size(page_size: int, limit: int) -> int:
-    """Return how many items a page may have; zero means the limit. InvalidArgument."""
+    """Return the most items of a page; 0 means the limit. InvalidArgument if negative."""
     if page_size < 0:
         raise errors.invalid_field("page_size", "cannot be negative.")
     return min(page_size or limit, limit)
@@ -68,4 +70,4 @@ def _foreign() -> errors.InvalidArgument:
 
 
 def _digest(scope: str, content: bytes) -> bytes:
-    return hashlib.sha256(scope.encode() + b"\0" + content).digest()[:_DIGEST]
+    return hashlib.sha256(scope.encode() + b"\0" + content).digest()[:_DIGEST_SIZE]

@@ -1,10 +1,11 @@
-"""Messages as JSON, by the rules of protobuf, in the words of the real service when refused."""
+"""Messages as JSON (ProtoJSON), with the error texts of the real service.
 
-import base64
+The reader is written by hand: docs/decisions/0020 compares it with ``json_format``.
+"""
+
 import json
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
@@ -12,31 +13,22 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
 from drayman.core import errors
-from drayman.wire import google_descriptors
+from drayman.wire import google_descriptors, json_values
 
-VIOLATIONS = 20
-"""So many wrong fields are named at most: an answer may not grow as the request does."""
+MAX_VIOLATIONS = 20
+"""The most wrong fields that an error names: a response must not grow with the request."""
 
 _PREFIX = "Invalid JSON payload received."
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
-_INTEGER = re.compile(r"-?[0-9]{1,20}")
-_DOUBLE = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|NaN|-?Infinity")
-_TIMESTAMP = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
-)
-_DURATION = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?s")
 _SHOWN = 100
 
 
 def decode(body: bytes) -> Any:
-    """Return the JSON value of a body; an empty one means ``{}``. InvalidArgument."""
+    """Return the JSON value of a body; an empty body means ``{}``. InvalidArgument if malformed."""
     if not body.strip():
         return {}
     try:
-        value = json.loads(
-            body.decode(), parse_constant=_no_constant, object_pairs_hook=_without_repetition
-        )
+        value = json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_unique)
         if _SURROGATE.search(body):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError:
@@ -53,18 +45,25 @@ def decode(body: bytes) -> Any:
 
 
 def parse(value: Any, message: Any, where: str = "") -> None:
-    """Merge a JSON value into a message; InvalidArgument names the fields that are wrong.
+    """Merge a JSON value into a message.
 
-    ``where`` is the message's own place in the request.
+    Args:
+        value: The JSON value.
+        message: The message that is filled in.
+        where: The path of the message in the request; "" is the request itself.
+
+    Raises:
+        InvalidArgument: Some fields are unknown or have wrong values; the message has a line for
+            each, the details its path.
     """
     reader = _Reader()
     reader.message(value, message, where)
     if reader.violations:
-        raise reader.refusal()
+        raise reader.error()
 
 
 def query(parameters: Mapping[str, list[str]], descriptor: Any) -> dict[str, Any]:
-    """Return query parameters as the JSON value of a message; InvalidArgument for unknown ones."""
+    """Return query parameters as the JSON value of a message; InvalidArgument if one is unknown."""
     value: dict[str, Any] = {}
     for name, texts in parameters.items():
         target, field = value, None
@@ -76,7 +75,7 @@ def query(parameters: Mapping[str, list[str]], descriptor: Any) -> dict[str, Any
                 raise _unbound(name)
             kind = field.message_type
             target = target.setdefault(field.json_name, {})
-            if not isinstance(target, dict):  # the whole of it was given too
+            if not isinstance(target, dict):  # another parameter sets the whole message
                 raise _unbound(name)
         field = _field(kind, last)
         if field is None:
@@ -87,19 +86,19 @@ def query(parameters: Mapping[str, list[str]], descriptor: Any) -> dict[str, Any
 
 
 def render(message: Any, *, integers: bool = False) -> Any:
-    """Return the JSON value of a message, its enums as integers on demand."""
+    """Return the JSON value of a message; enums are names, or numbers with ``integers``."""
     value = json_format.MessageToDict(
         message, use_integers_for_enums=integers, descriptor_pool=google_descriptors.POOL
     )
-    return _tidy(value)
+    return _without_fractions(value)
 
 
-def _tidy(value: Any) -> Any:
-    """Write whole numbers without a fraction, as the real service does."""
+def _without_fractions(value: Any) -> Any:
+    """Return a value with whole numbers as integers, as the real service writes them."""
     if isinstance(value, dict):
-        return {key: _tidy(item) for key, item in value.items()}
+        return {key: _without_fractions(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_tidy(item) for item in value]
+        return [_without_fractions(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -122,20 +121,20 @@ def _typed(field: Any, text: str) -> Any:
 
 
 class _Reader:
-    """Reads JSON values into messages and notes what has no place in them."""
+    """Reads JSON values into messages and records violations: unknown fields, wrong values."""
 
     def __init__(self) -> None:
         self.violations: list[tuple[str, str]] = []
         self._lines: list[str] = []
 
-    def refusal(self) -> errors.InvalidArgument:
-        """Return the error that names what was noted."""
+    def error(self) -> errors.InvalidArgument:
+        """Return the error that names the violations."""
         return errors.InvalidArgument("\n".join(self._lines), errors.BadRequest(self.violations))
 
     def message(self, value: Any, message: Any, path: str) -> None:
         """Merge a JSON value into a message."""
         descriptor = message.DESCRIPTOR
-        if special := _SPECIAL.get(descriptor.full_name):
+        if special := json_values.SPECIAL.get(descriptor.full_name):
             try:
                 special(value, message)
             except (ValueError, TypeError, ArithmeticError, json_format.ParseError):
@@ -144,27 +143,27 @@ class _Reader:
         if not isinstance(value, dict):
             self._wrong(path, _type_name(descriptor), value)
             return
-        taken: dict[str, str] = {}
+        fields_set: dict[str, str] = {}
         for key, item in value.items():
             field = _field(descriptor, key)
             if field is None:
-                self._note(
+                self._record(
                     path, f'Unknown name "{key[:200]}"{_at(path)}: Cannot find field.', _PREFIX
                 )
-            elif item is not None and self._is_first(field, key, taken, path):
+            elif item is not None and self._is_first(field, key, fields_set, path):
                 self._field(field, item, message, f"{path}.{field.name}" if path else field.name)
 
-    def _is_first(self, field: Any, key: str, taken: dict[str, str], path: str) -> bool:
-        """Tell whether nothing came before in a field's place; note it otherwise."""
+    def _is_first(self, field: Any, key: str, fields_set: dict[str, str], path: str) -> bool:
+        """Tell whether neither the field nor its oneof was set before; record it otherwise."""
         oneof = field.containing_oneof
         place = oneof.name if oneof else field.name
-        if place not in taken:
-            taken[place] = field.name
+        if place not in fields_set:
+            fields_set[place] = field.name
             return True
-        if taken[place] == field.name:
-            self._note(path, f'Duplicate name "{key[:200]}"{_at(path)}.', _PREFIX)
+        if fields_set[place] == field.name:
+            self._record(path, f'Duplicate name "{key[:200]}"{_at(path)}.', _PREFIX)
         else:
-            self._note(
+            self._record(
                 path,
                 f"Invalid value{_at(path)} (oneof), oneof field '{place}' is already set. "
                 f"Cannot set '{key[:200]}'",
@@ -194,7 +193,7 @@ class _Reader:
             setattr(message, field.name, content)
 
     def _map(self, field: Any, value: Any, entries: Any, path: str) -> None:
-        """Read a map, whose keys are texts and whose values are no messages, as all are here."""
+        """Read a map from strings to scalars; the API has no other maps."""
         if not isinstance(value, dict):
             self._wrong(path, "Map", value)
             return
@@ -204,13 +203,13 @@ class _Reader:
                 entries[key] = content
 
     def _scalar(self, field: Any, value: Any, path: str) -> Any:
-        """Return the content of a field; None, which is noted, for what can be none."""
+        """Return the value of a field; None, with a violation recorded, if it has a wrong type."""
         if field.enum_type is not None:
-            content = _enum(field.enum_type, value)
+            content = json_values.enum_number(field.enum_type, value)
             if content is None:
                 self._wrong(path, _type_name(field.enum_type), value)
             return content
-        name, read = _SCALARS[field.type]
+        name, read = json_values.SCALARS[field.type]
         content = read(value)
         if content is None:
             reason = "Base64 decoding failed for " if name == "TYPE_BYTES" else ""
@@ -218,118 +217,13 @@ class _Reader:
         return content
 
     def _wrong(self, path: str, kind: str, value: Any, reason: str = "") -> None:
-        self._note(path, f"Invalid value{_at(path)} ({kind}), {reason}{_shown(value)}")
+        self._record(path, f"Invalid value{_at(path)} ({kind}), {reason}{_shown(value)}")
 
-    def _note(self, path: str, text: str, prefix: str = "") -> None:
+    def _record(self, path: str, text: str, prefix: str = "") -> None:
         self.violations.append((path, text))
         self._lines.append(f"{prefix} {text}" if prefix else text)
-        if len(self.violations) == VIOLATIONS:
-            raise self.refusal()
-
-
-def _integer(bits: int) -> Callable[[Any], int | None]:
-    allowed = range(-(1 << bits - 1), 1 << bits - 1)
-
-    def read(value: Any) -> int | None:
-        whole = (
-            (isinstance(value, str) and _INTEGER.fullmatch(value))
-            or (isinstance(value, int) and not isinstance(value, bool))
-            or (isinstance(value, float) and value.is_integer())
-        )
-        return number if whole and (number := int(value)) in allowed else None
-
-    return read
-
-
-def _double(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number and not (isinstance(value, str) and _DOUBLE.fullmatch(value)):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    by_name = isinstance(value, str) and value[-1].isalpha()
-    return number if by_name or math.isfinite(number) else None
-
-
-def _enum(kind: Any, value: Any) -> int | None:
-    """Return the number of an enum's member that is given by name or number.
-
-    As over gRPC, it is the field's own check that refuses a number which is no member's.
-    """
-    if isinstance(value, str) and value in kind.values_by_name:
-        return int(kind.values_by_name[value].number)
-    return _int32(value)
-
-
-def _bytes(value: Any) -> bytes | None:
-    return from_base64(value) if is_base64(value) else None
-
-
-_int32 = _integer(32)
-_SCALARS: Mapping[int, tuple[str, Callable[[Any], Any]]] = {
-    FieldDescriptor.TYPE_INT32: ("TYPE_INT32", _int32),
-    FieldDescriptor.TYPE_INT64: ("TYPE_INT64", _integer(64)),
-    FieldDescriptor.TYPE_DOUBLE: ("TYPE_DOUBLE", _double),
-    FieldDescriptor.TYPE_BOOL: (
-        "TYPE_BOOL",
-        lambda value: value if isinstance(value, bool) else None,
-    ),
-    FieldDescriptor.TYPE_STRING: (
-        "TYPE_STRING",
-        lambda value: value if isinstance(value, str) else None,
-    ),
-    FieldDescriptor.TYPE_BYTES: ("TYPE_BYTES", _bytes),
-}
-"""How the fields of requests are read, by their type; no request has others."""
-
-
-def _text(form: re.Pattern[str]) -> Callable[[Any, Any], None]:
-    """Return how a message is read whose JSON is a text of a form."""
-
-    def read(value: Any, message: Any) -> None:
-        if not isinstance(value, str) or not form.fullmatch(value):
-            raise ValueError(value)
-        message.FromJsonString(value)
-
-    return read
-
-
-def _mask(value: Any, message: Any) -> None:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    paths = value.split(",") if value else []
-    # Both spellings are taken.
-    message.paths.extend(
-        re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", path) for path in paths
-    )
-
-
-def _any(value: Any, message: Any) -> None:
-    json_format.ParseDict(value, message, descriptor_pool=google_descriptors.POOL)
-
-
-_SPECIAL: Mapping[str, Callable[[Any, Any], None]] = {
-    "google.protobuf.Timestamp": _text(_TIMESTAMP),
-    "google.protobuf.Duration": _text(_DURATION),
-    "google.protobuf.FieldMask": _mask,
-    "google.protobuf.Any": _any,
-}
-"""Messages that have a JSON form of their own; ValueError and its like for what is none."""
-
-
-def is_base64(value: Any) -> bool:
-    """Tell whether a JSON value can be the content of a bytes field."""
-    if not isinstance(value, str) or not _BASE64.fullmatch(value):
-        return False
-    return len(value.rstrip("=")) % 4 != 1
-
-
-def from_base64(text: str) -> bytes:
-    """Return the bytes of a text that ``is_base64``."""
-    text = text.rstrip("=").translate({ord("+"): "-", ord("/"): "_"})
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        if len(self.violations) == MAX_VIOLATIONS:
+            raise self.error()
 
 
 def _type_name(descriptor: Any) -> str:
@@ -341,7 +235,7 @@ def _at(path: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return the beginning of a value, without a look at the rest of it."""
+    """Return the start of a value as JSON; the rest of a long value is not encoded."""
     if isinstance(value, str):
         text = json.dumps(value[: _SHOWN + 1])
     else:
@@ -360,7 +254,7 @@ def _no_constant(text: str) -> Any:
     raise _undecodable(f"{text} is not a JSON value.")
 
 
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         seen: set[str] = set()

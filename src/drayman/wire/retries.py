@@ -1,44 +1,56 @@
-"""RetryConfig, of a queue and of a task."""
+"""RetryConfig, of a queue and of a task, with its rules."""
 
 import dataclasses
 from typing import Any
 
+from drayman.core import errors
 from drayman.core.clock import SECOND, Micros
-from drayman.core.queue import RetryConfig, check_retry_config
+from drayman.core.queue import RetryConfig
 from drayman.wire import times
 
-FOREVER: Micros = 10**18
+_FOREVER: Micros = 10**18
 
 
-def accept(message: Any, default: RetryConfig) -> RetryConfig:
-    """Return the checked configuration of a RetryConfig message; see ``_merged``."""
-    return check_retry_config(_merged(message, default))
+def parse(message: Any) -> RetryConfig:
+    """Return the checked configuration of a queue; Google's defaults stand in for unset fields."""
+    config = _merge(message, RetryConfig())
+    _check(config)
+    return config
 
 
 def check(message: Any) -> None:
-    """Check the configuration of a task by itself; what it leaves out, its queue will decide."""
-    check_retry_config(_merged(message, RetryConfig(min_backoff=0, max_backoff=FOREVER)))
+    """Check the configuration of a task, whose unset fields come from the queue at dispatch."""
+    _check(_merge(message, RetryConfig(min_backoff=0, max_backoff=_FOREVER)))
 
 
 def override(message: Any, of_queue: RetryConfig) -> RetryConfig:
     """Return the configuration of a task, which was checked when it was created, over its queue's.
 
-    The queue may have changed since: a first delay that is longer than the longest one is cut.
+    The queue may have changed since: a first delay longer than the longest one is cut to it.
     """
-    merged = _merged(message, of_queue)
+    merged = _merge(message, of_queue)
     return dataclasses.replace(merged, min_backoff=min(merged.min_backoff, merged.max_backoff))
 
 
-def _merged(message: Any, default: RetryConfig) -> RetryConfig:
-    """Return the configuration of a message.
+def encode(config: RetryConfig, message: Any) -> None:
+    """Write the configuration of a queue into a RetryConfig message."""
+    message.max_attempts = config.max_attempts
+    if config.max_retry_duration:
+        times.set_span(message.max_retry_duration, config.max_retry_duration)
+    times.set_span(message.min_backoff, config.min_backoff)
+    times.set_span(message.max_backoff, config.max_backoff)
+    message.max_doublings = config.max_doublings
 
-    What it leaves out comes from ``default``: Google's defaults for a queue, the queue's for a
-    task. Zero attempts or doublings count as left out where proto3 cannot tell them apart.
+
+def _merge(message: Any, default: RetryConfig) -> RetryConfig:
+    """Return the fields of a message over those of ``default``.
+
+    Zero attempts and zero doublings count as unset: proto3 cannot tell them apart.
     """
 
-    def span(field: str, json_name: str, otherwise: int) -> int:
+    def span(field: str, json_name: str, default: Micros) -> Micros:
         if not message.HasField(field):
-            return otherwise
+            return default
         return times.span(f"RetryConfig.{json_name}", getattr(message, field))
 
     duration = span("max_retry_duration", "maxRetryDuration", default.max_retry_duration)
@@ -52,11 +64,19 @@ def _merged(message: Any, default: RetryConfig) -> RetryConfig:
     )
 
 
-def show(config: RetryConfig, message: Any) -> None:
-    """Write a queue's configuration into a RetryConfig message."""
-    message.max_attempts = config.max_attempts
-    if config.max_retry_duration:
-        times.set_span(message.max_retry_duration, config.max_retry_duration)
-    times.set_span(message.min_backoff, config.min_backoff)
-    times.set_span(message.max_backoff, config.max_backoff)
-    message.max_doublings = config.max_doublings
+def _check(config: RetryConfig) -> None:
+    """Check the values of a configuration (recorded, unless marked)."""
+    if config.max_attempts < -1:
+        raise errors.InvalidArgument("RetryConfig.maxAttempts must be greater or equal to -1.")
+    if config.min_backoff < 0:
+        raise errors.InvalidArgument("RetryConfig.minBackoff cannot be negative.")
+    if config.max_doublings < 0:
+        raise errors.InvalidArgument("RetryConfig.maxDoublings cannot be negative.")
+    if config.max_retry_duration < 0:  # ours
+        raise errors.invalid_field("RetryConfig.maxRetryDuration", "cannot be negative.")
+    if config.max_backoff < 0:  # ours
+        raise errors.invalid_field("RetryConfig.maxBackoff", "cannot be negative.")
+    if config.min_backoff > config.max_backoff:
+        raise errors.InvalidArgument(
+            "RetryConfig.minBackoff must be less than or equal to RetryConfig.maxBackoff."
+        )

@@ -1,17 +1,17 @@
-"""Task messages, to and from ``core.task``.
+"""Task messages, to and from ``core.task``, with the rules of their own fields.
 
-What is stored of a task is a Task message of its own, less all that has a column in the store:
-the request, the deadline and the retry policy.
+The store keeps a task as a Task message without the fields that have columns: it has the request,
+the dispatch deadline and the retry policy.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from drayman.core import errors, limits, names
-from drayman.core.clock import SECOND, Micros
+from drayman.core.clock import HOUR, SECOND, Micros
 from drayman.core.limits import TaskLimits
-from drayman.core.task import Attempt, NewTask, Task, check_deadline, check_schedule_time
+from drayman.core.task import Attempt, NewTask, Task
 from drayman.tasks_v2 import types
-from drayman.wire import retries, targets, times
+from drayman.wire import requests, retries, rules, times
 
 Message = types.Task.pb()
 
@@ -21,21 +21,27 @@ _VIEWS = frozenset(map(int, _View))
 _GENERATED_ID = "0" * 19
 
 
-def accept(parent: str, message: Any, now: Micros, allowed: TaskLimits) -> NewTask:
+def parse(parent: str, message: Any, now: Micros, allowed: TaskLimits) -> NewTask:
     """Return the task that a CreateTask message asks for, defaults filled in.
 
-    ``message`` is changed on the way. InvalidArgument says what is wrong.
+    The checks stop at the first error; their order is that of the lines below.
+
+    Raises:
+        InvalidArgument: A field breaks its rule; the message names both.
     """
     task_id = names.new_task(parent, message.name) if message.name else None
-    wanted = (
-        times.moment("Task.scheduleTime", message.schedule_time)
-        if message.HasField("schedule_time")
-        else None
-    )
-    schedule_time = check_schedule_time(wanted, now, allowed.schedule_horizon)
+    schedule_time = _parse_schedule_time(message, now, allowed.schedule_horizon)
     stored = Message()
-    _accept_request(message, stored, parent, allowed)
-    _accept_deadline(message, stored)
+    if message.HasField("http_request"):
+        stored.http_request.CopyFrom(message.http_request)
+        requests.complete_http(stored.http_request, allowed)
+        _complete_deadline(message, stored, _HTTP_DEADLINE)
+    elif message.HasField("app_engine_http_request"):
+        stored.app_engine_http_request.CopyFrom(message.app_engine_http_request)
+        requests.complete_app_engine(stored.app_engine_http_request, parent)
+        _complete_deadline(message, stored, _APP_ENGINE_DEADLINE)
+    else:
+        raise errors.invalid_field("Task.message_type", "is not set.")
     if message.HasField("retry_config"):
         retries.check(message.retry_config)
         stored.retry_config.CopyFrom(message.retry_config)
@@ -45,15 +51,13 @@ def accept(parent: str, message: Any, now: Micros, allowed: TaskLimits) -> NewTa
 
 
 def view(request: Any) -> int:
-    """Return the view that a request asks for; InvalidArgument when there is no such view."""
-    wanted = int(request.response_view)
-    if wanted not in _VIEWS:
-        raise errors.invalid_field("response_view", f"has the unknown value {wanted}.")
-    return wanted
+    """Return the view that a request asks for; InvalidArgument if it has no name."""
+    rules.check_enum("response_view", request.response_view, _VIEWS)
+    return int(request.response_view)
 
 
-def show(task: Task, view: int) -> Any:
-    """Return the message of a task; any view but FULL comes without the body."""
+def encode(task: Task, view: int) -> Any:
+    """Return the message of a task; any view but FULL leaves out the body."""
     message = Message.FromString(task.request)
     message.name = task.name
     message.view = FULL if view == FULL else BASIC
@@ -66,7 +70,7 @@ def show(task: Task, view: int) -> Any:
     if task.first_dispatch_time is not None:
         times.set_moment(message.first_attempt.dispatch_time, task.first_dispatch_time)
     if task.last_attempt is not None:
-        _show_attempt(task.last_attempt, message.last_attempt)
+        _encode_attempt(task.last_attempt, message.last_attempt)
     return message
 
 
@@ -99,34 +103,55 @@ def _payload_like(message: Any, other: Any) -> Any:
     return request
 
 
-def _accept_request(message: Any, stored: Any, parent: str, allowed: TaskLimits) -> None:
-    if message.HasField("http_request"):
-        targets.accept_http(message.http_request, allowed)
-        stored.http_request.CopyFrom(message.http_request)
-    elif message.HasField("app_engine_http_request"):
-        targets.accept_app_engine(message.app_engine_http_request, parent)
-        stored.app_engine_http_request.CopyFrom(message.app_engine_http_request)
-    else:
-        raise errors.invalid_field("Task.message_type", "is not set.")
+class _DeadlineRule(NamedTuple):
+    """The rule of a dispatch deadline, by kind of target (recorded).
+
+    Attributes:
+        shortest: The least it may be.
+        longest: The most it may be.
+        shown: Both, as the error shows them.
+        default: What is stored when it is absent or 0; None stores nothing.
+    """
+
+    shortest: Micros
+    longest: Micros
+    shown: str
+    default: Micros | None
 
 
-def _accept_deadline(message: Any, stored: Any) -> None:
-    wanted = (
-        times.span("Task.dispatchDeadline", message.dispatch_deadline)
-        if message.HasField("dispatch_deadline")
-        else None
-    )
-    if stored.HasField("http_request"):
-        allowed, default = limits.HTTP_DEADLINE_RANGE, limits.HTTP_DEADLINE_DEFAULT
-        deadline = check_deadline(wanted, allowed, default)
-    else:
-        deadline = check_deadline(wanted, limits.APP_ENGINE_DEADLINE_RANGE, None)
+_HTTP_DEADLINE = _DeadlineRule(
+    *limits.HTTP_DEADLINE_RANGE, "[15s, 30m]", limits.HTTP_DEADLINE_DEFAULT
+)
+_APP_ENGINE_DEADLINE = _DeadlineRule(*limits.APP_ENGINE_DEADLINE_RANGE, "[15s, 24h15s]", None)
+
+
+def _parse_schedule_time(message: Any, now: Micros, horizon: Micros) -> Micros:
+    """Return when a task is due; absent or past means now (recorded)."""
+    if not message.HasField("schedule_time"):
+        return now
+    time = times.moment("Task.scheduleTime", message.schedule_time)
+    if time > now + horizon:
+        raise errors.InvalidArgument(
+            f"The Task.scheduleTime, {times.pacific(time)}, is too far in the future. Schedule "
+            f"time must be no more than {horizon // HOUR}h in the future."
+        )
+    return max(time, now)
+
+
+def _complete_deadline(message: Any, stored: Any, rule: _DeadlineRule) -> None:
+    """Store how long an attempt may take, in whole milliseconds."""
+    deadline = rule.default
+    if message.HasField("dispatch_deadline"):
+        span = times.span("Task.dispatchDeadline", message.dispatch_deadline)
+        if span and not rule.shortest <= span <= rule.longest:
+            raise errors.InvalidArgument(f"Task.dispatchDeadline must be between {rule.shown}.")
+        deadline = span // 1000 * 1000 or rule.default
     if deadline is not None:
         times.set_span(stored.dispatch_deadline, deadline)
 
 
 def _check_size(stored: Any, size: int, parent: str, task_id: str | None, limit: int) -> None:
-    # Measured as the real service does: the stored task with its name and two times.
+    """Check the size of a task: stored, with its name and two times (measured, recorded text)."""
     name = names.join_task(parent, task_id or _GENERATED_ID)
     if size + len(name) + 32 < limit:
         return
@@ -138,7 +163,7 @@ def _check_size(stored: Any, size: int, parent: str, task_id: str | None, limit:
         raise errors.InvalidArgument("Task size too large")
 
 
-def _show_attempt(attempt: Attempt, message: Any) -> None:
+def _encode_attempt(attempt: Attempt, message: Any) -> None:
     times.set_moment(message.schedule_time, attempt.schedule_time)
     times.set_moment(message.dispatch_time, attempt.dispatch_time)
     if attempt.response_time is not None:

@@ -1,5 +1,7 @@
 """Timestamps and durations, to and from microseconds."""
 
+import datetime
+
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -12,14 +14,14 @@ _DURATION_LIMIT = 315_576_000_000
 
 
 def moment(field: str, message: Timestamp) -> Micros:
-    """Return a timestamp's moment, truncated; InvalidArgument when it is none."""
+    """Return the moment of a timestamp, truncated; InvalidArgument if out of range."""
     if message.seconds not in _TIMESTAMP_RANGE or not 0 <= message.nanos < SECOND * _NANOS:
         raise errors.invalid_field(field, "is not a valid timestamp.")
     return message.seconds * SECOND + message.nanos // _NANOS
 
 
 def span(field: str, message: Duration) -> Micros:
-    """Return a duration's length, truncated; InvalidArgument when it is none."""
+    """Return the length of a duration, truncated; InvalidArgument if out of range."""
     seconds, nanos = message.seconds, message.nanos
     fits = abs(seconds) <= _DURATION_LIMIT and abs(nanos) < SECOND * _NANOS
     if not fits or (seconds and nanos and (seconds < 0) != (nanos < 0)):
@@ -34,7 +36,7 @@ def set_moment(message: Timestamp, value: Micros) -> None:
 
 
 def set_span(message: Duration, value: Micros) -> None:
-    """Write a length, not negative, into a duration."""
+    """Write a length, at least 0, into a duration."""
     message.seconds, micros = divmod(value, SECOND)
     message.nanos = micros * _NANOS
 
@@ -44,3 +46,23 @@ def text(value: Micros) -> str:
     message = Timestamp()
     set_moment(message, value)
     return message.ToJsonString()
+
+
+def pacific(moment: Micros) -> str:
+    """Return a moment in US Pacific time, as error messages of the real service show it."""
+    try:
+        when = datetime.datetime.fromtimestamp(moment // SECOND, tz=datetime.UTC)
+        return when.astimezone(_pacific_zone(when)).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return f"{moment // SECOND} s after 1970"
+
+
+def _pacific_zone(when: datetime.datetime) -> datetime.timezone:
+    """Return the offset of US Pacific time: the rules since 2007, which need no database."""
+    summer = _sunday(when.year, 3, 8, 10) <= when < _sunday(when.year, 11, 1, 9)
+    return datetime.timezone(datetime.timedelta(hours=-7 if summer else -8))
+
+
+def _sunday(year: int, month: int, earliest: int, hour: int) -> datetime.datetime:
+    day = datetime.datetime(year, month, earliest, hour, tzinfo=datetime.UTC)
+    return day + datetime.timedelta(days=6 - day.weekday())
