@@ -8,7 +8,7 @@ import pytest
 from drayman.store.sqlite.session import STATEMENTS as SQLITE
 
 DIALECTS = {"sqlite": SQLITE}
-_METHODS = {"one", "all", "each", "run", "insert"}
+_METHODS = {"one", "first", "all", "each", "run", "insert"}
 _FINDERS = {"find", "existing", "_find"}  # they pass the name of a statement on
 
 

@@ -18,7 +18,10 @@ class Session(Protocol):
     limits: Limits
     """The limits that this server was started with."""
 
-    def one(self, statement: str, **params: Any) -> Row | None:
+    def one(self, statement: str, **params: Any) -> Row:
+        """Return the row of a statement that always has one; LookupError if it has none."""
+
+    def first(self, statement: str, **params: Any) -> Row | None:
         """Return the first row of a statement, None if there is none."""
 
     def all(self, statement: str, **params: Any) -> list[Row]:

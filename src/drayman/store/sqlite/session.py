@@ -22,7 +22,14 @@ class SqliteSession:
         self.limits = limits
         self._connection = connection
 
-    def one(self, statement: str, **params: Any) -> Row | None:
+    def one(self, statement: str, **params: Any) -> Row:
+        """Return the row of a statement that always has one."""
+        row = self.first(statement, **params)
+        if row is None:
+            raise LookupError(f"statement {statement} has no row")
+        return row
+
+    def first(self, statement: str, **params: Any) -> Row | None:
         """Return the first row of a statement, None if there is none."""
         row: Row | None = self._connection.execute(STATEMENTS[statement], params).fetchone()
         return row

@@ -104,12 +104,9 @@ def _claim_grants(session: Session, request: ClaimRequest, slots: int) -> list[C
 
 
 def _granted(session: Session, number: int, forced_at: Micros, queue: int, seq: int) -> Claim:
-    queue_row = session.one("get_queue_by_key", key=queue)
-    task_row = session.one("get_task", seq=seq)
-    assert queue_row is not None  # noqa: S101 - both were found in this transaction
-    assert task_row is not None  # noqa: S101
-    found = to_queue(QueueRow(*queue_row))
-    return Claim(number, found, to_task(found.name, TaskRow(*task_row)), forced_at)
+    owner = to_queue(QueueRow(*session.one("get_queue_by_key", key=queue)))
+    task = to_task(owner.name, TaskRow(*session.one("get_task", seq=seq)))
+    return Claim(number, owner, task, forced_at)
 
 
 def _ready_queues(session: Session, now: Micros) -> Iterator[QueueRow]:
@@ -168,13 +165,13 @@ def _claim_tasks(
 
 def _wake_time(session: Session, row: QueueRow, ready: Micros, oldest: int) -> Micros | None:
     """Return when a queue that may start attempts from ``ready`` on has a due task."""
-    earliest = session.one("next_schedule_time", generation=row.generation, oldest=oldest)
+    earliest = session.first("next_schedule_time", generation=row.generation, oldest=oldest)
     return None if earliest is None else max(ready, int(earliest[0]))
 
 
 def _next_wake_time(session: Session, now: Micros) -> Micros | None:
-    row = session.one("next_wake_time", now=now)
-    return None if row is None or row[0] is None else int(row[0])
+    (time,) = session.one("next_wake_time", now=now)
+    return None if time is None else int(time)
 
 
 def _pressure(session: Session, row: QueueRow, now: Micros) -> Pressure:

@@ -9,7 +9,7 @@ from drayman.store.session import Session
 
 def get_document(session: Session, kind: str, name: str, now: Micros) -> Document | None:
     """Return a document."""
-    row = session.one("get_document", kind=kind, name=name, now=now)
+    row = session.first("get_document", kind=kind, name=name, now=now)
     return None if row is None else Document(kind, *row)
 
 

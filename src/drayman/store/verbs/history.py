@@ -111,8 +111,8 @@ def sweep(session: Session, now: Micros, limit: int) -> int:
     """Remove what exceeds the bounds of the history."""
     if limit <= 0:
         return 0
-    row = session.one("count_attempts")
-    surplus = min(limit, (row[0] if row else 0) - history.MAX_ATTEMPTS)
+    (count,) = session.one("count_attempts")
+    surplus = min(limit, count - history.MAX_ATTEMPTS)
     removed = session.run("sweep_attempts", limit=surplus) if surplus > 0 else 0
     return removed + _sweep_dead_letters(session, now, limit - removed)
 
@@ -154,7 +154,7 @@ def _replay(session: Session, queue: str, task_id: str, now: Micros) -> Task | S
 
 
 def _delete(session: Session, queue: str, task_id: str) -> ServiceError | None:
-    row = session.one("delete_dead_letter", queue=queue, id=task_id)
+    row = session.first("delete_dead_letter", queue=queue, id=task_id)
     if row is None:
         return errors.entity_missing()
     _adjust(session, -1, -row[0])
@@ -162,8 +162,8 @@ def _delete(session: Session, queue: str, task_id: str) -> ServiceError | None:
 
 
 def _counter(session: Session, name: str) -> int:
-    row = session.one("get_counter", name=name)
-    return 0 if row is None else int(row[0])
+    (value,) = session.one("get_counter", name=name)
+    return int(value)
 
 
 def _adjust(session: Session, count: int, size: int) -> None:

@@ -82,8 +82,8 @@ def queue_stats(session: Session, name: str, now: Micros) -> QueueStats:
     row = existing(session, "get_queue", name)
     pressure, rate = back_pressure.decode(row.pressure), row.max_dispatches_per_second
     recent = back_pressure.recent(pressure, now)
-    earliest = session.one("earliest_task", generation=row.generation)
-    letters = session.one("count_dead_letters", queue=name, limit=MAX_DEAD_LETTERS_COUNTED)
+    (earliest,) = session.one("earliest_task", generation=row.generation)
+    (letters,) = session.one("count_dead_letters", queue=name, limit=MAX_DEAD_LETTERS_COUNTED)
     return QueueStats(
         in_flight=row.in_flight,
         effective_rate=rate * back_pressure.rate_factor(pressure, rate, now),
@@ -91,8 +91,8 @@ def queue_stats(session: Session, name: str, now: Micros) -> QueueStats:
         recent_errors=recent.errors,
         recent_pushbacks=recent.pushbacks,
         recovery_time=pressure.recovery_time,
-        next_schedule_time=earliest[0] if earliest else None,
-        dead_letters=letters[0] if letters else 0,
+        next_schedule_time=earliest,
+        dead_letters=letters,
     )
 
 
@@ -102,7 +102,7 @@ def find(session: Session, statement: str, name: str) -> QueueRow | None:
     The statement is ``get_queue`` to read it, ``share_queue`` to rely on its existence until the
     commit, or ``lock_queue`` to change it.
     """
-    row = session.one(statement, name=name)
+    row = session.first(statement, name=name)
     return None if row is None else QueueRow(*row)
 
 
@@ -117,7 +117,7 @@ def existing(session: Session, statement: str, name: str) -> QueueRow:
 def _insert(session: Session, queue: Queue, now: Micros, *, ignore_tombstone: bool) -> Queue:
     if ignore_tombstone:
         session.run("delete_queue_tombstone", name=queue.name)
-    elif session.one("get_queue_tombstone", name=queue.name, now=now):
+    elif session.first("get_queue_tombstone", name=queue.name, now=now):
         raise errors.queue_existed()
     session.run(
         "insert_queue", **queue_columns(queue), generation=_new_generation(session), now=now
@@ -126,9 +126,8 @@ def _insert(session: Session, queue: Queue, now: Micros, *, ignore_tombstone: bo
 
 
 def _new_generation(session: Session) -> int:
-    row = session.one("next_generation")
-    assert row is not None  # noqa: S101 - the statement always returns a row
-    return int(row[0])
+    (generation,) = session.one("next_generation")
+    return int(generation)
 
 
 def _delete_generation(session: Session, row: QueueRow, now: Micros) -> None:

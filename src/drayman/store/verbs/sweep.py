@@ -22,7 +22,7 @@ def _sweep_deleted_generations(session: Session, limit: int) -> int:
     """Remove tasks of queues that were purged or deleted."""
     removed = 0
     for _ in range(limit):
-        oldest = session.one("oldest_deleted_generation") if removed < limit else None
+        oldest = session.first("oldest_deleted_generation") if removed < limit else None
         if oldest is None:
             break
         generation, queue, time = oldest

@@ -95,20 +95,18 @@ def delete_tasks(session: Session, calls: Sequence[DeleteTasks]) -> list[list[Se
 def run_task(session: Session, name: str, now: Micros) -> Task:
     """Grant a task one attempt."""
     queue, seq = _find(session, name, now, "share_queue")
-    if session.one("get_grant", seq=seq):
+    if session.first("get_grant", seq=seq):
         return to_task(queue.name, _get(session, seq))
     number = grant(session, seq, queue.key, now)
     claims = json.dumps([[number, seq]])
     row = session.one("claim_tasks", claims=claims, now=now)
-    assert row is not None  # noqa: S101 - the task was found in this transaction
     return to_task(queue.name, TaskRow(*row))
 
 
 def grant(session: Session, seq: int, queue: int, forced_at: Micros) -> int:
     """Insert a claim that waits for a server; return its number."""
-    row = session.one("insert_grant", seq=seq, queue=queue, forced_at=forced_at)
-    assert row is not None  # noqa: S101 - the statement always returns a row
-    return int(row[0])
+    (number,) = session.one("insert_grant", seq=seq, queue=queue, forced_at=forced_at)
+    return int(number)
 
 
 def remove(session: Session, tasks: Iterable[tuple[int, int]], expire_time: Micros) -> None:
@@ -193,9 +191,8 @@ def _reserve_seqs(session: Session, calls: Sequence[CreateTasks]) -> int:
     """Reserve as many seqs as there are tasks; return the first."""
     count = sum(len(call.tasks) for call in calls)
     first = task_ids.first_seq(max((call.now for call in calls), default=0))
-    row = session.one("reserve_seqs", first=first, count=count)
-    assert row is not None  # noqa: S101 - the statement always returns a row
-    return int(row[0])
+    (reserved,) = session.one("reserve_seqs", first=first, count=count)
+    return int(reserved)
 
 
 def _look_up(session: Session, lookups: Sequence[_Lookup]) -> dict[_Name, NameUse]:
@@ -228,9 +225,7 @@ def _find(
 
 
 def _get(session: Session, seq: int) -> TaskRow:
-    row = session.one("get_task", seq=seq)
-    assert row is not None  # noqa: S101 - the task was found in this transaction
-    return TaskRow(*row)
+    return TaskRow(*session.one("get_task", seq=seq))
 
 
 def _lookup(
