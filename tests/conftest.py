@@ -16,6 +16,7 @@ SLOW = {
     "api/test_api_cmek.py": "starts a server for each test",
     "api/test_api_fuzz.py": "searches for requests that fail",
     "client/test_client_drop_in.py": "creates virtual environments",
+    "client/test_client_tls.py": "starts server processes",
     "client/test_client_typing.py": "runs mypy",
     "dispatch/test_dispatch_conservation.py": "searches for lost tasks",
     "dispatch/test_dispatch_garbage.py": "collects garbage, over and over",
@@ -24,6 +25,7 @@ SLOW = {
     "store/sqlite/test_sqlite_costs.py": "fills large stores",
     "store/sqlite/test_sqlite_kill.py": "kills processes",
     "store/test_model.py": "searches for sequences of calls that fail",
+    "test_server.py": "starts a server for each test",
 }
 """Directories and modules that are slow, and why."""
 SLOW_PATHS = frozenset(TESTS / path for path in SLOW)
