@@ -2,13 +2,15 @@
 PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p; done))
 BIN := .venv/bin
+# Python and pytest cache compiled modules, which saves seconds at each run.
+export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test demo format clean
-help:  ## show the commands
+.PHONY: help setup check test test-fast demo format clean
+help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(READY)  ## create .venv with everything in it
+setup: $(READY)  ## create .venv with all dependencies
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3"; exit 1; }
@@ -16,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-check: $(READY)  ## style, types, layers
+check: $(READY)  ## check style, types, layers and generated files
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
@@ -25,16 +27,21 @@ check: $(READY)  ## style, types, layers
 	$(BIN)/python tools/dropin.py --check
 	$(BIN)/python tools/reference.py --check
 
-test: $(READY)  ## all tests
+test: $(READY)  ## run all tests (about five minutes)
 	$(BIN)/pytest -q
 
-demo: $(READY)  ## a server, a worker and tasks that travel between them
+test-fast: $(READY)  ## run the tests that are not slow (less than a minute)
+	$(BIN)/pytest -q -m 'not slow' --hypothesis-profile=fast
+
+demo: $(READY)  ## run a server and a worker, and watch tasks being delivered
 	$(BIN)/python examples/demo.py
 
-format: $(READY)  ## put the code into its style
+format: $(READY)  ## format the code and write generated files again
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/python tools/unasync.py
+	$(BIN)/python tools/dropin.py
 	$(BIN)/python tools/reference.py
 
-clean:  ## remove what the commands created
+clean:  ## remove all files that the commands created
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info

@@ -1,10 +1,10 @@
-"""What creating a task costs: single calls over gRPC and REST, and batches of 100.
+"""Cost of creating a task: single calls over gRPC and REST, and batches of 100.
 
     python bench/api.py [--rounds 5] [--tasks 2000] [--folder DIR]
 
 One server process with an embedded store on disk, safe durability, a paused queue; 64 calls in
-flight (4 of batches). The ways take turns within a round; shown are medians over the rounds, a
-task: wall time, and CPU time of the server, which is what a busy machine does not distort.
+flight (4 of batches). Each round runs all three. The output shows medians over the rounds for one
+task: wall time, and CPU time of the server, which depends less on other load of the machine.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""Our client beside Google's, on the same server, in one run.
+"""This client library compared with Google's, on the same server, in one run.
 
-    python bench/client.py                     against a server that only answers
+    python bench/client.py                     against a server that does nothing (standin.py)
     python bench/client.py --server drayman    against `drayman serve` with a store in memory
 
-Rounds of the two libraries take turns, so that a busy machine is busy for both. What a server
-does not offer is shown as n/a.
+Rounds of the two libraries alternate, so that other load of the machine affects both. What a server
+does not support is shown as n/a.
 """
 
 import argparse
@@ -133,7 +133,7 @@ def latencies(what, google, ours, rounds, calls):
 
 
 async def in_flight(client, make, calls, width):
-    """Calls per second with so many in flight."""
+    """Calls a second with a number of calls in flight."""
     left = iter(range(calls))
 
     async def work():

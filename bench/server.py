@@ -1,10 +1,10 @@
-"""What one server costs: creates a second, pushes a second, memory with a million tasks.
+"""Throughput and memory of one server: creations, deliveries, a million pending tasks.
 
     python bench/server.py [creates] [pushes] [memory]
 
-The server runs in a process of its own with fsync on; where the system allows it, it is bound
-to one core, and the load to the others. All traffic is on the loopback interface; every
-part ends by itself. Figures of a shared machine wander: compare ratios, in one run.
+The server runs in a process of its own, with fsync. Where the system allows it, the server is bound
+to one core and the load to the others. All traffic is on the loopback interface, and each part ends
+by itself. Figures of a shared machine vary: compare ratios within one run.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ IN_FLIGHT = 64
 SECONDS = 5
 ROUNDS = 3
 BACKLOG = 100_000
-QUEUES = 40  # of 500/s each: enough for the queues' own limits not to be what is measured
+QUEUES = 40  # of 500/s each: more than the server can dispatch, so that the server is the limit
 PENDING = 1_000_000
 BODY = b"x" * 200
 
@@ -61,23 +61,23 @@ def measure_creates(path: Path) -> None:
     rate = statistics.median(rate for rate, _ in rates)
     cost = statistics.median(cost for _, cost in rates)
     print(f"creates: {rate:,.0f}/s with {IN_FLIGHT} calls in flight; "
-          f"{cost * 1e6:,.0f} us of the server's time each")  # fmt: skip
+          f"{cost * 1e6:,.0f} us of the server's CPU time each")  # fmt: skip
 
 
 def measure_pushes(path: Path) -> None:
-    """A backlog, pushed to a target that answers 200 at once."""
+    """A backlog, delivered to a target that responds with 200 at once."""
     with target() as (url, count):
         asyncio.run(fill(path, BACKLOG, QUEUES, url, paused=False))
         began = time.perf_counter()  # the clock of a stopwatch
         with serve(path) as (_, pid):
             while count.value < BACKLOG:
-                time.sleep(0.05)  # noqa: TID251 - a benchmark watches, it is no test
+                time.sleep(0.05)  # noqa: TID251 - a benchmark, not a test
                 if time.perf_counter() - began > 300:
                     raise SystemExit("the backlog was not delivered in 300 s")
             elapsed = time.perf_counter() - began
             cpu = cpu_seconds(pid)
     print(f"pushes: {BACKLOG / elapsed:,.0f}/s from a backlog of {BACKLOG:,} in {QUEUES} queues, "
-          f"start included; {cpu / BACKLOG * 1e6:,.0f} us of the server's time each")  # fmt: skip
+          f"with its start; {cpu / BACKLOG * 1e6:,.0f} us of the server's CPU each")  # fmt: skip
 
 
 def measure_memory(path: Path) -> None:
@@ -102,7 +102,7 @@ def queue_name(number: int) -> str:
 
 
 async def fill(path: Path, total: int, queues: int, url: str, *, paused: bool) -> None:
-    """Put tasks into a store that no server has open."""
+    """Create tasks in a store that no server has open."""
     clock = SystemClock()
     store = await open_store(str(path), Limits(), clock.now(), safe=False)
     state = State.PAUSED if paused else State.RUNNING
@@ -143,7 +143,7 @@ async def create_for(address: str, seconds: float) -> int:
 
 
 class Trivial(asyncio.Protocol):
-    """An HTTP target that does nothing but answer and count."""
+    """An HTTP target that only responds and counts."""
 
     count = multiprocessing.Value("q", 0)
 
@@ -152,7 +152,7 @@ class Trivial(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer as many requests as have come whole; each ends with the body."""
+        """Respond to each complete request; each ends with the body."""
         for _ in range(data.count(BODY)):
             self.count.value += 1
             self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")  # type: ignore[attr-defined]
@@ -192,7 +192,7 @@ def serve(path: Path, *arguments: str) -> Iterator[tuple[str, int]]:
         command,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: pin(0),  # noqa: PLW1509 - it only binds
+        preexec_fn=lambda: pin(0),  # noqa: PLW1509 - it only sets the core
     ) as process:
         pin(1)
         try:

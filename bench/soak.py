@@ -1,20 +1,18 @@
-"""Lateness of each queue while others fail: the good queue alone, then among bad neighbours.
+"""Lateness of a queue while others fail: first alone, then beside failing queues.
 
     python bench/soak.py [SECONDS]
 
-Six queues with tasks that come due at random moments, so many a second: one whose target answers
-at once, one whose target takes two seconds, one that flaps (half of its answers are 503, in turns
-of five seconds), one whose target refuses connections, one whose target accepts them and never
-answers, and one whose targets' names do not resolve, each a name of its own. The good queue's
-target has a name, too.
+Six queues have tasks that are due at random times, at a fixed rate. The targets of one, the good
+queue, respond at once. Those of the others take two seconds; flap (503 for five seconds, then 200
+for five); refuse connections; accept connections and never respond; have host names that do not
+resolve, each task another. The good queue's target has a host name, too.
 
-In a third part the good queue stands among twenty queues whose targets never answer: ten thousand
+In the third part the good queue runs beside twenty queues whose targets never respond: ten thousand
 connections that hang.
 
-Lateness is the time from a first attempt's due time to its arrival at the target; what a target
-asks for by pushing back, or by taking all of a queue's slots, is its own affair. It ends with
-status 1 when the good queue's p99 in the second part is more than twice its value alone and more
-than 10 ms: less is the machine's noise.
+Lateness is the time from the due time of a first attempt to its arrival at the target. It matters
+for the good queue only: the others are late because of their targets. The exit status is 1 when the
+good queue's p99 in the second part is more than twice its value alone and more than 10 ms.
 """
 
 import asyncio
@@ -45,7 +43,7 @@ RATES = {"good": 100, "slow": 50, "flapping": 100, "dead": 100, "hanging": 200, 
 CROWD = 20
 LEAD = 10 * SECOND
 TIMES, NOISE = 2.0, 10.0
-"""The bound of the good queue's p99 in the second part: times its value alone, and ms."""
+"""The bounds of the good queue's p99 in the second part: a multiple of its value alone, and ms."""
 LATE = {name: multiprocessing.Array("d", 1_000_000) for name in RATES}
 COUNT = {name: multiprocessing.Value("q", 0) for name in RATES}
 
@@ -75,17 +73,17 @@ def measure(names: list[str], seconds: int) -> dict[str, float]:
         with serve(path, "--max-in-flight", "12000") as (_, pid):
             asyncio.run(wait(seconds, expected["good"]))
             used, memory = cpu_seconds(pid), resident(pid)
-    found = {}
+    p99 = {}
     for name in dict.fromkeys(map(kind, names)):
         late = sorted(LATE[name][: COUNT[name].value])
         if late:
-            found[name] = late[int(len(late) * 0.99)]
+            p99[name] = late[int(len(late) * 0.99)]
             print(f"  {name:9} {len(late):6} of {expected.get(name, 0):6} arrived, late "
-                  f"{late[len(late) // 2]:8.1f} ms p50, {found[name]:8.1f} ms p99")  # fmt: skip
+                  f"{late[len(late) // 2]:8.1f} ms p50, {p99[name]:8.1f} ms p99")  # fmt: skip
         else:
             print(f"  {name:9}        of {expected.get(name, 0):6}: nothing arrives there")
     print(f"  the server used {used:.1f} s of its core and {memory:.0f} MB")
-    return found
+    return p99
 
 
 def kind(name: str) -> str:
@@ -101,7 +99,7 @@ def host(name: str, number: int) -> str:
 
 
 async def wait(seconds: int, expected: int) -> None:
-    """Wait until all that is good has come, or it is long overdue."""
+    """Wait until all tasks of the good queue have arrived or are long overdue."""
     clock = SystemClock()
     end = clock.now() + LEAD + (seconds + 30) * SECOND
     while COUNT["good"].value < expected and clock.now() < end:
@@ -109,7 +107,7 @@ async def wait(seconds: int, expected: int) -> None:
 
 
 async def fill(path: Path, names: list[str], port: int, seconds: int) -> dict[str, int]:
-    """Put the tasks of some seconds into a store that no server has open."""
+    """Create the tasks of some seconds in a store that no server has open."""
     clock = SystemClock()
     store = await open_store(str(path), Limits(), clock.now(), safe=False)
     start, expected = clock.now() + LEAD, {}
@@ -133,7 +131,7 @@ async def fill(path: Path, names: list[str], port: int, seconds: int) -> dict[st
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer the requests of a connection as the queue's name asks."""
+    """Respond to the requests of a connection as the kind of target does."""
     clock = SystemClock()
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
         while True:
@@ -161,7 +159,7 @@ def run_target(port: "multiprocessing.Queue[int]") -> None:
     pin(1)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    # What would make the target late by itself: the server is what is measured.
+    # Garbage collections of the target would count as lateness of the server.
     widen_file_table(most)
     gc.disable()
 

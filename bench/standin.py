@@ -1,4 +1,4 @@
-"""A server that does nothing but answer: what is left to measure is the client.
+"""A server that only responds, so that the cost of a call is the client's.
 
 It prints the addresses of its gRPC and REST ports and runs until it is terminated.
 """
@@ -48,7 +48,7 @@ class Handlers(grpc.GenericRpcHandler):
 
 
 async def rest(scope, receive, send):
-    """Answers a creation over HTTP with the task."""
+    """Respond to a creation over HTTP with the task."""
     if scope["type"] != "http":
         return
     body, more = b"", True

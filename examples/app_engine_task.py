@@ -1,4 +1,4 @@
-"""An App Engine task; the server's --app-engine-target says where the service lives."""
+"""Create an App Engine task; --app-engine-target of the server is the URL of the service."""
 
 from drayman import tasks
 

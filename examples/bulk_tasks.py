@@ -1,11 +1,11 @@
-"""Thousands of tasks at once, each with its own outcome."""
+"""Create thousands of tasks, each of which succeeds or fails on its own."""
 
 from collections.abc import Iterator
 
 from drayman import tasks
 
 
-def wanted(worker: str, count: int) -> Iterator[tasks.Task]:
+def new_tasks(worker: str, count: int) -> Iterator[tasks.Task]:
     for n in range(count):
         yield tasks.http_task(f"{worker}/mail", json={"to": f"user-{n}@example.com"})
 
@@ -16,7 +16,7 @@ def main(worker: str, count: int = 1000) -> int:
 
     results = client.create_tasks(
         queue_path,
-        wanted(worker, count),
+        new_tasks(worker, count),
         progress=lambda done: print(f"{done} of {count}"),
     )
     failures = [result.error for result in results if result.error]

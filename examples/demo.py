@@ -1,6 +1,6 @@
-"""A server, a worker and tasks that travel between them, live: ``make demo``.
+"""Run a server and a worker, and deliver tasks: ``make demo``.
 
-Everything listens on free ports of this machine, and nothing is left behind.
+All ports are free ones of this machine, and all files are removed at the end.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ PATIENCE = 20
 
 
 class Worker(http.server.ThreadingHTTPServer):
-    """A real HTTP worker: answers 200 and hands on what it was sent."""
+    """An HTTP worker that responds with 200 and queues each delivery."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -46,19 +46,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.delivered.put((task_id, f"POST {self.path} {body.decode()!r}"))
 
     def log_message(self, *_: object) -> None:
-        """Be quiet: the demo prints its own lines."""
+        """Log nothing: the demo prints its own lines."""
 
 
-def say(line: str) -> None:
+def show(line: str) -> None:
     print(line, flush=True)
 
 
 def await_delivery(worker: Worker, task_id: str) -> None:
     try:
-        arrived, what = worker.delivered.get(timeout=PATIENCE)
+        arrived, description = worker.delivered.get(timeout=PATIENCE)
     except queue.Empty:
         raise SystemExit(f"FAILED: task {task_id} was not delivered in {PATIENCE} s") from None
-    say(f"    >>> delivered: {what} (task {arrived})")
+    show(f"    >>> delivered: {description} (task {arrived})")
     if arrived != task_id:
         raise SystemExit(f"FAILED: task {arrived} arrived where {task_id} was expected")
 
@@ -89,7 +89,7 @@ def run_server(folder: str, app_engine: str) -> Iterator[str]:
         ready = process.stdout.readline().strip()
         if not ready:
             raise SystemExit("FAILED: the server did not start; its message is above")
-        say(ready)
+        show(ready)
         yield ready.split("grpc=")[1].split()[0]
     finally:
         process.terminate()
@@ -106,16 +106,16 @@ def now() -> datetime.datetime:
 
 
 def run_examples(worker: Worker) -> None:
-    say("\n1. An HTTP task")
+    show("\n1. An HTTP task")
     await_delivery(worker, short_id(http_task.main(worker.url)))
 
-    say("\n2. A task three seconds ahead")
+    show("\n2. A task three seconds ahead")
     await_delivery(worker, short_id(scheduled_task.main(worker.url, now())))
 
-    say("\n3. An App Engine task")
+    show("\n3. An App Engine task")
     await_delivery(worker, short_id(app_engine_task.main()))
 
-    say("\n4. List, get, run and delete")
+    show("\n4. List, get, run and delete")
     manage_tasks.main(worker.url, now())
     await_delivery(worker, "my-task")
 
@@ -128,11 +128,11 @@ def main() -> None:
     try:
         with run_worker() as worker, run_server(folder, worker.url) as address:
             os.environ["CLOUD_TASKS_EMULATOR_HOST"] = address
-            say(f"worker ready {worker.url}")
+            show(f"worker ready {worker.url}")
             run_examples(worker)
     finally:
         shutil.rmtree(folder)
-    say("\nAll tasks arrived. A queue of your own: .venv/bin/drayman serve")
+    show("\nAll tasks arrived. A queue of your own: .venv/bin/drayman serve")
 
 
 if __name__ == "__main__":

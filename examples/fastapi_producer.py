@@ -1,4 +1,4 @@
-"""A web application that hands its slow work to a queue, with FastAPI.
+"""A web application with FastAPI that moves slow work into a queue.
 
 Run it with ``uvicorn --app-dir examples fastapi_producer:app``, with CLOUD_TASKS_EMULATOR_HOST
 and WORKER (the worker's URL) in the environment.
@@ -29,7 +29,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/orders", status_code=202)
 async def take_order(order: dict[str, Any], request: Request) -> dict[str, str]:
-    """Answer at once; the worker does the rest."""
+    """Respond at once; the worker processes the order."""
     task = tasks.http_task(f"{os.environ['WORKER']}/process-order", json=order)
     created = await request.app.state.client.create_task(parent=QUEUE, task=task)
     return {"task": created.name}

@@ -1,4 +1,4 @@
-"""An HTTP task with a JSON body."""
+"""Create an HTTP task with a JSON body."""
 
 import json
 

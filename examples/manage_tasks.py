@@ -1,4 +1,4 @@
-"""Listing tasks, looking at one, running it now, deleting another."""
+"""List tasks, get one, run it now, delete another."""
 
 import datetime
 
@@ -37,4 +37,4 @@ def main(worker: str, now: datetime.datetime) -> None:
     try:
         client.get_task(name=other_name)
     except exceptions.NotFound as error:
-        print(f"and indeed: {error.message}")
+        print(f"It is gone: {error.message}")

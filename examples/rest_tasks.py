@@ -1,4 +1,4 @@
-"""The same over REST, for networks that let no gRPC through."""
+"""Create a task over REST, for networks that block gRPC."""
 
 from google.api_core import exceptions
 
@@ -17,5 +17,5 @@ def main(server: str, worker: str) -> tasks.Task:
     try:
         client.create_task(parent=queue_path, task=task)
     except exceptions.AlreadyExists:
-        print("and only once")
+        print("A second task of this name was not created")
     return created

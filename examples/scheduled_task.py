@@ -1,4 +1,4 @@
-"""A task that waits for its time."""
+"""Create a task with a schedule time."""
 
 import datetime
 

@@ -1,7 +1,62 @@
-"""Hypothesis: no deadlines (machines differ), and a profile for long searches."""
+"""Which tests are slow, and how long Hypothesis searches.
+
+``make test-fast`` leaves out the slow ones and searches briefly; ``make test`` runs everything.
+Hypothesis has no deadlines, because machines differ; the profile ``long`` is for long searches
+(``pytest --hypothesis-profile=long``).
+"""
+
+import gc
+from pathlib import Path
 
 import hypothesis
+import pytest
+
+TESTS = Path(__file__).parent
+SLOW = {
+    "api/test_api_cmek.py": "starts a server for each test",
+    "api/test_api_fuzz.py": "searches for requests that fail",
+    "client/test_client_drop_in.py": "creates virtual environments",
+    "client/test_client_tls.py": "starts server processes",
+    "client/test_client_typing.py": "runs mypy",
+    "dispatch/test_dispatch_conservation.py": "searches for lost tasks",
+    "dispatch/test_dispatch_garbage.py": "collects garbage, over and over",
+    "docs/test_examples.py": "starts server processes",
+    "e2e": "starts server processes",
+    "store/sqlite/test_sqlite_costs.py": "fills large stores",
+    "store/sqlite/test_sqlite_kill.py": "kills processes",
+    "store/test_model.py": "searches for sequences of calls that fail",
+    "test_server.py": "starts a server for each test",
+}
+"""Directories and modules that are slow, and why."""
+SLOW_PATHS = frozenset(TESTS / path for path in SLOW)
+SLOW_STORE = "sqlite-file"
+"""The store on which the conformance suite is slow; ``make test-fast`` runs it in memory."""
 
 hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=20)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=2_000)
 hypothesis.settings.load_profile("default")
+
+
+def is_slow(item):
+    """Return whether an item is in a slow place, or runs on the slow store."""
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return SLOW_STORE in parameters or not SLOW_PATHS.isdisjoint((item.path, *item.path.parents))
+
+
+def pytest_configure():
+    for path in SLOW_PATHS:
+        if not path.exists():
+            raise pytest.UsageError(f"tests/conftest.py: {path} does not exist")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if is_slow(item):
+            item.add_marker("slow")
+
+
+def pytest_collection_finish():
+    # Imported modules stay, so that garbage collections need not scan them.
+    gc.collect()
+    gc.freeze()

@@ -120,11 +120,12 @@ class Settings:
     )
     store: str = setting(
         "sqlite:drayman.db", value_types.STORE,
-        "Where tasks are kept: sqlite:PATH, or memory, which forgets them at exit.",
+        "Where tasks are stored: sqlite:PATH, or memory, which loses them at exit.",
     )  # fmt: skip
     durability: str = setting(
         "safe", value_types.DURABILITY,
-        "safe: a reply is on disk. relaxed: faster, a power cut may lose the last replies.",
+        "safe: a call returns when its effect is on disk. relaxed: faster, but a power cut may "
+        "undo the last calls.",
     )  # fmt: skip
     queues: tuple[str, ...] = repeated(
         value_types.QUEUE, "Queue to create at start if absent.", name="queue"
@@ -135,50 +136,49 @@ class Settings:
     )  # fmt: skip
     app_engine_targets: tuple[tuple[str, str], ...] = repeated(
         value_types.TARGET,
-        "Where App Engine tasks are delivered: all, or those of one service (a version of "
-        "it: VERSION.SERVICE=URL).",
+        "Base URL of App Engine tasks: of all, or of those of one service (of one version: "
+        "VERSION.SERVICE=URL).",
         name="app-engine-target",
     )
     issuer: str | None = setting(
         None, value_types.URL,
-        "What tokens name as their issuer: where verifiers reach the HTTP port. By default "
+        "Issuer of bearer tokens: the URL at which verifiers reach the HTTP port. By default "
         "its own address.",
     )  # fmt: skip
     signing_key: str | None = setting(
         None, value_types.FILE,
-        "PEM file with the RSA private key that signs tokens; by default keys are generated, "
-        "kept in the store and replaced after 90 days.",
+        "PEM file with the RSA private key that signs bearer tokens; by default keys are "
+        "generated, saved in the store and replaced after 90 days.",
     )  # fmt: skip
     google_credentials: str | None = setting(
         None, value_types.FILE,
-        "Real tokens of Google by impersonation, with the credentials of a file or, with "
-        "the word default, of the environment.",
+        "Use Google's bearer tokens, by impersonation with the credentials of this file, or of "
+        "the environment with the word default.",
     )  # fmt: skip
     dead_letters: Micros = setting(
         _LIMITS.retention.dead_letters, value_types.DURATION,
-        "How long tasks that failed for good are kept to be looked at and replayed; 0 keeps "
-        "none.",
+        "How long tasks that failed for good are kept as dead letters; 0 keeps none.",
     )  # fmt: skip
     activity_log: bool = setting(
         False, value_types.BOOLEAN,
-        "Whether creations, attempts and deletions that a queue's sampling ratio picks are "
-        "written to standard output, as lines of JSON in the shape of Google's TaskActivityLog.",
+        "Write the creations, attempts and deletions that a queue's sampling ratio selects to "
+        "standard output, as lines of JSON in the shape of Google's TaskActivityLog.",
     )  # fmt: skip
     ramp_up: bool = setting(
         _LIMITS.ramp_up, value_types.BOOLEAN,
-        "Whether new, idle and resumed queues begin slowly, at 10 attempts a second.",
+        "Start new, idle and resumed queues slowly, at 10 attempts a second.",
     )  # fmt: skip
     max_in_flight: int = setting(
         4000, value_types.COUNT,
-        "Attempts in flight on this server, over all queues; one queue gets less than half.",
+        "Most attempts in flight on this server, over all queues; one queue gets less than half.",
     )  # fmt: skip
     task_tombstone: Micros = setting(
         _LIMITS.retention.task_tombstone, value_types.DURATION,
-        "How long the name of a finished task stays taken.",
+        "How long the name of a finished task is reserved.",
     )  # fmt: skip
     queue_tombstone: Micros = setting(
         _LIMITS.retention.queue_tombstone, value_types.DURATION,
-        "How long the name of a deleted queue stays taken.",
+        "How long the name of a deleted queue is reserved.",
     )  # fmt: skip
     max_dispatches_per_second: float = setting(
         _LIMITS.queue.max_dispatches_per_second,
@@ -199,16 +199,16 @@ class Settings:
     )
     task_retention: Micros = setting(
         _LIMITS.retention.task_retention, value_types.DURATION,
-        "How old a task may grow before it is dropped.",
+        "How old a task may get before it fails for good.",
         name="retention",
     )  # fmt: skip
     call_deadline: Micros = setting(
         _LIMITS.call_deadline, value_types.CALL_DEADLINE,
-        "How far ahead the deadline of a gRPC call may lie; Google refuses more than 30s.",
+        "How far ahead the deadline of a gRPC call may be, 0 for any; Google allows 30s.",
     )  # fmt: skip
     locations: tuple[str, ...] = repeated(
         value_types.LOCATION,
-        "Location that queues may be in; without one, any is valid.",
+        "Location that queues may be in; by default any is valid.",
         name="location",
     )
     key_file: str | None = setting(
@@ -221,8 +221,8 @@ class Settings:
     )  # fmt: skip
     grace: Micros = setting(
         30 * SECOND, value_types.DURATION,
-        "How long attempts in flight may go on when the server is told to stop; a second "
-        "signal ends it at once.",
+        "How long attempts in flight may go on after SIGTERM or SIGINT; a second signal stops "
+        "the server at once.",
     )  # fmt: skip
     log_level: str = setting(
         "info", value_types.LOG_LEVEL, "Least severity of the log lines on standard error."

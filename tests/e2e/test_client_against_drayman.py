@@ -3,10 +3,10 @@
 import inspect
 import uuid
 
-import processes
 import pytest
 from google.api_core import exceptions
 
+import processes
 from drayman import tasks
 
 LOCATION = "projects/p/locations/l"
@@ -18,8 +18,8 @@ def served(tmp_path_factory):
         yield served
 
 
-class Either:
-    """A client of either form; what it gives is always awaited, and lists are lists."""
+class AnyClient:
+    """A client for threads or asyncio whose calls are awaited; lists are complete."""
 
     def __init__(self, client):
         self._client = client
@@ -44,23 +44,23 @@ async def client(request, served, monkeypatch):
     monkeypatch.setenv("CLOUD_TASKS_EMULATOR_HOST", address)
     if request.param == "grpc_asyncio":
         async with tasks.CloudTasksAsyncClient() as one:
-            yield await prepared(Either(one))
+            yield await with_queue(AnyClient(one))
     else:
         with tasks.CloudTasksClient(transport=request.param) as one:
-            yield await prepared(Either(one))
+            yield await with_queue(AnyClient(one))
 
 
 queues = iter(range(1000))
 
 
-async def prepared(client):
+async def with_queue(client):
     client.queue = f"{LOCATION}/queues/q{next(queues)}"
     await client.create_queue(parent=LOCATION, queue={"name": client.queue})
     await client.pause_queue(name=client.queue)
     return client
 
 
-async def test_a_queue_is_made_and_changed(client):
+async def test_a_queue_is_created_updated_and_deleted(client):
     queue = await client.get_queue(name=client.queue)
     assert queue.state == tasks.Queue.State.PAUSED
     changed = await client.update_queue(
@@ -75,7 +75,7 @@ async def test_a_queue_is_made_and_changed(client):
         await client.get_queue(name=client.queue)
 
 
-async def test_a_task_lives_and_is_deleted(client):
+async def test_a_task_is_created_once_read_and_deleted(client):
     task = tasks.http_task("http://localhost:1/x", body="héllo", name=f"{client.queue}/tasks/t")
     created = await client.create_task(parent=client.queue, task=task)
     assert created.name == task.name
@@ -89,17 +89,17 @@ async def test_a_task_lives_and_is_deleted(client):
         await client.get_task(name=task.name)
 
 
-async def test_what_is_wrong_is_said_precisely(client):
+async def test_an_error_is_the_exception_of_its_status(client):
     with pytest.raises(exceptions.InvalidArgument):
         await client.create_task(parent=client.queue, task={"http_request": {"url": "nonsense"}})
     with pytest.raises(exceptions.NotFound):
-        await client.get_queue(name=f"{LOCATION}/queues/nobody")
+        await client.get_queue(name=f"{LOCATION}/queues/missing")
 
 
 async def test_many_tasks_are_created_and_listed_page_by_page(client):
-    wanted = [tasks.http_task("http://localhost:1/x", json=n) for n in range(250)]
-    wanted[7] = tasks.http_task("nonsense")
-    results = await client.create_tasks(client.queue, wanted)
+    requested = [tasks.http_task("http://localhost:1/x", json=n) for n in range(250)]
+    requested[7] = tasks.http_task("nonsense")
+    results = await client.create_tasks(client.queue, requested)
     assert [index for index, one in enumerate(results) if one.error] == [7]
     assert isinstance(results[7].error, exceptions.InvalidArgument)
     listed = await client.list_tasks({"parent": client.queue, "page_size": 100})

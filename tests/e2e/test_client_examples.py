@@ -1,4 +1,4 @@
-"""The client's examples run against a real server, and what they ask for arrives."""
+"""The client's examples run against a real server, and their tasks are delivered."""
 
 import collections
 import json
@@ -7,8 +7,9 @@ import sys
 import urllib.request
 from pathlib import Path
 
-import processes
 import pytest
+
+import processes
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 QUEUE = "projects/my-project-id/locations/us-central1/queues/my-queue"
@@ -23,7 +24,7 @@ def served(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("served")
-async def test_async_tasks(worker, capsys):
+async def test_async_tasks_are_created_listed_and_deleted(worker, capsys):
     import async_tasks  # noqa: PLC0415 - an example, found through the fixture
 
     assert len(await async_tasks.main(worker.url)) == 3
@@ -31,7 +32,7 @@ async def test_async_tasks(worker, capsys):
 
 
 @pytest.mark.usefixtures("served")
-def test_bulk_tasks(worker):
+def test_bulk_tasks_are_all_delivered(worker):
     import bulk_tasks  # noqa: PLC0415 - the same
 
     assert bulk_tasks.main(worker.url, 250) == 250
@@ -39,15 +40,15 @@ def test_bulk_tasks(worker):
     assert bodies == collections.Counter(f"user-{n}@example.com" for n in range(250))
 
 
-def test_rest_tasks(served, worker, capsys):
+def test_a_task_over_rest_is_created_once(served, worker, capsys):
     import rest_tasks  # noqa: PLC0415 - the same
 
     assert rest_tasks.main(served.http_url, worker.url).name.endswith("/tasks/invoice-2030-01")
-    assert "and only once" in capsys.readouterr().out
+    assert "was not created" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("served")
-def test_fastapi_producer(worker):
+def test_an_order_of_the_web_application_is_delivered(worker):
     command = [sys.executable, "-m", "uvicorn", "--port", "0", "fastapi_producer:app"]
     with subprocess.Popen(
         command,
@@ -61,10 +62,10 @@ def test_fastapi_producer(worker):
             url = line.split("running on ")[1].split()[0]
             order = json.dumps({"id": 7}).encode()
             headers = {"Content-Type": "application/json"}
-            asked = urllib.request.Request(f"{url}/orders", order, headers)
-            with urllib.request.urlopen(asked, timeout=processes.PATIENCE) as answer:
-                assert answer.status == 202
-                task = json.load(answer)["task"]
+            request = urllib.request.Request(f"{url}/orders", order, headers)
+            with urllib.request.urlopen(request, timeout=processes.PATIENCE) as response:
+                assert response.status == 202
+                task = json.load(response)["task"]
             delivered = worker.await_delivery()
             assert delivered.task_id == task.rpartition("/")[2]
             assert json.loads(delivered.body) == {"id": 7}

@@ -9,8 +9,8 @@ import processes
 DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
 
 
-def test_demo_delivers_every_example_and_leaves_nothing_behind(tmp_path):
-    ended = subprocess.run(
+def test_the_demo_delivers_every_example_and_removes_its_files(tmp_path):
+    process = subprocess.run(
         [sys.executable, "-W", "error", str(DEMO)],
         capture_output=True,
         text=True,
@@ -18,9 +18,9 @@ def test_demo_delivers_every_example_and_leaves_nothing_behind(tmp_path):
         check=False,
         env=processes.environment(TMPDIR=str(tmp_path)),
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stdout.count(">>> delivered: POST") == 4
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert process.stdout.count(">>> delivered: POST") == 4
     for path in ("/process", "/scheduled-job", "/task-handler", "/my-task"):
-        assert f">>> delivered: POST {path} " in ended.stdout
-    assert "All tasks arrived." in ended.stdout
+        assert f">>> delivered: POST {path} " in process.stdout
+    assert "All tasks arrived." in process.stdout
     assert list(tmp_path.iterdir()) == []

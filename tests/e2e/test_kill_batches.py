@@ -1,4 +1,4 @@
-"""``kill -9`` among batches: each is there whole or not at all, and may be sent again."""
+"""``kill -9`` during batches: each batch is complete or absent, and can be sent again."""
 
 import concurrent.futures
 import threading
@@ -6,6 +6,7 @@ import threading
 import grpc
 import pytest
 from google.api_core import exceptions
+
 from processes import QUEUE, http_task, serve
 
 SIZE = 20
@@ -16,8 +17,8 @@ def batch(number):
     return {"parent": QUEUE, "requests": [item] * SIZE, "request_id": f"batch-{number}"}
 
 
-def send_until_the_end(client, numbers, enough):
-    """Send batches until the server is gone; return the numbers of those that were tried."""
+def send_until_killed(client, numbers, enough):
+    """Send batches until the server is killed; return the numbers of the batches that were sent."""
     sent = []
     for number in numbers:
         sent.append(number)
@@ -30,8 +31,8 @@ def send_until_the_end(client, numbers, enough):
     return sent
 
 
-@pytest.mark.parametrize("turn", range(3))
-def test_batches_are_whole_and_can_be_repeated(tmp_path, turn):  # noqa: ARG001 - once more
+@pytest.mark.parametrize("run", range(3))
+def test_batches_are_whole_and_can_be_repeated(tmp_path, run):  # noqa: ARG001 - repeated
     enough = threading.Event()
     with (
         serve(tmp_path, "--queue", QUEUE) as server,
@@ -40,7 +41,7 @@ def test_batches_are_whole_and_can_be_repeated(tmp_path, turn):  # noqa: ARG001 
     ):
         client.pause_queue(name=QUEUE)
         running = [
-            threads.submit(send_until_the_end, client, range(each, 100_000, 4), enough)
+            threads.submit(send_until_killed, client, range(each, 100_000, 4), enough)
             for each in range(4)
         ]
         assert enough.wait(30)
@@ -48,6 +49,6 @@ def test_batches_are_whole_and_can_be_repeated(tmp_path, turn):  # noqa: ARG001 
         sent = [number for each in running for number in each.result(30)]
     with serve(tmp_path) as server, server.client() as client:
         assert len(list(client.list_tasks(parent=QUEUE))) % SIZE == 0
-        for number in sent:  # those without an answer may or may not have been there
+        for number in sent:  # those without a response may or may not exist
             assert len(client.batch_create_tasks(request=batch(number)).result().tasks) == SIZE
         assert len(list(client.list_tasks(parent=QUEUE))) == SIZE * len(sent)

@@ -1,4 +1,4 @@
-"""``drayman serve`` as its user meets it: start, health, stop, and what it says when it cannot."""
+"""``drayman serve`` as its users see it: start, health, stop, and errors at start."""
 
 import json
 import re
@@ -8,12 +8,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from processes import LOCATION, QUEUE, http_task, run_to_end, run_worker, serve
 
 from drayman.core import names
+from processes import LOCATION, QUEUE, http_task, run_to_end, run_worker, serve
 
 
-def test_ready_line_is_the_only_line_and_says_where_everything_is(tmp_path):
+def test_the_ready_line_is_the_only_output_and_has_all_addresses(tmp_path):
     with serve(tmp_path) as server:
         store = re.escape(f"sqlite:{tmp_path}/tasks.db")
         assert re.fullmatch(
@@ -24,20 +24,20 @@ def test_ready_line_is_the_only_line_and_says_where_everything_is(tmp_path):
         assert server.process.stdout.read() == ""
 
 
-def test_health_and_readiness(tmp_path):
+def test_it_is_alive_and_ready_after_its_start(tmp_path):
     with serve(tmp_path, store="memory") as server:
         assert server.get("/healthz") == (200, {"status": "alive"})
         assert server.get("/readyz") == (200, {"status": "ready"})
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_with_status_zero(tmp_path, number):
+def test_a_signal_stops_it_with_status_zero(tmp_path, number):
     with serve(tmp_path, store="memory") as server:
         server.process.send_signal(number)
         assert server.process.wait(30) == 0
 
 
-def test_queues_given_at_start_are_there(tmp_path):
+def test_queues_of_the_settings_exist_after_the_start(tmp_path):
     file = tmp_path / "queues.yaml"
     file.write_text(
         f"""
@@ -74,7 +74,7 @@ def test_queue_file_is_applied_again_at_the_next_start_and_keeps_the_state(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("arguments", "variables", "sentence"),
+    ("arguments", "variables", "message"),
     [
         (
             ["--port", "http"],
@@ -104,57 +104,57 @@ def test_queue_file_is_applied_again_at_the_next_start_and_keeps_the_state(tmp_p
         ),
     ],
 )
-def test_a_wrong_value_is_one_line_and_status_two(arguments, variables, sentence):
-    ended = run_to_end(*arguments, **variables)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", sentence + "\n")
+def test_a_wrong_value_is_one_line_and_status_two(arguments, variables, message):
+    process = run_to_end(*arguments, **variables)
+    assert (process.returncode, process.stdout, process.stderr) == (2, "", message + "\n")
 
 
 def test_a_wrong_queue_file_is_one_line_and_status_two(tmp_path):
     file = tmp_path / "queues.yaml"
     file.write_text(f"queues: [{{name: {QUEUE}, retries: 3}}]")
-    ended = run_to_end("--queue-file", str(file), "--store", "memory")
-    assert ended.returncode == 2
-    assert ended.stderr.count("\n") == 1
-    assert f"{file}, queue 1: " in ended.stderr
-    assert '"retries"' in ended.stderr
+    process = run_to_end("--queue-file", str(file), "--store", "memory")
+    assert process.returncode == 2
+    assert process.stderr.count("\n") == 1
+    assert f"{file}, queue 1: " in process.stderr
+    assert '"retries"' in process.stderr
 
 
 def test_a_wrong_queue_file_leaves_no_store_behind(tmp_path):
     file = tmp_path / "queues.yaml"
     file.write_text("queues: 3")
     store = tmp_path / "tasks.db"
-    ended = run_to_end("--queue-file", str(file), "--store", f"sqlite:{store}")
-    assert ended.returncode == 2
+    process = run_to_end("--queue-file", str(file), "--store", f"sqlite:{store}")
+    assert process.returncode == 2
     assert not store.exists()
 
 
-def test_without_the_servers_libraries_the_command_says_what_to_install(tmp_path):
+def test_without_the_libraries_of_the_server_the_error_names_what_to_install(tmp_path):
     (tmp_path / "click.py").write_text("raise ModuleNotFoundError(name='click')")
-    ended = run_to_end(PYTHONPATH=str(tmp_path))
-    assert ended.returncode == 1
-    assert 'run: pip install "drayman[server]"' in ended.stderr
-    assert ended.stderr.count("\n") == 1
+    process = run_to_end(PYTHONPATH=str(tmp_path))
+    assert process.returncode == 1
+    assert 'run: pip install "drayman[server]"' in process.stderr
+    assert process.stderr.count("\n") == 1
 
 
 def test_a_port_in_use_is_one_line_and_status_one():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         for option, other in (("--port", "--http-port"), ("--http-port", "--port")):
-            ended = run_to_end(option, str(port), other, "0", "--store", "memory")
-            assert ended.returncode == 1
-            assert ended.stdout == ""
-            assert ended.stderr.startswith(
+            process = run_to_end(option, str(port), other, "0", "--store", "memory")
+            assert process.returncode == 1
+            assert process.stdout == ""
+            assert process.stderr.startswith(
                 f"drayman: cannot listen on 127.0.0.1:{port} ({option}): "
             )
-            assert ended.stderr.count("\n") == 1
+            assert process.stderr.count("\n") == 1
 
 
 def test_a_store_in_use_is_one_line_and_status_one(tmp_path):
     with serve(tmp_path):
         store = f"{tmp_path}/tasks.db"
-        ended = run_to_end("--port", "0", "--http-port", "0", "--store", f"sqlite:{store}")
-        assert ended.returncode == 1
-        assert ended.stderr == f"drayman: store {store} is in use by another server\n"
+        process = run_to_end("--port", "0", "--http-port", "0", "--store", f"sqlite:{store}")
+        assert process.returncode == 1
+        assert process.stderr == f"drayman: store {store} is in use by another server\n"
 
 
 def test_a_store_of_a_newer_version_is_one_line_and_status_one(tmp_path):
@@ -164,38 +164,38 @@ def test_a_store_of_a_newer_version_is_one_line_and_status_one(tmp_path):
     connection.execute("PRAGMA user_version = 999")
     connection.close()
     store = f"sqlite:{tmp_path}/tasks.db"
-    ended = run_to_end("--port", "0", "--http-port", "0", "--store", store)
-    assert ended.returncode == 1
-    assert "was written by a newer version of drayman" in ended.stderr
-    assert ended.stderr.count("\n") == 1
+    process = run_to_end("--port", "0", "--http-port", "0", "--store", store)
+    assert process.returncode == 1
+    assert "was written by a newer version of drayman" in process.stderr
+    assert process.stderr.count("\n") == 1
 
 
-def test_stop_lets_an_attempt_in_flight_end(tmp_path, worker):
+def test_a_stop_waits_for_an_attempt_in_flight(tmp_path, worker):
     with serve(tmp_path, "--queue", QUEUE) as server:
         with server.client() as client:
             client.create_task(parent=QUEUE, task=http_task(worker.url + "/hold"))
         worker.await_delivery()
         server.process.terminate()
-        worker.let_go.set()
+        worker.release.set()
         assert server.process.wait(30) == 0
     with serve(tmp_path) as server, server.client() as client:
         assert list(client.list_tasks(parent=QUEUE)) == []
 
 
-def test_stop_returns_what_outlasts_the_grace_to_its_queue(tmp_path, worker):
+def test_a_stop_returns_tasks_that_outlast_the_grace_to_their_queue(tmp_path, worker):
     with serve(tmp_path, "--queue", QUEUE, "--grace", "0s") as server:
         with server.client() as client:
             created = client.create_task(parent=QUEUE, task=http_task(worker.url + "/hold"))
         worker.await_delivery()
         assert server.stop() == 0
-    worker.let_go.set()
+    worker.release.set()
     with serve(tmp_path):
         again = worker.await_delivery()
         assert created.name.endswith(again.task_id)
         assert again.headers["X-CloudTasks-TaskRetryCount"] == "1"
 
 
-def test_a_queue_that_was_deleted_is_there_again_for_whoever_starts_the_server_with_it(tmp_path):
+def test_a_deleted_queue_is_created_again_at_a_start_that_declares_it(tmp_path):
     with serve(tmp_path, "--queue", QUEUE) as server, server.client() as client:
         client.delete_queue(name=QUEUE)
         server.stop()
@@ -203,15 +203,15 @@ def test_a_queue_that_was_deleted_is_there_again_for_whoever_starts_the_server_w
         assert client.get_queue(name=QUEUE).state.name == "RUNNING"
 
 
-def test_a_store_that_was_deleted_under_the_server_is_told(tmp_path):
+def test_it_is_not_ready_when_its_store_was_deleted(tmp_path):
     with serve(tmp_path) as server:
         (tmp_path / "tasks.db").unlink()
-        status, told = server.get("/readyz")
+        status, body = server.get("/readyz")
         assert status == 503
-        assert "was moved, replaced or deleted" in told["reason"]
+        assert "was moved, replaced or deleted" in body["reason"]
 
 
-def test_few_open_files_leave_callers_theirs(tmp_path):
+def test_with_few_open_files_attempts_leave_some_to_callers(tmp_path):
     with (
         run_worker() as worker,
         serve(tmp_path, "--queue", QUEUE, "--grace", "0s", store="memory", files=128) as server,
@@ -227,14 +227,14 @@ def test_few_open_files_leave_callers_theirs(tmp_path):
         assert "Too many open files" not in server.log()
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux says it there")
-def test_there_is_room_for_all_files_from_the_start(tmp_path):
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc, which Linux has")
+def test_the_file_table_has_room_for_all_files_from_the_start(tmp_path):
     with serve(tmp_path, store="memory", files=4096) as server:
         status = Path(f"/proc/{server.process.pid}/status").read_text()
         assert int(re.search(r"FDSize:\s+(\d+)", status)[1]) >= 4096
 
 
-def test_log_lines_that_nobody_reads_hold_nothing_up(tmp_path):
+def test_log_lines_that_nobody_reads_delay_nothing(tmp_path):
     with (
         run_worker() as worker,
         serve(tmp_path, "--queue", QUEUE, store="memory", unread=True) as server,
@@ -242,7 +242,7 @@ def test_log_lines_that_nobody_reads_hold_nothing_up(tmp_path):
     ):
         bad = {"name": f"{QUEUE}-bad", "retry_config": {"max_attempts": 1}}
         client.create_queue(parent=LOCATION, queue=bad)
-        for number in range(200):  # a line for each failure, of its name; a pipe holds 64 KB
+        for number in range(200):  # each failure logs the task name; a pipe holds 64 KB
             name = f"{bad['name']}/tasks/{number:0>500}"
             client.create_task(parent=bad["name"], task=http_task("http://127.0.0.1:1", name=name))
         while list(client.list_tasks(parent=bad["name"])):
@@ -268,18 +268,18 @@ def test_an_activity_log_follows_a_task_through_its_life(tmp_path, worker):
             )
             client.delete_task(name=f"{QUEUE}/tasks/deleted")
         server.stop()
-        said = [json.loads(line)["jsonPayload"] for line in server.process.stdout]
+        entries = [json.loads(line)["jsonPayload"] for line in server.process.stdout]
     kinds = {"delivered": set(), "deleted": set()}
-    for each in said:
-        (kind,) = each.keys() - {"@type", "task"}
-        kinds[each["task"].rpartition("/")[2]].add(kind)
+    for entry in entries:
+        (kind,) = entry.keys() - {"@type", "task"}
+        kinds[entry["task"].rpartition("/")[2]].add(kind)
     assert kinds == {
         "delivered": {"taskCreationLog", "attemptDispatchLog", "attemptResponseLog"},
         "deleted": {"taskCreationLog", "taskDeletionLog"},
     }
 
 
-def test_an_activity_log_that_nobody_reads_holds_nothing_up(tmp_path):
+def test_an_activity_log_that_nobody_reads_delays_nothing(tmp_path):
     with (
         run_worker() as worker,
         serve(tmp_path, "--activity-log", store="memory") as server,
@@ -287,7 +287,7 @@ def test_an_activity_log_that_nobody_reads_holds_nothing_up(tmp_path):
     ):
         logged = {"name": QUEUE, "stackdriver_logging_config": {"sampling_ratio": 1.0}}
         client.create_queue(parent=LOCATION, queue=logged)
-        for _ in range(200):  # of each some 900 bytes; a pipe holds 64 KB
+        for _ in range(200):  # entries of about 900 bytes each; a pipe holds 64 KB
             client.create_task(parent=QUEUE, task=http_task(worker.url))
         for _ in range(200):
             worker.await_delivery()

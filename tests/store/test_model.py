@@ -446,7 +446,7 @@ class Model(RuleBasedStateMachine):
         assert len(numbers) == len(set(numbers))
 
 
-longer = hypothesis.settings.default.max_examples // 100
+longer = max(1, hypothesis.settings.default.max_examples // 100)
 Model.TestCase.settings = hypothesis.settings(
     max_examples=80 * longer,
     stateful_step_count=40,

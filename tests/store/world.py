@@ -166,7 +166,7 @@ def ids_of(claims):
 async def search(world, body, *strategies, examples=25):
     """Look for arguments that break ``body``, a coroutine function of an empty world and them."""
     loop = asyncio.get_running_loop()
-    longer = hypothesis.settings.default.max_examples // 100
+    longer = max(1, hypothesis.settings.default.max_examples // 100)
 
     async def once(arguments):
         await world.clear()

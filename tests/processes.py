@@ -1,4 +1,4 @@
-"""Real parts for tests: a server in a process of its own, and an HTTP worker."""
+"""Helpers of end-to-end tests: a server in a process of its own, and an HTTP worker."""
 
 import contextlib
 import dataclasses
@@ -32,16 +32,16 @@ class Delivered:
 
 
 class Worker(http.server.ThreadingHTTPServer):
-    """Remembers what it is sent; paths starting with /hold wait until ``let_go`` is set."""
+    """Records deliveries; requests to /hold… wait until ``release`` is set."""
 
     daemon_threads = True
-    request_queue_size = 1024  # the default of 5 leaves a burst of connections hanging
+    request_queue_size = 1024  # the default of 5 makes a burst of connections hang
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.arrived = queue.Queue()
-        self.let_go = threading.Event()
+        self.release = threading.Event()
 
     def await_delivery(self):
         return self.arrived.get(timeout=PATIENCE)
@@ -52,7 +52,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.arrived.put(Delivered(self.path, dict(self.headers), body))
         if self.path.startswith("/hold"):
-            self.server.let_go.wait(PATIENCE)
+            self.server.release.wait(PATIENCE)
         with contextlib.suppress(ConnectionError):
             self.send_response(200)
             self.end_headers()
@@ -69,7 +69,7 @@ def run_worker():
         try:
             yield worker
         finally:
-            worker.let_go.set()
+            worker.release.set()
             worker.shutdown()
             thread.join(PATIENCE)
 
@@ -103,7 +103,7 @@ class Served:
                 return error.code, json.load(error)
 
     def kill(self):
-        """As the system does when memory runs out: no goodbye."""
+        """Kill it without a chance to stop (SIGKILL)."""
         self.process.kill()
         self.process.wait(PATIENCE)
 
@@ -121,15 +121,16 @@ def command(*arguments):
 
 
 def environment(**variables):
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("DRAYMAN_")}
-    return clean | variables
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("DRAYMAN_")}
+    return inherited | variables
 
 
 @contextlib.contextmanager
 def serve(tmp_path, *arguments, store=None, files=None, unread=False):
-    """A server on free ports, with so many open files; killed at the end if it still runs.
+    """Run a server on free ports; kill it at the end if it still runs.
 
-    What it says on standard error goes to a file, or with ``unread`` to a pipe that nobody reads.
+    ``files`` limits its open files. Standard error goes to a file, or with ``unread`` to a pipe
+    that nobody reads.
     """
     store = store or f"sqlite:{tmp_path / 'tasks.db'}"
     line = command("--port", "0", "--http-port", "0", "--store", store, *arguments)
@@ -156,7 +157,7 @@ def serve(tmp_path, *arguments, store=None, files=None, unread=False):
 
 
 def run_to_end(*arguments, **variables):
-    """Run ``drayman serve`` where it is expected to end by itself."""
+    """Run ``drayman serve`` with settings with which it ends by itself."""
     return subprocess.run(
         command(*arguments),
         capture_output=True,
