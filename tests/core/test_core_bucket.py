@@ -69,7 +69,7 @@ def test_a_clock_that_went_back_neither_gives_nor_takes(rate, burst, tokens, bac
 def test_a_clock_that_went_back_does_not_stop_a_queue(rate, burst, back):
     after = bucket.refill(Bucket(0, NOW), rate, burst, NOW - back)
     ready = bucket.ready_at(after, rate, burst)
-    assert ready <= NOW - back + math.ceil(SECOND / rate) + bucket.QUANTUM
+    assert ready <= NOW - back + math.ceil(SECOND / rate) + bucket.BATCH_INTERVAL
 
 
 @given(RATES, st.integers(10, 100), st.floats(0, 0.999))
@@ -85,7 +85,7 @@ def test_there_is_a_token_when_the_bucket_is_said_to_be_ready(rate, burst, token
 def test_waiting_for_a_batch_costs_no_more_than_a_quantum(rate, burst, tokens):
     ready = bucket.ready_at(Bucket(tokens, NOW), rate, burst)
     first_token = NOW + max(0, math.ceil((1 - tokens) / rate * SECOND))
-    assert ready <= first_token + bucket.QUANTUM
+    assert ready <= first_token + bucket.BATCH_INTERVAL
 
 
 @given(st.floats(min_value=0, max_value=1e-6, exclude_min=True))

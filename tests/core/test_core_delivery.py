@@ -35,7 +35,7 @@ def attempts(target, results):
     for result in [*results, Response(200)]:
         headers = delivery.headers(target, task)
         yield {name.split("-Task")[-1]: value for name, value in headers.items() if "-Task" in name}
-        outcome = delivery.judge(target.kind, result)
+        outcome = delivery.outcome(target.kind, result)
         task = dataclasses.replace(
             task,
             dispatch_count=task.dispatch_count + 1,
@@ -175,7 +175,7 @@ def test_an_app_engine_task_without_a_home_is_an_attempt_that_failed(service, sh
     assert result.failure is Failure.PRECONDITION
     assert shown in result.reason
     assert "--app-engine-target" in result.reason
-    outcome = delivery.judge(target.kind, result)
+    outcome = delivery.outcome(target.kind, result)
     assert outcome.code is Code.FAILED_PRECONDITION
     assert outcome.signal is Signal.NONE  # no fault of the target
 
@@ -200,12 +200,12 @@ def test_a_token_goes_to_https_alone_wherever_it_came_from(url, allowed, sent):
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_any_2xx_is_success(status):
-    assert delivery.judge(Kind.HTTP, Response(status)).success
+    assert delivery.outcome(Kind.HTTP, Response(status)).success
 
 
 @pytest.mark.parametrize("status", [100, 199, 300, 302, 400, 404, 429, 500, 503])
 def test_any_other_answer_is_failure(status):
-    assert not delivery.judge(Kind.HTTP, Response(status)).success
+    assert not delivery.outcome(Kind.HTTP, Response(status)).success
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_any_other_answer_is_failure(status):
 )  # fmt: skip
 @pytest.mark.parametrize("kind", Kind)
 def test_an_attempts_record_says_how_it_ended(kind, result, code, message, responded, executed):
-    outcome = delivery.judge(kind, result)
+    outcome = delivery.outcome(kind, result)
     assert (outcome.code, outcome.message) == (code, message)
     assert (outcome.responded, outcome.executed) == (responded, executed)
 
@@ -252,4 +252,4 @@ def test_a_user_in_a_url_gives_way_to_a_header_and_to_a_token():
 
 
 def test_a_fragment_stays_here():
-    assert delivery.encoded("https://h.example/a?b=1#c#d") == "https://h.example/a?b=1"
+    assert delivery.encode_url("https://h.example/a?b=1#c#d") == "https://h.example/a?b=1"

@@ -29,7 +29,7 @@ TASK = Task(
 def decide(result, *, config=CONFIG, forced_at=None, **changes):
     task = dataclasses.replace(TASK, **changes)
     claim = Claim(7, Queue(QUEUE), task, forced_at)
-    outcome = delivery.judge(Kind.HTTP, result)
+    outcome = delivery.outcome(Kind.HTTP, result)
     return lifecycle.decide(claim, outcome, config, retention=RETENTION, now=NOW)
 
 
@@ -70,7 +70,7 @@ def test_a_retry_is_never_scheduled_in_the_past():
 )
 def test_a_retry_hint_wins_over_the_backoff(hint, delay):
     claim = Claim(7, Queue(QUEUE), dataclasses.replace(TASK, dispatch_count=1))
-    outcome = delivery.judge(Kind.HTTP, Response(503))
+    outcome = delivery.outcome(Kind.HTTP, Response(503))
     decided = lifecycle.decide(claim, outcome, CONFIG, retention=RETENTION, now=NOW, hint=hint)
     assert decided.schedule_time == NOW + delay * SECOND
 
@@ -96,5 +96,5 @@ def test_the_duration_counts_from_the_first_attempt():
 )
 def test_a_result_contains_the_claim_and_the_whole_outcome(result):
     decided = decide(result)
-    assert decided.outcome == delivery.judge(Kind.HTTP, result)
+    assert decided.outcome == delivery.outcome(Kind.HTTP, result)
     assert (decided.claim.number, decided.end_time) == (7, NOW)

@@ -13,7 +13,7 @@ from drayman.core.status import Code
      (418, 2), (502, 2), (599, 2), (999, 2)],
 )  # fmt: skip
 def test_an_answer_has_the_code_of_the_real_logs(answer, code):
-    assert status.of_answer(answer) == code
+    assert status.from_http(answer) == code
 
 
 def test_every_code_has_its_http_status():

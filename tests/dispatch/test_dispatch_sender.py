@@ -10,8 +10,14 @@ from peers import OK, STARTS, Peer, answering, post
 
 from drayman.core import delivery
 from drayman.core.clock import SECOND, ManualClock
-from drayman.core.delivery import ANSWER_SIZE, KEPT_SIZE, Failure, NoResponse, Request
-from drayman.dispatch.sender import INTERIM, RECEIVED_SIZE, AiohttpSender
+from drayman.core.delivery import (
+    MAX_RESPONSE_SIZE,
+    RECORDED_BODY_SIZE,
+    Failure,
+    NoResponse,
+    Request,
+)
+from drayman.dispatch.sender import MAX_INTERIM_RESPONSES, MAX_RECEIVED_SIZE, AiohttpSender
 
 
 @pytest.fixture
@@ -190,7 +196,7 @@ async def test_an_endless_answer_is_read_to_the_bound(sender, head):
     async with Endless() as peer:
         assert (await sender.send(post(peer.url))).status == int(head[9:12])
         await peer.closed.wait()
-        assert peer.sent < ANSWER_SIZE + 8_000_000  # the rest is what the sockets hold
+        assert peer.sent < MAX_RESPONSE_SIZE + 8_000_000  # the rest is what the sockets hold
 
 
 async def test_endless_headers(sender):
@@ -234,7 +240,7 @@ async def test_what_goes_on_without_content_is_a_bounded_failure(sender, start, 
 async def test_some_interim_answers_are_no_harm_and_counted_anew_on_a_kept_connection(sender):
     class Hinting(Peer):
         async def answer(self):
-            return b"HTTP/1.1 103 Hints\r\n\r\n" * INTERIM + OK
+            return b"HTTP/1.1 103 Hints\r\n\r\n" * MAX_INTERIM_RESPONSES + OK
 
     async with Hinting() as peer:
         for _ in range(3):
@@ -248,18 +254,20 @@ async def test_what_is_received_is_counted_anew_on_a_kept_connection(sender):
             return b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60_000
 
     async with Wordy() as peer:
-        for _ in range(3 * RECEIVED_SIZE // 60_000):
+        for _ in range(3 * MAX_RECEIVED_SIZE // 60_000):
             assert (await sender.send(post(peer.url))).status == 200
         assert peer.connections == 1
 
 
-@pytest.mark.parametrize("size", [ANSWER_SIZE - 1, ANSWER_SIZE, RECEIVED_SIZE, 8 * RECEIVED_SIZE])
+@pytest.mark.parametrize(
+    "size", [MAX_RESPONSE_SIZE - 1, MAX_RESPONSE_SIZE, MAX_RECEIVED_SIZE, 8 * MAX_RECEIVED_SIZE]
+)
 @pytest.mark.parametrize("chunk", [100, 50_000])
 async def test_a_long_answer_is_no_failure(sender, size, chunk):
     one = b"%x\r\n%b\r\n" % (chunk, b"x" * chunk)
     async with answering(HEAD + one * (size // chunk) + b"0\r\n\r\n") as peer:
         result = await sender.send(post(peer.url))
-    assert (result.status, result.body) == (200, b"x" * KEPT_SIZE)
+    assert (result.status, result.body) == (200, b"x" * RECORDED_BODY_SIZE)
 
 
 async def test_an_answer_before_the_body_was_read(sender):
@@ -309,8 +317,8 @@ async def test_urls_that_cannot_be_used(sender, url):
 
 def test_a_host_name_in_another_alphabet_becomes_the_one_that_the_dns_knows():
     url = "https://b\u00fccher.example:8443/\u00fc?q=\u00fc"
-    assert delivery.encoded(url) == "https://xn--bcher-kva.example:8443/%C3%BC?q=%C3%BC"
-    assert delivery.encoded("http://\u00fc" + "x" * 70 + ".example/").startswith("http://%C3%BC")
+    assert delivery.encode_url(url) == "https://xn--bcher-kva.example:8443/%C3%BC?q=%C3%BC"
+    assert delivery.encode_url("http://\u00fc" + "x" * 70 + ".example/").startswith("http://%C3%BC")
 
 
 @pytest.mark.parametrize(
@@ -325,7 +333,7 @@ def test_a_host_name_in_another_alphabet_becomes_the_one_that_the_dns_knows():
 )
 async def test_odd_characters_of_a_url_travel_encoded(sender, path, travels):
     async with Peer() as peer:
-        assert (await sender.send(post(delivery.encoded(peer.url + path)))).status == 200
+        assert (await sender.send(post(delivery.encode_url(peer.url + path)))).status == 200
     assert peer.requests[0][0].split("\r\n")[0] == f"POST /{travels} HTTP/1.1"
 
 

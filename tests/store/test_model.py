@@ -81,7 +81,7 @@ class Queue:
         waiting = self.waiting(now)
         if not waiting or not self.running or self.in_flight >= self.concurrency:
             return math.inf
-        wanted = max(1, min(self.rate * bucket.QUANTUM / SECOND, self.burst))
+        wanted = max(1, min(self.rate * bucket.BATCH_INTERVAL / SECOND, self.burst))
         missing = max(0, wanted - self.tokens)
         return max(waiting[0].schedule_time, now + math.ceil(missing / self.rate * SECOND))
 

@@ -212,7 +212,7 @@ async def test_rate_burst_and_concurrency_hold_exactly(world):
             claims = await world.claim(limit)
             allowed = min(limit, waiting, concurrency - len(running), int(tokens + 1e-5))
             assert len(claims) <= allowed
-            gathering = tokens < min(rate * bucket.QUANTUM / SECOND, burst)  # for a batch
+            gathering = tokens < min(rate * bucket.BATCH_INTERVAL / SECOND, burst)  # for a batch
             rounding = len(claims) == allowed - 1 and abs(tokens - round(tokens)) < 1e-4
             assert len(claims) == allowed or rounding or (gathering and not claims)
             tokens -= len(claims)

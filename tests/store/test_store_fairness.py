@@ -114,7 +114,7 @@ async def test_the_share_rule_holds_for_any_mixture(world):
         assert free >= 0
         assert len(claims) <= limit
         if len(claims) < limit:
-            reserve = (slots + sum(holds for holds, _ in queues)) // fairness.RESERVED
+            reserve = (slots + sum(holds for holds, _ in queues)) // fairness.RESERVE_DIVISOR
             hungry = [held[name] for name, left in waiting.items() if left]
             assert all(holds >= free - reserve for holds in hungry)
             assert free == 0 or 0 not in hungry

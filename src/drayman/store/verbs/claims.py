@@ -35,7 +35,7 @@ def claim_due(
     """Claim granted attempts, then due tasks of the queues that have been ready longest."""
     request = ClaimRequest(server, limit, held, slots, now)
     all_slots = slots + sum(held.values())
-    claims = _claim_grants(session, request, fairness.granted(slots, all_slots))
+    claims = _claim_grants(session, request, fairness.grant_limit(slots, all_slots))
     in_flight = collections.Counter(held)
     in_flight.update(claim.queue.name for claim in claims)
     considered, rate_factors = 0, {}
