@@ -70,7 +70,7 @@ async def stop_is_waiting(world):
 
 async def waiting_timer(world):
     """Return once someone waits for the clock."""
-    while not any(timer.callback for *_, timer in world.clock._timers):
+    while not world.clock.pending_timers:
         await world.store.check()
 
 

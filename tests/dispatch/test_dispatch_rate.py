@@ -112,7 +112,6 @@ async def test_a_hanging_queue_leaves_slots_to_others(world):
     done = 0
     for _ in range(20):
         await world.step()
-        world.dispatcher._wake.clear()
         await world.store.check()
         done = sum(event.result.claim.queue.name == good for event in world.ended())
     assert done == 20
