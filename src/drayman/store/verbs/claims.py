@@ -45,7 +45,7 @@ def claim_due(
             break
         share = min(left, fairness.share(free, in_flight[queue.name], all_slots))
         if share <= 0:
-            continue  # skipped, and as ready as before
+            continue  # skipped; it stays ready
         load = to_load(queue)._replace(pressure=_pressure(session, queue, now))
         factor = back_pressure.rate_factor(load.pressure, load.rate, now)
         rate_factors[queue.name] = factor
@@ -76,7 +76,7 @@ def release(session: Session, server: str | None, now: Micros) -> int:
 def free_slots(
     session: Session, counts: Mapping[int, int], now: Micros
 ) -> list[tuple[int, str | None, float]]:
-    """Free slots of queues, by key, and have these claimed from.
+    """Free concurrency slots of queues, by key, and make the queues ready for a claim.
 
     Returns key, pressure and rate of each queue that still exists.
     """
@@ -108,12 +108,13 @@ def _granted(session: Session, number: int, forced_at: Micros, queue: int, seq: 
     task_row = session.one("get_task", seq=seq)
     assert queue_row is not None  # noqa: S101 - both were found in this transaction
     assert task_row is not None  # noqa: S101
-    found = to_queue(QueueRow(*queue_row))
-    return Claim(number, found, to_task(found.name, TaskRow(*task_row)), forced_at)
+    claim_queue = to_queue(QueueRow(*queue_row))
+    task = to_task(claim_queue.name, TaskRow(*task_row))
+    return Claim(number, claim_queue, task, forced_at)
 
 
 def _ready_queues(session: Session, now: Micros) -> Iterator[QueueRow]:
-    """Yield each queue that may have due tasks, the longest ready first."""
+    """Yield each queue that may have due tasks, in the order in which they became ready."""
     after = (-1, 0)
     seen: set[int] = set()
     while True:
@@ -121,7 +122,7 @@ def _ready_queues(session: Session, now: Micros) -> Iterator[QueueRow]:
             "ready_queues", now=now, wake_time=after[0], key=after[1], limit=_MAX_QUEUES
         )
         for row in map(QueueRow._make, rows):
-            if row.key not in seen:  # one that was claimed from may be ready again, further behind
+            if row.key not in seen:  # a queue that was claimed from may reappear
                 seen.add(row.key)
                 yield row
             after = (row.wake_time or 0, row.key)
@@ -167,7 +168,7 @@ def _claim_tasks(
 
 
 def _wake_time(session: Session, row: QueueRow, ready: Micros, oldest: int) -> Micros | None:
-    """Return when a queue that may start attempts from ``ready`` on has a due task."""
+    """Return when a queue has a due task, not before ``ready``; None if it has no task."""
     earliest = session.one("next_schedule_time", generation=row.generation, oldest=oldest)
     return None if earliest is None else max(ready, int(earliest[0]))
 
@@ -178,7 +179,7 @@ def _next_wake_time(session: Session, now: Micros) -> Micros | None:
 
 
 def _pressure(session: Session, row: QueueRow, now: Micros) -> Pressure:
-    """Return the back pressure on a queue; a new or idle queue ramps up if it is to do so."""
+    """Return the back pressure on a queue; a new or idle queue ramps up if so configured."""
     pressure = back_pressure.decode(row.pressure)
     idle = row.pressure is None or now - row.tokens_time > back_pressure.IDLE_TIME
     if session.limits.ramp_up and idle and row.state == State.RUNNING:
