@@ -1,4 +1,4 @@
-"""What an outcome makes of a task."""
+"""What becomes of a task after an attempt."""
 
 import dataclasses
 
@@ -38,7 +38,7 @@ def test_a_success_completes_the_task():
     assert decided.verdict is Verdict.COMPLETED
 
 
-def test_a_failure_is_tried_again_after_its_backoff_from_now():
+def test_a_failure_is_retried_after_its_backoff_from_now():
     decided = decide(Response(500), dispatch_count=2)
     assert decided.verdict is Verdict.RETRY
     assert decided.schedule_time == NOW + 20 * SECOND
@@ -76,7 +76,7 @@ def test_a_retry_hint_wins_over_the_backoff(hint, delay):
 
 
 @pytest.mark.parametrize(("spare", "verdict"), [(0, Verdict.RETRY), (-1, Verdict.FAILED)])
-def test_a_retry_that_would_outlive_the_retention_is_none(spare, verdict):
+def test_a_retry_beyond_the_retention_fails_the_task(spare, verdict):
     config = RetryConfig(max_attempts=-1, min_backoff=10 * SECOND)
     created = NOW + 10 * SECOND - RETENTION + spare
     decided = decide(Response(500), config=config, create_time=created)
