@@ -15,22 +15,12 @@ class InterruptedSession:
     """
 
     def __init__(self, session, statement):
-        self.limits = session.limits
         self.competing_write = None
         self._session = session
         self._statement = statement
 
-    def one(self, statement, **params):
-        return self._session.one(statement, **params)
-
-    def all(self, statement, **params):
-        return self._session.all(statement, **params)
-
-    def each(self, statement, **params):
-        return self._session.each(statement, **params)
-
-    def run(self, statement, **params):
-        return self._session.run(statement, **params)
+    def __getattr__(self, name):
+        return getattr(self._session, name)
 
     def insert(self, statement, rows):
         if statement == self._statement and self.competing_write is not None:

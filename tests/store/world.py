@@ -164,15 +164,15 @@ def ids_of(claims):
 
 
 async def search(world, body, *strategies, examples=25):
-    """Search for arguments for which ``body``, a coroutine function, fails on an empty world."""
+    """Look for arguments that break ``body``, a coroutine function of an empty world and them."""
     loop = asyncio.get_running_loop()
-    factor = hypothesis.settings.default.max_examples // 100
+    longer = hypothesis.settings.default.max_examples // 100
 
     async def once(arguments):
         await world.clear()
         await body(*arguments)
 
-    @hypothesis.settings(max_examples=examples * factor)
+    @hypothesis.settings(max_examples=examples * longer)
     @hypothesis.given(st.tuples(*strategies))
     def run(arguments):
         asyncio.run_coroutine_threadsafe(once(arguments), loop).result()

@@ -108,9 +108,8 @@ def _granted(session: Session, number: int, forced_at: Micros, queue: int, seq: 
     task_row = session.one("get_task", seq=seq)
     assert queue_row is not None  # noqa: S101 - both were found in this transaction
     assert task_row is not None  # noqa: S101
-    claim_queue = to_queue(QueueRow(*queue_row))
-    task = to_task(claim_queue.name, TaskRow(*task_row))
-    return Claim(number, claim_queue, task, forced_at)
+    found = to_queue(QueueRow(*queue_row))
+    return Claim(number, found, to_task(found.name, TaskRow(*task_row)), forced_at)
 
 
 def _ready_queues(session: Session, now: Micros) -> Iterator[QueueRow]:
@@ -168,7 +167,7 @@ def _claim_tasks(
 
 
 def _wake_time(session: Session, row: QueueRow, ready: Micros, oldest: int) -> Micros | None:
-    """Return when a queue has a due task, not before ``ready``; None if it has no task."""
+    """Return when a queue that may start attempts from ``ready`` on has a due task."""
     earliest = session.one("next_schedule_time", generation=row.generation, oldest=oldest)
     return None if earliest is None else max(ready, int(earliest[0]))
 
