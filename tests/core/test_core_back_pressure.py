@@ -55,7 +55,7 @@ def test_the_factor_stays_within_its_bounds(steps, rate):
 
 
 @given(steps, st.lists(st.integers(0, MINUTE)))
-def test_time_alone_never_lowers_it_and_restores_it_in_the_end(steps, waits):
+def test_time_alone_only_raises_the_factor_up_to_one(steps, waits):
     for pressure, now in after(steps):
         last, moment = factor(pressure, now), now
         for wait in waits:
@@ -68,7 +68,7 @@ def test_time_alone_never_lowers_it_and_restores_it_in_the_end(steps, waits):
 
 
 @given(steps, st.integers(1, 1000))
-def test_good_responses_never_lower_it(steps, count):
+def test_good_responses_never_lower_the_factor(steps, count):
     for pressure, now in after(steps):
         assert factor(recorded(many(Signal.GOOD, count), now, pressure), now) >= factor(
             pressure, now
@@ -76,14 +76,14 @@ def test_good_responses_never_lower_it(steps, count):
 
 
 @given(steps)
-def test_good_responses_end_what_a_target_asked_for(steps):
+def test_good_responses_end_the_hold_of_retry_after(steps):
     for pressure, now in after(steps):
         good = recorded(many(Signal.GOOD, 1000), now, pressure)
         assert good.recovery_time == now
 
 
 @given(steps)
-def test_it_is_cut_at_most_once_a_window_and_by_half(steps):
+def test_the_factor_is_cut_at_most_once_a_second_and_by_half(steps):
     last, cut = Pressure(), None
     for pressure, now in after(steps):
         before, here = factor(last, now), factor(pressure, now)
@@ -95,7 +95,7 @@ def test_it_is_cut_at_most_once_a_window_and_by_half(steps):
 
 
 @given(steps)
-def test_a_pressure_is_stored_as_it_is(steps):
+def test_a_pressure_is_decoded_as_it_was_encoded(steps):
     for pressure, _ in after(steps):
         assert back_pressure.decode(back_pressure.encode(pressure)) == pressure
     assert back_pressure.decode(None) == Pressure()
@@ -106,21 +106,21 @@ def test_unknown_fields_of_a_stored_pressure_are_ignored():
     assert back_pressure.decode(stored) == Pressure(factor=0.5)
 
 
-def test_a_refusal_of_all_halves_the_rate():
+def test_pushback_of_all_responses_halves_the_rate():
     assert recorded(many(Signal.PUSHBACK, 50)).factor == 0.5
 
 
-def test_one_refusal_among_a_hundred_responses_hardly_counts():
+def test_one_pushback_among_a_hundred_responses_hardly_lowers_the_rate():
     assert recorded(PUSHBACK, NOW, recorded(many(Signal.GOOD, 99))).factor == 1 - 0.5 / 100
 
 
-def test_refusals_at_once_count_once():
+def test_concurrent_pushbacks_cut_the_rate_once():
     pressure = recorded(PUSHBACK)
     assert recorded(PUSHBACK, NOW + SECOND - 1, pressure).factor > 0.5
     assert recorded(PUSHBACK, NOW + SECOND, pressure).factor < 0.27
 
 
-def test_errors_count_when_they_are_many_and_most():
+def test_errors_lower_the_rate_if_they_are_many_and_the_majority():
     assert recorded(many(Signal.ERROR, 9)).factor == 1.0
     assert recorded(many(Signal.ERROR, 10)).factor == 0.5
     assert recorded(many(Signal.ERROR, 10), NOW, recorded(many(Signal.GOOD, 11))).factor == 1.0
@@ -134,7 +134,7 @@ def test_one_task_that_always_fails_does_not_slow_its_queue():
         assert pressure.factor > 0.999
 
 
-def test_one_task_that_is_always_refused_slows_its_queue_for_a_while():
+def test_one_task_that_is_always_pushed_back_slows_its_queue_for_a_while():
     pressure, now = Pressure(), NOW
     for attempt in range(1, 1000):
         now += SECOND
@@ -144,7 +144,7 @@ def test_one_task_that_is_always_refused_slows_its_queue_for_a_while():
     assert pressure.factor > 0.999
 
 
-def test_tasks_that_fail_for_the_most_part_count_at_any_attempt():
+def test_tasks_that_mostly_fail_lower_the_rate_at_any_attempt():
     pressure = Pressure()
     for second in range(20):
         tally = Tally()
@@ -154,34 +154,34 @@ def test_tasks_that_fail_for_the_most_part_count_at_any_attempt():
     assert pressure.factor < 2 * MIN_FACTOR
 
 
-def test_silence_says_nothing():
+def test_without_a_signal_nothing_changes():
     assert recorded(Tally().plus(Signal.NONE)).factor == 1.0
 
 
-def test_recovery_waits_for_what_the_target_asked_for():
+def test_recovery_starts_at_the_time_of_retry_after():
     pressure = recorded(PUSHBACK.plus(Signal.PUSHBACK, NOW + 20 * SECOND))
     assert factor(pressure, NOW + 20 * SECOND) == 0.5
     assert factor(pressure, NOW + 20 * SECOND + back_pressure.DOUBLING_TIME) == 1.0
 
 
-def test_it_waits_a_minute_at_most():
+def test_retry_after_delays_recovery_by_a_minute_at_most():
     pressure = recorded(many(Signal.PUSHBACK, 1, NOW + DAY))
     assert factor(pressure, NOW + MINUTE) == 0.5
     assert factor(pressure, NOW + MINUTE + back_pressure.DOUBLING_TIME) == 1.0
 
 
-def test_it_waits_for_nothing_while_most_responses_are_good():
+def test_retry_after_does_not_delay_recovery_while_most_responses_are_good():
     pressure = recorded(many(Signal.GOOD, 9).plus(Signal.PUSHBACK, NOW + DAY))
     assert factor(pressure, NOW + back_pressure.DOUBLING_TIME) == 1.0
 
 
-def test_good_responses_bring_it_back_sooner():
+def test_good_responses_speed_up_recovery():
     pressure = Pressure(factor=0.25, recovery_time=NOW, count_time=NOW)
     pressure = recorded(many(Signal.GOOD, back_pressure.DOUBLING_RESPONSES), NOW, pressure)
     assert pressure.factor == 0.5
 
 
-def test_slow_queues_keep_an_attempt_a_second():
+def test_a_queue_keeps_at_least_one_attempt_a_second():
     for rate, left in ((1000.0, 1000 / 128), (5.0, 1.0), (0.5, 0.5)):
         pressure = Pressure()
         for second in range(60):
@@ -189,7 +189,7 @@ def test_slow_queues_keep_an_attempt_a_second():
         assert back_pressure.effective_limits(pressure, rate, 10, NOW + MINUTE - SECOND)[0] == left
 
 
-def test_a_queue_that_ramps_up_begins_at_ten_a_second():
+def test_a_queue_that_ramps_up_starts_at_ten_a_second():
     ramped = back_pressure.ramp_up(Pressure(), 500, NOW)
     assert back_pressure.effective_limits(ramped, 500, 100, NOW) == (10.0, 2)
     assert back_pressure.effective_limits(
@@ -197,7 +197,7 @@ def test_a_queue_that_ramps_up_begins_at_ten_a_second():
     ) == (5.0, 10)
 
 
-def test_ramping_up_is_no_way_out_of_back_pressure():
+def test_ramping_up_does_not_end_back_pressure():
     pressure = Pressure(factor=MIN_FACTOR, recovery_time=NOW, count_time=NOW)
     assert back_pressure.ramp_up(pressure, 500, NOW) == pressure
 

@@ -14,7 +14,7 @@ def clock():
     return ManualClock(NOW)
 
 
-def test_time_stands_still_until_it_is_moved(clock):
+def test_time_stands_still_until_it_is_advanced(clock):
     assert clock.now() == NOW
     clock.advance(5)
     assert clock.now() == NOW + 5
@@ -30,14 +30,14 @@ def test_callbacks_run_in_the_order_of_their_times_and_see_them(clock):
     assert seen[2:] == [("late", 3)]
 
 
-def test_a_callback_may_ask_for_another_within_the_same_move(clock):
+def test_a_callback_may_schedule_another_within_the_same_advance(clock):
     seen = []
     clock.call_at(NOW + 1, lambda: clock.call_at(NOW + 2, lambda: seen.append(clock.now())))
     clock.advance(10)
     assert seen == [NOW + 2]
 
 
-def test_a_cancelled_callback_is_forgotten(clock):
+def test_a_cancelled_callback_does_not_run(clock):
     seen = []
     timer = clock.call_at(NOW + 1, lambda: seen.append("no"))
     timer.cancel()
@@ -46,7 +46,7 @@ def test_a_cancelled_callback_is_forgotten(clock):
     assert seen == []
 
 
-def test_what_is_due_waits_for_the_next_move(clock):
+def test_a_callback_that_is_due_runs_at_the_next_advance(clock):
     seen = []
     clock.call_at(NOW - SECOND, lambda: seen.append("past"))
     clock.advance(0)
@@ -86,7 +86,7 @@ async def test_waiting_ends_with_the_time_and_sets_the_event(clock):
     assert event.is_set()
 
 
-async def test_a_wait_that_ended_leaves_no_callback(clock):
+async def test_a_wait_that_ended_leaves_no_timer(clock):
     event = asyncio.Event()
     event.set()
     await clock.wait(event, NOW + SECOND)
@@ -95,7 +95,7 @@ async def test_a_wait_that_ended_leaves_no_callback(clock):
     assert not event.is_set()
 
 
-async def test_a_block_is_bounded_by_the_clock(clock):
+async def test_a_timeout_ends_a_block_by_the_clock(clock):
     async def block():
         async with clock.timeout(NOW + SECOND):
             await asyncio.Event().wait()
@@ -110,14 +110,14 @@ async def test_a_block_is_bounded_by_the_clock(clock):
         await blocked
 
 
-async def test_a_block_that_ends_in_time_is_left_alone(clock):
+async def test_a_block_that_ends_before_its_timeout_is_not_affected(clock):
     async with clock.timeout(NOW + SECOND):
         await turn()
     clock.advance(2 * SECOND)
     await turn()
 
 
-async def test_the_machines_clock_waits_and_bounds():
+async def test_the_system_clock_waits_and_times_out():
     clock = SystemClock()
     start = clock.now()
     event = asyncio.Event()

@@ -35,7 +35,7 @@ def attempts(target, results):
     for result in [*results, Response(200)]:
         headers = delivery.headers(target, task)
         yield {name.split("-Task")[-1]: value for name, value in headers.items() if "-Task" in name}
-        outcome = delivery.judge(target.kind, result)
+        outcome = delivery.outcome(target.kind, result)
         task = dataclasses.replace(
             task,
             dispatch_count=task.dispatch_count + 1,
@@ -53,7 +53,7 @@ def rows(target, results):
 ANSWERS = list(map(Response, (503, 404, 429, 500, 302)))
 
 
-def test_http_targets_are_told_of_executions_without_server_errors():
+def test_requests_to_http_targets_count_executions_without_server_errors():
     assert rows(HTTP, ANSWERS) == [
         ("0", "0", None, None),
         ("1", "0", "503", ""),
@@ -64,7 +64,7 @@ def test_http_targets_are_told_of_executions_without_server_errors():
     ]
 
 
-def test_app_engine_targets_are_told_of_all_responses():
+def test_requests_to_app_engine_targets_count_all_responses():
     assert rows(APP_ENGINE, ANSWERS) == [
         ("0", "0", None, None),
         ("1", "1", "503", "App Error"),
@@ -84,11 +84,11 @@ def test_app_engine_targets_are_told_of_all_responses():
         (APP_ENGINE, REFUSED, ("1", "0", "0", "Instance Unavailable")),
     ],
 )
-def test_after_silence_a_target_is_told_so_and_no_execution_is_counted(target, silence, second):
+def test_after_an_attempt_without_a_response_headers_say_so(target, silence, second):
     assert rows(target, [silence])[1] == second
 
 
-def test_an_http_delivery_is_the_task_and_what_it_is():
+def test_an_http_request_has_the_task_and_headers_that_describe_it():
     assert delivery.request(HTTP, TASK, {}) == delivery.Request(
         "POST",
         "https://example.com/x?y=1",
@@ -104,7 +104,7 @@ def test_an_http_delivery_is_the_task_and_what_it_is():
     )
 
 
-def test_an_app_engine_delivery_speaks_app_engine():
+def test_an_app_engine_request_has_the_headers_of_app_engine():
     request = delivery.request(APP_ENGINE, TASK, {"": "http://127.0.0.1:8080"})
     assert isinstance(request, delivery.Request)
     assert set(request.headers) == {
@@ -135,12 +135,12 @@ def test_the_eta_is_the_schedule_time_with_its_micros(micros, shown):
      "X-Google-Anything", "x-appengine-queuename", "X-CLOUDTASKS-TaskRetryCount"],
 )  # fmt: skip
 @pytest.mark.parametrize("target", [HTTP, APP_ENGINE], ids=lambda target: target.kind.name)
-def test_reserved_headers_are_not_the_creators_to_give(target, name):
-    given = dataclasses.replace(target, headers={name: "forged"})
-    assert delivery.headers(given, TASK) == delivery.headers(target, TASK)
+def test_reserved_headers_of_a_task_are_ignored(target, name):
+    forged = dataclasses.replace(target, headers={name: "forged"})
+    assert delivery.headers(forged, TASK) == delivery.headers(target, TASK)
 
 
-def test_all_other_headers_travel_as_they_were_given():
+def test_all_other_headers_are_sent_unchanged():
     own = {"content-TYPE": "text/plain", "Authorization": "Bearer x", "X-Goog-Thing": "1"}
     sent = delivery.headers(dataclasses.replace(HTTP, headers=own), TASK)
     assert own.items() <= sent.items()
@@ -157,7 +157,7 @@ def test_all_other_headers_travel_as_they_were_given():
         ("worker", {"worker": "http://w:2/base/"}, "http://w:2/base/work?a=b"),
     ],
 )
-def test_an_app_engine_task_goes_where_its_service_lives(service, known, url):
+def test_an_app_engine_task_goes_to_the_base_url_of_its_service(service, known, url):
     request = delivery.request(
         dataclasses.replace(APP_ENGINE, bases=(service or "default", "")), TASK, known
     )
@@ -168,14 +168,14 @@ def test_an_app_engine_task_goes_where_its_service_lives(service, known, url):
 @pytest.mark.parametrize(
     ("service", "shown"), [("", '"default"'), ("worker", '"worker"')]
 )  # fmt: skip
-def test_an_app_engine_task_without_a_home_is_an_attempt_that_failed(service, shown):
+def test_an_app_engine_task_without_a_base_url_is_a_failed_attempt(service, shown):
     target = dataclasses.replace(APP_ENGINE, bases=(service or "default", ""))
     result = delivery.request(target, TASK, {"elsewhere": "http://e:1"})
     assert isinstance(result, NoResponse)
     assert result.failure is Failure.PRECONDITION
     assert shown in result.reason
     assert "--app-engine-target" in result.reason
-    outcome = delivery.judge(target.kind, result)
+    outcome = delivery.outcome(target.kind, result)
     assert outcome.code is Code.FAILED_PRECONDITION
     assert outcome.signal is Signal.NONE  # no fault of the target
 
@@ -189,7 +189,7 @@ def test_an_app_engine_task_without_a_home_is_an_attempt_that_failed(service, sh
         ("http://worker.example/", True, True),
     ],
 )
-def test_a_token_goes_to_https_alone_wherever_it_came_from(url, allowed, sent):
+def test_a_token_is_sent_only_to_https_whether_of_task_or_queue(url, allowed, sent):
     target = dataclasses.replace(HTTP, url=url, token=delivery.OidcToken("a@b.example", ""))
     result = delivery.request(target, TASK, {}, http_tokens=allowed)
     assert isinstance(result, delivery.Request) is sent
@@ -200,12 +200,12 @@ def test_a_token_goes_to_https_alone_wherever_it_came_from(url, allowed, sent):
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_any_2xx_is_success(status):
-    assert delivery.judge(Kind.HTTP, Response(status)).success
+    assert delivery.outcome(Kind.HTTP, Response(status)).success
 
 
 @pytest.mark.parametrize("status", [100, 199, 300, 302, 400, 404, 429, 500, 503])
-def test_any_other_answer_is_failure(status):
-    assert not delivery.judge(Kind.HTTP, Response(status)).success
+def test_any_other_status_is_a_failure(status):
+    assert not delivery.outcome(Kind.HTTP, Response(status)).success
 
 
 @pytest.mark.parametrize(
@@ -221,8 +221,10 @@ def test_any_other_answer_is_failure(status):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", Kind)
-def test_an_attempts_record_says_how_it_ended(kind, result, code, message, responded, executed):
-    outcome = delivery.judge(kind, result)
+def test_an_outcome_has_the_code_and_message_of_the_real_logs(
+    kind, result, code, message, responded, executed
+):
+    outcome = delivery.outcome(kind, result)
     assert (outcome.code, outcome.message) == (code, message)
     assert (outcome.responded, outcome.executed) == (responded, executed)
 
@@ -236,13 +238,13 @@ def test_an_attempts_record_says_how_it_ended(kind, result, code, message, respo
         ("http://h.example/u:p@x?a@b", "http://h.example/u:p@x?a@b", None),
     ],
 )
-def test_a_user_in_a_url_travels_in_a_header(url, sent, authorization):
+def test_credentials_in_a_url_become_an_authorization_header(url, sent, authorization):
     request = delivery.request(dataclasses.replace(HTTP, url=url, headers={}), TASK, {})
     assert request.url == sent
     assert request.headers.get("Authorization") == authorization
 
 
-def test_a_user_in_a_url_gives_way_to_a_header_and_to_a_token():
+def test_a_header_or_a_token_replaces_credentials_in_a_url():
     target = dataclasses.replace(HTTP, url="https://u:p@h.example/", headers={"authorization": "A"})
     request = delivery.request(target, TASK, {})
     assert (request.url, request.headers["authorization"]) == ("https://h.example/", "A")
@@ -251,5 +253,5 @@ def test_a_user_in_a_url_gives_way_to_a_header_and_to_a_token():
     assert "Authorization" not in delivery.request(with_token, TASK, {}).headers
 
 
-def test_a_fragment_stays_here():
-    assert delivery.encoded("https://h.example/a?b=1#c#d") == "https://h.example/a?b=1"
+def test_a_fragment_is_not_sent():
+    assert delivery.encode_url("https://h.example/a?b=1#c#d") == "https://h.example/a?b=1"

@@ -1,4 +1,4 @@
-"""What an outcome makes of a task."""
+"""What becomes of a task after an attempt."""
 
 import dataclasses
 
@@ -29,7 +29,7 @@ TASK = Task(
 def decide(result, *, config=CONFIG, forced_at=None, **changes):
     task = dataclasses.replace(TASK, **changes)
     claim = Claim(7, Queue(QUEUE), task, forced_at)
-    outcome = delivery.judge(Kind.HTTP, result)
+    outcome = delivery.outcome(Kind.HTTP, result)
     return lifecycle.decide(claim, outcome, config, retention=RETENTION, now=NOW)
 
 
@@ -38,7 +38,7 @@ def test_a_success_completes_the_task():
     assert decided.verdict is Verdict.COMPLETED
 
 
-def test_a_failure_is_tried_again_after_its_backoff_from_now():
+def test_a_failure_is_retried_after_its_backoff_from_now():
     decided = decide(Response(500), dispatch_count=2)
     assert decided.verdict is Verdict.RETRY
     assert decided.schedule_time == NOW + 20 * SECOND
@@ -70,13 +70,13 @@ def test_a_retry_is_never_scheduled_in_the_past():
 )
 def test_a_retry_hint_wins_over_the_backoff(hint, delay):
     claim = Claim(7, Queue(QUEUE), dataclasses.replace(TASK, dispatch_count=1))
-    outcome = delivery.judge(Kind.HTTP, Response(503))
+    outcome = delivery.outcome(Kind.HTTP, Response(503))
     decided = lifecycle.decide(claim, outcome, CONFIG, retention=RETENTION, now=NOW, hint=hint)
     assert decided.schedule_time == NOW + delay * SECOND
 
 
 @pytest.mark.parametrize(("spare", "verdict"), [(0, Verdict.RETRY), (-1, Verdict.FAILED)])
-def test_a_retry_that_would_outlive_the_retention_is_none(spare, verdict):
+def test_a_retry_beyond_the_retention_fails_the_task(spare, verdict):
     config = RetryConfig(max_attempts=-1, min_backoff=10 * SECOND)
     created = NOW + 10 * SECOND - RETENTION + spare
     decided = decide(Response(500), config=config, create_time=created)
@@ -96,5 +96,5 @@ def test_the_duration_counts_from_the_first_attempt():
 )
 def test_a_result_contains_the_claim_and_the_whole_outcome(result):
     decided = decide(result)
-    assert decided.outcome == delivery.judge(Kind.HTTP, result)
+    assert decided.outcome == delivery.outcome(Kind.HTTP, result)
     assert (decided.claim.number, decided.end_time) == (7, NOW)

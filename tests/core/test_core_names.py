@@ -13,12 +13,12 @@ TASK = f"{QUEUE}/tasks/welcome_1-A"
 @pytest.mark.parametrize(
     "name", [LOCATION, "projects/example.com:old/locations/here", "projects/1.2/locations/a"]
 )
-def test_a_location_is_read(name):
+def test_a_location_name_is_parsed(name):
     assert names.location("parent", name) == name
 
 
 @pytest.mark.parametrize("queue_id", ["q", "Q-1", "a" * 100])
-def test_a_queue_is_read(queue_id):
+def test_a_queue_name_is_parsed(queue_id):
     name = f"{LOCATION}/queues/{queue_id}"
     assert names.queue("name", name) == name
     assert names.new_queue(LOCATION, name) == name
@@ -27,7 +27,7 @@ def test_a_queue_is_read(queue_id):
 
 
 @pytest.mark.parametrize("task_id", ["1", "a_b-C", "x" * 500])
-def test_a_task_is_read(task_id):
+def test_a_task_name_is_parsed(task_id):
     name = f"{QUEUE}/tasks/{task_id}"
     assert names.task("name", name) == (QUEUE, task_id)
     assert names.new_task(QUEUE, name) == task_id
@@ -51,7 +51,7 @@ NO_QUEUES = [
 
 
 @pytest.mark.parametrize("name", NO_QUEUES)
-def test_what_is_no_queue_is_refused_with_the_field_and_the_form(name):
+def test_an_invalid_queue_name_is_refused_with_field_and_form(name):
     with pytest.raises(InvalidArgument) as refusal:
         names.queue("parent", name)
     assert refusal.value.message == (
@@ -62,7 +62,7 @@ def test_what_is_no_queue_is_refused_with_the_field_and_the_form(name):
 
 
 @pytest.mark.parametrize("name", NO_QUEUES)
-def test_a_queue_is_not_created_under_a_name_that_is_none(name):
+def test_a_queue_cannot_be_created_with_an_invalid_name(name):
     with pytest.raises(InvalidArgument) as refusal:
         names.new_queue(LOCATION, name)
     assert refusal.value.message == (
@@ -72,7 +72,7 @@ def test_a_queue_is_not_created_under_a_name_that_is_none(name):
 
 
 @pytest.mark.parametrize("name", ["", "projects/p", "projects//locations/l", QUEUE, LOCATION + "/"])
-def test_what_is_no_location_is_refused(name):
+def test_an_invalid_location_name_is_refused(name):
     with pytest.raises(InvalidArgument, match='"parent" must be formatted "projects/<PROJECT_ID>'):
         names.location("parent", name)
 
@@ -81,25 +81,25 @@ def test_what_is_no_location_is_refused(name):
     "name", ["", QUEUE, f"{QUEUE}/tasks/", f"{QUEUE}/tasks/a.b", f"{QUEUE}/tasks/{'x' * 501}",
              f"{TASK}/tasks/b", "tasks/a", f"{TASK}\n"]
 )  # fmt: skip
-def test_what_is_no_task_is_refused(name):
+def test_an_invalid_task_name_is_refused(name):
     with pytest.raises(InvalidArgument, match="tasks/<TASK_ID>"):
         names.task("name", name)
 
 
-def test_a_refusal_does_not_repeat_an_endless_name():
+def test_an_error_quotes_only_the_start_of_a_long_name():
     with pytest.raises(InvalidArgument) as refusal:
         names.queue("name", "x" * 100_000)
     assert len(refusal.value.message) < 500
 
 
-def test_a_queue_is_created_under_its_parent_alone():
+def test_a_queue_must_be_created_under_its_parent():
     other = "projects/my-project/locations/europe"
     with pytest.raises(InvalidArgument) as refusal:
         names.new_queue(other, QUEUE)
     assert refusal.value.message == f"{QUEUE} must begin with {other}."
 
 
-def test_a_task_is_created_in_the_queue_of_its_name_alone():
+def test_a_task_must_be_created_in_the_queue_of_its_name():
     other = f"{LOCATION}/queues/other"
     with pytest.raises(InvalidArgument) as refusal:
         names.new_task(other, TASK)

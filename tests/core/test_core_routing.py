@@ -32,7 +32,7 @@ TARGET = Target(Kind.HTTP, "POST", TASK, {"X-A": "1", "X-B": "2"}, b"body", 600 
         ),
     ],
 )
-def test_always_replaces_what_is_given(override, url):
+def test_always_replaces_the_parts_that_are_set(override, url):
     assert routing.url(UriOverride(**override), TASK) == url
 
 
@@ -50,11 +50,11 @@ FULL = {"scheme": "https", "host": "h", "port": 9, "path": "/p", "query": "q=2"}
         ("", "https://h:9/p?q=2"),
     ],
 )
-def test_if_not_exists_fills_in_what_is_missing(task, url):
+def test_if_not_exists_sets_only_missing_parts(task, url):
     assert routing.url(UriOverride(**FULL, always=False), task) == url
 
 
-def test_port_zero_leaves_a_port_alone_where_only_gaps_are_filled():
+def test_port_zero_keeps_an_existing_port_with_if_not_exists():
     assert routing.url(UriOverride(port=0, always=False), "http://w:1/x") == "http://w:1/x"
     assert routing.url(UriOverride(port=0, always=False), "http://w/x") == "http://w/x"
 
@@ -68,11 +68,11 @@ def test_port_zero_leaves_a_port_alone_where_only_gaps_are_filled():
         ("http://w/%zz", "http://h/%zz"),
     ],
 )
-def test_odd_urls_are_taken_apart_too(task, url):
+def test_unusual_urls_are_parsed(task, url):
     assert routing.url(UriOverride(host="h"), task) == url
 
 
-def test_an_ipv6_host_stays_whole():
+def test_an_ipv6_host_is_not_split():
     assert routing.url(UriOverride(port=1), "http://[::1]/x") == "http://[::1]:1/x"
 
 
@@ -81,7 +81,7 @@ def test_a_queue_without_overrides_changes_nothing():
 
 
 @pytest.mark.parametrize(("method", "body"), [("PUT", b"body"), ("GET", b""), ("DELETE", b"")])
-def test_a_method_without_a_body_leaves_the_body_unused(method, body):
+def test_the_body_is_dropped_if_the_method_allows_none(method, body):
     applied = routing.apply(HttpTarget(method=method), TARGET)
     assert (applied.method, applied.body) == (method, body)
 
@@ -91,7 +91,7 @@ def test_headers_of_the_same_name_are_replaced_whatever_their_case():
     assert applied.headers == {"X-B": "2", "x-a": "9", "X-C": "3"}
 
 
-def test_the_token_of_the_queue_wins():
+def test_the_token_of_the_queue_replaces_that_of_the_task():
     own, of_queue = OidcToken("task@example"), OAuthToken("queue@example", "scope")
     target = routing.apply(HttpTarget(), routing.dataclasses.replace(TARGET, token=own))
     assert target.token == own
@@ -108,5 +108,5 @@ def test_the_token_of_the_queue_wins():
         (("worker", "", "7"), ["7.worker", "worker", ""]),
     ],
 )
-def test_the_most_exact_place_of_a_service_comes_first(parts, bases):
+def test_the_most_specific_base_url_of_a_service_comes_first(parts, bases):
     assert list(routing.app_engine_bases(*parts)) == bases

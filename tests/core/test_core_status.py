@@ -12,8 +12,8 @@ from drayman.core.status import Code
      (499, 1), (500, 13), (501, 12), (503, 14), (504, 4), (100, 2), (199, 2), (300, 2), (302, 2),
      (418, 2), (502, 2), (599, 2), (999, 2)],
 )  # fmt: skip
-def test_an_answer_has_the_code_of_the_real_logs(answer, code):
-    assert status.of_answer(answer) == code
+def test_a_response_status_has_the_code_of_the_real_attempt_logs(answer, code):
+    assert status.from_http(answer) == code
 
 
 def test_every_code_has_its_http_status():
@@ -62,7 +62,7 @@ def test_every_code_has_its_http_status():
         ),
     ],
 )
-def test_errors_speak_the_words_of_the_real_service(error, code, message):
+def test_errors_have_the_messages_of_the_real_service(error, code, message):
     assert (error.code, error.message, str(error)) == (code, message, message)
 
 

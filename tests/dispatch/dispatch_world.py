@@ -1,4 +1,4 @@
-"""A dispatcher whose clock stands still and whose targets say what a test tells them to."""
+"""A dispatcher with a manual clock and scripted targets."""
 
 import asyncio
 import collections
@@ -20,11 +20,11 @@ LOCATION = "projects/p/locations/l"
 ISSUER = "https://tasks.example"
 URL = "https://worker.example/do?it=1"
 HANG = object()
-"""An answer that never comes."""
+"""A response that never arrives."""
 
 
 class Targets:
-    """All targets there are: they give the answers of a script, then 200."""
+    """All targets: they return the responses of a script, then 200."""
 
     def __init__(self):
         self.requests = []
@@ -34,11 +34,11 @@ class Targets:
         self._arrival = asyncio.Event()
 
     def will(self, *answers):
-        """Answer the next requests so: a status, an Answer or NoResponse, an exception, HANG."""
+        """Set the next responses: statuses, Responses, NoResponses, exceptions or HANG."""
         self.script.extend(answers)
 
     async def arrived(self, count):
-        """Return once ``count`` requests have come, counted from the beginning."""
+        """Wait until ``count`` requests have arrived since the start."""
         while len(self.requests) < count:
             self._arrival.clear()
             await self._arrival.wait()
@@ -62,7 +62,7 @@ class Targets:
 
 @dataclasses.dataclass
 class World:
-    """A store, a clock, targets, and the dispatcher between them."""
+    """A store, a clock, targets, and a dispatcher."""
 
     store: object
     clock: object
@@ -72,9 +72,9 @@ class World:
     numbers: object = dataclasses.field(default_factory=lambda: itertools.count(1))
     dispatcher: Dispatcher = None
 
-    def start(self, **given):
-        """Put a dispatcher to work, once the last one is done with."""
-        settings = {"server": "s", "slots": 1000, "app_engine": {}} | given
+    def start(self, **options):
+        """Create a dispatcher; an earlier one must have stopped."""
+        settings = {"server": "s", "slots": 1000, "app_engine": {}} | options
         signer = TokenSigner(KeyRing(self.store, self.clock), self.clock, ISSUER)
         bearer_tokens = CachedBearerTokens(signer, self.clock)
         settings = {"bearer_tokens": bearer_tokens} | settings
@@ -145,31 +145,31 @@ class World:
         return name not in [task.name for task in page.tasks]
 
     async def step(self):
-        """Start what is due; return how many attempts that were."""
+        """Start due attempts; return their number."""
         before = self.dispatcher.in_flight
         await self.dispatcher.step()
         return self.dispatcher.in_flight - before
 
     async def run(self):
-        """Start what is due and wait for its end; return how many attempts that were."""
+        """Make due attempts and wait until they end; return their number."""
         started = await self.step()
         await self.dispatcher.drain()
         return started
 
     async def run_through(self, duration, tick=SECOND // 100):
-        """Let time pass, looking for work at every tick; return when each request began."""
-        moments, end = [], self.now + duration
+        """Advance the clock in ticks and run at each; return the time of each attempt."""
+        times, end = [], self.now + duration
         while self.now <= end:
-            moments += [self.now] * await self.run()
+            times += [self.now] * await self.run()
             self.clock.advance(tick)
-        return moments
+        return times
 
     async def when_due(self, name):
-        """Move to the time of a task's next attempt and make it; return how long that was."""
-        waited = (await self.get(name)).schedule_time - self.now
-        self.clock.advance(waited)
+        """Advance to a task's next attempt and make it; return the delay."""
+        delay = (await self.get(name)).schedule_time - self.now
+        self.clock.advance(delay)
         await self.run()
-        return waited
+        return delay
 
     def ended(self):
         return [event for event in self.events if type(event).__name__ == "AttemptEnded"]

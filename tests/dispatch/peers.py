@@ -1,4 +1,4 @@
-"""Peers on loopback that answer a sender as a test tells them to."""
+"""Scripted servers on loopback, as targets of a sender."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class Peer:
-    """A server on loopback that does with a connection what a test tells it to."""
+    """A server on loopback; subclasses define what it does with a connection."""
 
     def __init__(self):
         self.requests = []
@@ -29,7 +29,8 @@ class Peer:
 
     async def __aenter__(self):
         listener = socket.create_server(("127.0.0.1", 0))
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # what is not read, waits
+        # A small buffer: what the peer does not read stays at the client.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self._server = await asyncio.start_server(self._serve, sock=listener, ssl=self.tls)
         port = listener.getsockname()[1]
         self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{port}/"

@@ -21,7 +21,7 @@ async def rate(world, queue):
     [(False, 429, 50), (False, 503, 50), (False, 500, 100), (False, 404, 100), (True, 503, 50),
      (True, 429, 100), (True, 500, 100)],
 )  # fmt: skip
-async def test_who_pushes_back_is_asked_less(world, app_engine, status, left):
+async def test_pushback_lowers_the_rate(world, app_engine, status, left):
     world.start(app_engine={"": "http://app.example"})
     queue = await world.queue(rate=100)
     await world.task(queue, app_engine=app_engine, url="/x" if app_engine else "https://a/x")
@@ -30,7 +30,7 @@ async def test_who_pushes_back_is_asked_less(world, app_engine, status, left):
     assert await rate(world, queue) == left
 
 
-async def test_a_high_error_rate_counts_too(world):
+async def test_a_high_error_rate_lowers_the_rate(world):
     queue = await world.queue(rate=100)
     await world.tasks(queue, 10)
     world.targets.otherwise = NoResponse(Failure.CONNECTION, "refused")
@@ -49,7 +49,7 @@ async def test_the_rate_recovers(world):
     assert await rate(world, queue) == 100
 
 
-async def test_a_throttled_queue_is_as_slow_as_it_says(world):
+async def test_a_throttled_queue_is_dispatched_at_its_effective_rate(world):
     queue = await world.queue(rate=100, burst=10, min_backoff=MINUTE)
     await world.tasks(queue, 10)
     world.targets.will(*[503] * 10)
@@ -71,7 +71,7 @@ async def test_other_queues_keep_their_rate(world):
     assert (await rate(world, bad), await rate(world, good)) == (50, 100)
 
 
-async def test_slowing_down_and_recovering_are_told_once(world):
+async def test_throttling_and_recovery_emit_one_event_each(world):
     queue = await world.queue(rate=100, min_backoff=SECOND)
     await world.task(queue)
     world.targets.will(503)
@@ -79,13 +79,13 @@ async def test_slowing_down_and_recovering_are_told_once(world):
     await world.run_through(40 * SECOND, tick=SECOND)
     await world.task(queue)
     await world.run()
-    told = [event for event in world.events if isinstance(event, RateChanged)]
-    assert [event.queue for event in told] == [queue, queue]
-    assert told[0].rate_factor <= 0.55
-    assert told[1].rate_factor == 1.0
+    changes = [event for event in world.events if isinstance(event, RateChanged)]
+    assert [event.queue for event in changes] == [queue, queue]
+    assert changes[0].rate_factor <= 0.55
+    assert changes[1].rate_factor == 1.0
 
 
-async def test_what_was_told_of_queues_that_are_gone_is_forgotten(world, monkeypatch):
+async def test_reported_rates_of_deleted_queues_are_dropped(world, monkeypatch):
     monkeypatch.setattr(dispatcher, "MAX_REPORTED_QUEUES", 3)
     for number in range(5):
         queue = await world.queue(f"q{number}", rate=100)
@@ -125,21 +125,21 @@ async def test_a_handler_may_refuse_a_task_for_good(world):
 
 
 @pytest.mark.parametrize(("seconds", "backoff"), [(60, 1), (1, 60)])
-async def test_a_handler_may_name_the_next_attempt(world, seconds, backoff):
+async def test_a_handler_may_set_the_time_of_the_next_attempt(world, seconds, backoff):
     name = await world.task(await world.queue(min_backoff=backoff * SECOND))
     world.targets.will(Response(500, {"drayman-retry": f"after; {seconds}"}))
     await world.run()
     assert await world.when_due(name) == seconds * SECOND
 
 
-async def test_what_a_handler_says_does_not_give_it_more_attempts(world):
+async def test_a_retry_hint_does_not_allow_more_attempts(world):
     name = await world.task(await world.queue(max_attempts=1))
     world.targets.will(Response(500, {"drayman-retry": "after; 1"}))
     await world.run()
     assert await world.gone(name)
 
 
-async def test_success_is_success_whatever_it_says(world):
+async def test_a_success_completes_the_task_whatever_its_hint(world):
     await world.task(await world.queue())
     world.targets.will(Response(200, {"drayman-retry": "after; 1"}))
     await world.run()
@@ -156,7 +156,7 @@ async def ramping(world):
     return world
 
 
-async def test_new_queues_ramp_up_if_they_shall(ramping):
+async def test_new_queues_ramp_up_if_so_configured(ramping):
     queue = await ramping.queue(rate=500)
     await ramping.tasks(queue, 300)
     assert 0 < len(await ramping.run_through(SECOND)) <= 13

@@ -55,7 +55,7 @@ async def test_a_configured_audience_is_used(known):
         await verified(known, known.requests[0], "https://elsewhere.example")
 
 
-async def test_the_audience_is_where_the_queue_sends_the_task(known):
+async def test_the_default_audience_is_the_url_after_the_queues_override(known):
     target = {"uri_override": {"host": "new.example"}, "oidc_token": OIDC}
     settings = types.Queue.pb()(http_target=target).SerializeToString()
     queue = await known.queue(settings=settings)
@@ -132,7 +132,7 @@ async def test_waiting_for_a_token_counts_against_the_deadline(world):
     source.gate.set()
 
 
-async def test_no_request_waits_for_another_token(known):
+async def test_a_hanging_request_does_not_delay_another_with_a_token(known):
     queue = await known.queue()
     known.targets.will(HANG, 200)
     await known.task(queue, url="https://a.example/1", oidc_token=OIDC)

@@ -37,13 +37,13 @@ class Chaos:
         world.targets.send = self.send
 
     def failing(self, verb):
-        async def call(*given):
+        async def call(*args):
             if not self.calm and self.random.random() < 0.2:
                 # Before or after its effect: a caller cannot tell.
                 if self.random.random() < 0.5 and verb == self.noted:
-                    await verb(*given)
+                    await verb(*args)
                 raise errors.Unavailable("now and then")
-            return await verb(*given)
+            return await verb(*args)
 
         return call
 
@@ -111,7 +111,7 @@ class Chaos:
 
 
 @pytest.mark.parametrize("seed", range(25))
-async def test_nothing_is_lost_and_nothing_ends_twice(world, seed):
+async def test_no_task_is_lost_and_none_completes_twice(world, seed):
     await world.store.close()
     world.limits = Limits(retention=Retention(3 * MINUTE))
     world.store = await open_store(":memory:", world.limits, world.now)

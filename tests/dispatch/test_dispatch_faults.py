@@ -17,7 +17,7 @@ from drayman.tasks_v2 import types
 
 
 class Failing:
-    """A store some of whose verbs fail for a while."""
+    """A store whose verbs fail while ``failures`` has errors for them."""
 
     def __init__(self, store):
         self._store = store
@@ -34,20 +34,20 @@ class Failing:
     def _take(self, verb):
         return self.failures[verb].pop(0)
 
-    async def claim_due(self, *given):
+    async def claim_due(self, *args):
         if self.failures.get("claim_due"):
             raise self._take("claim_due")
-        return await self._store.claim_due(*given)
+        return await self._store.claim_due(*args)
 
-    async def settle(self, *given):
+    async def settle(self, *args):
         if self.failures.get("settle"):
             raise self._take("settle")
-        return await self._store.settle(*given)
+        return await self._store.settle(*args)
 
-    async def release(self, *given):
+    async def release(self, *args):
         if self.failures.get("release"):
             raise self._take("release")
-        return await self._store.release(*given)
+        return await self._store.release(*args)
 
 
 @pytest.fixture
@@ -70,12 +70,12 @@ async def stop_is_waiting(world):
 
 async def waiting_timer(world):
     """Return once someone waits for the clock."""
-    while not any(timer.callback for *_, timer in world.clock._timers):
+    while not world.clock.pending_timers:
         await world.store.check()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=["store", "own"])
-async def test_an_outcome_is_noted_when_the_store_is_back(world, failing, fault):
+async def test_a_result_is_settled_when_the_store_works_again(world, failing, fault):
     queue = await world.queue(concurrency=1)
     first = await world.task(queue)
     await world.task(queue)
@@ -94,7 +94,7 @@ async def test_an_outcome_is_noted_when_the_store_is_back(world, failing, fault)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=["store", "own"])
-async def test_a_failed_claim_is_tried_again_after_a_pause(world, failing, fault):
+async def test_a_failed_claim_is_retried_after_a_pause(world, failing, fault):
     await world.task(await world.queue())
     failing.failures["claim_due"] = [fault]
     assert await world.dispatcher.step() == world.now + dispatcher.RETRY_INTERVAL
@@ -102,7 +102,7 @@ async def test_a_failed_claim_is_tried_again_after_a_pause(world, failing, fault
     assert [e.verb for e in world.events if isinstance(e, StoreFailed)] == ["claim_due"]
 
 
-async def test_a_fault_of_our_own_is_a_failed_attempt(world):
+async def test_an_internal_error_is_a_failed_attempt(world):
     name = await world.task(await world.queue())
     world.targets.will(ZeroDivisionError("oops"))
     await world.run()
@@ -112,14 +112,14 @@ async def test_a_fault_of_our_own_is_a_failed_attempt(world):
     assert any(isinstance(event, AttemptCrashed) for event in world.events)
 
 
-async def test_each_attempt_is_told_of_once(world):
+async def test_each_attempt_emits_one_event(world):
     await world.tasks(await world.queue(), 3)
     world.clock.advance(SECOND)
     await world.run()
     assert [type(event) for event in world.events] == [AttemptEnded] * 3
 
 
-async def test_what_is_in_flight_may_end_within_the_grace(world):
+async def test_attempts_in_flight_may_end_within_the_grace_period(world):
     await world.task(await world.queue())
     answer = asyncio.get_running_loop().create_future()
 
@@ -139,7 +139,7 @@ async def test_what_is_in_flight_may_end_within_the_grace(world):
     assert await world.run() == 0
 
 
-async def test_what_outlives_the_grace_is_delivered_again(world):
+async def test_attempts_that_exceed_the_grace_period_are_made_again(world):
     name = await world.task(await world.queue())
     world.targets.will(HANG)
     await world.step()
@@ -162,13 +162,13 @@ async def test_nothing_starts_after_stop(world):
     assert world.requests == []
 
 
-async def test_a_release_that_fails_is_left_to_the_next_start(world, failing):
+async def test_a_failed_release_does_not_prevent_the_stop(world, failing):
     failing.failures["release"] = [errors.Unavailable("gone")]
     await world.dispatcher.stop(MINUTE)
     assert [e.verb for e in world.events if isinstance(e, StoreFailed)] == ["release"]
 
 
-async def test_a_claim_on_its_way_when_the_server_stops_is_returned_too(world):
+async def test_a_claim_that_arrives_during_the_stop_is_released(world):
     queue = await world.queue()
     await world.task(queue)
     world.targets.will(HANG)
@@ -184,7 +184,7 @@ async def test_a_claim_on_its_way_when_the_server_stops_is_returned_too(world):
     assert await world.step() == 1
 
 
-async def test_a_task_whose_key_is_missing_waits_for_it_whatever_its_policy(world):
+async def test_a_task_whose_key_is_missing_is_retried_whatever_its_policy(world):
     queue = await world.queue(max_attempts=1)
     sealed = TaskCipher({"projects/p/locations/l/keyRings/r/cryptoKeys/k": bytes(32)}).seal(
         "projects/p/locations/l/keyRings/r/cryptoKeys/k", types.Task.serialize(types.Task())
@@ -193,13 +193,13 @@ async def test_a_task_whose_key_is_missing_waits_for_it_whatever_its_policy(worl
     (created,) = await world.store.create_tasks(queue, [new], world.now)
     for _ in range(3):
         assert await world.run() == 1
-        kept = await world.get(created.name)
-        assert kept.last_attempt.code is Code.FAILED_PRECONDITION
-        world.clock.advance(kept.schedule_time - world.now)
+        task = await world.get(created.name)
+        assert task.last_attempt.code is Code.FAILED_PRECONDITION
+        world.clock.advance(task.schedule_time - world.now)
     assert world.requests == []
 
 
-async def test_an_answer_that_cannot_be_judged_is_a_failed_attempt_too(world):
+async def test_an_internal_error_after_the_response_is_a_failed_attempt(world):
     name = await world.task(await world.queue(min_backoff=SECOND))
     world.targets.will(Response(503, {"retry-after": None}))  # no text: a fault of our own
     await world.run()

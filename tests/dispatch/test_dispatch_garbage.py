@@ -1,6 +1,6 @@
-"""An attempt leaves nothing behind that only a search for cyclic garbage would free.
+"""An attempt creates no reference cycles, which only the garbage collector would free.
 
-The server makes such searches rarely (``server.COLLECTION``), for they stop everything.
+The server runs the collector rarely (``server.COLLECTION``), because it stops the event loop.
 """
 
 import asyncio
@@ -52,7 +52,8 @@ class Endless(Peer):
 class Interim(Peer):
     async def serve(self, reader, writer):
         await self.read(reader)
-        await self.forever(writer, b"HTTP/1.1 100 Continue\r\n\r\n")
+        # Many in one write: the socket buffers take millions of bytes before a write waits.
+        await self.forever(writer, b"HTTP/1.1 100 Continue\r\n\r\n" * 200)
 
 
 PEERS = {
@@ -68,35 +69,37 @@ PEERS = {
 }
 
 
-def ours(thing):
-    """Tell whether an object is of an attempt's making: the peers make garbage as well."""
-    if isinstance(thing, types.FrameType | types.CoroutineType):
-        code = thing.f_code if isinstance(thing, types.FrameType) else thing.cr_code
+def belongs_to_an_attempt(object_):
+    """Return whether the client side made an object: the peers leave garbage as well."""
+    if isinstance(object_, types.FrameType | types.CoroutineType):
+        code = object_.f_code if isinstance(object_, types.FrameType) else object_.cr_code
         return "aiohttp" in code.co_filename or "drayman/dispatch" in code.co_filename
-    return type(thing).__module__.split(".")[0] in {"aiohttp", "drayman"}
+    return type(object_).__module__.split(".")[0] in {"aiohttp", "drayman"}
 
 
 @pytest.fixture
 def garbage():
-    """Return a function that returns the cyclic garbage made since the last call."""
+    """Return a function that returns the cyclic garbage created since the last call."""
 
-    def found():
+    def collect():
         gc.collect()
-        things = [thing for thing in gc.garbage if ours(thing)]
+        objects = [each for each in gc.garbage if belongs_to_an_attempt(each)]
         gc.garbage.clear()
-        return things
+        return objects
 
     gc.collect()
     gc.disable()
+    gc.freeze()  # older objects cannot become garbage of an attempt; searching them takes time
     gc.set_debug(gc.DEBUG_SAVEALL)
-    yield found
+    yield collect
     gc.set_debug(0)
     gc.garbage.clear()
+    gc.unfreeze()
     gc.enable()
 
 
-async def attempts(sender, url, arrived=None):
-    """Send some requests; those that hang end by their deadline."""
+async def make_attempts(sender, url, arrived=None):
+    """Send ``ATTEMPTS`` requests; those that hang end by their deadline."""
     for _ in range(ATTEMPTS):
         clock = ManualClock()
 
@@ -118,9 +121,9 @@ async def test_attempts_leave_no_cycles(peer, garbage):
     sender = AiohttpSender()
     async with peer() as target:
         arrived = target.arrived if isinstance(target, Hanging) else None
-        await attempts(sender, target.url, arrived)  # what is made once is not counted
+        await make_attempts(sender, target.url, arrived)  # objects created once do not count
         garbage()
-        await attempts(sender, target.url, arrived)
+        await make_attempts(sender, target.url, arrived)
         assert garbage() == []
     await sender.close()
 
@@ -132,26 +135,26 @@ async def test_attempts_leave_no_cycles(peer, garbage):
         "https://localhost:{port}/", "http://[",
     ],
 )  # fmt: skip
-async def test_attempts_that_never_arrive_leave_no_cycles(url, garbage):
+async def test_attempts_without_a_connection_leave_no_cycles(url, garbage):
     sender = AiohttpSender()
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = url.format(port=closed.getsockname()[1])
-    await attempts(sender, url)
+    await make_attempts(sender, url)
     garbage()
-    await attempts(sender, url)
+    await make_attempts(sender, url)
     assert isinstance(await sender.send(post(url)), NoResponse)
     assert garbage() == []
     await sender.close()
 
 
-async def test_what_is_remembered_of_failed_lookups_is_no_cycle(garbage, monkeypatch):
+async def test_cached_lookup_failures_leave_no_cycles(garbage, monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
-    monkeypatch.setattr(resolver, "REMEMBERED", 1)  # so that the others are forgotten at once
+    monkeypatch.setattr(resolver, "MAX_CACHED", 1)  # the others are dropped at once
     sender = AiohttpSender(getaddrinfo=unknown)
-    await attempts(sender, "http://nowhere-NUMBER.invalid/")
+    await make_attempts(sender, "http://nowhere-NUMBER.invalid/")
     garbage()
-    await attempts(sender, "http://nowhere-NUMBER.invalid/")
+    await make_attempts(sender, "http://nowhere-NUMBER.invalid/")
     assert garbage() == []
     await sender.close()

@@ -43,7 +43,7 @@ async def activity_entries(world):
     return [json.loads(line) for line in lines]
 
 
-async def test_an_attempt_is_kept_with_its_answer(world):
+async def test_an_attempt_is_recorded_with_its_response(world):
     queue = await world.queue(settings=sampling(1.0), min_backoff=7 * SECOND)
     name = await world.task(queue, url="https://a.example/x?y", http_method="PUT")
     world.targets.will(Response(500, {}, b"stack trace \xff"))
@@ -57,14 +57,14 @@ async def test_an_attempt_is_kept_with_its_answer(world):
 
 
 @pytest.mark.parametrize(("ratio", "least", "most"), [(0.0, 0, 0), (0.5, 60, 140), (1.0, 200, 200)])
-async def test_the_sampling_ratio_picks_attempts(world, ratio, least, most):
+async def test_the_sampling_ratio_selects_attempts(world, ratio, least, most):
     queue = await world.queue(settings=sampling(ratio), burst=200)
     await world.tasks(queue, 200)
     await world.run()
     assert least <= len(await kept(world, queue)) <= most
 
 
-async def test_the_failure_that_ends_a_task_is_always_kept(world):
+async def test_the_failure_that_ends_a_task_is_always_recorded(world):
     queue = await world.queue(max_attempts=2, min_backoff=0)
     name = await world.task(queue, body=b"precious")
     world.targets.will(500, Response(404, {}, b"no such thing"))
@@ -85,14 +85,14 @@ async def test_the_failure_that_ends_a_task_is_always_kept(world):
     assert await world.gone(name)
 
 
-async def test_a_task_its_handler_refused_is_a_dead_letter(world):
+async def test_a_task_refused_by_its_handler_becomes_a_dead_letter(world):
     name = await world.task(await world.queue())
     world.targets.will(Response(400, {"drayman-retry": "never"}))
     await world.run()
     assert (await world.dead_letter(name)).reason == "its handler refused it"
 
 
-async def test_what_a_target_sent_is_kept_although_no_text_can_hold_it(world):
+async def test_a_response_body_that_is_not_text_is_recorded(world):
     name = await world.task(await world.queue(max_attempts=1))
     world.targets.will(Response(500, {}, b"a\0b\xff"))
     await world.run()
@@ -122,7 +122,7 @@ async def test_a_record_says_what_became_of_the_task(world):
     assert await world.store.list_dead_letters(queue, 0, 10) == []
 
 
-async def test_an_attempt_of_a_deleted_task_is_no_failure_of_the_task(world, caplog):
+async def test_a_failed_attempt_of_a_deleted_task_is_recorded_as_gone(world, caplog):
     caplog.set_level("INFO", "drayman")
     queue = await world.queue(settings=sampling(1.0), max_attempts=1)
     name = await world.task(queue)
@@ -140,14 +140,14 @@ async def test_an_attempt_of_a_deleted_task_is_no_failure_of_the_task(world, cap
     assert "failed permanently" not in caplog.text
 
 
-async def test_lines_follow_the_ratio_alone(world):
+async def test_log_lines_depend_on_the_sampling_ratio_only(world):
     await world.task(await world.queue(max_attempts=1))
     world.targets.will(500)
     await world.run()
     assert await activity_entries(world) == []
 
 
-async def test_the_line_of_an_attempt_is_there_while_it_hangs(world):
+async def test_a_log_line_is_written_when_an_attempt_starts(world):
     await world.task(await world.queue(settings=sampling(1.0)))
     world.targets.will(HANG)
     await world.step()
@@ -156,7 +156,7 @@ async def test_the_line_of_an_attempt_is_there_while_it_hangs(world):
     assert "attemptDispatchLog" in entry["jsonPayload"]
 
 
-async def test_lines_have_the_shape_of_the_real_log(world):
+async def test_log_lines_have_the_format_of_the_real_log(world):
     queue = await world.queue("mail", settings=sampling(1.0), min_backoff=60 * SECOND)
     await world.task(queue, url="https://a.example/", of_task={"name": f"{queue}/tasks/t"})
     world.targets.will(500)
@@ -191,7 +191,7 @@ async def test_lines_have_the_shape_of_the_real_log(world):
     }
 
 
-async def test_lines_say_what_holds_of_the_task_itself(world):
+async def test_log_lines_show_the_policy_of_the_task_itself(world):
     world.start(app_engine={"": "https://app.example"})
     queue = await world.queue(settings=sampling(1.0), max_attempts=100, min_backoff=0)
     name = await world.task(
@@ -226,7 +226,7 @@ async def test_an_encrypted_task_is_replayed_as_it_was(world):
     assert [request.body for request in world.requests] == [b"secret", b"secret"]
 
 
-async def test_a_task_whose_key_is_gone_is_a_failed_attempt(world):
+async def test_a_task_whose_key_is_missing_is_a_failed_attempt(world):
     cipher = TaskCipher({"key": b"k" * 32})
     queue = await world.queue()
     message = types.Task.pb()(http_request={"url": "https://a.example/", "body": b"secret"})

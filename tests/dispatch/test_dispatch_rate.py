@@ -34,7 +34,7 @@ async def test_a_scheduled_task_waits_for_its_time(world):
     assert await world.run() == 1
 
 
-async def test_a_full_bucket_starts_a_burst_and_no_more(world):
+async def test_a_full_bucket_starts_one_burst(world):
     await world.tasks(await world.queue(rate=1, burst=10), 20)
     assert await world.run() == 10
     assert await world.run() == 0
@@ -60,7 +60,7 @@ async def test_retries_take_tokens_too(world):
     assert await world.run() == 1
 
 
-async def test_no_more_are_in_flight_than_the_queue_allows(world):
+async def test_attempts_in_flight_do_not_exceed_the_queues_concurrency_limit(world):
     await world.tasks(await world.queue(concurrency=3), 5)
     world.targets.will(HANG, HANG, HANG)
     assert await world.step() == 3
@@ -81,7 +81,7 @@ async def test_no_token_is_spent_while_every_slot_is_busy(world):
     assert [await world.run(), await world.run()] == [1, 0]
 
 
-async def test_a_paused_queue_rests_and_a_resumed_one_goes_on(world):
+async def test_a_paused_queue_stops_and_a_resumed_one_continues(world):
     queue = await world.queue()
     await world.tasks(queue, 2)
     await world.set_state(queue, State.PAUSED)
@@ -90,7 +90,7 @@ async def test_a_paused_queue_rests_and_a_resumed_one_goes_on(world):
     assert await world.run() == 2
 
 
-async def test_a_pause_holds_retries_too(world):
+async def test_a_paused_queue_makes_no_retries(world):
     queue = await world.queue()
     name = await world.task(queue)
     world.targets.will(503)
@@ -112,13 +112,12 @@ async def test_a_hanging_queue_leaves_slots_to_others(world):
     done = 0
     for _ in range(20):
         await world.step()
-        world.dispatcher._wake.clear()
         await world.store.check()
         done = sum(event.result.claim.queue.name == good for event in world.ended())
     assert done == 20
 
 
-async def test_claims_end_where_the_bytes_in_flight_reach_their_bound(world, monkeypatch):
+async def test_nothing_is_claimed_while_too_many_bytes_are_in_flight(world, monkeypatch):
     monkeypatch.setattr(dispatcher, "MAX_BYTES", 100_000)
     await world.tasks(await world.queue(), 2, body=b"x" * 200_000)
     monkeypatch.setattr(dispatcher, "MAX_CLAIMS", 1)
@@ -129,7 +128,7 @@ async def test_claims_end_where_the_bytes_in_flight_reach_their_bound(world, mon
     assert await world.step() == 1
 
 
-async def test_no_more_are_in_flight_than_the_server_has_slots(world):
+async def test_attempts_in_flight_do_not_exceed_the_servers_slots(world):
     world.start(slots=2)
     await world.tasks(await world.queue("a"), 5)
     await world.tasks(await world.queue("b"), 5)
@@ -138,7 +137,7 @@ async def test_no_more_are_in_flight_than_the_server_has_slots(world):
     assert await world.step() == 0
 
 
-async def test_the_loop_wakes_for_what_is_due_and_stops_when_told(world):
+async def test_run_dispatches_due_tasks_until_stop(world):
     await world.task(await world.queue(), delay=2 * SECOND)
     running = asyncio.create_task(world.dispatcher.run())
     while not world.requests:

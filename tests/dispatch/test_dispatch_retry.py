@@ -18,7 +18,9 @@ from drayman.core.status import Code
         (1, 10, 2, [1, 2, 4, 8, 10, 10]),
     ],
 )
-async def test_delays_double_then_grow_by_a_step_then_stay(world, least, most, doublings, delays):
+async def test_delays_double_then_grow_by_a_constant_then_stay(
+    world, least, most, doublings, delays
+):
     queue = await world.queue(
         min_backoff=least * SECOND, max_backoff=most * SECOND, max_doublings=doublings
     )
@@ -47,7 +49,7 @@ async def test_a_task_ends_with_its_last_attempt(world):
     assert world.last_end.verdict is Verdict.FAILED
 
 
-async def test_both_limits_must_be_used_up(world):
+async def test_a_task_with_both_limits_fails_when_both_are_reached(world):
     queue = await world.queue(
         max_attempts=2, max_retry_duration=25 * SECOND,
         min_backoff=10 * SECOND, max_backoff=10 * SECOND,
@@ -73,7 +75,7 @@ async def test_a_duration_alone_ends_a_task(world):
     assert len(world.requests) == 3
 
 
-async def test_unlimited_attempts_end_with_the_retention(world):
+async def test_unlimited_retries_end_with_the_retention(world):
     name = await world.task(
         await world.queue(max_attempts=-1, min_backoff=DAY, max_backoff=10 * DAY)
     )
@@ -84,7 +86,7 @@ async def test_unlimited_attempts_end_with_the_retention(world):
     assert world.last_end.reason == "it would outlive its retention"
 
 
-async def test_a_task_policy_that_no_longer_fits_its_queue_is_cut_not_refused(world):
+async def test_a_task_policy_that_exceeds_its_queue_is_capped(world):
     queue = await world.queue(max_backoff=10 * SECOND)
     name = await world.task(queue, of_task={"retry_config": {"min_backoff": {"seconds": 100}}})
     world.targets.otherwise = 500
@@ -134,11 +136,11 @@ async def test_a_deadline_ends_an_attempt(world, app_engine, previous, reason):
     assert (task.dispatch_count, task.response_count) == (1, 0)
     await world.when_due(name)
     prefix = "X-AppEngine-Task" if app_engine else "X-CloudTasks-Task"
-    told = world.requests[1].headers
-    assert told[prefix + "PreviousResponse"] == previous
-    assert told[prefix + "RetryReason"] == reason
-    assert told[prefix + "ExecutionCount"] == "0"
-    assert told[prefix + "RetryCount"] == "1"
+    headers = world.requests[1].headers
+    assert headers[prefix + "PreviousResponse"] == previous
+    assert headers[prefix + "RetryReason"] == reason
+    assert headers[prefix + "ExecutionCount"] == "0"
+    assert headers[prefix + "RetryCount"] == "1"
 
 
 async def sequence(world, queue, answers, **fields):
@@ -152,7 +154,7 @@ async def sequence(world, queue, answers, **fields):
     return [tuple(r.headers.get(prefix + word) for word in words) for r in world.requests]
 
 
-async def test_http_targets_hear_what_the_real_service_tells_them(world):
+async def test_http_targets_get_the_headers_of_the_real_service(world):
     heard = await sequence(world, await world.queue(), [503, 404, 429, 500, 302])
     assert heard == [
         ("0", "0", None, None),
@@ -164,7 +166,7 @@ async def test_http_targets_hear_what_the_real_service_tells_them(world):
     ]
 
 
-async def test_app_engine_targets_hear_what_the_real_service_tells_them(world):
+async def test_app_engine_targets_get_the_headers_of_the_real_service(world):
     world.start(app_engine={"": "http://app.example"})
     heard = await sequence(
         world, await world.queue(), [503, 404, 429, 500, 302], app_engine=True, url="/x"
@@ -222,7 +224,7 @@ async def test_attempts_are_recorded(world):
     assert task.last_attempt.message == "UNKNOWN(2): refused"
 
 
-async def test_an_attempt_in_flight_is_counted_already(world):
+async def test_an_attempt_in_flight_is_included_in_the_dispatch_count(world):
     name = await world.task(await world.queue())
     world.targets.will(HANG)
     await world.step()

@@ -41,7 +41,7 @@ async def test_a_queue_redirects_tasks_that_were_queued_before(world):
     assert "X-A" not in request.headers
 
 
-async def test_retries_go_where_the_queue_says_by_then(world):
+async def test_retries_use_the_target_that_the_queue_has_by_then(world):
     queue = await world.queue(min_backoff=SECOND)
     name = await world.task(queue, url="https://old.example/a")
     world.targets.will(500)
@@ -51,7 +51,7 @@ async def test_retries_go_where_the_queue_says_by_then(world):
     assert [r.url for r in world.requests] == ["https://old.example/a", "https://new.example/a"]
 
 
-async def test_a_queue_may_only_fill_gaps(world):
+async def test_a_queue_may_set_only_missing_parts(world):
     queue = await world.queue(
         settings=settings(
             http_target={
@@ -75,7 +75,7 @@ async def test_reserved_headers_of_a_queue_are_ignored(world):
     assert world.requests[0].headers["X-CloudTasks-QueueName"] == "q"
 
 
-async def test_an_http_target_leaves_app_engine_tasks_alone(world):
+async def test_an_http_target_does_not_apply_to_app_engine_tasks(world):
     world.start(app_engine={"": "http://app.example"})
     queue = await world.queue(
         settings=settings(http_target={"uri_override": {"host": "new.example"}})
@@ -112,7 +112,7 @@ async def test_a_queue_routes_app_engine_tasks(world):
     ]  # fmt: skip
 
 
-async def test_a_queue_cannot_send_a_token_to_an_unprotected_url(world):
+async def test_a_queue_cannot_send_a_token_to_an_http_url(world):
     queue = await world.queue(max_attempts=-1)
     name = await world.task(
         queue, url="https://worker.example/", oidc_token={"service_account_email": "a@b.example"}

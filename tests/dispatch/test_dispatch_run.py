@@ -8,7 +8,7 @@ from drayman.core.clock import HOUR, MINUTE, SECOND
 from drayman.core.queue import State
 
 
-async def test_run_delivers_once_and_replaces_the_scheduled_attempt(world):
+async def test_run_task_delivers_once_and_replaces_the_scheduled_attempt(world):
     name = await world.task(await world.queue(), delay=HOUR)
     assert (await world.store.run_task(name, world.now)).dispatch_count == 1
     assert await world.run() == 1
@@ -18,7 +18,7 @@ async def test_run_delivers_once_and_replaces_the_scheduled_attempt(world):
     assert len(world.requests) == 1
 
 
-async def test_run_works_in_a_paused_queue(world):
+async def test_run_task_works_in_a_paused_queue(world):
     queue = await world.queue()
     name = await world.task(queue)
     await world.set_state(queue, State.PAUSED)
@@ -26,7 +26,7 @@ async def test_run_works_in_a_paused_queue(world):
     assert await world.run() == 1
 
 
-async def test_run_needs_neither_token_nor_slot(world):
+async def test_run_task_needs_neither_token_nor_slot(world):
     queue = await world.queue(rate=0.01, burst=1, concurrency=1)
     await world.task(queue)
     world.targets.will(HANG)
@@ -47,7 +47,7 @@ async def test_a_failed_run_is_retried_after_its_delay_from_the_call(world):
     assert (await world.get(name)).schedule_time == called + 60 * SECOND
 
 
-async def test_run_beside_an_attempt_in_flight(world):
+async def test_run_task_may_start_a_second_attempt_while_one_is_in_flight(world):
     name = await world.task(await world.queue())
     world.targets.will(HANG, 200)
     await world.step()

@@ -10,8 +10,14 @@ from peers import OK, STARTS, Peer, answering, post
 
 from drayman.core import delivery
 from drayman.core.clock import SECOND, ManualClock
-from drayman.core.delivery import ANSWER_SIZE, KEPT_SIZE, Failure, NoResponse, Request
-from drayman.dispatch.sender import INTERIM, RECEIVED_SIZE, AiohttpSender
+from drayman.core.delivery import (
+    MAX_RESPONSE_SIZE,
+    RECORDED_BODY_SIZE,
+    Failure,
+    NoResponse,
+    Request,
+)
+from drayman.dispatch.sender import MAX_INTERIM_RESPONSES, MAX_RECEIVED_SIZE, AiohttpSender
 
 
 @pytest.fixture
@@ -29,7 +35,7 @@ async def failure(sender, url, **headers):
     return result.reason
 
 
-async def test_a_request_travels_as_it_was_built(sender):
+async def test_a_request_is_sent_unchanged(sender):
     async with Peer() as peer:
         headers = {"X-Mine": "é", "User-Agent": "Google-Cloud-Tasks"}
         request = Request("PUT", peer.url + "a%20b/%zz?q=%C3%A9&r=1", headers, b"\0\xff")
@@ -52,13 +58,13 @@ async def test_an_empty_body_has_a_length(sender, method):
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS"])
-async def test_other_methods_travel_too(sender, method):
+async def test_all_methods_are_sent(sender, method):
     async with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as peer:
         assert (await sender.send(Request(method, peer.url, {}, b""))).status == 200
     assert peer.requests[0][0].startswith(f"{method} / ")
 
 
-async def test_connections_are_kept(sender):
+async def test_connections_are_reused(sender):
     async with Peer() as peer:
         for _ in range(3):
             assert (await sender.send(post(peer.url))).status == 200
@@ -73,7 +79,7 @@ async def test_redirects_are_not_followed(sender):
     assert elsewhere.requests == []
 
 
-async def test_cookies_are_forgotten(sender):
+async def test_cookies_are_ignored(sender):
     content = (
         b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     )
@@ -83,18 +89,18 @@ async def test_cookies_are_forgotten(sender):
     assert "cookie" not in peer.requests[1][0].lower()
 
 
-async def test_refused(sender):
+async def test_a_refused_connection_is_a_failure(sender):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     assert "no connection to the target" in await failure(sender, f"http://127.0.0.1:{port}/")
 
 
-async def test_name_that_does_not_resolve(sender):
+async def test_a_name_that_does_not_resolve_is_a_failure(sender):
     reason = await failure(sender, "http://nowhere.invalid/")
     assert "host name cannot be resolved" in reason
 
 
-async def test_reset(sender):
+async def test_a_connection_reset_is_a_failure(sender):
     class Resetting(Peer):
         async def serve(self, reader, writer):
             await self.read(reader)
@@ -106,7 +112,7 @@ async def test_reset(sender):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "GET", "DELETE"])
-async def test_a_kept_connection_that_dies_is_no_reason_to_send_twice(sender, method):
+async def test_a_request_is_not_repeated_when_a_reused_connection_breaks(sender, method):
     class Once(Peer):
         async def serve(self, reader, writer):
             await self.read(reader)
@@ -121,7 +127,7 @@ async def test_a_kept_connection_that_dies_is_no_reason_to_send_twice(sender, me
         assert len(peer.requests) == 2
 
 
-async def test_closed_without_an_answer(sender):
+async def test_a_connection_closed_without_a_response_is_a_failure(sender):
     async with answering(b"") as peer:
         assert "closed the connection without an answer" in await failure(sender, peer.url)
 
@@ -138,7 +144,7 @@ async def test_closed_without_an_answer(sender):
     ],
     ids=["bytes", "status", "header", "length", "huge header", "another protocol"],
 )
-async def test_what_is_not_http(sender, content):
+async def test_a_response_that_is_not_http_is_a_failure(sender, content):
     async with answering(content) as peer:
         assert "answer is not HTTP" in await failure(sender, peer.url)
 
@@ -147,13 +153,13 @@ FIELDS = b"".join(b"X%d: y\r\n" % number for number in range(900))
 
 
 @pytest.mark.parametrize("fields", [b"X: " + b"x" * 60_000 + b"\r\n", FIELDS], ids=["long", "many"])
-async def test_a_large_head_is_an_answer(sender, fields):
+async def test_large_headers_are_accepted(sender, fields):
     content = b"HTTP/1.1 200 OK\r\n" + fields + b"Content-Length: 0\r\n\r\n"
     async with answering(content) as peer:
         assert (await sender.send(post(peer.url))).status == 200
 
 
-async def test_a_head_that_is_too_large_says_so(sender):
+async def test_too_large_headers_are_a_failure(sender):
     async with answering(b"HTTP/1.1 200 OK\r\n" + 2 * FIELDS + b"\r\n") as peer:
         assert "Too many headers" in await failure(sender, peer.url)
 
@@ -167,7 +173,7 @@ async def test_a_head_that_is_too_large_says_so(sender):
     ],
     ids=["length", "chunks", "bad chunk"],
 )
-async def test_an_answer_that_breaks_off(sender, content):
+async def test_an_incomplete_response_is_a_failure(sender, content):
     async with answering(content) as peer:
         assert "the target's answer" in await failure(sender, peer.url)
 
@@ -180,7 +186,7 @@ async def test_an_answer_that_breaks_off(sender, content):
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 999999999999\r\n\r\n",
     ],
 )
-async def test_an_endless_answer_is_read_to_the_bound(sender, head):
+async def test_an_endless_response_is_read_up_to_the_limit(sender, head):
     class Endless(Peer):
         async def serve(self, reader, writer):
             await self.read(reader)
@@ -190,10 +196,10 @@ async def test_an_endless_answer_is_read_to_the_bound(sender, head):
     async with Endless() as peer:
         assert (await sender.send(post(peer.url))).status == int(head[9:12])
         await peer.closed.wait()
-        assert peer.sent < ANSWER_SIZE + 8_000_000  # the rest is what the sockets hold
+        assert peer.sent < MAX_RESPONSE_SIZE + 8_000_000  # the rest is what the sockets hold
 
 
-async def test_endless_headers(sender):
+async def test_endless_headers_are_a_failure(sender):
     class Endless(Peer):
         async def serve(self, reader, writer):
             await self.read(reader)
@@ -218,7 +224,7 @@ ENDLESS = [
     ("start", "chunk", "words"), ENDLESS,
     ids=["continue", "hints", "extensions", "an extension", "trailers"],
 )  # fmt: skip
-async def test_what_goes_on_without_content_is_a_bounded_failure(sender, start, chunk, words):
+async def test_endless_framing_without_content_is_a_failure(sender, start, chunk, words):
     class Endless(Peer):
         async def serve(self, reader, writer):
             await self.read(reader)
@@ -231,10 +237,10 @@ async def test_what_goes_on_without_content_is_a_bounded_failure(sender, start, 
         assert peer.sent < 8_000_000  # what the sockets hold
 
 
-async def test_some_interim_answers_are_no_harm_and_counted_anew_on_a_kept_connection(sender):
+async def test_interim_responses_are_counted_for_each_request(sender):
     class Hinting(Peer):
         async def answer(self):
-            return b"HTTP/1.1 103 Hints\r\n\r\n" * INTERIM + OK
+            return b"HTTP/1.1 103 Hints\r\n\r\n" * MAX_INTERIM_RESPONSES + OK
 
     async with Hinting() as peer:
         for _ in range(3):
@@ -242,27 +248,29 @@ async def test_some_interim_answers_are_no_harm_and_counted_anew_on_a_kept_conne
         assert peer.connections == 1
 
 
-async def test_what_is_received_is_counted_anew_on_a_kept_connection(sender):
+async def test_received_bytes_are_counted_for_each_request(sender):
     class Wordy(Peer):
         async def answer(self):
             return b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60_000
 
     async with Wordy() as peer:
-        for _ in range(3 * RECEIVED_SIZE // 60_000):
+        for _ in range(3 * MAX_RECEIVED_SIZE // 60_000):
             assert (await sender.send(post(peer.url))).status == 200
         assert peer.connections == 1
 
 
-@pytest.mark.parametrize("size", [ANSWER_SIZE - 1, ANSWER_SIZE, RECEIVED_SIZE, 8 * RECEIVED_SIZE])
+@pytest.mark.parametrize(
+    "size", [MAX_RESPONSE_SIZE - 1, MAX_RESPONSE_SIZE, MAX_RECEIVED_SIZE, 8 * MAX_RECEIVED_SIZE]
+)
 @pytest.mark.parametrize("chunk", [100, 50_000])
-async def test_a_long_answer_is_no_failure(sender, size, chunk):
+async def test_a_long_response_is_cut_without_a_failure(sender, size, chunk):
     one = b"%x\r\n%b\r\n" % (chunk, b"x" * chunk)
     async with answering(HEAD + one * (size // chunk) + b"0\r\n\r\n") as peer:
         result = await sender.send(post(peer.url))
-    assert (result.status, result.body) == (200, b"x" * KEPT_SIZE)
+    assert (result.status, result.body) == (200, b"x" * RECORDED_BODY_SIZE)
 
 
-async def test_an_answer_before_the_body_was_read(sender):
+async def test_a_response_before_the_request_body_was_read_counts(sender):
     class Hasty(Peer):
         async def serve(self, reader, writer):
             await reader.readuntil(b"\r\n\r\n")
@@ -276,7 +284,7 @@ async def test_an_answer_before_the_body_was_read(sender):
 
 
 @pytest.mark.parametrize("start", STARTS)
-async def test_what_trickles_or_hangs_ends_with_the_deadline(sender, start):
+async def test_a_slow_or_hanging_response_ends_at_the_deadline(sender, start):
     class Hanging(Peer):
         async def serve(self, reader, writer):
             await self.read(reader)
@@ -303,14 +311,14 @@ async def test_what_trickles_or_hangs_ends_with_the_deadline(sender, start):
     "url",
     ["http://[", "http://", "http://a:99999/", "http://a b/", "http://%zz/", "http:///x", "http://a\0b/"],
 )  # fmt: skip
-async def test_urls_that_cannot_be_used(sender, url):
+async def test_an_unusable_url_is_a_failure(sender, url):
     assert await failure(sender, url)
 
 
-def test_a_host_name_in_another_alphabet_becomes_the_one_that_the_dns_knows():
+def test_a_host_name_that_is_not_ascii_is_encoded_for_the_dns():
     url = "https://b\u00fccher.example:8443/\u00fc?q=\u00fc"
-    assert delivery.encoded(url) == "https://xn--bcher-kva.example:8443/%C3%BC?q=%C3%BC"
-    assert delivery.encoded("http://\u00fc" + "x" * 70 + ".example/").startswith("http://%C3%BC")
+    assert delivery.encode_url(url) == "https://xn--bcher-kva.example:8443/%C3%BC?q=%C3%BC"
+    assert delivery.encode_url("http://\u00fc" + "x" * 70 + ".example/").startswith("http://%C3%BC")
 
 
 @pytest.mark.parametrize(
@@ -323,20 +331,20 @@ def test_a_host_name_in_another_alphabet_becomes_the_one_that_the_dns_knows():
         ("%zz%C3%A9", "%zz%C3%A9"),
     ],
 )
-async def test_odd_characters_of_a_url_travel_encoded(sender, path, travels):
+async def test_special_characters_of_a_url_are_sent_percent_encoded(sender, path, travels):
     async with Peer() as peer:
-        assert (await sender.send(post(delivery.encoded(peer.url + path)))).status == 200
+        assert (await sender.send(post(delivery.encode_url(peer.url + path)))).status == 200
     assert peer.requests[0][0].split("\r\n")[0] == f"POST /{travels} HTTP/1.1"
 
 
 @pytest.mark.parametrize("headers", [{"X-Mine": "a\r\nX-Evil: 1"}, {"a b": "c"}, {"X": "a\0b"}])
-async def test_headers_cannot_smuggle(sender, headers):
+async def test_a_header_cannot_inject_another_header(sender, headers):
     async with Peer() as peer:
         result = await sender.send(Request("POST", peer.url, headers, b""))
     assert isinstance(result, NoResponse) or "X-Evil: 1\r\n" not in peer.requests[0][0]
 
 
-async def test_a_certificate_that_is_not_trusted(sender, tmp_path):
+async def test_an_untrusted_certificate_is_a_failure(sender, tmp_path):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(  # noqa: ASYNC221 - nothing else runs yet
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key),

@@ -1,7 +1,7 @@
 """Random operations and crashes against a model in plain dictionaries.
 
 A crash is a copy of the store's files while it is open: exactly what a kill -9 leaves. The
-invariants: what was acknowledged is there or was acknowledged as gone, no attempt is made
+invariants: what was acknowledged is there or was acknowledged as gone, no attempt is results
 twice at once unless RunTask asked for it, rates, slots and names hold, and ``next_due`` is
 never too late.
 """
@@ -81,8 +81,8 @@ class Queue:
         waiting = self.waiting(now)
         if not waiting or not self.running or self.in_flight >= self.concurrency:
             return math.inf
-        wanted = max(1, min(self.rate * bucket.QUANTUM / SECOND, self.burst))
-        missing = max(0, wanted - self.tokens)
+        batch = max(1, min(self.rate * bucket.BATCH_INTERVAL / SECOND, self.burst))
+        missing = max(0, batch - self.tokens)
         return max(waiting[0].schedule_time, now + math.ceil(missing / self.rate * SECOND))
 
 
@@ -219,10 +219,10 @@ class Model(RuleBasedStateMachine):
             self.queues[name] = Queue(**limits, tokens=burst, time=self.now)
 
     def update_queue(self, name, limits):
-        kept = self.queues[name]
-        kept.refill(self.now)
-        kept.concurrency, kept.rate, kept.burst = limits.values()
-        kept.tokens = min(kept.tokens, kept.burst)
+        model = self.queues[name]
+        model.refill(self.now)
+        model.concurrency, model.rate, model.burst = limits.values()
+        model.tokens = min(model.tokens, model.burst)
         rates = queue(name, **limits).rate_limits
         change = replacement(rate_limits=rates)
         self.wait(self.world.store.update_queue(full(name), change, self.now))
@@ -238,10 +238,10 @@ class Model(RuleBasedStateMachine):
         self.taken[name] = self.now + LIMITS.retention.queue_tombstone
 
     def purge_queue(self, name):
-        kept = self.queues.get(name)
-        if kept:
+        model = self.queues.get(name)
+        if model:
             self.wait(self.world.store.purge_queue(full(name), self.now))
-            for task in list(kept.tasks):
+            for task in list(model.tasks):
                 task.end(self.now + LIMITS.retention.task_tombstone)
 
     def pause(self, name):
@@ -251,41 +251,41 @@ class Model(RuleBasedStateMachine):
         self.set_state(name, running=True)
 
     def set_state(self, name, *, running):
-        kept = self.queues.get(name)
-        if kept:
+        model = self.queues.get(name)
+        if model:
             state = State.RUNNING if running else State.PAUSED
             change = replacement(state=state)
             self.wait(self.world.store.update_queue(full(name), change, self.now))
-            kept.running = running
+            model.running = running
 
     # -- tasks ----------------------------------------------------------------------------
 
     def create_tasks(self, name, ids, after):
-        made = self.wait(self.world.try_create(*ids, queue_id=name, after=after))
-        kept = self.queues.get(name)
-        for task_id, result in zip(ids, made, strict=True):
-            expected = self.refusal(kept, task_id)
+        results = self.wait(self.world.try_create(*ids, queue_id=name, after=after))
+        model = self.queues.get(name)
+        for task_id, result in zip(ids, results, strict=True):
+            expected = self.refusal(model, task_id)
             if expected:
                 assert str(result) == str(expected())
             else:
-                task = Task(kept, result.name, task_id, self.now, self.now + after)
-                kept.tasks.append(task)
+                task = Task(model, result.name, task_id, self.now, self.now + after)
+                model.tasks.append(task)
                 self.known.append(result.name)
 
-    def refusal(self, kept, task_id):
+    def refusal(self, model, task_id):
         """Return the error that the creation of a task should meet."""
-        if kept is None:
+        if model is None:
             return errors.queue_missing
-        if task_id and task_id in {task.id for task in kept.tasks}:
+        if task_id and task_id in {task.id for task in model.tasks}:
             return errors.task_exists
-        if task_id and kept.taken.get(task_id, 0) > self.now:
+        if task_id and model.taken.get(task_id, 0) > self.now:
             return errors.task_existed
         return None
 
     def task(self, name):
         queue_id = name.split("/")[5]
-        kept = self.queues.get(queue_id)
-        return kept and next((task for task in kept.tasks if task.name == name), None)
+        model = self.queues.get(queue_id)
+        return model and next((task for task in model.tasks if task.name == name), None)
 
     def delete_task(self, name):
         task = self.task(name)
@@ -321,7 +321,7 @@ class Model(RuleBasedStateMachine):
         ]
         for attempt in taken:
             attempt.task.queue.in_flight += 1
-        expected = {name: kept.due(self.now) for name, kept in self.queues.items()}
+        expected = {name: model.due(self.now) for name, model in self.queues.items()}
         scheduled = claims[len(taken) :]
         assert all(claim.forced_at is None for claim in scheduled)
         for name, due in expected.items():
@@ -348,11 +348,11 @@ class Model(RuleBasedStateMachine):
         if len(claims) == limit:
             assert self.world.next_due == self.now
             return
-        times = [kept.next_time(self.now) for kept in self.queues.values()]
-        truth = min(times, default=math.inf)
-        said = self.world.next_due
-        assert (math.inf if said is None else said) <= truth
-        assert said is None or said > self.now
+        times = [model.next_time(self.now) for model in self.queues.values()]
+        expected = min(times, default=math.inf)
+        next_due = self.world.next_due
+        assert (math.inf if next_due is None else next_due) <= expected
+        assert next_due is None or next_due > self.now
 
     def settle(self, attempt, verdict, after):
         again = max(self.now, self.now + after)
@@ -394,8 +394,8 @@ class Model(RuleBasedStateMachine):
 
     def sweep(self):
         self.wait(self.world.sweep(2))
-        for kept in self.queues.values():
-            for task in list(kept.tasks):
+        for model in self.queues.values():
+            for task in list(model.tasks):
                 if (
                     task.decider is None
                     and task.create_time < self.now - LIMITS.retention.task_retention
@@ -420,20 +420,20 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def every_task_is_there_as_it_should_be(self):
-        for name, kept in self.queues.items():
+        for name, model in self.queues.items():
             page = self.wait(self.world.store.list_tasks(full(name), 0, 1_000, 1 << 30))
             assert [
                 (task.name, task.schedule_time, task.dispatch_count, task.create_time)
                 for task in page.tasks
             ] == [
                 (task.name, task.schedule_time, task.dispatch_count, task.create_time)
-                for task in kept.tasks
+                for task in model.tasks
             ]
 
     @invariant()
     def attempts_in_flight_are_counted(self):
-        for name, kept in self.queues.items():
-            assert self.wait(self.world.in_flight(name)) == kept.in_flight
+        for name, model in self.queues.items():
+            assert self.wait(self.world.in_flight(name)) == model.in_flight
 
     @invariant()
     def no_attempt_is_made_twice_unless_asked(self):

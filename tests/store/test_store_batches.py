@@ -1,4 +1,4 @@
-"""Batches: once, whole, and their results can be read for a day."""
+"""Batches run once and completely; their results can be read for a day."""
 
 import asyncio
 
@@ -52,7 +52,7 @@ async def stored(world, name="b"):
     return batch.decode(operation(name), document.content)
 
 
-async def test_items_stand_or_fall_alone_and_the_result_is_stored(world):
+async def test_items_of_a_batch_succeed_or_fail_on_their_own(world):
     await world.queue()
     result = await create(world, "a", "a", "b")
     assert shown(result.results) == ["a", str(errors.task_exists()), "b"]
@@ -60,7 +60,7 @@ async def test_items_stand_or_fall_alone_and_the_result_is_stored(world):
     assert shown((await stored(world)).results) == shown(result.results)
 
 
-async def test_what_was_refused_before_stays_in_its_place(world):
+async def test_errors_of_validation_stay_in_their_places(world):
     await world.queue()
     result = await create(world, "a", b"refused\0", "b", "a")
     assert result.results[1] == b"refused\0"
@@ -84,7 +84,7 @@ async def test_a_repeated_batch_does_nothing_and_returns_the_first_result(world)
     assert await names_of(world) == ["b"]
 
 
-async def test_an_id_serves_one_request(world):
+async def test_an_operation_belongs_to_one_request(world):
     await world.queue()
     await create(world, "a")
     with pytest.raises(errors.InvalidArgument):
@@ -94,7 +94,7 @@ async def test_an_id_serves_one_request(world):
     assert await names_of(world) == ["a"]
 
 
-async def test_a_batch_for_no_queue_leaves_nothing_behind(world):
+async def test_a_batch_for_an_absent_queue_stores_nothing(world):
     with pytest.raises(errors.NotFound):
         await create(world, "a", queue="none")
     assert await world.store.get_document(OPERATION, operation("b"), world.now) is None
@@ -106,7 +106,7 @@ async def test_tasks_of_a_batch_are_claimed_like_others(world):
     assert (await world.store.claim_due("s", 10, {}, 10, world.now)).claims
 
 
-async def test_after_its_time_a_batch_may_run_again(world):
+async def test_an_expired_batch_may_run_again(world):
     await world.queue()
     await create(world, "a")
     world.advance(DAY)

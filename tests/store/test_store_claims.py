@@ -32,7 +32,7 @@ async def test_a_claim_is_the_queue_and_the_task_with_the_attempt_counted(world)
     assert await world.get(name) == claim.task
 
 
-async def test_what_is_due_is_claimed_and_what_is_not_waits(world):
+async def test_only_due_tasks_are_claimed(world):
     await world.queue()
     await world.create("later", after=1)
     await world.create("now")
@@ -74,7 +74,7 @@ async def test_claim_numbers_are_never_used_again(world):
 
 
 @pytest.mark.parametrize("state", [State.PAUSED, State.DISABLED])
-async def test_a_queue_that_does_not_run_gives_nothing_until_it_does(world, state):
+async def test_a_queue_that_is_not_running_is_not_claimed_from(world, state):
     await world.queue()
     await world.create("t")
     await set_state(world.store, full("q"), state, world.now)
@@ -97,7 +97,7 @@ async def test_a_burst_is_followed_by_the_rate(world):
     assert claimed == [3, 1, 1, 1, 1]
 
 
-async def test_tokens_are_not_saved_beyond_the_burst(world):
+async def test_tokens_do_not_exceed_the_burst(world):
     await world.queue(rate=100, burst=10)
     world.advance(DAY)
     await world.create(*[None] * 50)
@@ -114,7 +114,7 @@ async def test_retries_take_tokens_too(world):
     assert len(await world.claim()) == 3
 
 
-async def test_a_clock_that_went_back_stops_no_queue(world):
+async def test_a_clock_set_back_stops_no_queue(world):
     await world.queue(rate=1, burst=1)
     await world.create(None, None)
     await world.claim_one()
@@ -125,7 +125,7 @@ async def test_a_clock_that_went_back_stops_no_queue(world):
     assert len(await world.claim()) == 1
 
 
-async def test_as_many_run_at_once_as_the_queue_allows(world):
+async def test_attempts_in_flight_do_not_exceed_the_concurrency_limit(world):
     await world.queue(concurrency=3)
     await world.create(*[None] * 10)
     claims = await world.claim(2) + await world.claim()
@@ -148,7 +148,7 @@ async def test_an_attempt_of_a_deleted_task_holds_its_slot_until_it_ends(world):
     assert len(await world.claim()) == 1
 
 
-async def test_other_limits_hold_from_the_next_claim_on(world):
+async def test_changed_limits_apply_from_the_next_claim(world):
     await world.queue(rate=1, burst=1, concurrency=1)
     await world.create(*[None] * 9)
     await world.claim_one()
@@ -159,7 +159,7 @@ async def test_other_limits_hold_from_the_next_claim_on(world):
     assert len(await world.claim()) == 1
 
 
-async def test_what_was_not_earned_at_the_old_rate_is_not_paid_at_the_new_one(world):
+async def test_time_before_a_change_of_rate_counts_at_the_old_rate(world):
     await world.queue(rate=1, burst=10)
     await world.create(*[None] * 30)
     assert len(await world.claim()) == 10
@@ -170,7 +170,7 @@ async def test_what_was_not_earned_at_the_old_rate_is_not_paid_at_the_new_one(wo
     assert len(await world.claim()) == 5
 
 
-async def test_a_slow_queue_does_not_poison_the_others(world):
+async def test_a_very_slow_queue_does_not_stop_the_others(world):
     await world.queue("slow", rate=5e-324, burst=1)
     await world.queue("q")
     for queue_id in ("slow", "q"):
@@ -212,7 +212,7 @@ async def test_rate_burst_and_concurrency_hold_exactly(world):
             claims = await world.claim(limit)
             allowed = min(limit, waiting, concurrency - len(running), int(tokens + 1e-5))
             assert len(claims) <= allowed
-            gathering = tokens < min(rate * bucket.QUANTUM / SECOND, burst)  # for a batch
+            gathering = tokens < min(rate * bucket.BATCH_INTERVAL / SECOND, burst)  # for a batch
             rounding = len(claims) == allowed - 1 and abs(tokens - round(tokens)) < 1e-4
             assert len(claims) == allowed or rounding or (gathering and not claims)
             tokens -= len(claims)
@@ -227,7 +227,7 @@ async def test_rate_burst_and_concurrency_hold_exactly(world):
     await search(world, drive, rates, st.integers(1, 20), st.integers(1, 10), STEPS, examples=30)
 
 
-async def test_next_due_is_never_later_than_the_truth(world):
+async def test_next_due_is_never_too_late(world):
     """Whoever sleeps until ``next_due`` dispatches all there is, at the rate that there is."""
 
     async def drain(queues):
@@ -266,7 +266,7 @@ async def test_next_due_is_the_earliest_of_all_queues(world):
     assert world.next_due == world.now + HOUR - SECOND
 
 
-async def test_without_tasks_there_is_nothing_to_wait_for(world):
+async def test_without_tasks_next_due_is_none(world):
     assert (await world.claim(), world.next_due) == ([], None)
     await world.queue()
     assert (await world.claim(), world.next_due) == ([], None)
@@ -280,20 +280,20 @@ async def test_a_claim_that_ended_at_its_limit_may_be_repeated_at_once(world):
     assert len(await world.claim(2)) == 1
 
 
-async def test_the_due_of_very_many_queues_is_found(world):
+async def test_next_due_is_found_among_very_many_queues(world):
     for number in range(150):
         await world.queue(f"q{number}")
         await world.create(queue_id=f"q{number}")
     claimed = []
     while len(claimed) < 150:
-        found = await world.claim(1_000)
-        assert found
-        claimed += found
+        claims = await world.claim(1_000)
+        assert claims
+        claimed += claims
         assert len(claimed) == 150 or world.next_due == world.now
     assert (await world.claim(), world.next_due) == ([], None)
 
 
-async def test_a_backlog_beyond_its_retention_is_not_due(world):
+async def test_tasks_beyond_their_retention_are_not_due(world):
     await world.queue()
     await world.create("old")
     world.advance(LIMITS.retention.task_retention + 1)

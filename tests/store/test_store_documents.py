@@ -1,4 +1,4 @@
-"""Documents: by kind and name, some with an end."""
+"""Documents by kind and name, some of which expire."""
 
 import pytest
 from world import LOCATION
@@ -26,12 +26,12 @@ async def test_a_document_is_stored_whole(world):
     assert await world.store.get_document("a", "n", world.now) == document
 
 
-async def test_there_is_none_at_first(world):
+async def test_an_absent_document_is_none(world):
     assert await world.store.get_document("a", "n", world.now) is None
     assert await listed(world) == ([], "")
 
 
-async def test_names_are_of_their_kind(world):
+async def test_documents_of_different_kinds_may_have_the_same_name(world):
     await put(world, "n", kind="a", content=b"1")
     await put(world, "n", kind="b", content=b"2")
     assert (await world.store.get_document("b", "n", world.now)).content == b"2"
@@ -50,7 +50,7 @@ async def test_documents_are_listed_by_name_under_their_prefix(world):
     assert await listed(world, f"{LOCATION}/operations/") == (sorted(mine), "")
 
 
-async def test_a_page_is_bounded_by_count_and_a_cursor_goes_on(world):
+async def test_a_page_is_bounded_by_count_and_its_cursor_continues(world):
     await put(world, "a", "b", "c")
     assert await listed(world, limit=2) == (["a", "b"], "b")
     assert await listed(world, after="b") == (["c"], "")
@@ -71,7 +71,7 @@ async def test_a_document_is_deleted_once(world):
     assert await world.store.get_document("a", "n", world.now) is None
 
 
-async def test_a_document_is_gone_at_its_end_and_swept(world):
+async def test_an_expired_document_does_not_exist_and_is_swept(world):
     await put(world, "n", expire_time=world.now + DAY)
     await put(world, "forever")
     world.advance(DAY - 1)

@@ -26,13 +26,13 @@ async def test_one_queue_leaves_half_of_the_free_slots(world):
     assert await claimed(world, slots=10) == {"a": 5}
 
 
-async def test_what_a_queue_holds_already_counts(world):
+async def test_attempts_in_flight_count_against_the_share(world):
     await fill(world, a=50)
     assert await claimed(world, slots=10, held={full("a"): 4}) == {"a": 3}
     assert await claimed(world, slots=10, held={full("a"): 10}) == {}
 
 
-async def test_however_many_queues_hang_one_that_holds_nothing_gets_a_slot(world):
+async def test_a_queue_without_attempts_gets_a_slot_however_many_hang(world):
     slots, held = 100, {}
     for number in range(12):  # one after the other they take all that they are given, and keep it
         await fill(world, **{f"q{number}": 60})
@@ -51,25 +51,25 @@ async def test_a_last_free_slot_may_be_taken(world):
     assert await claimed(world, slots=1) == {"a": 1}
 
 
-async def test_without_a_free_slot_nothing_is_claimed_but_nothing_forgotten(world):
+async def test_without_a_free_slot_nothing_is_claimed_and_nothing_lost(world):
     await fill(world, a=5)
     assert await claimed(world, slots=0) == {}
     world.advance(1)
     assert await claimed(world) == {"a": 5}
 
 
-async def test_queues_share_the_slots_in_one_turn(world):
+async def test_queues_share_the_slots_within_one_claim(world):
     await fill(world, a=50, b=50, c=2)
     assert await claimed(world, slots=16) == {"a": 7, "b": 4, "c": 2}
 
 
-async def test_a_queue_passed_over_is_no_reason_to_ask_again_before_an_attempt_ends(world):
+async def test_a_skipped_queue_does_not_make_next_due_now(world):
     await fill(world, a=50)
     await claimed(world, slots=10, held={full("a"): 10})
     assert world.next_due is None
 
 
-async def test_many_queues_passed_over_are_no_reason_either(world):
+async def test_many_skipped_queues_do_not_make_next_due_now(world):
     many = {f"q{number}": 1 for number in range(70)}
     await fill(world, **many)
     held = {full(queue_id): 5 for queue_id in many}
@@ -79,7 +79,7 @@ async def test_many_queues_passed_over_are_no_reason_either(world):
     assert await claimed(world, slots=5, held=held) == {"other": 1}
 
 
-async def test_queues_passed_over_do_not_hide_the_time_of_the_others(world):
+async def test_skipped_queues_do_not_hide_the_next_due_of_others(world):
     await fill(world, a=5)
     await world.queue("b")
     await world.create(queue_id="b", after=SECOND)
@@ -87,7 +87,7 @@ async def test_queues_passed_over_do_not_hide_the_time_of_the_others(world):
     assert world.next_due == world.now + SECOND
 
 
-async def test_what_was_left_behind_comes_first_the_next_time(world):
+async def test_queues_left_out_of_a_claim_come_first_in_the_next(world):
     await fill(world, a=50, b=50)
     turns = []
     for _ in range(6):
@@ -114,7 +114,7 @@ async def test_the_share_rule_holds_for_any_mixture(world):
         assert free >= 0
         assert len(claims) <= limit
         if len(claims) < limit:
-            reserve = (slots + sum(holds for holds, _ in queues)) // fairness.RESERVED
+            reserve = (slots + sum(holds for holds, _ in queues)) // fairness.RESERVE_DIVISOR
             hungry = [held[name] for name, left in waiting.items() if left]
             assert all(holds >= free - reserve for holds in hungry)
             assert free == 0 or 0 not in hungry

@@ -1,4 +1,4 @@
-"""A hint is given, in the loop's thread, after work may have become due."""
+"""Hints, given in the event loop's thread, that tasks may have become due."""
 
 import threading
 
@@ -34,13 +34,13 @@ async def hinted(store):
     ],
     ids=["create", "run", "resume", "update", "completed", "retry", "release"],
 )
-async def test_work_that_may_have_become_due_is_hinted_at(hinted, verb):
+async def test_verbs_that_may_make_tasks_due_give_a_hint(hinted, verb):
     world, hints = hinted
     await verb(world)
     assert hints == [threading.current_thread()]
 
 
-async def test_looking_is_no_change(hinted):
+async def test_reading_gives_no_hint(hinted):
     world, hints = hinted
     await world.listed()
     await world.get(f"{full('q')}/tasks/waiting")
@@ -50,7 +50,7 @@ async def test_looking_is_no_change(hinted):
     assert hints == []
 
 
-async def test_all_who_asked_are_told(hinted):
+async def test_all_subscribers_get_a_hint(hinted):
     world, hints = hinted
     more = []
     world.store.on_change(lambda: more.append(1))

@@ -1,4 +1,4 @@
-"""Attempts and tasks that failed for good are kept, bounded, and can be brought back."""
+"""Recorded attempts and dead letters: bounded, listed, replayed."""
 
 import json
 
@@ -48,19 +48,19 @@ def sample(world, claim, verdict, **fields):
     )  # fmt: skip
 
 
-async def test_attempts_are_kept_the_latest_first(world):
+async def test_attempts_are_listed_latest_first(world):
     await world.queue()
     await world.try_create("a", "b", "c")
     names = await end(world, Verdict.RETRY, 3)
-    found = await world.store.list_attempts(QUEUE, None, 1 << 62, 10)
-    assert [kept.task for _, kept in found] == names[::-1]
-    assert found[0][1].outcome.code is Code.INTERNAL
-    assert found[0][1].response_body == "oops"
-    assert await attempts(world, before=found[0][0], limit=1) == ["b"]
+    attempts_ = await world.store.list_attempts(QUEUE, None, 1 << 62, 10)
+    assert [record.task for _, record in attempts_] == names[::-1]
+    assert attempts_[0][1].outcome.code is Code.INTERNAL
+    assert attempts_[0][1].response_body == "oops"
+    assert await attempts(world, before=attempts_[0][0], limit=1) == ["b"]
     assert await attempts(world, "a") == ["a"]
 
 
-async def test_a_task_that_fails_for_good_is_a_dead_letter(world):
+async def test_a_task_that_fails_for_good_becomes_a_dead_letter(world):
     await world.queue()
     await world.try_create("a", request=b"body")
     (name,) = await end(world, Verdict.FAILED)
@@ -74,7 +74,7 @@ async def test_a_task_that_fails_for_good_is_a_dead_letter(world):
 
 
 @pytest.mark.parametrize("verdict", [Verdict.COMPLETED, Verdict.RETRY])
-async def test_others_are_not(world, verdict):
+async def test_other_tasks_become_no_dead_letter(world, verdict):
     await world.queue()
     await world.try_create("a")
     await end(world, verdict)
@@ -82,17 +82,17 @@ async def test_others_are_not(world, verdict):
 
 
 @pytest.mark.parametrize("verb", ["delete", "purge", "drop"])
-async def test_what_was_deleted_in_flight_is_no_dead_letter(world, verb):
+async def test_a_task_deleted_in_flight_becomes_no_dead_letter(world, verb):
     await world.queue()
     await world.try_create("a")
-    found = await world.store.claim_due("s", 1, {}, 1000, world.now)
+    claimed = await world.store.claim_due("s", 1, {}, 1000, world.now)
     if verb == "delete":
         await world.store.delete_tasks([f"{QUEUE}/tasks/a"], world.now)
     elif verb == "purge":
         await world.store.purge_queue(QUEUE, world.now)
     else:
         await world.store.delete_queue(QUEUE, world.now)
-    await world.store.settle([sample(world, found.claims[0], Verdict.FAILED)], world.now)
+    await world.store.settle([sample(world, claimed.claims[0], Verdict.FAILED)], world.now)
     assert await world.store.list_dead_letters(QUEUE, 0, 10) == []
 
 
@@ -106,25 +106,25 @@ async def test_dead_letters_are_listed_by_code_and_page(world):
     assert await dead(world, code=Code.NOT_FOUND) == ["c"]
 
 
-async def test_a_replayed_task_begins_anew_under_its_name(world):
+async def test_a_replayed_task_starts_again_under_its_name(world):
     await world.queue()
     await world.try_create("a", None, request=b"body")
     names = await end(world, Verdict.FAILED, 2)
     world.advance(5)
-    made = await world.store.replay_dead_letters(names, world.now)
-    assert [task.name for task in made] == names
-    assert [task.dispatch_count for task in made] == [0, 0]
+    tasks = await world.store.replay_dead_letters(names, world.now)
+    assert [task.name for task in tasks] == names
+    assert [task.dispatch_count for task in tasks] == [0, 0]
     assert await world.store.list_dead_letters(QUEUE, 0, 10) == []
     assert sorted(await end(world, Verdict.COMPLETED, 2)) == sorted(names)
 
 
-async def test_each_replay_stands_for_itself(world):
+async def test_replays_succeed_or_fail_on_their_own(world):
     await world.queue()
     await world.try_create("a")
     (name,) = await end(world, Verdict.FAILED)
-    missing, made = await world.store.replay_dead_letters([f"{QUEUE}/tasks/z", name], world.now)
+    missing, tasks = await world.store.replay_dead_letters([f"{QUEUE}/tasks/z", name], world.now)
     assert isinstance(missing, errors.NotFound)
-    assert made.name == name
+    assert tasks.name == name
     await end(world, Verdict.FAILED)
     await world.store.delete_queue(QUEUE, world.now)
     (refused,) = await world.store.replay_dead_letters([name], world.now)
@@ -154,7 +154,7 @@ async def test_old_dead_letters_are_swept(world):
     assert await world.store.list_dead_letters(QUEUE, 0, 10) == []
 
 
-async def test_a_task_that_grew_too_old_is_a_dead_letter(world):
+async def test_a_task_beyond_its_retention_becomes_a_dead_letter(world):
     await world.queue()
     await world.try_create("a", after=20 * DAY)
     world.advance(32 * DAY)
@@ -164,7 +164,7 @@ async def test_a_task_that_grew_too_old_is_a_dead_letter(world):
     assert letter.task.last_attempt is None
 
 
-async def test_both_are_bounded(world, monkeypatch):
+async def test_attempts_and_dead_letters_are_bounded(world, monkeypatch):
     monkeypatch.setattr(history, "MAX_ATTEMPTS", 2)
     monkeypatch.setattr(history, "MAX_DEAD_LETTERS", 2)
     await world.queue()
@@ -176,7 +176,7 @@ async def test_both_are_bounded(world, monkeypatch):
     assert await dead(world) == ["b", "c"]
 
 
-async def test_it_is_rows_that_are_bounded_not_numbers(world, monkeypatch):
+async def test_the_bound_counts_rows_and_not_numbers(world, monkeypatch):
     monkeypatch.setattr(history, "MAX_DEAD_LETTERS", 2)
     await world.queue()
     await world.try_create("a", "b", "c", "d")
@@ -229,7 +229,7 @@ async def test_dead_letters_can_be_listed_without_their_requests(world):
         assert {letter.task.request for letter in names} == {b""}
 
 
-async def test_a_name_that_dies_twice_is_one_letter_and_counted_once(world, monkeypatch):
+async def test_two_failures_under_one_name_are_one_dead_letter(world, monkeypatch):
     monkeypatch.setattr(history, "MAX_DEAD_LETTERS", 2)
     await world.queue()
     await world.try_create("a", "b")
@@ -242,7 +242,7 @@ async def test_a_name_that_dies_twice_is_one_letter_and_counted_once(world, monk
     assert await dead(world) == ["b", "a"]
 
 
-async def test_a_large_purge_does_not_keep_the_history_from_its_bounds(world, monkeypatch):
+async def test_the_history_stays_bounded_during_a_large_purge(world, monkeypatch):
     monkeypatch.setattr(history, "MAX_ATTEMPTS", 0)
     await world.queue()
     await world.try_create("a")
@@ -253,7 +253,7 @@ async def test_a_large_purge_does_not_keep_the_history_from_its_bounds(world, mo
     assert await attempts(world) == []
 
 
-def test_a_record_is_stored_as_it_is_and_unknown_fields_are_ignored():
+def test_a_record_is_decoded_as_encoded_and_unknown_fields_are_ignored():
     outcome = Outcome(
         success=False, code=Code.INTERNAL, message="m", responded=True, executed=False,
         previous_response=500,

@@ -16,26 +16,26 @@ async def test_tasks_are_listed_in_the_order_of_their_creation(world):
     assert await world.listed() == names
 
 
-async def test_an_empty_queue_is_one_empty_page(world):
+async def test_an_empty_queue_has_one_empty_page(world):
     await world.queue()
     page = await world.store.list_tasks(full("q"), 0, 10, 1_000)
     assert (page.tasks, page.cursor) == ([], None)
 
 
 @pytest.mark.parametrize(("count", "page", "pages"), [(6, 2, 3), (7, 2, 4), (6, 6, 1), (6, 9, 1)])
-async def test_a_page_has_at_most_its_limit_and_the_last_no_cursor(world, count, page, pages):
+async def test_a_page_is_bounded_by_count_and_the_last_has_no_cursor(world, count, page, pages):
     await world.queue()
     names = await world.create(*[None] * count)
     after, seen, turns = 0, [], 0
     while after is not None:
-        found = await world.store.list_tasks(full("q"), after, page, 1_000_000)
-        assert len(found.tasks) <= page
-        seen += [task.name for task in found.tasks]
-        after, turns = found.cursor, turns + 1
+        result = await world.store.list_tasks(full("q"), after, page, 1_000_000)
+        assert len(result.tasks) <= page
+        seen += [task.name for task in result.tasks]
+        after, turns = result.cursor, turns + 1
     assert (seen, turns) == (names, pages)
 
 
-async def test_a_page_ends_at_its_size_but_never_empty(world):
+async def test_a_page_is_bounded_in_bytes_but_never_empty(world):
     await world.queue()
     names = await world.create(*[None] * 5, request=b"x" * 400)
     page = await world.store.list_tasks(full("q"), 0, 100, 1_000)
@@ -45,7 +45,7 @@ async def test_a_page_ends_at_its_size_but_never_empty(world):
     assert await world.listed(size=1) == names
 
 
-async def test_tasks_in_flight_are_listed_and_those_gone_are_not(world):
+async def test_tasks_in_flight_are_listed_and_ended_ones_are_not(world):
     await world.queue()
     names = await world.create("a", "b", "c")
     claims = await world.claim(2)
@@ -55,7 +55,7 @@ async def test_tasks_in_flight_are_listed_and_those_gone_are_not(world):
     assert await world.listed() == [names[1]]
 
 
-async def test_a_cursor_outlives_the_task_it_points_at(world):
+async def test_a_cursor_is_valid_after_its_task_is_deleted(world):
     await world.queue()
     names = await world.create(*[None] * 4)
     page = await world.store.list_tasks(full("q"), 0, 2, 1_000_000)
@@ -78,15 +78,15 @@ async def test_a_purge_ends_a_listing(world):
 CHANGES = st.lists(st.lists(st.integers(-20, 20), max_size=6), max_size=6)
 
 
-async def test_what_exists_throughout_a_listing_is_in_it_exactly_once(world):
+async def test_a_task_that_exists_throughout_a_listing_is_listed_once(world):
     async def listing(page, changes):
         await world.queue()
         alive = await world.create(*[None] * 15)
         throughout, seen, after = set(alive), [], 0
         while after is not None:
-            found = await world.store.list_tasks(full("q"), after, page, 1_000_000)
-            seen += [task.name for task in found.tasks]
-            after = found.cursor
+            result = await world.store.list_tasks(full("q"), after, page, 1_000_000)
+            seen += [task.name for task in result.tasks]
+            after = result.cursor
             for change in changes.pop() if changes else []:
                 if change < 0 and alive:
                     name = alive.pop(change % len(alive))

@@ -1,4 +1,4 @@
-"""Back pressure is kept in the queue, and every claim obeys it."""
+"""Back pressure is stored with the queue and limits every claim."""
 
 import pytest
 from world import attempt_result, full, set_state
@@ -18,9 +18,9 @@ async def claim_due(world, limit=100):
 
 async def push_back(world, signal=Signal.PUSHBACK, **fields):
     """Claim one task and settle it as retried, with a signal."""
-    found = await claim_due(world, 1)
+    result = await claim_due(world, 1)
     ended = attempt_result(
-        found.claims[0], Verdict.RETRY, world.now,
+        result.claims[0], Verdict.RETRY, world.now,
         schedule_time=world.now + MINUTE, signal=signal, **fields,
     )  # fmt: skip
     await world.store.settle([ended], world.now)
@@ -39,25 +39,25 @@ async def test_a_queue_has_its_full_rate_at_first(world):
     ("signal", "left"),
     [(Signal.PUSHBACK, 50), (Signal.ERROR, 100), (Signal.GOOD, 100), (Signal.NONE, 100)],
 )
-async def test_who_pushes_back_lowers_it(world, signal, left):
+async def test_signals_lower_the_rate(world, signal, left):
     await world.queue(rate=100)
     await world.try_create(None)
     await push_back(world, signal)
     assert await rate(world) == left
 
 
-async def test_claims_obey_the_rate_that_is_left(world):
+async def test_claims_follow_the_effective_rate(world):
     await world.queue(rate=10, burst=10)
     await world.try_create(*[None] * 60)
     await push_back(world)
-    found = await claim_due(world)
-    assert len(found.claims) == 5  # of a burst that was cut by half
-    assert found.rate_factors[QUEUE] == 0.5
+    result = await claim_due(world)
+    assert len(result.claims) == 5  # of a burst that was cut by half
+    assert result.rate_factors[QUEUE] == 0.5
     world.advance(SECOND)
     assert len((await claim_due(world)).claims) == 5
 
 
-async def test_recovery_begins_when_the_target_said(world):
+async def test_recovery_starts_at_the_time_of_retry_after(world):
     await world.queue(rate=100)
     await world.try_create(None)
     await push_back(world, hold=world.now + MINUTE)
@@ -67,14 +67,14 @@ async def test_recovery_begins_when_the_target_said(world):
     assert await rate(world) == 100
 
 
-async def test_a_throttled_queue_is_looked_at_while_its_rate_grows(world):
+async def test_a_throttled_queue_is_checked_again_while_its_rate_grows(world):
     await world.queue(rate=1.01, burst=1)
     await world.try_create(None, None)
     await push_back(world)
     assert (await claim_due(world)).next_due <= world.now + 5 * SECOND
 
 
-async def test_a_day_of_retry_after_is_not_a_day_of_half_the_rate(world):
+async def test_a_long_retry_after_does_not_hold_the_rate_down(world):
     await world.queue(rate=100)
     await world.try_create(None)
     await push_back(world, hold=world.now + DAY)
@@ -82,7 +82,7 @@ async def test_a_day_of_retry_after_is_not_a_day_of_half_the_rate(world):
     assert await rate(world) == 100
 
 
-async def test_the_tries_of_one_task_do_not_slow_the_others(world):
+async def test_retries_of_one_task_do_not_slow_the_others(world):
     await world.queue(rate=100)
     await world.try_create("poison")
     for _ in range(50):
@@ -95,7 +95,7 @@ async def test_the_tries_of_one_task_do_not_slow_the_others(world):
     assert await rate(world) == 100
 
 
-async def test_resuming_a_queue_ends_it(world):
+async def test_resuming_a_queue_ends_back_pressure(world):
     await world.queue(rate=100)
     await world.try_create(None)
     await push_back(world)
@@ -105,7 +105,7 @@ async def test_resuming_a_queue_ends_it(world):
     assert await rate(world) == 100
 
 
-async def test_settings_show_nothing_of_it(world):
+async def test_back_pressure_does_not_change_the_queues_settings(world):
     await world.queue(rate=100)
     await world.try_create(None)
     await push_back(world)
@@ -120,7 +120,7 @@ async def test_slots_in_flight_are_counted(world):
     assert (await world.store.queue_stats(QUEUE, world.now)).in_flight == 2
 
 
-async def test_stats_say_what_waits_and_what_is_dead(world):
+async def test_stats_show_the_next_task_and_the_dead_letters(world):
     await world.queue()
     empty = await world.store.queue_stats(QUEUE, world.now)
     assert (empty.next_schedule_time, empty.dead_letters) == (None, 0)

@@ -21,7 +21,7 @@ WHOLE = queue(
 )
 
 
-async def test_a_queue_is_kept_whole(world):
+async def test_a_queue_is_stored_completely(world):
     assert await create_queue(world.store, WHOLE, world.now) == WHOLE
     assert await world.store.get_queue(WHOLE.name) == WHOLE
 
@@ -34,7 +34,7 @@ async def test_a_queue_is_created_once(world):
     assert await world.store.get_queue(full("q")) == queue("q")
 
 
-async def test_of_creations_at_once_one_wins(world):
+async def test_of_concurrent_creations_one_succeeds(world):
     tried = [world.queue("q") for _ in range(10)]
     results = await asyncio.gather(*tried, return_exceptions=True)
     refused = [result for result in results if isinstance(result, errors.AlreadyExists)]
@@ -57,7 +57,7 @@ async def test_an_absent_queue_is_not_found(world, verb):
     assert str(refusal.value) == str(errors.queue_missing())
 
 
-async def test_deleting_an_absent_queue_has_its_own_words(world):
+async def test_deleting_an_absent_queue_has_its_own_message(world):
     with pytest.raises(errors.NotFound) as refusal:
         await world.store.delete_queue(full("none"), world.now)
     assert str(refusal.value) == str(errors.entity_missing())
@@ -85,20 +85,20 @@ async def test_queues_are_listed_in_pages(world):
     assert await world.store.list_queues(LOCATION, full("e"), 10) == []
 
 
-async def test_listing_starts_within_the_location_whatever_it_starts_after(world):
+async def test_a_listing_stays_within_its_location_whatever_its_cursor(world):
     await world.queue("a")
     assert len(await world.store.list_queues(LOCATION, "a", 10)) == 1
     assert await world.store.list_queues("projects/p/locations/none", "", 10) == []
 
 
-async def test_a_queues_state_is_set_and_kept(world):
+async def test_a_queues_state_is_stored(world):
     await world.queue()
     for state in (State.PAUSED, State.RUNNING, State.DISABLED, State.RUNNING):
         assert (await set_state(world.store, full("q"), state, world.now)).state is state
         assert (await world.store.get_queue(full("q"))).state is state
 
 
-async def test_an_update_puts_what_was_made_of_the_queue_in_its_place(world):
+async def test_an_update_stores_the_result_of_the_change(world):
     await world.queue("whole")
     seen = []
 
@@ -134,7 +134,7 @@ async def test_an_update_of_an_absent_queue_may_create_it(world):
 
 @pytest.mark.parametrize("error", [errors.InvalidArgument("no"), errors.queue_missing()])
 @pytest.mark.parametrize("present", [True, False])
-async def test_what_the_change_raises_is_raised_and_nothing_changes(world, error, present):
+async def test_an_error_of_the_change_is_raised_and_nothing_changes(world, error, present):
     if present:
         await world.queue()
 
@@ -147,22 +147,22 @@ async def test_what_the_change_raises_is_raised_and_nothing_changes(world, error
     assert len(await world.store.list_queues(LOCATION, "", 10)) == present
 
 
-async def test_a_change_that_breaks_harms_nobody_else(world):
+async def test_a_change_that_fails_does_not_affect_other_calls(world):
     await world.queue()
 
     def change(_):
         raise ZeroDivisionError
 
-    broken, made = await asyncio.gather(
+    error, name = await asyncio.gather(
         world.store.update_queue(full("q"), change, world.now),
         world.create_one("t"),
         return_exceptions=True,
     )
-    assert isinstance(broken, ZeroDivisionError)
-    assert (await world.get(made)).name == made
+    assert isinstance(error, ZeroDivisionError)
+    assert (await world.get(name)).name == name
 
 
-async def test_updates_at_once_all_take_effect(world):
+async def test_concurrent_updates_all_take_effect(world):
     await world.queue(concurrency=1)
 
     def one_more(present):
@@ -178,7 +178,7 @@ async def test_updates_at_once_all_take_effect(world):
     assert updated.rate_limits.max_concurrent_dispatches == 21
 
 
-async def test_a_deleted_queue_is_gone_and_its_name_taken_for_three_days(world):
+async def test_the_name_of_a_deleted_queue_is_reserved_for_three_days(world):
     await world.queue()
     await world.store.delete_queue(full("q"), world.now)
     with pytest.raises(errors.NotFound):
@@ -193,7 +193,7 @@ async def test_a_deleted_queue_is_gone_and_its_name_taken_for_three_days(world):
     assert await world.queue() == full("q")
 
 
-async def test_a_queues_name_may_be_lost_twice(world):
+async def test_a_queue_may_be_deleted_and_created_again_repeatedly(world):
     for _ in range(2):
         await world.queue()
         await world.store.delete_queue(full("q"), world.now)
@@ -213,7 +213,7 @@ async def test_check_returns_while_the_store_can_be_written(world):
     await world.store.check()
 
 
-async def test_closing_twice_or_at_once_is_harmless(store, world):
+async def test_close_may_be_repeated_and_concurrent(store, world):
     await world.queue()
     creating = [asyncio.create_task(world.create_one()) for _ in range(20)]
     await asyncio.gather(store.check(), store.close(), store.close())
@@ -222,13 +222,13 @@ async def test_closing_twice_or_at_once_is_harmless(store, world):
     assert all(isinstance(result, str) for result in results)
 
 
-async def test_a_closed_store_says_so(store, world):
+async def test_a_closed_store_is_unavailable(store, world):
     await store.close()
     with pytest.raises(errors.Unavailable, match="closed"):
         await world.queue()
 
 
-async def test_a_policy_belongs_to_its_queue(world):
+async def test_a_policy_is_deleted_with_its_queue(world):
     name = await world.queue()
     store = world.store
 

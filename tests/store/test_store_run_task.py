@@ -1,4 +1,4 @@
-"""RunTask: one attempt now, whatever stands in the way."""
+"""RunTask: one attempt now, whatever the limits of the queue."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from drayman.core.queue import State
 from drayman.core.task import Attempt
 
 
-async def test_a_granted_attempt_is_counted_in_the_answer(world):
+async def test_run_task_returns_the_task_with_the_granted_attempt_counted(world):
     await world.queue()
     name = await world.create_one(after=HOUR)
     before = await world.get(name)
@@ -42,7 +42,7 @@ async def out_of_tokens_and_slots(world):
 
 
 @pytest.mark.parametrize("obstacle", [paused, out_of_tokens_and_slots])
-async def test_a_granted_attempt_waits_for_nothing(world, obstacle):
+async def test_a_granted_attempt_is_claimed_despite_any_limit_of_its_queue(world, obstacle):
     await world.queue(rate=0.001, burst=1, concurrency=1)
     await obstacle(world)
     name = await world.create_one("t", after=HOUR)
@@ -51,7 +51,7 @@ async def test_a_granted_attempt_waits_for_nothing(world, obstacle):
     assert ids_of(await world.claim()) == ["t"]
 
 
-async def test_a_granted_attempt_heeds_neither_slots_nor_shares(world):
+async def test_a_granted_attempt_ignores_shares_of_slots(world):
     await world.queue()
     await world.run(await world.create_one("t"))
     await world.create("u")
@@ -77,7 +77,7 @@ async def test_granted_attempts_come_first_in_the_order_of_their_grants(world):
     assert ids_of(await world.claim(3)) == ["d", "c", "a"]
 
 
-async def test_more_grants_than_the_limit_are_claimed_turn_by_turn(world):
+async def test_more_grants_than_the_limit_are_claimed_in_several_claims(world):
     await world.queue()
     names = await world.create(*[None] * 5, after=HOUR)
     for name in names:
@@ -89,7 +89,7 @@ async def test_more_grants_than_the_limit_are_claimed_turn_by_turn(world):
     assert claimed == names
 
 
-async def test_a_granted_attempt_takes_the_place_of_the_scheduled_one(world):
+async def test_a_granted_attempt_replaces_the_scheduled_one(world):
     await world.queue()
     name = await world.create_one("t")
     await world.run(name)
@@ -98,7 +98,7 @@ async def test_a_granted_attempt_takes_the_place_of_the_scheduled_one(world):
     assert await world.listed() == [name]
 
 
-async def test_a_granted_attempt_that_fails_is_followed_by_its_schedule(world):
+async def test_a_granted_attempt_that_fails_is_retried_on_schedule(world):
     await world.queue()
     name = await world.create_one("t", after=HOUR)
     await world.run(name)
@@ -157,7 +157,7 @@ async def test_the_success_of_a_superseded_attempt_completes_the_task(world):
     assert (await world.claim(), world.next_due) == ([], None)
 
 
-async def test_a_success_beside_a_granted_attempt_in_flight_leaves_it_nothing_to_decide(world):
+async def test_after_a_success_another_attempt_in_flight_decides_nothing(world):
     name, first = await in_flight_and_granted(world)
     second = await world.claim_one()
     await world.settle(first)
@@ -206,7 +206,7 @@ async def test_a_task_waits_while_any_attempt_of_it_is_in_flight(world):
 )
 @pytest.mark.parametrize("latest_first", [True, False])
 @pytest.mark.parametrize("together", [True, False])
-async def test_the_last_to_end_decides_in_a_group_as_one_by_one(
+async def test_the_last_attempt_to_end_decides_in_a_group_as_one_by_one(
     world, verdicts, goes_on, latest_first, together
 ):
     name, first = await in_flight_and_granted(world)
@@ -232,7 +232,7 @@ async def test_a_success_after_the_granted_attempt_failed_for_good_completes_the
     assert await world.store.list_dead_letters(full("q"), 0, 10) == []
 
 
-async def test_what_failed_beside_a_success_in_one_group_is_not_dead(world):
+async def test_a_failure_beside_a_success_in_one_group_makes_no_dead_letter(world):
     _, first = await in_flight_and_granted(world)
     second = await world.claim_one()
     ends = [
@@ -244,7 +244,7 @@ async def test_what_failed_beside_a_success_in_one_group_is_not_dead(world):
     assert await world.store.list_dead_letters(full("q"), 0, 10) == []
 
 
-async def test_a_task_left_to_an_attempt_whose_server_died_is_due_again(world):
+async def test_a_task_whose_deciding_attempt_was_lost_is_due_again(world):
     name, _ = await in_flight_and_granted(world)
     second = await world.claim_one(server="other")
     await world.settle(second, Verdict.FAILED)
@@ -252,7 +252,7 @@ async def test_a_task_left_to_an_attempt_whose_server_died_is_due_again(world):
     assert names_of(await world.claim()) == [name]
 
 
-async def test_asking_twice_for_an_attempt_that_has_not_begun_makes_one(world):
+async def test_run_task_twice_before_the_attempt_starts_grants_one(world):
     await world.queue()
     name = await world.create_one("t")
     assert await world.run(name) == await world.run(name)
@@ -285,7 +285,7 @@ async def queue_deleted(world, _):
 
 
 @pytest.mark.parametrize("end", [deleted, purged, queue_deleted])
-async def test_a_grant_goes_with_its_task(world, end):
+async def test_a_grant_is_deleted_with_its_task(world, end):
     await world.queue()
     name = await world.create_one("t")
     await world.run(name)
@@ -296,15 +296,15 @@ async def test_a_grant_goes_with_its_task(world, end):
     assert await world.store.release("server", world.now) == 0
 
 
-async def test_grants_that_went_do_not_hide_those_that_stayed(world):
+async def test_grants_of_deleted_tasks_do_not_hide_others(world):
     for queue_id in ("q", "other"):
         await world.queue(queue_id)
     for name in await world.create(*[None] * 10):
         await world.run(name)
-    kept = await world.create_one(queue_id="other", after=HOUR)
-    await world.run(kept)
+    other = await world.create_one(queue_id="other", after=HOUR)
+    await world.run(other)
     await world.store.purge_queue(full("q"), world.now)
-    assert names_of(await world.claim(3)) == [kept]
+    assert names_of(await world.claim(3)) == [other]
 
 
 async def test_a_grant_whose_server_stopped_is_granted_again(world):

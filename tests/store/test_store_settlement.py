@@ -1,4 +1,4 @@
-"""The end of attempts: what is noted, and the fence against answers from the past."""
+"""Settling results of attempts, and ignoring those of claims that are no longer held."""
 
 import asyncio
 import dataclasses
@@ -19,14 +19,14 @@ async def one_in_flight(world):
 
 
 @pytest.mark.parametrize("verdict", [Verdict.COMPLETED, Verdict.FAILED])
-async def test_a_task_that_ended_is_gone(world, verdict):
+async def test_an_ended_task_no_longer_exists(world, verdict):
     claim = await one_in_flight(world)
     assert await world.settle(claim, verdict)
     assert await world.listed() == []
     assert await world.in_flight() == 0
 
 
-async def test_a_retry_is_noted_whole(world):
+async def test_a_retry_is_stored_completely(world):
     claim = await one_in_flight(world)
     world.advance(SECOND)
     late = {"schedule_time": world.now + HOUR, "code": Code.NOT_FOUND, "message": "NOT_FOUND(5)"}
@@ -65,17 +65,17 @@ async def test_the_next_attempt_sees_the_last_one_and_the_first(world):
 
 
 @pytest.mark.parametrize("message", ["", "naïve ☃ 𝄞", 'quote " and \\ and \n', "x" * 5_000])
-async def test_any_message_is_kept(world, message):
+async def test_any_message_is_stored(world, message):
     claim = await one_in_flight(world)
     await world.settle(claim, Verdict.RETRY, message=message)
     assert (await world.get(claim.task.name)).last_attempt.message == message
 
 
-async def test_a_message_that_is_no_text_harms_nobody(world):
+async def test_a_message_that_is_not_valid_text_is_stored_cleaned(world):
     claim = await one_in_flight(world)
     await world.settle(claim, Verdict.RETRY, message="garbage \udcff \ud800 from a target")
-    kept = (await world.get(claim.task.name)).last_attempt.message
-    assert kept.startswith("garbage ")
+    message = (await world.get(claim.task.name)).last_attempt.message
+    assert message.startswith("garbage ")
     assert len(await world.listed()) == 1
 
 
@@ -95,14 +95,14 @@ async def test_an_attempt_ends_once_within_a_batch(world):
     assert len(await world.listed()) == 1
 
 
-async def test_an_attempt_ends_once_however_many_say_so_at_once(world):
+async def test_an_attempt_ends_once_with_concurrent_results(world):
     claim = await one_in_flight(world)
     held = await asyncio.gather(*(world.settle(claim, Verdict.RETRY) for _ in range(5)))
     assert sorted(held) == [False] * 4 + [True]
     assert (await world.get(claim.task.name)).response_count == 1
 
 
-async def test_a_batch_of_ends_is_judged_one_by_one(world):
+async def test_results_of_a_batch_are_settled_one_by_one(world):
     await world.queue()
     await world.create("a", "b", "c", "d")
     a, b, c, d = await world.claim()
@@ -118,7 +118,7 @@ async def test_a_batch_of_ends_is_judged_one_by_one(world):
 
 
 @pytest.mark.parametrize("verdict", Verdict)
-async def test_an_attempt_that_was_taken_back_settles_nothing(world, verdict):
+async def test_a_result_of_a_released_claim_settles_nothing(world, verdict):
     claim = await one_in_flight(world)
     await world.store.release("server", world.now)
     assert not await world.settle(claim, verdict)
@@ -167,7 +167,7 @@ async def test_an_attempt_of_a_deleted_queue_changes_nothing_in_a_new_one(world,
     assert await world.claim() == []
 
 
-async def test_releasing_returns_the_attempts_of_one_server_alone(world):
+async def test_release_returns_only_the_claims_of_one_server(world):
     await world.queue()
     await world.create("a", "b", "c")
     first = await world.claim(2, server="one")
@@ -197,7 +197,7 @@ async def test_releasing_a_superseded_attempt_leaves_the_granted_one(world):
     assert await world.claim() == []
 
 
-async def test_a_released_attempt_of_a_deleted_task_is_forgotten(world):
+async def test_a_released_claim_of_a_deleted_task_is_deleted(world):
     claim = await one_in_flight(world)
     await world.run(claim.task.name)
     await world.claim_one()
@@ -206,7 +206,7 @@ async def test_a_released_attempt_of_a_deleted_task_is_forgotten(world):
     assert (await world.claim(), world.next_due) == ([], None)
 
 
-async def test_ends_of_many_queues_free_the_slots_of_each(world):
+async def test_results_free_the_slots_of_each_queue(world):
     for queue_id in "abc":
         await create_queue(world.store, queue(queue_id, concurrency=2), world.now)
         await world.create(*[None] * 4, queue_id=queue_id)
@@ -217,7 +217,7 @@ async def test_ends_of_many_queues_free_the_slots_of_each(world):
 
 
 @pytest.mark.parametrize("end", ["purge", "drop"])
-async def test_a_verdict_on_what_is_gone_comes_to_nothing(world, end):
+async def test_a_result_for_a_deleted_task_is_gone(world, end):
     claim = await one_in_flight(world)
     if end == "purge":
         await world.store.purge_queue(full("q"), world.now)

@@ -12,14 +12,14 @@ async def purged(world):
     return await world.store.purge_queue(full("q"), world.now)
 
 
-async def test_a_purge_is_noted_on_the_queue(world):
+async def test_a_purge_sets_the_purge_time_of_the_queue(world):
     await world.queue()
     world.advance(5)
     assert (await purged(world)).purge_time == START + 5
     assert (await world.store.get_queue(full("q"))).purge_time == START + 5
 
 
-async def test_purged_tasks_are_invisible_at_once_and_new_ones_are_not(world):
+async def test_only_tasks_before_the_purge_are_deleted(world):
     await world.queue()
     old = await world.create("a", None, after=HOUR)
     await purged(world)
@@ -36,7 +36,7 @@ async def test_purged_tasks_are_invisible_at_once_and_new_ones_are_not(world):
     assert ids_of(await world.claim()) == ["b"]
 
 
-async def test_a_purge_leaves_the_attempts_in_flight_their_slots(world):
+async def test_attempts_in_flight_keep_their_slots_after_a_purge(world):
     await world.queue(concurrency=1)
     await world.create("a")
     claim = await world.claim_one()
@@ -57,7 +57,7 @@ async def test_a_queue_may_be_purged_again_and_again(world):
 
 
 @pytest.mark.parametrize("deleted", [True, False])
-async def test_sweeping_goes_in_bounded_steps(world, deleted):
+async def test_a_sweep_is_bounded(world, deleted):
     await world.queue()
     await world.create(*[None] * 25)
     await (world.store.delete_queue(full("q"), world.now) if deleted else purged(world))
@@ -65,15 +65,15 @@ async def test_sweeping_goes_in_bounded_steps(world, deleted):
     assert steps == [10, 10, 5, 0]
 
 
-async def test_sweeping_spares_what_is_alive(world):
+async def test_a_sweep_keeps_what_exists(world):
     await world.queue()
     await world.queue("other")
     await world.create("a")
     await world.create("o", queue_id="other")
     await purged(world)
-    kept = await world.create("b", "c")
+    names = await world.create("b", "c")
     await world.sweep(1)
-    assert await world.listed() == kept
+    assert await world.listed() == names
     assert len(await world.listed("other")) == 1
 
 
@@ -92,7 +92,7 @@ async def test_tasks_beyond_their_retention_are_swept(world):
 
 
 @pytest.mark.parametrize("verdict", [Verdict.COMPLETED, Verdict.FAILED])
-async def test_an_attempt_in_flight_decides_on_a_task_that_grows_too_old(world, verdict):
+async def test_an_attempt_in_flight_decides_on_a_task_beyond_its_retention(world, verdict):
     await world.queue()
     name = await world.create_one("old")
     claim = await world.claim_one()
@@ -106,7 +106,7 @@ async def test_an_attempt_in_flight_decides_on_a_task_that_grows_too_old(world, 
     assert await world.in_flight() == 0
 
 
-async def test_a_task_that_grew_too_old_is_not_claimed_any_more(world):
+async def test_a_task_beyond_its_retention_is_not_claimed(world):
     await world.queue()
     await world.create("old")
     world.advance(LIMITS.retention.task_retention)
@@ -129,5 +129,5 @@ async def test_expired_tombstones_are_swept_in_bounded_steps(world):
     assert steps == [2, 2, 1]
 
 
-async def test_sweeping_an_empty_store_is_nothing(world):
+async def test_sweeping_an_empty_store_removes_nothing(world):
     assert await world.store.sweep(world.now, 10) == 0

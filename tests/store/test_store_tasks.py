@@ -1,4 +1,4 @@
-"""Creating, reading and deleting tasks: names and what remains of them."""
+"""Creating, reading and deleting tasks; names and their tombstones."""
 
 import asyncio
 
@@ -21,12 +21,12 @@ async def gone(world, name):
 GONE, MISSING = str(errors.task_gone()), str(errors.entity_missing())
 
 
-async def test_a_task_is_kept_whole(world):
+async def test_a_task_is_stored_completely(world):
     await world.queue()
     new = NewTask("t", world.now + HOUR, b"\x00\xff request")
-    (made,) = await world.store.create_tasks(full("q"), [new], world.now)
-    assert made == Task(f"{full('q')}/tasks/t", world.now, world.now + HOUR, b"\x00\xff request")
-    assert await world.get(made.name) == made
+    (created,) = await world.store.create_tasks(full("q"), [new], world.now)
+    assert created == Task(f"{full('q')}/tasks/t", world.now, world.now + HOUR, b"\x00\xff request")
+    assert await world.get(created.name) == created
 
 
 async def test_a_generated_id_is_a_number_that_grows_with_time_and_is_never_used_twice(world):
@@ -54,7 +54,7 @@ async def test_a_task_in_no_queue_is_refused(world):
     assert str(refusal) == str(errors.queue_missing())
 
 
-async def test_a_live_name_is_taken(world):
+async def test_the_name_of_an_existing_task_is_refused(world):
     await world.queue()
     await world.create("t")
     (refusal,) = await world.try_create("t")
@@ -62,7 +62,7 @@ async def test_a_live_name_is_taken(world):
     assert str(refusal) == str(errors.task_exists())
 
 
-async def test_names_are_of_their_queue(world):
+async def test_queues_may_have_tasks_of_the_same_name(world):
     for queue_id in "ab":
         await world.queue(queue_id)
         await world.create("t", queue_id=queue_id)
@@ -70,20 +70,20 @@ async def test_names_are_of_their_queue(world):
     assert await world.listed("b") == [f"{full('b')}/tasks/t"]
 
 
-async def test_the_id_of_a_generated_task_is_taken_too(world):
+async def test_the_generated_id_of_a_task_is_refused_as_a_name(world):
     await world.queue()
     generated = await world.create_one()
     (refusal,) = await world.try_create(generated.rpartition("/")[2])
     assert str(refusal) == str(errors.task_exists())
 
 
-async def test_each_of_a_batch_stands_for_itself(world):
+async def test_tasks_of_a_call_succeed_or_fail_on_their_own(world):
     await world.queue()
     await world.create("old")
-    made = await world.try_create("a", "old", None, "a", "b")
-    assert [isinstance(each, Task) for each in made] == [True, False, True, False, True]
+    created = await world.try_create("a", "old", None, "a", "b")
+    assert [isinstance(each, Task) for each in created] == [True, False, True, False, True]
     assert len(await world.listed()) == 4
-    (first, *_), deleted = made, f"{full('q')}/tasks/old"
+    (first, *_), deleted = created, f"{full('q')}/tasks/old"
     refusals = await world.store.delete_tasks(
         [first.name, "garbage", f"{full('q')}/tasks/none", deleted, first.name], world.now
     )
@@ -91,27 +91,27 @@ async def test_each_of_a_batch_stands_for_itself(world):
     assert list(map(type, refusals)) == kinds
 
 
-async def test_empty_batches_are_fine(world):
+async def test_empty_batches_are_accepted(world):
     await world.queue()
     assert await world.store.create_tasks(full("q"), [], world.now) == []
     assert await world.store.delete_tasks([], world.now) == []
     assert await world.store.settle([], world.now) == []
 
 
-async def test_of_creations_of_a_name_at_once_one_wins(world):
+async def test_of_concurrent_creations_of_a_name_one_succeeds(world):
     await world.queue()
     tried = await asyncio.gather(*(world.try_create("t") for _ in range(10)))
-    assert sum(isinstance(made, Task) for (made,) in tried) == 1
+    assert sum(isinstance(created, Task) for (created,) in tried) == 1
 
 
-async def test_large_batches_are_kept_whole(world):
+async def test_large_batches_are_stored_completely(world):
     await world.queue()
     names = await world.create(*(f"t{number}" for number in range(1_501)))
     assert await world.listed(page=400) == names
 
 
 @pytest.mark.parametrize("task_id", ["never", "1", "1699999999999999999", "9" * 500, "0" * 19])
-async def test_a_task_that_never_was_is_not_found(world, task_id):
+async def test_a_task_that_never_existed_is_not_found(world, task_id):
     await world.queue()
     name = f"{full('q')}/tasks/{task_id}"
     world.advance(5 * DAY)
@@ -147,7 +147,7 @@ ENDS = [completed, failed, deleted, purged, purged_and_swept]
 
 
 @pytest.mark.parametrize("end", ENDS)
-async def test_a_name_stays_taken_for_a_day_after_its_task(world, end):
+async def test_a_name_is_reserved_for_a_day_after_its_task(world, end):
     await world.queue()
     name = await world.create_one("t")
     await end(world, name)
@@ -163,7 +163,7 @@ async def test_a_name_stays_taken_for_a_day_after_its_task(world, end):
 
 
 @pytest.mark.parametrize("end", ENDS)
-async def test_a_name_may_be_lost_again_and_again(world, end):
+async def test_a_name_may_be_used_again_after_each_tombstone(world, end):
     await world.queue()
     for _ in range(3):
         name = await world.create_one("t")
@@ -172,7 +172,7 @@ async def test_a_name_may_be_lost_again_and_again(world, end):
     await world.create("t")
 
 
-async def test_the_remains_of_a_purge_do_not_free_a_name_that_was_lost_again(world):
+async def test_sweeping_a_purge_does_not_free_a_name_that_was_reserved_again(world):
     await world.queue()
     await world.create("t")
     await purged(world, None)
@@ -185,7 +185,7 @@ async def test_the_remains_of_a_purge_do_not_free_a_name_that_was_lost_again(wor
 
 
 @pytest.mark.parametrize("end", [completed, failed, deleted])
-async def test_a_generated_task_that_is_gone_is_known_for_a_day(world, end):
+async def test_a_generated_name_is_known_as_gone_for_a_day(world, end):
     await world.queue()
     name = await world.create_one()
     await end(world, name)
@@ -195,7 +195,7 @@ async def test_a_generated_task_that_is_gone_is_known_for_a_day(world, end):
     assert await gone(world, name) == MISSING
 
 
-async def test_a_new_queue_knows_nothing_of_the_names_of_the_old(world):
+async def test_a_new_queue_is_free_of_the_old_ones_tombstones(world):
     await world.queue()
     await world.create("live", "done")
     await world.delete(f"{full('q')}/tasks/done")
@@ -207,8 +207,10 @@ async def test_a_new_queue_knows_nothing_of_the_names_of_the_old(world):
     assert len(await world.listed("other")) == len(await world.listed("another")) == 2
 
 
-async def test_times_of_the_past_and_the_future_are_kept_as_given(world):
+async def test_schedule_times_in_past_and_future_are_stored_unchanged(world):
     await world.queue()
-    for at in (0, START - SECOND, START + 30 * DAY):
-        (made,) = await world.store.create_tasks(full("q"), [NewTask(None, at, b"")], world.now)
-        assert (await world.get(made.name)).schedule_time == at
+    for time in (0, START - SECOND, START + 30 * DAY):
+        (created,) = await world.store.create_tasks(
+            full("q"), [NewTask(None, time, b"")], world.now
+        )
+        assert (await world.get(created.name)).schedule_time == time

@@ -1,6 +1,6 @@
-"""A store, a moment, and short words for what tests do with them.
+"""A store, a time, and short methods for what tests do with them.
 
-Nothing here knows more than ``store.contract``; the moment stands still until ``advance``.
+They use only ``store.contract``; the time stands still until ``advance``.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ async def set_state(store, name, state, now, **options):
 
 
 class World:
-    """A store at a moment."""
+    """A store at a point in time."""
 
     def __init__(self, store, now=START):
         self.store = store
@@ -87,12 +87,12 @@ class World:
         return await self.store.create_tasks(full(queue_id), tasks, self.now)
 
     async def create(self, *ids, **options):
-        """Create tasks, one without a name unless told; return their names."""
-        made = await self.try_create(*(ids or [None]), **options)
-        for each in made:
-            if isinstance(each, ServiceError):
-                raise each
-        return [task.name for task in made]
+        """Create tasks, by default one with a generated id; return their names."""
+        results = await self.try_create(*(ids or [None]), **options)
+        for result in results:
+            if isinstance(result, ServiceError):
+                raise result
+        return [task.name for task in results]
 
     async def create_one(self, task_id=None, **options):
         (name,) = await self.create(task_id, **options)
@@ -110,10 +110,10 @@ class World:
         return await self.store.run_task(name, self.now)
 
     async def claim(self, limit=PLENTY, *, server="server", held=None, slots=PLENTY):
-        """Claim what is due; return the claims, remember ``next_due``."""
-        found = await self.store.claim_due(server, limit, held or {}, slots, self.now)
-        self.next_due = found.next_due
-        return found.claims
+        """Claim due tasks; return the claims and set ``next_due``."""
+        result = await self.store.claim_due(server, limit, held or {}, slots, self.now)
+        self.next_due = result.next_due
+        return result.claims
 
     async def claim_one(self, **options):
         (claim,) = await self.claim(**options)
@@ -132,14 +132,14 @@ class World:
         """Return the names of all tasks of a queue, page by page."""
         names, after = [], 0
         while True:
-            found = await self.store.list_tasks(full(queue_id), after, page, size)
-            names += [task.name for task in found.tasks]
-            if found.cursor is None:
+            result = await self.store.list_tasks(full(queue_id), after, page, size)
+            names += [task.name for task in result.tasks]
+            if result.cursor is None:
                 return names
-            after = found.cursor
+            after = result.cursor
 
     async def clear(self):
-        """Remove everything and go on to a time when all names are free again."""
+        """Delete everything and advance to a time when all names are free again."""
         for each in await self.store.list_queues(LOCATION, "", PLENTY):
             await self.store.delete_queue(each.name, self.now)
         await self.claim()  # grants
@@ -148,7 +148,7 @@ class World:
         await self.sweep()
 
     async def sweep(self, limit=1_000):
-        """Sweep to the end; return in how many steps."""
+        """Sweep until nothing is left; return the number of steps."""
         steps = 1
         while await self.store.sweep(self.now, limit) == limit:
             steps += 1
@@ -174,7 +174,7 @@ async def search(world, body, *strategies, examples=25):
 
     @hypothesis.settings(max_examples=examples * longer)
     @hypothesis.given(st.tuples(*strategies))
-    def look(arguments):
+    def run(arguments):
         asyncio.run_coroutine_threadsafe(once(arguments), loop).result()
 
-    await asyncio.to_thread(look)
+    await asyncio.to_thread(run)

@@ -1,4 +1,4 @@
-"""What is decided: plain values and pure functions, standard library only.
+"""The decisions: plain values and pure functions, standard library only.
 
-All times are ``Micros``: whole microseconds, since 1970 for a moment, plain for a duration.
+All times are ``Micros``: integers of microseconds. A point in time counts from 1970-01-01 UTC.
 """

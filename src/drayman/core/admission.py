@@ -1,7 +1,7 @@
-"""Admission: how many attempts a queue may start now, and when it is worth claiming again.
+"""Admission: how many attempts a queue may start now, and when to claim again.
 
-An attempt of a queue needs all of these: the queue is running, its token bucket has a token, one
-of its concurrency slots is free, and the server's slots are fairly shared (``core.fairness``).
+A queue may start an attempt if it is running, its token bucket has a token, its concurrency limit
+is not reached, and its share of the server's attempt slots is not used up (``core.fairness``).
 """
 
 from typing import NamedTuple
@@ -14,15 +14,15 @@ from drayman.core.queue import State
 
 
 class QueueLoad(NamedTuple):
-    """What admission must know of a queue.
+    """The state of a queue that admission depends on.
 
     Attributes:
         state: Whether it dispatches.
-        rate: Its configured attempts a second.
-        burst: The size of its token bucket.
-        max_concurrent: Its configured concurrency.
+        rate: Its configured rate, in attempts per second.
+        burst: The capacity of its token bucket.
+        max_concurrent: Its concurrency limit.
         in_flight: Attempts in flight, on all servers.
-        bucket: Its token bucket when it was last used.
+        bucket: Its token bucket after the last claim.
         pressure: The back pressure on it.
     """
 
@@ -36,13 +36,13 @@ class QueueLoad(NamedTuple):
 
 
 class Admission(NamedTuple):
-    """What a queue may start now.
+    """How many attempts a queue may start now.
 
     Attributes:
-        attempts: Number of attempts.
-        bucket: Its token bucket now, before these attempts.
-        rate: The rate that back pressure leaves.
-        burst: The burst that back pressure leaves.
+        attempts: The number of attempts.
+        bucket: Its token bucket now, before the tokens of these attempts are taken.
+        rate: Its rate under back pressure.
+        burst: Its burst under back pressure.
     """
 
     attempts: int
@@ -52,28 +52,29 @@ class Admission(NamedTuple):
 
 
 def admit(queue: QueueLoad, share: int, now: Micros) -> Admission:
-    """Return what a queue may start now, at most its fair ``share`` of the server's slots."""
+    """Return how many attempts a queue may start now, at most ``share`` (``core.fairness``)."""
     rate, burst = back_pressure.effective_limits(queue.pressure, queue.rate, queue.burst, now)
-    tokens = bucket.refill(queue.bucket, rate, burst, now)
+    refilled = bucket.refill(queue.bucket, rate, burst, now)
     if queue.state != State.RUNNING:
-        return Admission(0, tokens, rate, burst)
+        return Admission(0, refilled, rate, burst)
     free = queue.max_concurrent - queue.in_flight
-    return Admission(max(0, min(bucket.available(tokens), free, share)), tokens, rate, burst)
+    return Admission(max(0, min(bucket.available(refilled), free, share)), refilled, rate, burst)
 
 
 def next_claim(queue: QueueLoad, admission: Admission, claimed: int, share: int) -> Micros | None:
-    """Return from when on a queue that started ``claimed`` attempts may start another one.
+    """Return when a queue that has just started ``claimed`` attempts may start the next one.
 
-    None: not before it changes. If its share was used up, the server's limit ended the claim and
-    the queue is as ready as before.
+    None if it cannot before something else changes: it is not running, or its concurrency limit is
+    reached until an attempt ends. If the claim used up ``share``, only the server's slots ended it,
+    and the queue stays ready now.
     """
     if queue.state != State.RUNNING or queue.in_flight + claimed >= queue.max_concurrent:
         return None
     now = admission.bucket.time
     if claimed >= share:
         return now
-    left = bucket.take(admission.bucket, claimed)
-    ready = bucket.ready_at(left, admission.rate, admission.burst)
-    if admission.rate < queue.rate:  # throttled: its rate grows while it waits
+    remaining = bucket.take(admission.bucket, claimed)
+    ready = bucket.ready_at(remaining, admission.rate, admission.burst)
+    if admission.rate < queue.rate:  # under back pressure, the rate grows while the queue waits
         ready = min(ready, now + back_pressure.RECHECK_INTERVAL)
     return ready

@@ -1,15 +1,15 @@
 """Back pressure: how responses of targets lower the rate of a queue, and how it recovers.
 
-Google says that 429, 503 or a high error rate of HTTP targets slow a queue down and that it
-recovers gradually, and publishes no formula (API text; section 3.3 of the notes on the service).
-Ours works on one number per queue, its ``rate_factor``: the fraction of its rate that it may use.
+The API documentation says that responses 429 and 503 and a high error rate of HTTP targets slow a
+queue down, and that it recovers gradually. It gives no formula. This one works on one number per
+queue, its ``rate_factor``: the fraction of the configured rate that the queue may use.
 
-* **Weight.** The n-th attempt of a task counts as one n-th of a response: the number of failing
-  tasks matters, not how often one of them is retried.
-* **Cut.** Targets that push back, or that mostly fail, cut the factor by up to a half, at most
-  once a second, in proportion to the share of recent responses that asked for it: by a half if
-  all did, by one in two hundred if one in a hundred did.
-* **Recovery.** The factor doubles every thirty seconds, and also with every three hundred good
+* **Weight.** The n-th attempt of a task counts as 1/n of a response. What matters is how many tasks
+  fail, not how often one of them is retried.
+* **Cut.** Responses that push back, or a high error rate, cut the factor at most once a second. The
+  cut is half the share of such responses among the recent ones: 50 % if all of them push back,
+  0.5 % if one in a hundred does.
+* **Recovery.** The factor doubles every thirty seconds, and also with every 300 good
   responses while the share of bad ones is negligible. If most recent responses push back,
   recovery starts when the target's ``Retry-After`` has passed, after a minute at the latest.
 * **Bounds.** Never below 1/128 nor below one attempt a second, never above 1. The configured rate
@@ -26,11 +26,11 @@ from drayman.core.clock import MINUTE, SECOND, Micros
 MIN_FACTOR = 1 / 128
 """The smallest rate factor."""
 MIN_RATE = 1.0
-"""Attempts a second that back pressure always leaves."""
+"""The lowest rate that back pressure leaves, in attempts per second."""
 MAX_CUT = 0.5
-"""The part of the factor that a cut takes when all recent responses ask for it."""
+"""The largest fraction of the factor that one cut removes."""
 CUT_INTERVAL: Micros = SECOND
-"""Minimum time between two cuts: requests sent before the first one cannot reflect it."""
+"""Minimum time between two cuts: responses to requests sent before a cut say nothing about it."""
 DOUBLING_TIME: Micros = 30 * SECOND
 """Time in which the factor doubles."""
 DOUBLING_RESPONSES = 300
@@ -38,23 +38,23 @@ DOUBLING_RESPONSES = 300
 NEGLIGIBLE_SHARE = 0.01
 """Bad responses are negligible up to this share of the recent ones."""
 RETRY_AFTER_SHARE = 0.5
-"""``Retry-After`` delays recovery only when this share of the recent responses asks for less."""
+"""``Retry-After`` delays recovery only if at least this share of recent responses is bad."""
 MAX_HOLD: Micros = MINUTE
 """The longest time that ``Retry-After`` delays recovery."""
 HALF_LIFE: Micros = 10 * SECOND
-"""Time after which a response counts half."""
+"""Half-life of the weight of a response."""
 MIN_ERRORS = 10
-"""The error rate is high with this many recent errors, if they are more than half of all."""
+"""The error rate is high with at least this many recent errors that are over half of all."""
 IDLE_TIME: Micros = 10 * MINUTE
 """A queue without an attempt for this long is idle and ramps up again."""
 RAMP_UP_RATE = 10.0
-"""Attempts a second at which a queue that ramps up begins."""
+"""Initial rate of a queue that ramps up, in attempts per second."""
 RECHECK_INTERVAL: Micros = 5 * SECOND
-"""A throttled queue is checked this often, because its rate grows meanwhile."""
+"""How often a queue under back pressure is checked again, because its rate grows meanwhile."""
 
 
 class Signal(enum.IntEnum):
-    """What an attempt tells about its target."""
+    """What the response to an attempt says about the load of its target."""
 
     NONE = 0
     GOOD = 1
@@ -70,7 +70,7 @@ class Tally:
         responses: Attempts with any signal.
         errors: Those that failed or pushed back.
         pushbacks: Those that pushed back.
-        hold: Until when targets that pushed back asked for no requests, 0 if none did.
+        hold: The latest ``Retry-After`` time of those that pushed back, 0 if there is none.
     """
 
     responses: float = 0.0
@@ -95,7 +95,7 @@ class Pressure:
 
     Attributes:
         factor: The rate factor at ``recovery_time``.
-        recovery_time: When the factor begins to grow.
+        recovery_time: When the factor starts to grow.
         cut_time: When it was last cut.
         count_time: The moment of the counts below, which decay with ``HALF_LIFE``.
         responses: Recent responses.
@@ -127,7 +127,7 @@ def recent(pressure: Pressure, now: Micros) -> Tally:
 
 
 def record(pressure: Pressure, tally: Tally, rate: float, now: Micros) -> Pressure:
-    """Return the back pressure after some attempts ended."""
+    """Return the back pressure on a queue after the attempts in ``tally`` have ended."""
     before = recent(pressure, now)
     responses = before.responses + tally.responses
     errors = before.errors + tally.errors
@@ -148,7 +148,7 @@ def record(pressure: Pressure, tally: Tally, rate: float, now: Micros) -> Pressu
 
 
 def ramp_up(pressure: Pressure, rate: float, now: Micros) -> Pressure:
-    """Return the pressure of a queue that begins slowly, unless it is slower already."""
+    """Return the pressure that starts a queue at ``RAMP_UP_RATE``, unless it is slower already."""
     start = min(1.0, max(MIN_FACTOR, RAMP_UP_RATE / rate))
     if rate_factor(pressure, rate, now) <= start:
         return pressure
@@ -162,12 +162,12 @@ def effective_limits(pressure: Pressure, rate: float, burst: int, now: Micros) -
 
 
 def encode(pressure: Pressure) -> str:
-    """Return the pressure as text for the store."""
+    """Encode a pressure as JSON."""
     return json.dumps(dataclasses.asdict(pressure))
 
 
 def decode(text: str | None) -> Pressure:
-    """Return the pressure of a stored text, none at all for None; unknown fields are ignored."""
+    """Decode a pressure, None as no pressure; unknown fields are ignored."""
     if text is None:
         return Pressure()
     names = {field.name for field in dataclasses.fields(Pressure)}
@@ -179,6 +179,6 @@ def _min_factor(rate: float) -> float:
 
 
 def _bad_share(responses: float, errors: float, pushbacks: float) -> float:
-    """Return the share of the recent responses that ask for a lower rate."""
+    """Return the share of recent responses that call for a lower rate."""
     failing = errors >= MIN_ERRORS and errors > responses / 2
     return min(1.0, (errors if failing else pushbacks) / max(responses, 1.0))

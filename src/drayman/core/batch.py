@@ -1,4 +1,7 @@
-"""A batch of calls, and what it came to: data that is stored as it is and rendered when read."""
+"""Batches of creations or deletions, and their results as they are stored.
+
+A result is stored as data and rendered as a message only when it is read.
+"""
 
 import dataclasses
 import json
@@ -11,8 +14,9 @@ from drayman.core.errors import ServiceError
 from drayman.core.task import NewTask, Task
 
 RETENTION: Micros = DAY
-"""How long an operation can be read, and its request be repeated safely."""
-_HEADER_LENGTH = 4
+"""How long an operation can be read, and how long a repeated request returns its result."""
+_LENGTH_SIZE = 4
+"""Bytes of the number before the header."""
 
 
 class Creations(NamedTuple):
@@ -20,9 +24,9 @@ class Creations(NamedTuple):
 
     Attributes:
         queue: The full name of the queue.
-        tasks: The tasks; in the place of one that was refused already, the reason in bytes that
-            the store does not interpret.
-        views: The view that each item asks for; the store does not interpret it.
+        tasks: For each item the task to create, or an encoded error if the item failed
+            validation. The store does not interpret the error.
+        views: For each item the requested view, which the store does not interpret.
     """
 
     queue: str
@@ -42,13 +46,13 @@ class Deletions(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch that runs once.
+    """A batch that runs at most once.
 
     Attributes:
         operation: The full name of its operation.
-        fingerprint: Digest of the request: another request may not use the same operation.
-        expire_time: When its operation may be forgotten.
-        items: What it creates or deletes.
+        fingerprint: A digest of the request. A different request must not use the operation.
+        expire_time: When its operation may be deleted.
+        items: The tasks to create or delete.
     """
 
     operation: str
@@ -62,17 +66,17 @@ Item = Task | ServiceError | bytes | None
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What a batch came to.
+    """The result of a batch.
 
     Attributes:
         operation: The full name of its operation.
-        fingerprint: Digest of the request.
+        fingerprint: The digest of the request.
         time: When it ran.
-        deletes: Whether it deleted tasks; otherwise it created them.
-        results: For each item the task that was created, None for one that was deleted, the
-            error, or the reason in bytes of an item that was refused before.
-        views: The view that each created item asks for.
-        repeated: Whether the batch had run before.
+        deletes: Whether it deleted tasks; otherwise it created tasks.
+        results: For each item the created task, None for a deleted one, the error of the store,
+            or the encoded error of an item that failed validation.
+        views: For each creation the requested view.
+        repeated: Whether the batch ran earlier and this is its stored result.
     """
 
     operation: str
@@ -85,9 +89,9 @@ class BatchResult:
 
 
 def encode(result: BatchResult) -> bytes:
-    """Return a result as bytes for the store: a header in JSON, then the items' bytes.
+    """Encode a result: the length of a header, the header in JSON, the bodies of the items.
 
-    These stay as they are, so that encrypted ones remain encrypted.
+    Bodies are stored unchanged, so that encrypted tasks stay encrypted.
     """
     header = {
         "fingerprint": result.fingerprint.hex(),
@@ -97,13 +101,13 @@ def encode(result: BatchResult) -> bytes:
         "results": [_encode_item(item) for item in result.results],
     }
     text = json.dumps(header).encode()
-    return b"".join((len(text).to_bytes(_HEADER_LENGTH), text, *map(_body, result.results)))
+    return b"".join((len(text).to_bytes(_LENGTH_SIZE), text, *map(_body, result.results)))
 
 
 def decode(operation: str, content: bytes) -> BatchResult:
-    """Return the result of an operation from its stored bytes."""
-    start = _HEADER_LENGTH + int.from_bytes(content[:_HEADER_LENGTH])
-    header = json.loads(content[_HEADER_LENGTH:start])
+    """Decode the result of an operation."""
+    start = _LENGTH_SIZE + int.from_bytes(content[:_LENGTH_SIZE])
+    header = json.loads(content[_LENGTH_SIZE:start])
     results: list[Item] = []
     for item in header["results"]:
         size = item.get("size", 0) if item else 0
@@ -121,7 +125,7 @@ def decode(operation: str, content: bytes) -> BatchResult:
 
 
 def _body(item: Item) -> bytes:
-    """Return the bytes of an item that follow the header."""
+    """Return the bytes of an item that are stored after the header."""
     if isinstance(item, Task):
         return item.request
     return item if isinstance(item, bytes) else b""

@@ -1,4 +1,4 @@
-"""The only place that reads a clock or waits for time to pass."""
+"""Clocks. No other module reads the time or sleeps."""
 
 import abc
 import asyncio
@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
 Micros = int
-"""Microseconds: since 1970-01-01 UTC for a moment, plain for a duration."""
+"""Microseconds: a duration, or a point in time counted from 1970-01-01 UTC."""
 
 MILLISECOND: Micros = 1_000
 SECOND: Micros = 1_000_000
@@ -20,26 +20,26 @@ DAY: Micros = 24 * HOUR
 
 
 class Timer(abc.ABC):
-    """A callback that waits for its time."""
+    """A scheduled callback."""
 
     @abc.abstractmethod
     def cancel(self) -> None:
-        """Forget the callback; harmless when it has run."""
+        """Cancel the callback; no effect if it has run."""
 
 
 class Clock(abc.ABC):
-    """Time as the server sees it."""
+    """A source of the time, and timers by that time."""
 
     @abc.abstractmethod
     def now(self) -> Micros:
-        """Return the present moment."""
+        """Return the current time."""
 
     @abc.abstractmethod
     def call_at(self, when: Micros, callback: Callable[[], object]) -> Timer:
-        """Call ``callback`` in the event loop's thread once ``when`` has come."""
+        """Call ``callback`` in the event loop's thread at ``when``, or soon if that has passed."""
 
     async def wait(self, event: asyncio.Event, until: Micros) -> None:
-        """Return once ``event`` is set, which the clock itself does when ``until`` has come."""
+        """Wait for ``event``; the clock sets it itself at ``until``."""
         timer = self.call_at(until, event.set)
         try:
             await event.wait()
@@ -47,12 +47,15 @@ class Clock(abc.ABC):
             timer.cancel()
 
     def timeout(self, until: Micros) -> AbstractAsyncContextManager[object]:
-        """Bound a block: TimeoutError is raised in it once ``until`` has come."""
+        """Return a context manager that cancels its block at ``until`` and raises TimeoutError."""
         return _Timeout(self, until)
 
 
 class _Timeout(AbstractAsyncContextManager[object]):
-    """``asyncio.timeout`` by another clock; a class, for a generator would hold its own error."""
+    """``asyncio.timeout`` on any clock.
+
+    A class: a generator-based context manager would form a reference cycle with its exception.
+    """
 
     def __init__(self, clock: Clock, until: Micros) -> None:
         self._clock = clock
@@ -83,19 +86,19 @@ class _LoopTimer(Timer):
 
 
 class SystemClock(Clock):
-    """The machine's clock."""
+    """The system's clock."""
 
     def now(self) -> Micros:
-        """Return the machine's time."""
+        """Return the system's time."""
         return time.time_ns() // 1_000  # noqa: TID251 - this file is the clock
 
     def call_at(self, when: Micros, callback: Callable[[], object]) -> Timer:
-        """Call ``callback`` in the running loop once ``when`` has come."""
+        """Call ``callback`` in the running event loop at ``when``."""
         delay = max(0, when - self.now()) / SECOND
         return _LoopTimer(asyncio.get_running_loop().call_later(delay, callback))
 
     def timeout(self, until: Micros) -> AbstractAsyncContextManager[object]:
-        """Bound a block, with asyncio's own means: this is on the way of every attempt."""
+        """Return asyncio's own timeout, which is cheaper: each attempt uses one."""
         return asyncio.timeout(max(0, until - self.now()) / SECOND)  # noqa: TID251 - the clock
 
 
@@ -108,7 +111,7 @@ class _ManualTimer(Timer):
 
 
 class ManualClock(Clock):
-    """A clock that stands still until it is moved; for tests, ours and the user's."""
+    """A clock that stands still until ``advance`` is called, for tests here and of users."""
 
     def __init__(self, start: Micros = 1_700_000_000 * SECOND) -> None:
         self._now = start
@@ -116,17 +119,22 @@ class ManualClock(Clock):
         self._timers: list[tuple[Micros, int, _ManualTimer]] = []
 
     def now(self) -> Micros:
-        """Return the time it was moved to."""
+        """Return the time that the clock was advanced to."""
         return self._now
 
     def call_at(self, when: Micros, callback: Callable[[], object]) -> Timer:
-        """Call ``callback`` when the clock is moved to ``when`` or beyond; never before."""
+        """Call ``callback`` during the ``advance`` that reaches ``when``, never at once."""
         timer = _ManualTimer(callback)
         heapq.heappush(self._timers, (max(when, self._now + 1), next(self._order), timer))
         return timer
 
+    @property
+    def pending_timers(self) -> int:
+        """The number of callbacks that have neither run nor been cancelled."""
+        return sum(timer.callback is not None for *_, timer in self._timers)
+
     def advance(self, by: Micros) -> None:
-        """Move ahead, calling back on the way whatever waits, each at its own time."""
+        """Advance the time; call the due callbacks in order, each with the clock at its time."""
         target = self._now + by
         while self._timers and self._timers[0][0] <= target:
             self._now, _, timer = heapq.heappop(self._timers)

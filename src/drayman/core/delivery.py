@@ -1,8 +1,7 @@
-"""The delivery of a task: from what was stored to an HTTP request, from its answer to an outcome.
+"""The delivery of a task: its HTTP request, and the outcome that the response means.
 
-The two kinds of target differ in their headers, in what they count and in what they are told
-of a failure; every such difference is a row of ``_WORDS`` (recorded dispatches of the real
-service).
+HTTP and App Engine targets get different headers, and their failures count differently. Each such
+difference is a field of ``_DIALECTS`` (recorded dispatches of the real service).
 """
 
 import base64
@@ -15,17 +14,17 @@ from collections.abc import Mapping, Sequence
 from drayman.core import names
 from drayman.core.back_pressure import Signal
 from drayman.core.clock import SECOND, Micros
-from drayman.core.status import Code, of_answer
+from drayman.core.status import Code, from_http
 from drayman.core.task import Task
 
-ANSWER_SIZE = 64 * 1024
-"""So much of an answer is read; the rest is left where it is."""
-KEPT_SIZE = 1024
-"""So much of an answer is kept for the record."""
+MAX_RESPONSE_SIZE = 64 * 1024
+"""The most bytes that are read of a response's body."""
+RECORDED_BODY_SIZE = 1024
+"""The most bytes of a response's body that are recorded."""
 
 
 class Kind(enum.Enum):
-    """What receives a task."""
+    """A kind of target."""
 
     HTTP = "http"
     APP_ENGINE = "app engine"
@@ -36,11 +35,11 @@ METHODS_WITH_BODY = {Kind.HTTP: ("POST", "PUT", "PATCH"), Kind.APP_ENGINE: ("POS
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OidcToken:
-    """An identity token that says who sends.
+    """A request for an OpenID Connect ID token.
 
     Attributes:
-        email: The service account.
-        audience: Whom it is for; empty is the target's full URL.
+        email: The email address of the service account that the token identifies.
+        audience: The token's audience; empty for the full URL of the target.
     """
 
     email: str
@@ -49,11 +48,11 @@ class OidcToken:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OAuthToken:
-    """An access token.
+    """A request for an OAuth access token.
 
     Attributes:
-        email: The service account.
-        scope: What it gives access to.
+        email: The email address of the service account that the token belongs to.
+        scope: The scopes of the token, separated by spaces.
     """
 
     email: str
@@ -65,18 +64,18 @@ Token = OidcToken | OAuthToken
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
-    """Where and how a task is delivered, as it was stored.
+    """The target of a task, as it was stored.
 
     Attributes:
-        kind: What receives it.
-        method: The HTTP method's name.
-        url: The whole URL; of an App Engine target the path and query alone.
-        headers: The headers its creator gave.
+        kind: The kind of target.
+        method: The HTTP method.
+        url: The full URL; for an App Engine target only the path and query.
+        headers: The headers that the task's creator set.
         body: The body.
-        deadline: How long an attempt may take.
-        bases: Names under which the place of an App Engine target may be configured, the most
-            exact first.
-        token: The token that its requests carry.
+        deadline: The longest duration of an attempt.
+        bases: The names under which the base URL of an App Engine service may be configured, the
+            most specific first.
+        token: The bearer token to send, None for none.
     """
 
     kind: Kind
@@ -91,12 +90,12 @@ class Target:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request, ready to be sent.
+    """An HTTP request.
 
     Attributes:
-        method: The HTTP method's name.
-        url: The whole URL.
-        headers: All headers but Host and Content-Length.
+        method: The HTTP method.
+        url: The full URL.
+        headers: All headers except Host and Content-Length.
         body: The body.
     """
 
@@ -108,12 +107,12 @@ class Request:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Response:
-    """What a target answered.
+    """An HTTP response.
 
     Attributes:
-        status: The HTTP status.
-        headers: Those of its headers that matter, their names in lower case.
-        body: The beginning of its body.
+        status: The status code.
+        headers: The headers in ``retry_hint.RETRY_HEADERS``, with names in lower case.
+        body: The first ``RECORDED_BODY_SIZE`` bytes of its body.
     """
 
     status: int
@@ -122,21 +121,21 @@ class Response:
 
 
 class Failure(enum.Enum):
-    """Why there was no answer."""
+    """Why an attempt has no response."""
 
     DEADLINE = "deadline"
     CONNECTION = "connection"
     PRECONDITION = "precondition"
-    """The request was not sent at all, for a reason that lies with this server."""
+    """The request was not sent, because of the configuration of this server."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NoResponse:
-    """An attempt that brought no answer.
+    """The result of an attempt without a response.
 
     Attributes:
-        failure: Which kind of failure.
-        reason: What happened, in words.
+        failure: The kind of failure.
+        reason: A description of the failure.
     """
 
     failure: Failure
@@ -148,13 +147,13 @@ class Outcome:
     """How an attempt ended.
 
     Attributes:
-        success: Whether the task is done.
-        code: The status of the attempt's record.
-        message: The same in words.
-        responded: Whether there was an answer at all.
-        executed: Whether the answer was not 5xx.
-        previous_response: What the next attempt will tell the target of this one.
-        signal: What it says of the target.
+        success: Whether the attempt succeeded.
+        code: The status code that the attempt is recorded with.
+        message: The description that it is recorded with.
+        responded: Whether there was a response.
+        executed: Whether there was a response with a status below 500.
+        previous_response: The value of the TaskPreviousResponse header of the next attempt.
+        signal: What the response says about the load of the target.
     """
 
     success: bool
@@ -167,43 +166,56 @@ class Outcome:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Words:
+class _Dialect:
+    """What a kind of target differs in.
+
+    Attributes:
+        prefix: The prefix of the headers that describe the task.
+        user_agent: The User-Agent header.
+        retry_reason: The TaskRetryReason header after a response.
+        retry_reason_without_response: The same after an attempt without a response.
+        response_after_timeout: The TaskPreviousResponse header after a missed deadline.
+        counts_server_errors: Whether TaskExecutionCount includes 5xx responses.
+        pushback_statuses: The statuses that ask for a lower rate.
+        errors_throttle: Whether a high error rate lowers the rate.
+    """
+
     prefix: str
     user_agent: str
-    reason_after_answer: str
-    reason_after_silence: str
+    retry_reason: str
+    retry_reason_without_response: str
     response_after_timeout: int
     counts_server_errors: bool
-    pushing_back: tuple[int, ...]
+    pushback_statuses: tuple[int, ...]
     errors_throttle: bool
 
 
-_WORDS = {
-    Kind.HTTP: _Words(
+_DIALECTS = {
+    Kind.HTTP: _Dialect(
         prefix="X-CloudTasks-",
         user_agent="Google-Cloud-Tasks",
-        reason_after_answer="",
-        reason_after_silence="",
+        retry_reason="",
+        retry_reason_without_response="",
         response_after_timeout=504,
         counts_server_errors=False,
-        pushing_back=(429, 503),
+        pushback_statuses=(429, 503),
         errors_throttle=True,
     ),
-    Kind.APP_ENGINE: _Words(
+    Kind.APP_ENGINE: _Dialect(
         prefix="X-AppEngine-",
         user_agent="AppEngine-Google; (+http://code.google.com/appengine)",
-        reason_after_answer="App Error",
-        reason_after_silence="Instance Unavailable",
+        retry_reason="App Error",
+        retry_reason_without_response="Instance Unavailable",
         response_after_timeout=0,
         counts_server_errors=True,
-        pushing_back=(503,),
+        pushback_statuses=(503,),
         errors_throttle=False,
     ),
 }
 
-_USER = re.compile(r"([^:/?#]+://)([^:@/?#]*)(?::([^@/?#]*))?@")
+_USER_INFO = re.compile(r"([^:/?#]+://)([^:@/?#]*)(?::([^@/?#]*))?@")
 _AUTHORITY = re.compile(r"(?<=://)[^/?#]+")
-# Google names Host, Content-Length and User-Agent; the rest belongs to the connection (RFC 9110).
+# Host, Content-Length and User-Agent: API text. The others control the connection (RFC 9110).
 _RESERVED = {
     "host", "content-length", "user-agent", "connection", "transfer-encoding", "expect",
     "keep-alive", "proxy-connection", "te", "trailer", "upgrade",
@@ -212,19 +224,19 @@ _RESERVED_PREFIXES = ("x-cloudtasks-", "x-appengine-", "x-google-")
 
 
 def user_agent(kind: Kind) -> str:
-    """Return the User-Agent that deliveries of a kind carry."""
-    return _WORDS[kind].user_agent
+    """Return the User-Agent header of requests to a kind of target."""
+    return _DIALECTS[kind].user_agent
 
 
 def request(
     target: Target, task: Task, app_engine: Mapping[str, str], *, http_tokens: bool = False
 ) -> Request | NoResponse:
-    """Return the request of an attempt whose dispatch is counted in ``task`` already.
+    """Return the request of an attempt that ``task.dispatch_count`` already includes.
 
-    ``app_engine`` says where App Engine services live: a base URL by name, for all others under
-    the empty name. Without one for the task's service there is nothing to send; nor is a token to
-    an ``http://`` URL unless ``http_tokens`` allows it. A user and password in the URL become an
-    Authorization header where there is neither one nor a token.
+    ``app_engine`` has the base URLs of App Engine services by name; the empty name is the default.
+    NoResponse if the task's service has no base URL, or if a token would go to an ``http://`` URL
+    without ``http_tokens``. A user name and password in the URL become an Authorization header,
+    unless there is such a header or a token.
     """
     url = target.url
     if target.token is not None and not http_tokens and not _is_https(target.url):
@@ -242,79 +254,82 @@ def request(
                 "--app-engine-target",
             )
         url = base.rstrip("/") + target.url
-    url, user = _split_user(encoded(url))
-    built = headers(target, task)
-    if user and target.token is None and not any(key.lower() == "authorization" for key in built):
-        built["Authorization"] = f"Basic {base64.b64encode(user).decode()}"
-    return Request(target.method, url, built, target.body)
+    url, credentials = _split_credentials(encode_url(url))
+    fields = headers(target, task)
+    authorized = target.token is not None or any(name.lower() == "authorization" for name in fields)
+    if credentials and not authorized:
+        fields["Authorization"] = f"Basic {base64.b64encode(credentials).decode()}"
+    return Request(target.method, url, fields, target.body)
 
 
 def address(target: Target) -> str:
-    """Return the method and the URL of a target for people to read, no password in it."""
-    url, _ = _split_user(target.url)
+    """Return the method and URL of a target for logs, without user name and password."""
+    url, _ = _split_credentials(target.url)
     return f"{target.method} {url}"
 
 
-def _split_user(url: str) -> tuple[str, bytes]:
-    """Return a URL without the user and password in it, and these as Basic has them."""
-    match = _USER.match(url)
+def _split_credentials(url: str) -> tuple[str, bytes]:
+    """Return a URL without user name and password, and ``user:password`` for HTTP Basic."""
+    match = _USER_INFO.match(url)
     if match is None:
         return url, b""
     scheme, user, password = match.groups()
-    words = f"{urllib.parse.unquote(user)}:{urllib.parse.unquote(password or '')}"
-    return scheme + url[match.end() :], words.encode()
+    credentials = f"{urllib.parse.unquote(user)}:{urllib.parse.unquote(password or '')}"
+    return scheme + url[match.end() :], credentials.encode()
 
 
 def _is_https(url: str) -> bool:
     return url[:8].lower() == "https://"
 
 
-def authorized(sent: Request, bearer: str) -> Request:
-    """Return a request with a token in the place of any Authorization header (API text)."""
-    kept = {name: value for name, value in sent.headers.items() if name.lower() != "authorization"}
-    return dataclasses.replace(sent, headers=kept | {"Authorization": f"Bearer {bearer}"})
+def with_bearer_token(request_: Request, token: str) -> Request:
+    """Return a request with a bearer token, which replaces any Authorization header (API text)."""
+    others = {
+        name: value for name, value in request_.headers.items() if name.lower() != "authorization"
+    }
+    return dataclasses.replace(request_, headers=others | {"Authorization": f"Bearer {token}"})
 
 
-def encoded(url: str) -> str:
-    """Return a URL with what may not stand in one percent-encoded; escapes stay, broken ones too.
+def encode_url(url: str) -> str:
+    """Percent-encode the characters of a URL that may not stand in one; escapes stay as they are.
 
-    The real service encodes "some characters" and accepts ``%zz`` (recorded). A host name in
-    another alphabet becomes the name that the DNS knows it by. The fragment stays here: it is
-    never sent, so nobody at the other end could tell an audience that has it.
+    The real service encodes "some characters" and accepts ``%zz`` (recorded). A host name that is
+    not ASCII is encoded for the DNS (IDNA). The fragment is removed: it is never sent, so a
+    receiver could not check an audience that contains it.
     """
     url, _, _ = url.partition("#")
     if not url.isascii():
-        url = _AUTHORITY.sub(_in_dns, url, count=1)
+        url = _AUTHORITY.sub(_encode_idna, url, count=1)
     return urllib.parse.quote(url, safe="%:/?#[]@!$&'()*+,;=")
 
 
-def _in_dns(authority: re.Match[str]) -> str:
+def _encode_idna(authority: re.Match[str]) -> str:
     try:
         return authority[0].encode("idna").decode()
-    except UnicodeError:  # no host name at all: the attempt will say so
+    except UnicodeError:  # not a host name: the attempt will fail with an error
         return authority[0]
 
 
 def headers(target: Target, task: Task) -> dict[str, str]:
-    """Return the headers of an attempt: the creator's, less the reserved ones, and ours."""
-    words = _WORDS[target.kind]
-    prefix = words.prefix
-    built = {key: value for key, value in target.headers.items() if not _is_reserved(key)}
+    """Return the headers of an attempt: those of the target that are not reserved, and our own."""
+    dialect = _DIALECTS[target.kind]
+    prefix = dialect.prefix
+    fields = {name: value for name, value in target.headers.items() if not _is_reserved(name)}
     queue_name, task_id = names.task("name", task.name)
-    counted = task.response_count if words.counts_server_errors else task.execution_count
-    built["User-Agent"] = words.user_agent
-    built[prefix + "QueueName"] = names.short_id(queue_name)
-    built[prefix + "TaskName"] = task_id
-    built[prefix + "TaskRetryCount"] = str(task.dispatch_count - 1)
-    built[prefix + "TaskExecutionCount"] = str(counted)
-    built[prefix + "TaskETA"] = f"{task.schedule_time // SECOND}.{task.schedule_time % SECOND:06d}"
+    executions = task.response_count if dialect.counts_server_errors else task.execution_count
+    fields["User-Agent"] = dialect.user_agent
+    fields[prefix + "QueueName"] = names.short_id(queue_name)
+    fields[prefix + "TaskName"] = task_id
+    fields[prefix + "TaskRetryCount"] = str(task.dispatch_count - 1)
+    fields[prefix + "TaskExecutionCount"] = str(executions)
+    fields[prefix + "TaskETA"] = f"{task.schedule_time // SECOND}.{task.schedule_time % SECOND:06d}"
     if task.previous_response is not None:
-        answered = task.previous_response != words.response_after_timeout
-        built[prefix + "TaskPreviousResponse"] = str(task.previous_response)
-        built[prefix + "TaskRetryReason"] = (
-            words.reason_after_answer if answered else words.reason_after_silence
+        responded = task.previous_response != dialect.response_after_timeout
+        fields[prefix + "TaskPreviousResponse"] = str(task.previous_response)
+        fields[prefix + "TaskRetryReason"] = (
+            dialect.retry_reason if responded else dialect.retry_reason_without_response
         )
-    return built
+    return fields
 
 
 _CODE_OF_FAILURE = {
@@ -324,10 +339,10 @@ _CODE_OF_FAILURE = {
 }
 
 
-def judge(kind: Kind, result: Response | NoResponse) -> Outcome:
-    """Return how an attempt ended: any 2xx is success, all else is failure."""
+def outcome(kind: Kind, result: Response | NoResponse) -> Outcome:
+    """Return the outcome of an attempt: 2xx is success, everything else is failure."""
     if isinstance(result, Response):
-        code = of_answer(result.status)
+        code = from_http(result.status)
         return Outcome(
             success=code is Code.OK,
             code=code,
@@ -337,7 +352,7 @@ def judge(kind: Kind, result: Response | NoResponse) -> Outcome:
             previous_response=result.status,
             signal=_signal(kind, result.status),
         )
-    late = result.failure is Failure.DEADLINE
+    timed_out = result.failure is Failure.DEADLINE
     code = _CODE_OF_FAILURE[result.failure]
     return Outcome(
         success=False,
@@ -345,18 +360,18 @@ def judge(kind: Kind, result: Response | NoResponse) -> Outcome:
         message=f"{code.name}({code.value}): {result.reason}",
         responded=False,
         executed=False,
-        previous_response=_WORDS[kind].response_after_timeout if late else 0,
+        previous_response=_DIALECTS[kind].response_after_timeout if timed_out else 0,
         signal=Signal.NONE if result.failure is Failure.PRECONDITION else _signal(kind, None),
     )
 
 
 def _signal(kind: Kind, status: int | None) -> Signal:
-    """Return what a status, None for no answer, says of a target (API text, throttling)."""
-    words = _WORDS[kind]
-    if status in words.pushing_back:
+    """Return the signal of a status, None for no response (API text on throttling)."""
+    dialect = _DIALECTS[kind]
+    if status in dialect.pushback_statuses:
         return Signal.PUSHBACK
     if status is None or status >= 500:  # noqa: PLR2004 - the 5xx range is HTTP's own
-        return Signal.ERROR if words.errors_throttle else Signal.NONE
+        return Signal.ERROR if dialect.errors_throttle else Signal.NONE
     return Signal.GOOD
 
 

@@ -1,4 +1,4 @@
-"""A document: a small named value that some other part of the server stores and interprets."""
+"""Documents: small named values that the store holds and other packages interpret."""
 
 import dataclasses
 
@@ -7,13 +7,13 @@ from drayman.core.clock import Micros
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Document:
-    """A document of the store.
+    """A document.
 
     Attributes:
-        kind: What it is, such as "operation"; names are unique within a kind.
-        name: Its name.
+        kind: One of the kinds below.
+        name: Its name, unique within its kind.
         content: Its content, which the store does not interpret.
-        expire_time: From when on it no longer exists, None for never.
+        expire_time: When it ceases to exist, None for never.
     """
 
     kind: str
@@ -23,8 +23,8 @@ class Document:
 
 
 OPERATION = "operation"
-"""What a batch came to, by the operation's full name (``core.batch.encode``)."""
+"""The result of a batch (``core.batch.encode``), by the full name of its operation."""
 KMS_KEY = "kms-key"
 """The KMS key that encrypts new tasks of a location, by the location's full name."""
 SIGNING_KEY = "signing-key"
-"""A key that signs bearer tokens, by its id."""
+"""A key that signs bearer tokens, by key id."""

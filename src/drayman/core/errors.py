@@ -1,17 +1,17 @@
-"""What a caller of the API is told when a call fails.
+"""The errors of the API.
 
-    ServiceError                  a call that ends in a status code and a sentence
-    ├── InvalidArgument           the request can never work
-    ├── NotFound                  what it names is not there
-    ├── AlreadyExists             what it creates is there, or was recently
-    ├── PermissionDenied          the caller may not
-    ├── FailedPrecondition        not in the present state of things
-    ├── Aborted                   someone else was faster: read again, then write
-    ├── ResourceExhausted         no room: disk full, too many calls waiting
-    ├── Unavailable               try again later: the store cannot be reached or written
-    └── Unimplemented             a call this server does not have
+    ServiceError                  an error with a status code and a message for the caller
+    ├── InvalidArgument           the request is invalid in any state of the server
+    ├── NotFound                  the resource does not exist
+    ├── AlreadyExists             the resource exists, or existed until recently
+    ├── PermissionDenied          the caller lacks a permission
+    ├── FailedPrecondition        the state of the resource does not allow the call
+    ├── Aborted                   a concurrent change won: read again, then retry
+    ├── ResourceExhausted         the disk is full, or too many calls are waiting
+    ├── Unavailable               the store cannot be read or written: retry later
+    └── Unimplemented             this server does not implement the call
 
-The messages below are the real service's words where those are known (recorded responses).
+Where the message of the real service is known, it is used unchanged (recorded responses).
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from drayman.core.status import Code
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Help:
-    """Where to read more (google.rpc.Help, of one link)."""
+    """A link to the documentation (google.rpc.Help)."""
 
     description: str
     url: str
@@ -31,7 +31,7 @@ class Help:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """The cause for programs (google.rpc.ErrorInfo)."""
+    """The cause in a form for programs (google.rpc.ErrorInfo)."""
 
     reason: str
     domain: str
@@ -40,7 +40,7 @@ class ErrorInfo:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LocalizedMessage:
-    """The message for people (google.rpc.LocalizedMessage)."""
+    """The message in a language (google.rpc.LocalizedMessage)."""
 
     locale: str
     message: str
@@ -48,7 +48,7 @@ class LocalizedMessage:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BadRequest:
-    """The fields that are wrong, each with what is wrong (google.rpc.BadRequest)."""
+    """The invalid fields, each with a description (google.rpc.BadRequest)."""
 
     violations: Sequence[tuple[str, str]]
 
@@ -57,7 +57,7 @@ Detail = Help | ErrorInfo | LocalizedMessage | BadRequest
 
 
 MESSAGE_SIZE = 1_500
-"""The most bytes of a message to a caller."""
+"""The most bytes of a message; a longer one is cut."""
 
 
 def _cut(text: str, size: int) -> str:
@@ -65,13 +65,13 @@ def _cut(text: str, size: int) -> str:
 
 
 class ServiceError(Exception):
-    """A call that ends in a status code and a sentence for the caller, details if need be."""
+    """An error with a status code, a message for the caller, and details."""
 
     code = Code.UNKNOWN
 
     def __init__(self, message: str, *details: Detail) -> None:
-        # What a caller sent may be repeated to it, but not without end: gRPC carries messages in
-        # headers, and drops the whole answer when they grow past 8 KB.
+        # A message may quote the request, which may be long. gRPC sends messages in headers, and
+        # drops the response if these exceed 8 KB.
         message = _cut(message, MESSAGE_SIZE)
         super().__init__(message)
         self.message = message
@@ -79,55 +79,55 @@ class ServiceError(Exception):
 
 
 class InvalidArgument(ServiceError):
-    """The request can never work, whatever the state of things."""
+    """The request is invalid, whatever the state of the server."""
 
     code = Code.INVALID_ARGUMENT
 
 
 class NotFound(ServiceError):
-    """What the request names is not there."""
+    """The resource that the request names does not exist."""
 
     code = Code.NOT_FOUND
 
 
 class AlreadyExists(ServiceError):
-    """What the request creates is there, or was recently."""
+    """The resource to create exists, or existed until recently."""
 
     code = Code.ALREADY_EXISTS
 
 
 class PermissionDenied(ServiceError):
-    """The caller may not do what the request asks."""
+    """The caller lacks the permission for the call."""
 
     code = Code.PERMISSION_DENIED
 
 
 class Aborted(ServiceError):
-    """Someone else changed the same thing first; reading it again and repeating may work."""
+    """A concurrent change won; the caller may read again and retry."""
 
     code = Code.ABORTED
 
 
 class FailedPrecondition(ServiceError):
-    """The request does not fit the present state of things."""
+    """The state of the resource does not allow the call."""
 
     code = Code.FAILED_PRECONDITION
 
 
 class ResourceExhausted(ServiceError):
-    """There is no room for what the request asks."""
+    """A resource of the server, such as the disk, is used up."""
 
     code = Code.RESOURCE_EXHAUSTED
 
 
 class Unavailable(ServiceError):
-    """The store cannot be reached or written at present; the same call may work later."""
+    """The store cannot be read or written at present; the caller may retry later."""
 
     code = Code.UNAVAILABLE
 
 
 class Unimplemented(ServiceError):
-    """This server does not have the call."""
+    """This server does not implement the call."""
 
     code = Code.UNIMPLEMENTED
 
@@ -143,29 +143,29 @@ _DETAILS = {each.__name__: each for each in (Help, ErrorInfo, LocalizedMessage, 
 
 
 def encode(error: ServiceError) -> dict[str, Any]:
-    """Return an error as a JSON value."""
+    """Encode an error as a JSON value."""
     details = [[type(each).__name__, dataclasses.asdict(each)] for each in error.details]
     return {"code": int(error.code), "message": error.message, "details": details}
 
 
 def decode(value: Mapping[str, Any]) -> ServiceError:
-    """Return the error of a JSON value that ``encode`` returned."""
+    """Decode the JSON value of an error."""
     details = [_DETAILS[name](**fields) for name, fields in value["details"]]
     return _CLASSES[Code(value["code"])](value["message"], *details)
 
 
 def field_error(field: str, text: str) -> InvalidArgument:
-    """Return the error for a field that is wrong, which programs find in the details."""
+    """Return the error for an invalid field; its details name the field."""
     return InvalidArgument(text, BadRequest([(_cut(field, 200), _cut(text, 500))]))
 
 
 def invalid_field(field: str, sentence: str) -> InvalidArgument:
-    """Return the error for a field: its name and a sentence about it."""
+    """Return the error for an invalid field, with the message ``<field> <sentence>``."""
     return field_error(field, f"{field} {sentence}")
 
 
 def describe(error: Exception) -> str:
-    """Return what a log says of an error: a fault of our own shows its type."""
+    """Return a description of an error for logs; a bug of this program shows its type."""
     return error.message if isinstance(error, ServiceError) else f"internal error: {error!r}"
 
 
@@ -175,35 +175,38 @@ TASK_ID_HELP = Help("Definition of task ID", f"{_REFERENCE}.tasks#Task.FIELDS.na
 
 
 def no_project(project: str) -> PermissionDenied:
-    """CreateQueue met a parent that is no location; the real service looks for its project."""
+    """Return the error of CreateQueue for a parent that is not a location.
+
+    The real service takes the parent for a project, which it does not find.
+    """
     message = f"Permission denied on resource project {project}."
-    facts = {
+    metadata = {
         "consumer": f"projects/{project}",
         "containerInfo": project,
         "service": "cloudtasks.googleapis.com",
     }
     return PermissionDenied(
         message,
-        ErrorInfo("CONSUMER_INVALID", "googleapis.com", facts),
+        ErrorInfo("CONSUMER_INVALID", "googleapis.com", metadata),
         LocalizedMessage("en-US", message),
         Help("Google developers console", "https://console.developers.google.com"),
     )
 
 
 def queue_exists() -> AlreadyExists:
-    """CreateQueue met a queue of that name."""
+    """Return the error of CreateQueue for the name of a queue."""
     return AlreadyExists("Queue already exists")
 
 
 def queue_existed() -> FailedPrecondition:
-    """CreateQueue met the tombstone of a queue of that name."""
+    """Return the error of CreateQueue for the name of a queue that was deleted recently."""
     return FailedPrecondition(
         "The queue cannot be created because a queue with this name existed too recently."
     )
 
 
 def queue_missing() -> NotFound:
-    """Any call but DeleteQueue named a queue that is not there."""
+    """Return the error of any call but DeleteQueue for a queue that does not exist."""
     return NotFound(
         "Queue does not exist. If you just created the queue, wait at least a minute for the "
         "queue to initialize."
@@ -211,29 +214,32 @@ def queue_missing() -> NotFound:
 
 
 def entity_missing() -> NotFound:
-    """DeleteQueue named no queue, or a task call a task that never existed."""
+    """Return the error of DeleteQueue for an absent queue.
+
+    Also the error of calls on tasks for a task that never existed.
+    """
     return NotFound("Requested entity was not found.")
 
 
 def request_id_taken() -> InvalidArgument:
-    """A batch call repeats the request_id of another one (AIP-155)."""
+    """Return the error of a batch with the request_id of a different request (AIP-155)."""
     return field_error("request_id", "The request_id was used before, for another request.")
 
 
 def task_exists() -> AlreadyExists:
-    """CreateTask met a live task of that name."""
+    """Return the error of CreateTask for the name of a task."""
     return AlreadyExists("Requested entity already exists")
 
 
 def task_existed() -> AlreadyExists:
-    """CreateTask met the tombstone of a task of that name."""
+    """Return the error of CreateTask for the name of a task that is recently gone."""
     return AlreadyExists(
         "The task cannot be created because a task with this name existed too recently."
     )
 
 
 def task_gone() -> NotFound:
-    """A task call named a task that has completed, failed for good or been deleted recently."""
+    """Return the error of a call for a task that recently completed, failed or was deleted."""
     return NotFound(
         "The task no longer exists, though a task with this name existed recently. "
         "The task either successfully completed or was deleted."

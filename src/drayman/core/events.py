@@ -18,7 +18,7 @@ from drayman.core.task import Task
 
 
 class QueueAction(enum.Enum):
-    """A successful administrative call on a queue, as log lines name it."""
+    """What a successful call did with a queue; the values appear in log lines."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -36,7 +36,7 @@ class QueueChanged:
     Attributes:
         queue: The queue's name.
         action: What the call did.
-        time: When.
+        time: The time of the call.
     """
 
     queue: str
@@ -73,7 +73,7 @@ class TasksDeleted:
         queue: The queue's name.
         names: The names of the tasks, in the order of the request.
         results: For each name, None if the task was deleted, or the error.
-        time: When.
+        time: The time of the call.
     """
 
     queue: str
@@ -88,7 +88,7 @@ class TaskRunRequested:
 
     Attributes:
         task: The task's name.
-        time: When.
+        time: The time of the call.
     """
 
     task: str
@@ -106,7 +106,7 @@ class CallRefused:
         rpc: The name of the call, for instance "CreateTask".
         code: The status code.
         message: The message for the caller.
-        time: When.
+        time: The time of the call.
     """
 
     rpc: str
@@ -122,7 +122,7 @@ class CallCrashed:
     Attributes:
         rpc: The name of the call.
         error: The exception.
-        time: When.
+        time: The time of the call.
     """
 
     rpc: str
@@ -136,7 +136,7 @@ class AttemptBegan:
 
     Attributes:
         claim: The attempt.
-        time: When.
+        time: The time of the call.
         target: The HTTP method and URL of the request.
         kind: The kind of target.
         max_attempts: The maximum number of attempts of the task, by its own retry policy or its
@@ -155,11 +155,12 @@ class AttemptEnded:
     """An attempt ended, and the store has settled its result.
 
     Attributes:
-        result: How it ended, and what becomes of its task.
-        settled: What the store made of that.
+        result: The result of the attempt.
+        settled: What became of the result in the store.
         duration: How long it took.
-        kind: What kind of target it went to.
-        max_attempts: How many attempts the task has in all, by its own policy or its queue's.
+        kind: The kind of target.
+        max_attempts: The maximum number of attempts of the task, by its own retry policy or its
+            queue's; -1 for no limit.
     """
 
     result: AttemptResult
@@ -184,7 +185,7 @@ class AttemptCrashed:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StoreFailed:
-    """The store failed a request of the dispatcher or the janitor, which will repeat it.
+    """A verb of the store failed in the dispatcher or the janitor, which will retry it.
 
     Attributes:
         verb: The name of the store's verb.
@@ -201,7 +202,7 @@ class RateChanged:
 
     Attributes:
         queue: The queue's name.
-        rate_factor: The fraction of its rate that is left to it.
+        rate_factor: The fraction of its rate that it may use.
     """
 
     queue: str
@@ -210,7 +211,7 @@ class RateChanged:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Stopping:
-    """The server stops: it starts no new attempts.
+    """The server is stopping and starts no new attempts.
 
     Attributes:
         in_flight: The number of attempts that it waits for.
@@ -221,7 +222,7 @@ class Stopping:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Crashed:
-    """A background task that must run as long as the server failed; the server stops.
+    """A background task of the server failed; the server stops.
 
     Attributes:
         error: The exception.

@@ -1,25 +1,27 @@
-"""How many of a server's attempt slots a queue may hold: a slow target costs only itself.
+"""Fair shares of a server's attempt slots, so that a slow target delays only its own queue.
 
-A queue gets another slot only while it holds fewer than are free, so the first whose targets
-hang ends up with half of them, the next with a quarter. A reserve is kept from that: it is for
-queues that hold nothing, one slot each, so that however many queues hang, others go on.
+A queue gets another slot only while it holds fewer slots than are free. So the first queue whose
+targets hang ends up with half of the slots, the second with a quarter, and so on. One slot in
+``RESERVE_DIVISOR`` is reserved for queues that hold none, one slot each: however many queues hang,
+the others go on.
 """
 
-RESERVED = 8
-"""One slot in so many is reserved."""
+RESERVE_DIVISOR = 8
+"""The reserve is the number of slots divided by this."""
 
 
 def share(free: int, held: int, slots: int) -> int:
-    """Return how many more attempts a queue may start that holds ``held`` of ``slots``.
+    """Return how many more attempts a queue may start.
 
-    ``free`` of the slots are free.
+    ``held`` is the number of slots that it holds, ``free`` the number of free slots of the server,
+    ``slots`` the number of all slots.
     """
-    common = (free - slots // RESERVED - held + 1) // 2
+    common = (free - slots // RESERVE_DIVISOR - held + 1) // 2
     if common > 0:
         return common
     return 1 if held == 0 and free > 0 else 0
 
 
-def granted(free: int, slots: int) -> int:
-    """Return how many attempts may start that RunTask granted: all but half of the reserve."""
-    return max(0, free - slots // (2 * RESERVED))
+def grant_limit(free: int, slots: int) -> int:
+    """Return how many attempts granted by RunTask may start: half of the reserve stays free."""
+    return max(0, free - slots // (2 * RESERVE_DIVISOR))

@@ -1,4 +1,7 @@
-"""What the store records of attempts and of tasks that failed for good. Google records neither."""
+"""Records of attempts, and dead letters: tasks that failed for good.
+
+Both are extensions of this project.
+"""
 
 import dataclasses
 import json
@@ -16,28 +19,28 @@ MAX_ATTEMPTS = 100_000
 MAX_DEAD_LETTERS = 100_000
 """The most dead letters that a store holds; the oldest are removed first."""
 MAX_DEAD_LETTER_BYTES = 1 << 30
-"""The most bytes that requests of dead letters take; the oldest are removed first."""
-_SPREAD = 0x9E3779B1  # an odd number that scatters successive ones (Knuth, 6.4)
+"""The most bytes of all requests of dead letters; the oldest are removed first."""
+_HASH_FACTOR = 0x9E3779B1  # multiplicative hashing (Knuth, 6.4)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """An attempt that ended, in full.
+    """The record of an attempt that ended.
 
     Attributes:
         task: The task's full name.
-        number: Which attempt of the task it was, from 1.
-        response_count: Responses that the task has had so far, this one included.
+        number: Its number among the attempts of the task, from 1.
+        response_count: The number of responses that the task has had, including this one.
         schedule_time: When it was due.
-        dispatch_time: When it began.
+        dispatch_time: When it started.
         end_time: When it ended.
-        target: The method and URL that it went to.
+        target: The method and URL of the request.
         outcome: How it ended.
         result: What became of the task: "completed", "retry" or "failed"; "superseded" when
             another attempt decides, "gone" when the task was deleted meanwhile.
-        reason: Why the task failed for good, if it did.
+        reason: Why the task failed for good, "" if it did not.
         retry_time: When the task is retried, None if it is not.
-        response_body: The beginning of the response's body.
+        response_body: The first bytes of the response's body.
     """
 
     task: str
@@ -60,11 +63,11 @@ class DeadLetter:
 
     Attributes:
         number: Its position in the order of failures.
-        task: The task as it was at its end; its last attempt says how that ended. Its request is
-            empty in a list without requests.
+        task: The task in its last state, including its last attempt. Its request is empty in a
+            list without requests.
         time: When it failed for good.
-        reason: Why.
-        response_body: The beginning of the last response's body.
+        reason: Why it failed for good.
+        response_body: The first bytes of the last response's body.
     """
 
     number: int
@@ -75,7 +78,7 @@ class DeadLetter:
 
 
 def record(result: AttemptResult, settled: SettleResult) -> AttemptRecord:
-    """Return the record of an attempt, after the store has settled it."""
+    """Return the record of an attempt that the store has settled."""
     task, applied = result.claim.task, settled is SettleResult.SETTLED
     last = task.last_attempt
     return AttemptRecord(
@@ -95,16 +98,17 @@ def record(result: AttemptResult, settled: SettleResult) -> AttemptRecord:
 
 
 def is_sampled(number: int, ratio: float) -> bool:
-    """Return whether a sampling ratio selects an item, by its number."""
-    return (number * _SPREAD % 2**32) / 2**32 < ratio
+    """Return whether an item is sampled: a fixed choice by its number, at the given ratio."""
+    return (number * _HASH_FACTOR % 2**32) / 2**32 < ratio
 
 
 def count_expired(
     oldest: Iterable[tuple[Micros, int]], surplus: int, surplus_bytes: int, before: Micros
 ) -> int:
-    """Return how many of the ``oldest`` dead letters, given as time and size, are to be removed.
+    """Return how many dead letters to remove, the oldest first.
 
-    Those that failed up to ``before``, and as many as bring both surpluses down to zero.
+    ``oldest`` has the time and size of each, in order. Removed are those that failed up to
+    ``before``, and as many more as ``surplus`` (a number) and ``surplus_bytes`` require.
     """
     count = 0
     for time, size in oldest:
@@ -115,19 +119,19 @@ def count_expired(
 
 
 def encode(attempt: AttemptRecord) -> str:
-    """Return a record as text for the store."""
+    """Encode a record as JSON."""
     return json.dumps(dataclasses.asdict(attempt))
 
 
 def decode(text: str) -> AttemptRecord:
-    """Return the record of a stored text; unknown fields are ignored."""
-    fields = _known(AttemptRecord, json.loads(text))
-    outcome = _known(Outcome, fields["outcome"])
+    """Decode a record; unknown fields are ignored."""
+    fields = _known_fields(AttemptRecord, json.loads(text))
+    outcome = _known_fields(Outcome, fields["outcome"])
     return AttemptRecord(
         **fields | {"outcome": Outcome(**outcome | {"code": Code(outcome["code"])})}
     )
 
 
-def _known(kind: type, fields: dict[str, Any]) -> dict[str, Any]:
-    names = {field.name for field in dataclasses.fields(kind)}
-    return {name: value for name, value in fields.items() if name in names}
+def _known_fields(class_: type, values: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in dataclasses.fields(class_)}
+    return {name: value for name, value in values.items() if name in names}

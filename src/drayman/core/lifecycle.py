@@ -2,32 +2,32 @@
 
     state        meaning                                         stored as
     ---------    --------------------------------------------    -----------------------------
-    scheduled    waits for its time, a token and a free slot     task row without a claim
+    scheduled    waits for its schedule time and admission       task row without a claim
     granted      RunTask: an attempt that waits for a server     claim row without a server
     dispatched   an attempt is in flight on a server             claim row with a server
-    gone         completed, failed for good, deleted or          no row; a tombstone if the
-                 purged                                          creator had named it
+    gone         completed, failed for good, deleted or          no row; a tombstone if its
+                 purged                                          creator named it
 
     from         by                                              to
     ---------    --------------------------------------------    -----------------------------
     scheduled    claim_due                                       dispatched
     scheduled    run_task                                        granted
     granted      claim_due                                       dispatched
-    dispatched   settle with Completed or Failed                 gone
-    dispatched   settle with Retry                               scheduled
+    dispatched   settle with COMPLETED or FAILED                 gone
+    dispatched   settle with RETRY                               scheduled
     dispatched   release (its server stops or died)              scheduled
     scheduled    sweep (older than the retention)                gone
     any          delete_task, purge_queue, delete_queue          gone
 
-A task older than the retention is no longer claimed. If an attempt of it is in flight, the outcome
-of that attempt still decides.
+A task older than the retention is not claimed any more. An attempt of it that is in flight still
+decides what becomes of it.
 
-RunTask may put a second attempt of a task in flight beside the first. A success completes the
+RunTask may start a second attempt of a task while the first is in flight. A success completes the
 task. Of several failures the last one decides, so that a task never fails for good while another
-attempt of it could still succeed. Its attempts may exceed max_attempts by those in flight.
+attempt of it may succeed. The number of its attempts may exceed max_attempts by those in flight.
 
-An attempt in flight outlives the deletion of its task: it counts against the queue's concurrency
-until it ends, and then changes nothing.
+If a task is deleted while an attempt of it is in flight, the attempt counts against the queue's
+concurrency limit until it ends. Its result then changes nothing.
 """
 
 import dataclasses
@@ -52,7 +52,7 @@ class Verdict(enum.Enum):
 
 
 class SettleResult(enum.Enum):
-    """What the store made of a verdict."""
+    """What became of a result in the store."""
 
     SETTLED = "settled"
     """The verdict was applied."""
@@ -67,10 +67,10 @@ class Claim:
     """The right to make one attempt.
 
     Attributes:
-        number: Its number, never used again: the fence against late results.
+        number: Its number. Numbers are never reused, so that a late result matches no claim.
         queue: The task's queue when the claim was made.
-        task: The task, this attempt counted in its ``dispatch_count``.
-        forced_at: When RunTask asked for the attempt, None for a scheduled one.
+        task: The task. Its ``dispatch_count`` includes this attempt.
+        forced_at: When RunTask granted the attempt, None for a scheduled one.
     """
 
     number: int
@@ -90,15 +90,15 @@ class AttemptResult:
     """How an attempt ended and what becomes of its task.
 
     Attributes:
-        claim: The claim under which it was made.
+        claim: The claim of the attempt.
         outcome: How it ended.
         verdict: What becomes of the task.
         end_time: When it ended.
-        schedule_time: When the task is retried, if it is.
-        reason: Why the task fails for good, if it does.
-        hold: Until when the target asked for no requests, 0 if it did not.
-        target: The method and URL that it went to.
-        response_body: The beginning of the response's body.
+        schedule_time: When the task is retried, if the verdict is RETRY.
+        reason: Why the task fails for good, if the verdict is FAILED.
+        hold: The time of the response's ``Retry-After`` header, 0 if there is none.
+        target: The method and URL of the request.
+        response_body: The first bytes of the response's body.
         sampled: Whether the queue's sampling ratio selects this attempt.
     """
 
@@ -115,7 +115,7 @@ class AttemptResult:
 
     @property
     def recorded(self) -> bool:
-        """Whether the store records the attempt: samples, and all that end a task badly."""
+        """Whether the store records the attempt: if it is sampled or its task fails for good."""
         return self.sampled or self.verdict is Verdict.FAILED
 
 
@@ -131,7 +131,7 @@ def decide(
     now: Micros,
     hint: RetryHint = _NO_HINT,
 ) -> AttemptResult:
-    """Return what an outcome and the handler's retry hint make of a task."""
+    """Return the result of an attempt: its verdict, by outcome, retry policy and retry hint."""
     verdict, schedule_time, reason = _verdict(claim, outcome, config, retention, now, hint)
     return AttemptResult(
         claim, outcome, verdict, now, schedule_time, reason, hold=hint.not_before or 0
@@ -168,13 +168,13 @@ def _verdict(
 
 
 class EndedClaim(NamedTuple):
-    """A claim that was held until now and has ended.
+    """A claim that was held until its result arrived.
 
     Attributes:
         number: Its number.
-        task: The key of its task, which may be gone.
-        queue: The key of the task's queue, which may be gone.
-        forced_at: When RunTask asked for the attempt, None for a scheduled one.
+        task: The key of its task, which may no longer exist.
+        queue: The key of the task's queue, which may no longer exist.
+        forced_at: When RunTask granted the attempt, None for a scheduled one.
     """
 
     number: int
@@ -184,13 +184,14 @@ class EndedClaim(NamedTuple):
 
 
 class Continuation(NamedTuple):
-    """A task that goes on after an attempt failed.
+    """A task that still exists after an attempt failed.
 
     Attributes:
         task: The key of the task.
-        current: The claim that decided on the task until now.
-        result: The result that is recorded in the task.
-        next: The attempt that decides from now on, None if the task is scheduled again.
+        current: The number of the claim that the task referred to until now.
+        result: The result to record in the task.
+        next: The claim number of the attempt that decides from now on, None if the task is
+            scheduled again.
     """
 
     task: int
@@ -200,13 +201,13 @@ class Continuation(NamedTuple):
 
 
 class Resolution(NamedTuple):
-    """What a group of results comes to.
+    """The effect of a group of results.
 
     Attributes:
-        completed: Keys of the tasks that are done.
+        completed: The keys of the tasks that completed.
         failed: The deciding result of each task that failed for good, by the task's key.
-        continued: The tasks that go on.
-        results: What became of each verdict, by the claim's number.
+        continued: The tasks that still exist.
+        results: What became of each result, by claim number.
     """
 
     completed: set[int]
@@ -216,7 +217,7 @@ class Resolution(NamedTuple):
 
 
 def first_results(results: Iterable[AttemptResult]) -> dict[int, AttemptResult]:
-    """Return the results by claim number; an attempt ends once, so the first one counts."""
+    """Return the first result of each claim, by claim number; later ones do not count."""
     by_claim: dict[int, AttemptResult] = {}
     for result in results:
         by_claim.setdefault(result.claim.number, result)
@@ -226,7 +227,7 @@ def first_results(results: Iterable[AttemptResult]) -> dict[int, AttemptResult]:
 def undecided(
     ended: Sequence[EndedClaim], results: Mapping[int, AttemptResult]
 ) -> list[EndedClaim]:
-    """Return the ended claims of tasks that no result completes."""
+    """Return the ended claims whose tasks are not completed by any result."""
     completed = _completed(ended, results)
     return [claim for claim in ended if claim.task not in completed]
 
@@ -237,15 +238,21 @@ def resolve(
     current: Mapping[int, int | None],
     remaining: Mapping[int, int],
 ) -> Resolution:
-    """Return what becomes of the tasks whose attempts have ended together.
+    """Return the effect of results that are settled together.
 
-    ``ended`` are the claims that were held, in the order of their results. ``current`` has the
-    deciding claim of each task that still exists, ``remaining`` the latest attempt that is left in
-    flight of a task; both are needed for ``undecided`` claims alone.
+    Args:
+        ended: The claims that were held, in the order of their results.
+        results: The results by claim number; has at least those of ``ended``.
+        current: For each task that still exists, the claim that decides on it, None if it is
+            scheduled.
+        remaining: For each task with another attempt in flight, the claim number of the latest.
+
+    ``current`` and ``remaining`` need only the tasks of ``undecided`` claims.
     """
     completed = _completed(ended, results)
     held = {claim.number for claim in ended}
-    # Of several failures of a task the last one counts, if its attempts were to decide at all.
+    # Of several failures of a task the last one decides, provided that one of its ended attempts
+    # was the deciding one.
     last = {
         claim.task: results[claim.number]
         for claim in ended

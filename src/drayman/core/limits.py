@@ -1,7 +1,7 @@
-"""The limits of the service, one row each.
+"""The limits of the service.
 
-The defaults are Google's (quotas page, April 2026; recorded responses; API text 2.26); a
-server of one's own may raise them.
+The defaults are Google's (quotas page, April 2026; recorded responses; API text 2.26). Those in
+``Limits`` are settings of a server.
 """
 
 import dataclasses
@@ -10,17 +10,17 @@ from drayman.core.clock import DAY, HOUR, MINUTE, SECOND, Micros
 
 HTTP_DEADLINE_DEFAULT: Micros = 10 * MINUTE
 HTTP_DEADLINE_RANGE: tuple[Micros, Micros] = (15 * SECOND, 30 * MINUTE)
-APP_ENGINE_DEADLINE_DEFAULT: Micros = 10 * MINUTE  # of automatic scaling; never stored
+APP_ENGINE_DEADLINE_DEFAULT: Micros = 10 * MINUTE  # with automatic scaling; never stored
 APP_ENGINE_DEADLINE_RANGE: tuple[Micros, Micros] = (15 * SECOND, 24 * HOUR + 15 * SECOND)
 
 URL_LENGTH = 2083
 HEADERS_SIZE = 80 * 1024
 EMAIL_LENGTH = 320
 SETTINGS_SIZE = 128 * 1024
-"""The most bytes of a queue's target, routing and logging, serialized."""
+"""The most bytes of a queue's HTTP target, routing and logging settings, serialized."""
 POLICY_SIZE = 64 * 1024
 REQUEST_SIZE = 16 << 20
-"""The most bytes of a call's request, over either door."""
+"""The most bytes of a request, over gRPC or REST."""
 QUEUES_PAGE = 9800
 LOCATIONS_PAGE = 1000
 OPERATIONS_PAGE = 1000
@@ -28,16 +28,16 @@ BATCH_CREATE = 100
 BATCH_DELETE = 1000
 TASKS_PAGE = 1000
 PAGE_BYTES = 3 << 20
-"""A page of a list ends here, so that it passes through any client's default of 4 MB."""
+"""About the most bytes of a page; gRPC clients accept 4 MB by default."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """What a queue may ask for.
+    """Limits of a queue's settings.
 
     Attributes:
-        max_dispatches_per_second: The highest rate a queue may have.
-        max_concurrent_dispatches: The most attempts in flight a queue may have.
+        max_dispatches_per_second: The highest rate.
+        max_concurrent_dispatches: The highest concurrency limit.
     """
 
     max_dispatches_per_second: float = 500.0
@@ -46,13 +46,13 @@ class QueueLimits:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TaskLimits:
-    """What a task may ask for.
+    """Limits of a task.
 
     Attributes:
-        task_size: The most bytes of a stored task, as it would be serialized
-            (measured on the real service: 2^20 - 7).
+        task_size: The most bytes of a stored task, serialized (measured on the real service:
+            2^20 - 7).
         schedule_horizon: How far ahead a task may be scheduled.
-        allow_http_tokens: Whether tokens may be sent to ``http://`` targets.
+        allow_http_tokens: Whether bearer tokens may be sent to ``http://`` targets.
     """
 
     task_size: int = (1 << 20) - 7
@@ -62,13 +62,13 @@ class TaskLimits:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Retention:
-    """How long the store keeps what nobody deletes.
+    """How long the store holds things.
 
     Attributes:
-        task_retention: How old a task may grow before it is dropped.
-        task_tombstone: How long the name of a finished task stays taken.
-        queue_tombstone: How long the name of a deleted queue stays taken.
-        dead_letters: How long dead letters are kept; 0 keeps none.
+        task_retention: The age at which a task fails for good.
+        task_tombstone: How long the name of a task stays reserved after its end.
+        queue_tombstone: How long the name of a deleted queue stays reserved.
+        dead_letters: How long dead letters are held; 0 for no dead letters.
     """
 
     task_retention: Micros = 31 * DAY
@@ -79,15 +79,15 @@ class Retention:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """What may differ from server to server.
+    """The limits that are settings of a server.
 
     Attributes:
-        queue: What a queue may ask for.
-        task: What a task may ask for.
-        retention: How long the store keeps what nobody deletes.
-        call_deadline: How far ahead the deadline of a call over gRPC may lie; 0 is any.
-        locations: The locations that queues may be in; none means any.
-        ramp_up: Whether new, idle and resumed queues begin slowly.
+        queue: Limits of queues.
+        task: Limits of tasks.
+        retention: How long the store holds things.
+        call_deadline: The longest deadline of a gRPC call; 0 for no limit.
+        locations: The locations that queues may be in; empty for any.
+        ramp_up: Whether new, idle and resumed queues start at a low rate.
     """
 
     queue: QueueLimits = QueueLimits()

@@ -1,4 +1,4 @@
-"""Names of resources: how they are read and put together (API text; recorded errors)."""
+"""Parsing, checking and building resource names (API text; recorded errors)."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from drayman.core import errors
 
-# Google gives no bound for the first two; without one, a name could fill a whole answer.
+# Google documents no maximum length of these two; without one, a name could fill a response.
 _PROJECT = r"[A-Za-z0-9:.-]{1,128}"
 _LOCATION = r"[A-Za-z0-9-]{1,64}"
 _QUEUE_ID = r"[A-Za-z0-9-]{1,100}"
@@ -28,11 +28,11 @@ _PROJECT_NAME = re.compile(rf"projects/{_PROJECT}")
 
 
 class TaskName(NamedTuple):
-    """A task's name in its two parts.
+    """The parts of a task's full name.
 
     Attributes:
-        queue: The full name of its queue.
-        id: Its own id.
+        queue: The full name of the queue.
+        id: The task id.
     """
 
     queue: str
@@ -40,21 +40,21 @@ class TaskName(NamedTuple):
 
 
 def location(field: str, name: str) -> str:
-    """Return ``name``, the name of a location; InvalidArgument otherwise."""
+    """Return ``name`` if it is the name of a location; InvalidArgument."""
     if not _LOCATION_NAME.fullmatch(name):
         raise _malformed(field, name, LOCATION_FORM)
     return name
 
 
 def queue(field: str, name: str) -> str:
-    """Return ``name``, the name of a queue; InvalidArgument otherwise."""
+    """Return ``name`` if it is the name of a queue; InvalidArgument."""
     if not _QUEUE_NAME.fullmatch(name):
         raise _malformed(field, name, QUEUE_FORM)
     return name
 
 
 def task(field: str, name: str) -> TaskName:
-    """Return the two parts of a task's name; InvalidArgument when it is none."""
+    """Return the parts of a task's name; InvalidArgument."""
     queue_name, separator, task_id = name.rpartition("/tasks/")
     if not separator or not _QUEUE_NAME.fullmatch(queue_name) or not _TASK_ID.fullmatch(task_id):
         raise _malformed(field, name, TASK_FORM)
@@ -62,7 +62,7 @@ def task(field: str, name: str) -> TaskName:
 
 
 def operation(field: str, name: str) -> str:
-    """Return ``name``, the name of an operation; InvalidArgument otherwise."""
+    """Return ``name`` if it is the name of an operation; InvalidArgument."""
     parent, separator, operation_id = name.rpartition("/operations/")
     if not separator or not _LOCATION_NAME.fullmatch(parent) or not _ID.fullmatch(operation_id):
         raise _malformed(field, name, OPERATION_FORM)
@@ -70,7 +70,7 @@ def operation(field: str, name: str) -> str:
 
 
 def request_id(text: str) -> str:
-    """Return the id of a request, which may be empty; InvalidArgument when it is none."""
+    """Return ``text`` if it is a request id or empty; InvalidArgument."""
     if text and not _ID.fullmatch(text):
         raise errors.invalid_field(
             "request_id", "can contain only letters, numbers, hyphens or underscores, 100 at most."
@@ -79,7 +79,7 @@ def request_id(text: str) -> str:
 
 
 def cmek_config(field: str, name: str) -> str:
-    """Return the location whose encryption ``name`` names; InvalidArgument otherwise."""
+    """Return the location in the name of a CMEK configuration; InvalidArgument."""
     parent = name.removesuffix("/cmekConfig")
     if parent == name or not _LOCATION_NAME.fullmatch(parent):
         raise _malformed(field, name, f"{LOCATION_FORM}/cmekConfig")
@@ -87,27 +87,30 @@ def cmek_config(field: str, name: str) -> str:
 
 
 def key(field: str, name: str) -> str:
-    """Return ``name``, the name of an encryption key; InvalidArgument otherwise."""
+    """Return ``name`` if it is the name of a KMS key; InvalidArgument."""
     if not is_key(name):
         raise _malformed(field, name, KEY_FORM)
     return name
 
 
 def is_key(text: str) -> bool:
-    """Tell whether a text can be the name of an encryption key."""
+    """Return whether a text is the name of a KMS key."""
     parent, _, rest = text.partition("/keyRings/")
     return bool(_LOCATION_NAME.fullmatch(parent) and _KEY.fullmatch(rest))
 
 
 def project(field: str, name: str) -> str:
-    """Return ``name``, the name of a project; InvalidArgument otherwise."""
+    """Return ``name`` if it is the name of a project; InvalidArgument."""
     if not _PROJECT_NAME.fullmatch(name):
         raise _malformed(field, name, "projects/<PROJECT_ID>")
     return name
 
 
 def check_location(name: str, allowed: Sequence[str]) -> None:
-    """Check that whatever a name names lies in one of the locations, if there are any."""
+    """Check that a resource lies in one of the ``allowed`` locations; InvalidArgument.
+
+    An empty ``allowed`` permits all.
+    """
     match = _LOCATION_OF.match(name)
     if allowed and match and match[1] not in allowed:
         raise errors.InvalidArgument(
@@ -117,19 +120,22 @@ def check_location(name: str, allowed: Sequence[str]) -> None:
 
 
 def is_location_id(text: str) -> bool:
-    """Tell whether a text can be the id of a location."""
+    """Return whether a text is a location id."""
     return re.fullmatch(_LOCATION, text) is not None
 
 
 def new_parent(name: str) -> str:
-    """Return ``name``, the location that a queue is to be created in."""
+    """Return ``name`` if it is a location, as the parent of CreateQueue; PermissionDenied.
+
+    InvalidArgument if it is empty.
+    """
     if name and not _LOCATION_NAME.fullmatch(name):
         raise errors.no_project(name.removeprefix("projects/").partition("/")[0][:200])
     return location("parent", name)
 
 
 def new_queue(parent: str, name: str) -> str:
-    """Return the name of a queue that is to be created under ``parent``."""
+    """Return ``name`` if CreateQueue may create it under ``parent``; InvalidArgument."""
     if not _QUEUE_NAME.fullmatch(name):
         raise errors.InvalidArgument(
             f'Queue name must be formatted: "{QUEUE_FORM}".', errors.QUEUE_NAME_HELP
@@ -140,7 +146,7 @@ def new_queue(parent: str, name: str) -> str:
 
 
 def new_task(parent: str, name: str) -> str:
-    """Return the id of a task that is to be created in the queue ``parent``."""
+    """Return the task id in ``name`` if CreateTask may create it in ``parent``; InvalidArgument."""
     queue_name, separator, task_id = name.partition("/tasks/")
     if not separator or not _QUEUE_NAME.fullmatch(queue_name):
         raise _malformed("task.name", name, TASK_FORM)
@@ -164,17 +170,18 @@ def join_task(queue_name: str, task_id: str) -> str:
 
 
 def short_id(name: str) -> str:
-    """Return the last part of a name: what the delivery headers show."""
+    """Return the last segment of a name."""
     return name.rpartition("/")[2]
 
 
 def location_of(queue_name: str) -> str:
-    """Return the location that a queue lies in."""
+    """Return the name of the location of a queue."""
     return queue_name.partition("/queues/")[0]
 
 
 def _malformed(field: str, name: str, form: str) -> errors.InvalidArgument:
-    # The first sentence is the real service's, which stops there; users ask for the second.
+    # The first sentence is the real service's message. The second one is ours, because the first
+    # does not say what is wrong.
     return errors.InvalidArgument(
         "Invalid resource field value in the request. "
         f'"{field}" must be formatted "{form}", not "{name[:200]}".',

@@ -1,4 +1,4 @@
-"""A queue as the rest of the server sees it."""
+"""Queues, and the changes that ``update_queue`` applies to them."""
 
 import dataclasses
 import enum
@@ -10,7 +10,7 @@ from drayman.core.clock import HOUR, MILLISECOND, Micros
 
 
 class State(enum.IntEnum):
-    """Whether a queue dispatches; the values are the API's."""
+    """The state of a queue; the values are those of the API."""
 
     RUNNING = 1
     PAUSED = 2
@@ -19,7 +19,7 @@ class State(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RateLimits:
-    """How fast a queue may dispatch (defaults: real queues)."""
+    """The rate limits of a queue (defaults: seen on real queues)."""
 
     max_dispatches_per_second: float = 500.0
     max_burst_size: int = 100
@@ -28,12 +28,12 @@ class RateLimits:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RetryConfig:
-    """When a failed task is tried again, and when it is given up (defaults: real queues).
+    """The retry policy of a queue or a task (defaults: seen on real queues).
 
     Attributes:
-        max_attempts: Attempts in all; -1 means no limit.
-        max_retry_duration: How long after the first attempt; 0 means no limit.
-        min_backoff: The first delay.
+        max_attempts: The most attempts; -1 for no limit.
+        max_retry_duration: How long after the first attempt a task is retried; 0 for no limit.
+        min_backoff: The delay before the first retry.
         max_backoff: The longest delay.
         max_doublings: How often the delay doubles before it grows by a constant step.
     """
@@ -52,11 +52,11 @@ class Queue:
     Attributes:
         name: Its full name.
         state: Whether it dispatches.
-        rate_limits: How fast.
-        retry_config: When failed tasks are tried again.
-        purge_time: When it was last purged.
+        rate_limits: Its rate limits.
+        retry_config: Its retry policy.
+        purge_time: When it was last purged, None for never.
         settings: The rest of its settings, which only ``wire`` parses.
-        policy: Its access policy, serialized, empty if none was set.
+        policy: Its IAM policy, serialized; empty if none was set.
     """
 
     name: str
@@ -69,11 +69,11 @@ class Queue:
 
 
 Change = Callable[[Queue | None], Queue]
-"""A pure function: takes a queue, None for an absent one, and returns what replaces it."""
+"""A pure function that returns the new state of a queue; it gets None for an absent queue."""
 
 
 def creation(queue: Queue) -> Change:
-    """Return the change that creates a queue; AlreadyExists if there is one of its name."""
+    """Return the change that creates a queue; it raises AlreadyExists."""
 
     def create(existing: Queue | None) -> Queue:
         if existing is not None:
@@ -84,7 +84,7 @@ def creation(queue: Queue) -> Change:
 
 
 def replacement(**fields: Any) -> Change:
-    """Return the change that replaces some fields of an existing queue; NotFound."""
+    """Return the change that replaces some fields of a queue; it raises NotFound."""
 
     def replace(existing: Queue | None) -> Queue:
         if existing is None:
@@ -95,13 +95,13 @@ def replacement(**fields: Any) -> Change:
 
 
 class QueueChangedError(Exception):
-    """A queue is not the one that a change was computed for."""
+    """The queue is no longer as it was when a change of it was computed."""
 
 
 def swap(expected: Queue | None, queue: Queue) -> Change:
-    """Return the change that puts ``queue`` in the place of ``expected`` (compare and set).
+    """Return the change that replaces ``expected`` by ``queue`` (compare and set).
 
-    QueueChangedError if something else is there by then.
+    It raises QueueChangedError if the queue is no longer ``expected``.
     """
 
     def change(existing: Queue | None) -> Queue:
@@ -113,9 +113,9 @@ def swap(expected: Queue | None, queue: Queue) -> Change:
 
 
 def burst_of(rate: float) -> int:
-    """Return the burst size of a rate.
+    """Return the burst size of a queue with a rate.
 
-    Google publishes no formula; the sizes seen on real queues (500/s: 100, 1/s: 10,
-    0.25/s: 10) fit a fifth of the rate and at least ten.
+    Google publishes no formula. A fifth of the rate, but at least ten, fits the sizes seen on real
+    queues (500/s: 100, 1/s: 10, 0.25/s: 10).
     """
     return max(10, int(rate / 5))

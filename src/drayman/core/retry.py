@@ -1,4 +1,4 @@
-"""When a failed task is tried again, and when it is given up (API text, RetryConfig)."""
+"""The retry policy: whether and when a failed task is retried (API text, RetryConfig)."""
 
 import dataclasses
 
@@ -8,10 +8,10 @@ from drayman.core.queue import RetryConfig
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RetryAt:
-    """The task is tried again.
+    """The task is retried.
 
     Attributes:
-        time: When.
+        time: The earliest time of the retry.
     """
 
     time: Micros
@@ -19,10 +19,10 @@ class RetryAt:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The task has failed for good.
+    """The task fails for good.
 
     Attributes:
-        reason: Why, in words.
+        reason: The limit that was reached, as a sentence.
     """
 
     reason: str
@@ -31,12 +31,12 @@ class GiveUp:
 def backoff(config: RetryConfig, retry: int) -> Micros:
     """Return the delay before the ``retry``-th retry, counted from 1.
 
-    It doubles ``max_doublings`` times from ``min_backoff``, then grows by the last doubled
-    value each time, and never exceeds ``max_backoff``. With 10 s, 300 s and 3 doublings:
-    10, 20, 40, 80, 160, 240, 300, 300 … (the example of the API text).
+    It starts at ``min_backoff`` and doubles ``max_doublings`` times. Then it grows by a constant
+    step, the value after the last doubling, up to ``max_backoff``. With 10 s, 300 s and 3
+    doublings: 10, 20, 40, 80, 160, 240, 300, 300 … (example of the API text).
     """
     doublings = min(retry - 1, config.max_doublings)
-    # A delay that has doubled 64 times is past any maximum; the bound keeps the number small.
+    # 64 doublings exceed any maximum; without this bound the number could become huge.
     delay = config.min_backoff << min(doublings, 64)
     if retry - 1 > config.max_doublings:
         delay *= retry - config.max_doublings
@@ -46,18 +46,18 @@ def backoff(config: RetryConfig, retry: int) -> Micros:
 def decide(
     config: RetryConfig, *, attempts: int, first_attempt_at: Micros, now: Micros, anchor: Micros
 ) -> RetryAt | GiveUp:
-    """Return what becomes of a task after its ``attempts``-th attempt failed at ``now``.
+    """Return whether a task is retried after its ``attempts``-th attempt failed at ``now``.
 
-    The delay counts from ``anchor``: the end of the failed attempt (recorded logs), or the
-    time of the call for an attempt that RunTask forced (API text). A task with both limits
-    ends only when both are used up; -1 attempts and zero duration are no limits (API text).
+    The delay counts from ``anchor``: the end of the failed attempt (recorded logs), or the time of
+    the RunTask call that granted it (API text). A task with both limits fails for good only when
+    both are reached; -1 attempts and duration 0 mean no limit (API text).
     """
-    attempts_used_up = 0 <= config.max_attempts <= attempts
-    time_used_up = 0 < config.max_retry_duration <= now - first_attempt_at
+    attempts_exhausted = 0 <= config.max_attempts <= attempts
+    time_exhausted = 0 < config.max_retry_duration <= now - first_attempt_at
     no_attempt_limit = config.max_attempts < 0
     no_time_limit = config.max_retry_duration == 0
-    if attempts_used_up and (no_time_limit or time_used_up):
+    if attempts_exhausted and (no_time_limit or time_exhausted):
         return GiveUp(f"all {attempts} attempts failed")
-    if time_used_up and no_attempt_limit:
+    if time_exhausted and no_attempt_limit:
         return GiveUp("the retry duration is over")
     return RetryAt(anchor + backoff(config, max(attempts, 1)))

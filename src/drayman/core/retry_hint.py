@@ -1,4 +1,4 @@
-"""The retry hint: what a handler asks of the next attempt in the headers of its response.
+"""Retry hints: response headers by which a handler controls the next attempt.
 
     header                                     with           effect on the task
     ---------------------------------------    -----------    ------------------------------------
@@ -8,8 +8,8 @@
     Drayman-Retry: after; 30                   any failure    retried exactly then,
     Drayman-Retry: after; Wed, 21 Oct 2026 …                  whatever the backoff
 
-``Drayman-Retry`` is an extension; without it everything is as Google does it. A success is a
-success, whatever the headers. A value that cannot be parsed is ignored.
+``Drayman-Retry`` is an extension of this project. A success is a success, whatever the headers. A
+value that cannot be parsed is ignored.
 """
 
 import dataclasses
@@ -22,20 +22,20 @@ from drayman.core.delivery import NoResponse, Response
 RETRY_AFTER = "retry-after"
 DRAYMAN_RETRY = "drayman-retry"
 RETRY_HEADERS = (RETRY_AFTER, DRAYMAN_RETRY)
-"""The response headers, in lower case, that matter to dispatch."""
+"""The response headers that carry retry hints, in lower case."""
 MAX_DELAY: Micros = DAY
-"""The longest delay that a target may ask for at a time."""
+"""The longest delay that one response may ask for."""
 _RETRY_AFTER_STATUSES = (429, 503)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RetryHint:
-    """What a handler asked for.
+    """What a handler asks for.
 
     Attributes:
-        never: The task is not to be retried.
-        at: When it is to be retried, None to leave that to the backoff.
-        not_before: The earliest time of the retry, None for any.
+        never: Whether the task must not be retried.
+        at: When to retry it, None for the time that the backoff gives.
+        not_before: The earliest time of the retry, None for no bound.
     """
 
     never: bool = False
@@ -60,7 +60,7 @@ def parse(result: Response | NoResponse, now: Micros) -> RetryHint:
 
 
 def _parse_time(text: str, now: Micros) -> Micros | None:
-    """Return the time that seconds or an HTTP date denote, at most ``MAX_DELAY`` ahead."""
+    """Parse seconds or an HTTP date; the time is at most ``MAX_DELAY`` ahead."""
     text = text.strip()
     if text.isascii() and text.isdigit():
         return now + min(int(text.lstrip("0")[:9] or 0) * SECOND, MAX_DELAY)

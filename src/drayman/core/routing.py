@@ -1,6 +1,6 @@
-"""How a queue changes where its tasks are delivered: its HTTP target and App Engine routing.
+"""Overrides by the queue of where its tasks are delivered: HTTP target and App Engine routing.
 
-Both apply at each dispatch, thus also to tasks that were created before they were set (API text,
+They apply at each dispatch, so also to tasks that were created before they were set (API text,
 Queue.http_target).
 """
 
@@ -16,7 +16,7 @@ _AUTHORITY = re.compile(r"(.*?)(?::(\d*))?", re.DOTALL)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UriOverride:
-    """Parts of a URL that a queue sets; None leaves a part alone.
+    """Parts of a URL that a queue overrides; None leaves a part unchanged.
 
     Attributes:
         scheme: "http" or "https".
@@ -24,8 +24,8 @@ class UriOverride:
         port: The port; 0 removes the port.
         path: The path; empty removes it.
         query: The query without its "?"; empty removes it.
-        always: Whether the parts replace those of the task's URL; if not, they only fill in
-            parts that it lacks.
+        always: Whether the parts replace those of the task's URL; otherwise they only apply where
+            that has none.
     """
 
     scheme: str | None = None
@@ -41,10 +41,10 @@ class HttpTarget:
     """The overrides of a queue for the HTTP requests of its tasks.
 
     Attributes:
-        uri: Parts of the URL.
-        method: The HTTP method; None leaves the task's.
-        headers: Headers that replace the task's headers of the same name, or are added.
-        token: The token that replaces the task's token and any Authorization header.
+        uri: The parts of the URL.
+        method: The HTTP method; None for the task's.
+        headers: Headers to set; they replace those of the same name.
+        token: The token to send instead of the task's token and any Authorization header.
     """
 
     uri: UriOverride = UriOverride()
@@ -65,7 +65,7 @@ def apply(override: HttpTarget, target: Target) -> Target:
         target,
         url=url(override.uri, target.url),
         method=method,
-        # The body is ignored when the method allows none (API text).
+        # A body is ignored if the method does not allow one (API text).
         body=target.body if has_body else b"",
         headers=headers | dict(override.headers),
         token=override.token or target.token,
@@ -73,10 +73,10 @@ def apply(override: HttpTarget, target: Target) -> Target:
 
 
 def url(override: UriOverride, task_url: str) -> str:
-    """Return the URL of a task with the parts that its queue sets."""
+    """Return the URL of a task with the overrides of its queue applied."""
     match = _URI.fullmatch(task_url)
     scheme, authority, path, query = match.groups() if match else ("", "", "", None)
-    host, port = _split(authority)
+    host, port = _split_authority(authority)
 
     def pick(new: str | None, old: str | None) -> str | None:
         return old if new is None or (old and not override.always) else new
@@ -87,9 +87,8 @@ def url(override: UriOverride, task_url: str) -> str:
     path = pick(override.path, "" if path == "/" and not override.always else path) or ""
     query = pick(override.query, query)
     authority = host if port in {None, "", "0"} else f"{host}:{port}"
-    path = path.replace("?", "%3F").replace(
-        "#", "%23"
-    )  # part of the path, not the start of the next part
+    # In these parts, "?" and "#" are data and do not start the next part.
+    path = path.replace("?", "%3F").replace("#", "%23")
     query = query and query.replace("#", "%23")
     path = path if not path or path.startswith("/") else f"/{path}"
     return f"{scheme}://{authority}{path}{f'?{query}' if query else ''}"
@@ -99,7 +98,7 @@ def app_engine_bases(service: str, version: str, instance: str) -> Iterator[str]
     """Yield the names under which the base URL of an App Engine service may be configured.
 
     The most specific comes first: ``instance.version.service``, ``version.service``, ``service``,
-    then the empty name, which stands for all others.
+    then the empty name, which is the default.
     """
     parts = [instance, version, service or "default"]
     for start in range(len(parts)):
@@ -108,7 +107,7 @@ def app_engine_bases(service: str, version: str, instance: str) -> Iterator[str]
     yield ""
 
 
-def _split(authority: str) -> tuple[str, str | None]:
+def _split_authority(authority: str) -> tuple[str, str | None]:
     if authority.endswith("]"):  # an IPv6 address without a port
         return authority, None
     match = _AUTHORITY.fullmatch(authority)

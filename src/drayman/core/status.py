@@ -1,4 +1,4 @@
-"""Status codes: the API's own, and how they meet HTTP's (reference: google.rpc.Code)."""
+"""Status codes of the API, and their mapping to and from HTTP (google.rpc.Code)."""
 
 import enum
 
@@ -44,9 +44,9 @@ HTTP_STATUS = {
     Code.DATA_LOSS: 500,
     Code.UNAUTHENTICATED: 401,
 }
-"""The HTTP status of an API error over REST."""
+"""The HTTP status of an error over REST."""
 
-_CODE_OF_ANSWER = {
+_CODES_BY_HTTP_STATUS = {
     400: Code.INVALID_ARGUMENT,
     401: Code.UNAUTHENTICATED,
     403: Code.PERMISSION_DENIED,
@@ -61,12 +61,11 @@ _CODE_OF_ANSWER = {
 }
 
 
-def of_answer(status: int) -> Code:
-    """Return the code that an attempt's record shows for a target's HTTP status.
+def from_http(status: int) -> Code:
+    """Return the code with which an attempt is recorded, by the HTTP status of its response.
 
-    Source: the status table of the real service's attempt logs; 2xx is OK, what is not in
-    the table UNKNOWN.
+    2xx is OK; a status that is not in the table is UNKNOWN (attempt logs of the real service).
     """
     if 200 <= status < 300:  # noqa: PLR2004 - the 2xx range is HTTP's own
         return Code.OK
-    return _CODE_OF_ANSWER.get(status, Code.UNKNOWN)
+    return _CODES_BY_HTTP_STATUS.get(status, Code.UNKNOWN)

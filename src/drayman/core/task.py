@@ -1,4 +1,4 @@
-"""A task as the rest of the server sees it."""
+"""Tasks."""
 
 import dataclasses
 
@@ -8,12 +8,12 @@ from drayman.core.status import Code
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NewTask:
-    """A task that is to be created.
+    """A task to create.
 
     Attributes:
-        id: The id its creator gave it, or None for a generated one.
-        schedule_time: When to try it first.
-        request: The message that says what to deliver; only ``wire`` opens it.
+        id: The id that the caller chose, None to generate one.
+        schedule_time: When the first attempt is due.
+        request: The request to deliver, as a serialized message that only ``wire`` parses.
     """
 
     id: str | None
@@ -23,14 +23,14 @@ class NewTask:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt, as far as it got.
+    """The latest attempt of a task.
 
     Attributes:
         schedule_time: When it was due.
-        dispatch_time: When it was handed to a dispatcher.
-        response_time: When it ended, None before that.
-        code: How it ended.
-        message: The same in words.
+        dispatch_time: When it was claimed.
+        response_time: When it ended, None while it is in flight.
+        code: The status code of its outcome.
+        message: The description of its outcome.
     """
 
     schedule_time: Micros
@@ -42,20 +42,22 @@ class Attempt:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Task:
-    """A task that is kept.
+    """A stored task.
 
     Attributes:
         name: Its full name.
         create_time: When it was created.
-        schedule_time: When it is due, or was for the attempt in flight.
-        dispatch_count: Attempts begun.
-        response_count: Attempts that got an answer.
-        execution_count: Attempts whose answer was not 5xx: what HTTP targets are told.
-        previous_response: What targets are told of the last failed attempt: its HTTP status,
-            or a number in its place when there was no answer; None before the first failure.
-        first_dispatch_time: When the first attempt began.
-        last_attempt: The last attempt.
-        request: The message that says what to deliver; only ``wire`` opens it.
+        schedule_time: When its next attempt is due, or when the one in flight was.
+        request: The request to deliver, as a serialized message that only ``wire`` parses.
+        dispatch_count: The number of attempts that were started.
+        response_count: The number of attempts with a response.
+        execution_count: The number of attempts with a response below 500, which requests to HTTP
+            targets carry in a header.
+        previous_response: The TaskPreviousResponse header of the next attempt: the HTTP status of
+            the last failure, or a number for a failure without a response; None before the first
+            failure.
+        first_dispatch_time: When the first attempt was claimed.
+        last_attempt: The latest attempt, None before the first.
     """
 
     name: str

@@ -1,4 +1,5 @@
-"""Who acts: wait, claim, build the request, send, judge, settle.
+"""Delivering tasks: claim, build the request, send, decide, settle.
 
-``dispatcher`` does that for all queues, ``sender`` speaks HTTP, ``janitor`` removes remains.
+``dispatcher`` does this for all queues, ``sender`` speaks HTTP, ``resolver`` looks up host names,
+``janitor`` sweeps the store.
 """

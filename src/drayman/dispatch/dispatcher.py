@@ -1,8 +1,8 @@
 """The dispatcher: claim, build the request, send, decide, settle.
 
-``step`` claims what is due, starts the attempts and returns when to claim again; ``run`` repeats
-it. Nothing about a waiting task is held in memory, only the attempts in flight; their number and
-their bytes are bounded.
+``step`` claims due tasks, starts their attempts and returns when to claim again; ``run`` repeats
+it. Memory holds only the attempts in flight, never waiting tasks. The number of attempts and the
+bytes of their requests are bounded.
 """
 
 import asyncio
@@ -35,22 +35,22 @@ from drayman.wire import deliveries
 from drayman.wire.deliveries import Delivery
 
 POLL_INTERVAL: Micros = 5 * SECOND
-"""The longest time between two claims: the most that a lost hint costs."""
+"""The longest time between two claims, and so the longest delay if a hint is lost."""
 RETRY_INTERVAL: Micros = 1 * SECOND
-"""How long to wait before calling a store again that failed."""
+"""The pause before a failed call of the store is repeated."""
 MAX_CLAIMS = 200
-"""The most attempts of one claim."""
+"""The most attempts claimed by one step."""
 MAX_BYTES = 128 << 20
-"""Nothing is claimed while the requests in flight hold more than this."""
+"""No attempt is claimed while the requests in flight hold more bytes than this."""
 MAX_REPORTED_QUEUES = 10_000
-"""Queues whose last reported rate factor is remembered; the oldest are forgotten first."""
+"""The most queues whose last reported rate factor is remembered; the oldest are dropped first."""
 MISSING_KEY_RETRIES = RetryConfig(max_attempts=-1, min_backoff=30 * SECOND, max_backoff=HOUR)
-"""The retry policy of a task whose encryption key this server does not have: a start without the
-key file must not use up its attempts."""
+"""The retry policy of a task whose encryption key is missing, so that a start of the server without
+its key file does not use up the attempts."""
 
 
 class _Plan(NamedTuple):
-    """An attempt that is to be made."""
+    """An attempt to make, with its parsed delivery."""
 
     claim: Claim
     delivery: Delivery
@@ -62,14 +62,14 @@ class _Plan(NamedTuple):
 
 
 class _Exchange(NamedTuple):
-    """Where a request went, and what came back."""
+    """The target of a request, for the record, and the response."""
 
     target: str
     response: Response | NoResponse
 
 
 class Dispatcher:
-    """The attempts of one server."""
+    """Makes the attempts of one server."""
 
     def __init__(
         self,
@@ -96,10 +96,10 @@ class Dispatcher:
         self._emit = emit
         self._cipher = cipher or TaskCipher({})
         self._wake = asyncio.Event()
-        self._stepping = asyncio.Lock()
+        self._step_lock = asyncio.Lock()
         self._stopping = False
         self._attempts: set[asyncio.Task[None]] = set()
-        self._held: collections.Counter[str] = collections.Counter()
+        self._in_flight_by_queue: collections.Counter[str] = collections.Counter()
         self._bytes = 0
         self._reported: dict[str, float] = {}
         store.on_change(self._wake.set)
@@ -123,8 +123,8 @@ class Dispatcher:
             await self._clock.wait(self._wake, latest if due is None else min(due, latest))
 
     async def step(self) -> Micros | None:
-        """Start what is due; return when to look again, None for not before a change."""
-        async with self._stepping:
+        """Start due attempts; return when to claim again, None for not before a hint."""
+        async with self._step_lock:
             return await self._step()
 
     async def _step(self) -> Micros | None:
@@ -134,9 +134,9 @@ class Dispatcher:
         now = self._clock.now()
         try:
             claimed = await self._store.claim_due(
-                self._server, min(free, MAX_CLAIMS), dict(self._held), free, now
+                self._server, min(free, MAX_CLAIMS), dict(self._in_flight_by_queue), free, now
             )
-        except Exception as error:  # noqa: BLE001 - dispatch goes on, whatever happens
+        except Exception as error:  # noqa: BLE001 - the next step tries again
             self._emit(StoreFailed("claim_due", errors.describe(error)))
             return now + RETRY_INTERVAL
         for claim in claimed.claims:
@@ -145,15 +145,15 @@ class Dispatcher:
         return claimed.next_due
 
     async def drain(self) -> None:
-        """Return when no attempt is in flight."""
+        """Wait until no attempt is in flight."""
         while self._attempts:
             await asyncio.wait(self._attempts)
 
     async def stop(self, grace: Micros) -> None:
-        """Start nothing new, let what is in flight end, return the rest to its queues."""
+        """Start no more attempts, wait up to ``grace`` for those in flight, release the others."""
         self._stopping = True
         self._wake.set()
-        async with self._stepping:  # a claim on its way arrives before anything is returned
+        async with self._step_lock:  # a running step must not add claims after the release
             pass
         self._emit(Stopping(len(self._attempts)))
         with contextlib.suppress(TimeoutError):
@@ -162,17 +162,17 @@ class Dispatcher:
         await self.cancel()
         try:
             await self._store.release(self._server, self._clock.now())
-        except Exception as error:  # noqa: BLE001 - the next start does it
+        except Exception as error:  # noqa: BLE001 - the next start of a server releases them
             self._emit(StoreFailed("release", errors.describe(error)))
 
     async def cancel(self) -> None:
-        """End all attempts in flight without a result."""
+        """Cancel all attempts in flight; they get no result."""
         for attempt in self._attempts:
             attempt.cancel()
         await asyncio.gather(*self._attempts, return_exceptions=True)
 
     def _report(self, rate_factors: Mapping[str, float]) -> None:
-        """Emit the queues whose rate was halved since the last report, or is whole again."""
+        """Emit RateChanged for queues whose rate has halved since the last report, or is full."""
         for queue, factor in rate_factors.items():
             last = self._reported.get(queue, 1.0)
             if factor <= last / 2 or (factor >= 1.0 > last):
@@ -181,20 +181,22 @@ class Dispatcher:
                 self._emit(RateChanged(queue, factor))
             if factor >= 1.0:
                 self._reported.pop(queue, None)
-        while len(self._reported) > MAX_REPORTED_QUEUES:  # deleted queues are never whole again
+        while (
+            len(self._reported) > MAX_REPORTED_QUEUES
+        ):  # a deleted queue never gets back to its full rate
             del self._reported[next(iter(self._reported))]
 
     def _start(self, claim: Claim) -> None:
         queue, size = claim.queue.name, len(claim.task.request)
-        self._held[queue] += 1
+        self._in_flight_by_queue[queue] += 1
         self._bytes += size
 
         def ended(attempt: asyncio.Task[None]) -> None:
             self._attempts.discard(attempt)
             self._bytes -= size
-            self._held[queue] -= 1
-            if not self._held[queue]:
-                del self._held[queue]
+            self._in_flight_by_queue[queue] -= 1
+            if not self._in_flight_by_queue[queue]:
+                del self._in_flight_by_queue[queue]
             self._wake.set()
 
         attempt = asyncio.get_running_loop().create_task(self._attempt(claim))
@@ -203,9 +205,8 @@ class Dispatcher:
 
     async def _attempt(self, claim: Claim) -> None:
         began = self._clock.now()
-        # A claim must be settled, so all that may fail is in here.
-        try:
-            plan, result = await self._make(claim)
+        try:  # whatever fails here, the claim must be settled
+            plan, result = await self._run_attempt(claim)
         except Exception as error:  # noqa: BLE001
             self._emit(AttemptCrashed(claim, error))
             failure = NoResponse(Failure.CONNECTION, "internal error of the server; see its log")
@@ -215,16 +216,16 @@ class Dispatcher:
         duration, kind = result.end_time - began, plan.delivery.target.kind
         self._emit(AttemptEnded(result, settled, duration, kind, plan.max_attempts))
 
-    async def _make(self, claim: Claim) -> tuple[_Plan, AttemptResult]:
-        """Make an attempt; return what it was and how it ended."""
+    async def _run_attempt(self, claim: Claim) -> tuple[_Plan, AttemptResult]:
+        """Make an attempt; return its plan and its result."""
         try:
-            opened = deliveries.open_(claim.queue, self._cipher.open_task(claim.task))
-            plan = _Plan(claim, opened, history.is_sampled(claim.number, opened.sampling_ratio))
+            parsed = deliveries.open_(claim.queue, self._cipher.open_task(claim.task))
+            plan = _Plan(claim, parsed, history.is_sampled(claim.number, parsed.sampling_ratio))
             exchange = await self._deliver(plan)
         except errors.FailedPrecondition as error:  # the encryption key is missing
-            opened = deliveries.unopened(claim.queue, MISSING_KEY_RETRIES)
+            unopened = deliveries.unopened(claim.queue, MISSING_KEY_RETRIES)
             failure = NoResponse(Failure.PRECONDITION, error.message)
-            plan, exchange = _Plan(claim, opened, sampled=False), _Exchange("", failure)
+            plan, exchange = _Plan(claim, unopened, sampled=False), _Exchange("", failure)
         return plan, self._decide(plan, exchange)
 
     def _decide(self, plan: _Plan, exchange: _Exchange) -> AttemptResult:
@@ -232,7 +233,7 @@ class Dispatcher:
         body = response.body if isinstance(response, Response) else b""
         result = lifecycle.decide(
             plan.claim,
-            delivery.judge(plan.delivery.target.kind, response),
+            delivery.outcome(plan.delivery.target.kind, response),
             plan.delivery.retry_config,
             retention=self._limits.retention.task_retention,
             now=now,
@@ -282,11 +283,11 @@ class Dispatcher:
                 bearer = await self._bearer_tokens.get(target.token, request.url)
             except BearerTokenError as error:
                 return NoResponse(Failure.CONNECTION, str(error))
-            request = delivery.authorized(request, bearer)
+            request = delivery.with_bearer_token(request, bearer)
         return await self._sender.send(request)
 
     async def _settle(self, result: AttemptResult) -> SettleResult:
-        """Settle a result, however long the store needs; its slot stays taken meanwhile."""
+        """Settle a result; retry until the store accepts it. The slot stays taken meanwhile."""
         while True:
             try:
                 (settled,) = await self._store.settle([result], self._clock.now())

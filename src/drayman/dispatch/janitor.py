@@ -1,4 +1,4 @@
-"""The janitor: removes purged tasks, old tasks and expired tombstones, in small steps."""
+"""The janitor: calls ``sweep`` of the store, in small steps."""
 
 import asyncio
 
@@ -8,15 +8,15 @@ from drayman.core.events import Emit, StoreFailed
 from drayman.store.contract import Store
 
 INTERVAL: Micros = 30 * SECOND
-"""How often to look when there was nothing more to do."""
+"""The pause after a step that found less than ``BATCH`` to remove."""
 BATCH = 500
-"""How much one step removes: small, for everyone else waits meanwhile."""
+"""The most rows of one step: few, because other calls of the store wait meanwhile."""
 BATCH_PAUSE: Micros = SECOND // 20
-"""The pause between two full steps."""
+"""The pause after a step that removed ``BATCH`` rows."""
 
 
 class Janitor:
-    """Sweeps one store."""
+    """Sweeps a store periodically."""
 
     def __init__(self, store: Store, clock: Clock, emit: Emit) -> None:
         self._store = store
@@ -33,10 +33,10 @@ class Janitor:
             await self._clock.wait(self._wake, self._clock.now() + pause)
 
     async def step(self) -> Micros:
-        """Take one step; return how long to pause."""
+        """Sweep once; return how long to pause before the next step."""
         try:
             removed = await self._store.sweep(self._clock.now(), BATCH)
-        except Exception as error:  # noqa: BLE001 - sweeping goes on, whatever happens
+        except Exception as error:  # noqa: BLE001 - the next step tries again
             self._emit(StoreFailed("sweep", errors.describe(error)))
             return INTERVAL
         return INTERVAL if removed < BATCH else BATCH_PAUSE

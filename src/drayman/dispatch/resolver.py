@@ -1,19 +1,19 @@
-"""The resolver: host names to addresses, such that names that hang leave threads for the others.
+"""The resolver: host names to addresses, so that slow name servers delay only their own domains.
 
-The system's ``getaddrinfo`` blocks a thread for as long as the name servers please, and cannot be
-interrupted. So threads are what is scarce, and three rules share them out:
+``getaddrinfo`` blocks a thread until the name servers answer, and cannot be interrupted. So the
+scarce resource is threads, and three rules share them:
 
-* Of the ``THREADS`` there are, names of which nothing is known are looked up while fewer than three
-  quarters are busy, and names of a domain that has been slow while fewer than a quarter are. What
-  remains is for names whose last lookup went well: no crowd of names that hang takes it.
-* A domain (the last two labels) has at most ``SHARE`` threads for names without such a record:
-  one owner's silent name servers are one owner's affair. Two labels may be a registry's, such as
-  ``co.uk``, whose owners then share; they lose nothing by it unless one of them hangs.
-* A lookup has an answer, if only a failure, within ``LIMIT``, its wait for a thread included.
-  Its thread goes on; whoever asks for the name meanwhile is told at once.
+* **Priorities.** There are at most ``MAX_THREADS``. A name without history gets a thread only while
+  less than three quarters of them are busy, a name of a slow domain only while less than a quarter
+  are. The rest is reserved for names whose last lookup succeeded in time.
+* **Domains.** A domain, the last two labels of a name, has at most ``MAX_LOOKUPS_PER_DOMAIN``
+  lookups at a time, apart from names whose last lookup succeeded. If two labels are a public
+  suffix such as ``co.uk``, its domains share this limit, which matters only while one hangs.
+* **Timeout.** A lookup fails after ``LOOKUP_TIMEOUT``, including its wait for a thread. Its thread
+  may stay blocked; until it returns, further callers for the same name fail at once.
 
-The threads are daemons, started as needed: a lookup that hangs must not hold up the server's end,
-which a pool of ``concurrent.futures`` would.
+Threads are daemons and are started as needed. A pool of ``concurrent.futures`` would make the
+server wait at exit for lookups that hang.
 """
 
 import asyncio
@@ -30,29 +30,29 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from drayman.core.clock import SECOND, Clock, Micros, Timer
 
-THREADS = 64
+MAX_THREADS = 64
 """The most lookups at a time."""
-SHARE = 4
-"""The most lookups at a time of one domain, names that resolved last time aside."""
-LIMIT: Micros = 10 * SECOND
-"""How long a lookup may take: less than the least deadline, so that it can be named."""
-FRESH: Micros = 10 * SECOND
-"""How long an answer is used."""
-FRESH_FAILURE: Micros = 2 * SECOND
-"""How long a failure is."""
-REMEMBERED = 10_000
-"""The most names, and the most slow domains, that are remembered."""
+MAX_LOOKUPS_PER_DOMAIN = 4
+"""The most lookups of one domain at a time, not counting names whose last lookup succeeded."""
+LOOKUP_TIMEOUT: Micros = 10 * SECOND
+"""The longest duration of a lookup: below the shortest deadline, so that the error names it."""
+CACHE_TIME: Micros = 10 * SECOND
+"""How long the addresses of a name are cached."""
+FAILURE_CACHE_TIME: Micros = 2 * SECOND
+"""How long a failed lookup is cached."""
+MAX_CACHED = 10_000
+"""The most cached names, and the most slow domains that are remembered."""
 
-Found = list[tuple[socket.AddressFamily, str]]
+Addresses = list[tuple[socket.AddressFamily, str]]
 GetAddrInfo = Callable[..., Any]
 
 
-class _Record(enum.IntEnum):
-    """What is known of a name; its value is how many threads may be busy when it is looked up."""
+class _Priority(enum.IntEnum):
+    """The priority of a lookup: it gets a thread while fewer than this many are busy."""
 
-    GOOD = THREADS
-    UNKNOWN = THREADS * 3 // 4
-    SLOW = THREADS // 4
+    KNOWN_GOOD = MAX_THREADS
+    UNKNOWN = MAX_THREADS * 3 // 4
+    SLOW_DOMAIN = MAX_THREADS // 4
 
 
 class _Key(NamedTuple):
@@ -60,174 +60,206 @@ class _Key(NamedTuple):
     family: socket.AddressFamily
 
 
-class _Entry(NamedTuple):
-    found: Found | OSError
-    until: Micros
-    prompt: bool
+class _CacheEntry(NamedTuple):
+    result: Addresses | OSError
+    expire_time: Micros
+    in_time: bool
+    """Whether the lookup ended before its timeout."""
 
 
 class _Lookup:
-    """A lookup of one name, for all who ask for it."""
+    """One lookup, which all callers for its name share.
+
+    Attributes:
+        key: The name and address family.
+        domain: The last two labels of the name.
+        priority: Its priority.
+        future: Its result; callers wait for it.
+        started: Whether it has got a thread.
+        counted: Whether it counts against the limit of its domain.
+        timer: Ends it at its timeout.
+    """
 
     def __init__(
-        self, key: _Key, record: _Record, answer: "asyncio.Future[Found | OSError]"
+        self, key: _Key, priority: _Priority, future: "asyncio.Future[Addresses | OSError]"
     ) -> None:
         self.key = key
         self.domain = ".".join(key.host.rstrip(".").split(".")[-2:])
-        self.record = record
-        self.answer = answer
+        self.priority = priority
+        self.future = future
         self.started = False
-        self.shares = False
+        self.counted = False
         self.timer: Timer
 
 
 class Resolver(AbstractResolver):
-    """Looks names up in threads of its own, each name once at a time, and remembers for a while."""
+    """Looks up names in threads and caches the results; one lookup at a time for each name."""
 
     def __init__(self, clock: Clock, getaddrinfo: GetAddrInfo = socket.getaddrinfo) -> None:
         self._clock = clock
         self._getaddrinfo = getaddrinfo
-        self._known: collections.OrderedDict[_Key, _Entry] = collections.OrderedDict()
-        self._slow: collections.OrderedDict[str, None] = collections.OrderedDict()
+        self._cache: collections.OrderedDict[_Key, _CacheEntry] = collections.OrderedDict()
+        self._slow_domains: collections.OrderedDict[str, None] = collections.OrderedDict()
         self._lookups: dict[_Key, _Lookup] = {}
-        self._busy = 0
-        self._shares: collections.Counter[str] = collections.Counter()
-        self._waiting: dict[_Record, dict[_Lookup, None]] = {record: {} for record in _Record}
-        self._parked: dict[str, dict[_Lookup, None]] = {}
+        self._busy_threads = 0
+        self._counts: collections.Counter[str] = collections.Counter()
+        self._ready: dict[_Priority, dict[_Lookup, None]] = {each: {} for each in _Priority}
+        self._blocked: dict[str, dict[_Lookup, None]] = {}
+
+    @property
+    def cached_names(self) -> int:
+        """The number of cached results."""
+        return len(self._cache)
+
+    @property
+    def lookups(self) -> int:
+        """The number of lookups that wait for a thread or occupy one."""
+        return len(self._lookups)
+
+    @property
+    def counted_domains(self) -> int:
+        """The number of domains for which there are counts or blocked lookups."""
+        return len(self._counts) + len(self._blocked)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Return the addresses of a host; OSError."""
         key = _Key(host.lower(), family)
-        entry = self._known.get(key)
-        if entry is not None and self._clock.now() < entry.until:
-            found = entry.found
+        entry = self._cache.get(key)
+        if entry is not None and self._clock.now() < entry.expire_time:
+            result = entry.result
         else:
-            lookup = self._lookups.get(key) or self._look_up(key)
-            found = await asyncio.shield(lookup.answer)
-        if isinstance(found, OSError):
-            raise type(found)(*found.args)
+            lookup = self._lookups.get(key) or self._add_lookup(key)
+            result = await asyncio.shield(lookup.future)
+        if isinstance(result, OSError):
+            raise type(result)(*result.args)
         return [
             ResolveResult(
                 hostname=host, host=address, port=port, family=kind, proto=0,
                 flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
             )
-            for kind, address in found
+            for kind, address in result
         ]  # fmt: skip
 
     async def close(self) -> None:
-        """Give up what is being looked up."""
+        """Cancel all lookups; blocked threads are left behind."""
         for lookup in list(self._lookups.values()):
             lookup.timer.cancel()
-            lookup.answer.cancel()
+            lookup.future.cancel()
 
-    def _look_up(self, key: _Key) -> _Lookup:
-        lookup = _Lookup(key, _Record.UNKNOWN, asyncio.get_running_loop().create_future())
-        entry = self._known.get(key)
-        if entry is not None and entry.prompt and not isinstance(entry.found, OSError):
-            lookup.record = _Record.GOOD
-        elif lookup.domain in self._slow:
-            lookup.record = _Record.SLOW
+    def _add_lookup(self, key: _Key) -> _Lookup:
+        lookup = _Lookup(key, _Priority.UNKNOWN, asyncio.get_running_loop().create_future())
+        entry = self._cache.get(key)
+        if entry is not None and entry.in_time and not isinstance(entry.result, OSError):
+            lookup.priority = _Priority.KNOWN_GOOD
+        elif lookup.domain in self._slow_domains:
+            lookup.priority = _Priority.SLOW_DOMAIN
         self._lookups[key] = lookup
-        late = functools.partial(self._late, lookup)
-        lookup.timer = self._clock.call_at(self._clock.now() + LIMIT, late)
-        if lookup.record is not _Record.GOOD and self._shares[lookup.domain] >= SHARE:
-            self._parked.setdefault(lookup.domain, {})[lookup] = None
+        time_out = functools.partial(self._time_out, lookup)
+        lookup.timer = self._clock.call_at(self._clock.now() + LOOKUP_TIMEOUT, time_out)
+        counts = lookup.priority is not _Priority.KNOWN_GOOD
+        if counts and self._counts[lookup.domain] >= MAX_LOOKUPS_PER_DOMAIN:
+            self._blocked.setdefault(lookup.domain, {})[lookup] = None
         else:
-            self._line_up(lookup)
-            self._start_some()
+            self._enqueue(lookup)
+            self._start_threads()
         return lookup
 
-    def _line_up(self, lookup: _Lookup) -> None:
-        if lookup.record is not _Record.GOOD:
-            lookup.shares = True
-            self._shares[lookup.domain] += 1
-        self._waiting[lookup.record][lookup] = None
+    def _enqueue(self, lookup: _Lookup) -> None:
+        """Let a lookup wait for a thread."""
+        if lookup.priority is not _Priority.KNOWN_GOOD:
+            lookup.counted = True
+            self._counts[lookup.domain] += 1
+        self._ready[lookup.priority][lookup] = None
 
-    def _start_some(self) -> None:
-        for record, line in self._waiting.items():
-            while line and self._busy < record:
-                lookup = next(iter(line))
-                del line[lookup]
-                lookup.started = True
-                self._busy += 1
-                loop = asyncio.get_running_loop()
-                thread = threading.Thread(
-                    target=self._run, args=(lookup, loop), name="drayman-resolver", daemon=True
-                )
-                try:
-                    thread.start()
-                except RuntimeError as error:  # the system has no more threads for us
-                    loop.call_soon(
-                        self._ended, lookup, socket.gaierror(socket.EAI_AGAIN, str(error))
-                    )
+    def _start_threads(self) -> None:
+        for priority, ready in self._ready.items():
+            while ready and self._busy_threads < priority:
+                lookup = next(iter(ready))
+                del ready[lookup]
+                self._start_thread(lookup)
+
+    def _start_thread(self, lookup: _Lookup) -> None:
+        lookup.started = True
+        self._busy_threads += 1
+        loop = asyncio.get_running_loop()
+        thread = threading.Thread(
+            target=self._run, args=(lookup, loop), name="drayman-resolver", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system's limit of threads is reached
+            failure = socket.gaierror(socket.EAI_AGAIN, str(error))
+            loop.call_soon(self._complete, lookup, failure)
 
     def _run(self, lookup: _Lookup, loop: asyncio.AbstractEventLoop) -> None:
-        """Look a name up; this alone runs in a thread."""
-        found: Found | OSError
+        """Look up a name. This method alone runs in a thread."""
+        result: Addresses | OSError
         try:
             rows = self._getaddrinfo(
                 lookup.key.host, None, family=lookup.key.family, type=socket.SOCK_STREAM,
                 flags=socket.AI_ADDRCONFIG,
             )  # fmt: skip
-            found = [(row[0], _address(row[4])) for row in rows]
+            result = [(row[0], _address(row[4])) for row in rows]
         except OSError as error:
-            found = error.with_traceback(None)  # it is remembered; what it has seen need not be
-        except Exception as error:  # noqa: BLE001 - a name that no DNS can have: UnicodeError
-            found = socket.gaierror(socket.EAI_NONAME, str(error))
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
-            loop.call_soon_threadsafe(self._ended, lookup, found)
+            result = error.with_traceback(None)  # a cached error must not hold its frames
+        except Exception as error:  # noqa: BLE001 - UnicodeError: the name is invalid in the DNS
+            result = socket.gaierror(socket.EAI_NONAME, str(error))
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and no caller is left
+            loop.call_soon_threadsafe(self._complete, lookup, result)
 
-    def _ended(self, lookup: _Lookup, found: Found | OSError) -> None:
-        self._busy -= 1
-        prompt = not lookup.answer.done()
-        fresh = FRESH_FAILURE if isinstance(found, OSError) else FRESH
-        self._known[lookup.key] = _Entry(found, self._clock.now() + fresh, prompt)
-        self._known.move_to_end(lookup.key)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        if prompt:
-            self._slow.pop(lookup.domain, None)  # its name servers answer, if only that it is not
-            lookup.answer.set_result(found)
-        self._leave(lookup)
-        self._start_some()
+    def _complete(self, lookup: _Lookup, result: Addresses | OSError) -> None:
+        """Cache the result of a thread and pass it to the callers."""
+        self._busy_threads -= 1
+        in_time = not lookup.future.done()
+        cache_time = FAILURE_CACHE_TIME if isinstance(result, OSError) else CACHE_TIME
+        self._cache[lookup.key] = _CacheEntry(result, self._clock.now() + cache_time, in_time)
+        self._cache.move_to_end(lookup.key)
+        if len(self._cache) > MAX_CACHED:
+            self._cache.popitem(last=False)
+        if in_time:
+            self._slow_domains.pop(lookup.domain, None)  # its name servers answer
+            lookup.future.set_result(result)
+        self._remove_lookup(lookup)
+        self._start_threads()
 
-    def _late(self, lookup: _Lookup) -> None:
-        """Tell those who wait that it takes too long."""
-        if lookup.answer.done():
+    def _time_out(self, lookup: _Lookup) -> None:
+        """Fail the callers of a lookup at its timeout."""
+        if lookup.future.done():
             return
-        seconds = LIMIT // SECOND
-        lookup.answer.set_result(
+        seconds = LOOKUP_TIMEOUT // SECOND
+        lookup.future.set_result(
             socket.gaierror(socket.EAI_AGAIN, f"no answer of the name servers within {seconds} s")
         )
-        if lookup.started:  # what waited for a thread says nothing of its name servers
-            self._known.pop(lookup.key, None)
-            self._slow[lookup.domain] = None
-            self._slow.move_to_end(lookup.domain)
-            if len(self._slow) > REMEMBERED:
-                self._slow.popitem(last=False)
-        else:
-            self._waiting[lookup.record].pop(lookup, None)
-            if parked := self._parked.get(lookup.domain):
-                parked.pop(lookup, None)
-            self._leave(lookup)
-            self._start_some()
+        if lookup.started:
+            self._cache.pop(lookup.key, None)
+            self._slow_domains[lookup.domain] = None
+            self._slow_domains.move_to_end(lookup.domain)
+            if len(self._slow_domains) > MAX_CACHED:
+                self._slow_domains.popitem(last=False)
+        else:  # it got no thread, which says nothing about its name servers
+            self._ready[lookup.priority].pop(lookup, None)
+            if blocked := self._blocked.get(lookup.domain):
+                blocked.pop(lookup, None)
+            self._remove_lookup(lookup)
+            self._start_threads()
 
-    def _leave(self, lookup: _Lookup) -> None:
+    def _remove_lookup(self, lookup: _Lookup) -> None:
+        """Remove a lookup; let a blocked one of its domain take its place."""
         lookup.timer.cancel()
         self._lookups.pop(lookup.key, None)
-        if not lookup.shares:
+        if not lookup.counted:
             return
-        self._shares[lookup.domain] -= 1
-        if not self._shares[lookup.domain]:
-            del self._shares[lookup.domain]
-        if parked := self._parked.get(lookup.domain):
-            successor = next(iter(parked))
-            del parked[successor]
-            self._line_up(successor)
-        if not parked:
-            self._parked.pop(lookup.domain, None)
+        self._counts[lookup.domain] -= 1
+        if not self._counts[lookup.domain]:
+            del self._counts[lookup.domain]
+        if blocked := self._blocked.get(lookup.domain):
+            successor = next(iter(blocked))
+            del blocked[successor]
+            self._enqueue(successor)
+        if not blocked:
+            self._blocked.pop(lookup.domain, None)
 
 
 def _address(sockaddr: Any) -> str:

@@ -1,4 +1,4 @@
-"""The sender: one request out, one answer or failure back."""
+"""The sender: sends a request, returns the response or the failure."""
 
 import asyncio
 import functools
@@ -12,99 +12,110 @@ import yarl
 from aiohttp.client_proto import ResponseHandler
 
 from drayman.core.clock import Clock, SystemClock
-from drayman.core.delivery import ANSWER_SIZE, KEPT_SIZE, Failure, NoResponse, Request, Response
+from drayman.core.delivery import (
+    MAX_RESPONSE_SIZE,
+    RECORDED_BODY_SIZE,
+    Failure,
+    NoResponse,
+    Request,
+    Response,
+)
 from drayman.core.retry_hint import RETRY_HEADERS
 from drayman.dispatch.resolver import GetAddrInfo, Resolver
 
 
 class Sender(Protocol):
-    """What dispatch needs of HTTP.
+    """An HTTP client.
 
-    Deadlines are the caller's: ``send`` is cancelled when its time is up.
+    The caller sets the deadline by cancelling ``send``.
     """
 
     async def send(self, request: Request) -> Response | NoResponse:
-        """Send a request; failures of any kind are returned, not raised."""
+        """Send a request; any failure is returned, not raised."""
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
 
 
-KEEP_ALIVE = 4.0
-"""Seconds an idle connection is kept: less than the 5 s after which common servers close theirs,
-for a request on its way to a connection that is being closed is a failed attempt."""
+KEEP_ALIVE_SECONDS = 4.0
+"""How long an idle connection is kept. Common servers close theirs after 5 s, and a request that is
+sent at that time is a failed attempt."""
 
-RECEIVED_SIZE = 4 * ANSWER_SIZE
-"""No more is received of an answer, its heads and the marks between its chunks included."""
-HEAD_SIZE, HEAD_FIELDS = 64 * 1024, 1_000
-"""The longest line of an answer's head, and the most fields in it."""
-INTERIM = 16
-"""The most interim answers (1xx) before the answer proper."""
-SLICE = 8 * 1024
-"""Of what has been received, so much is parsed between two looks at the bounds."""
+MAX_RECEIVED_SIZE = 4 * MAX_RESPONSE_SIZE
+"""The most bytes that are received of a response, including headers and chunk framing."""
+MAX_HEADER_SIZE, MAX_HEADERS = 64 * 1024, 1_000
+"""The most bytes of a header, and the most headers of a response."""
+MAX_INTERIM_RESPONSES = 16
+"""The most interim responses (1xx) before the final one."""
+PARSE_SIZE = 8 * 1024
+"""Received data is parsed in pieces of this size; the limits are checked after each."""
 
-_QUIET = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-
-
-class EndlessError(aiohttp.ClientError):
-    """An answer that goes on without getting anywhere; the message says what it consists of."""
+_SKIPPED_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
-class _Connection(ResponseHandler):
-    """A connection that gives up on an answer which takes the event loop's time and says nothing.
+class UnboundedResponseError(aiohttp.ClientError):
+    """A response that exceeds the limits; the message names the part that does."""
 
-    aiohttp bounds a head and a sender bounds a body, but interim answers and the extensions of
-    chunks may go on for ever, as fast as a target can send them.
+
+class _BoundedConnection(ResponseHandler):
+    """A connection that limits interim responses and the total size of a response.
+
+    aiohttp limits headers, and ``_read`` the body. Without these two limits, a target could send
+    interim responses or chunk extensions for ever and keep the event loop busy.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._received = 0
-        self._interim = 0
-        self._ignoring = False
+        self._interim_responses = 0
+        self._discarding = False
 
     def set_response_params(self, **params: Any) -> None:
-        """Expect the answer to another request."""
-        self._received = self._interim = 0
-        self._ignoring = False
+        """Reset the counts before the response to the next request."""
+        self._received = self._interim_responses = 0
+        self._discarding = False
         super().set_response_params(**params)
 
     def feed_data(self, data: Any, size: int = 0) -> None:
-        """Take the head of an answer, an interim one perhaps."""
+        """Count a parsed response head if it is interim."""
         if 100 <= data[0].code < 200:  # noqa: PLR2004 - the 1xx range is HTTP's own
-            self._interim += 1
+            self._interim_responses += 1
         super().feed_data(data, size)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, to the bounds."""
-        if len(data) <= SLICE:  # nothing at all means that aiohttp goes on with what it has
+        """Parse received data, checking the limits after each piece."""
+        if len(data) <= PARSE_SIZE:  # empty: aiohttp continues with buffered data
             self._parse(data)
             return
-        for first in range(0, len(data), SLICE):
-            self._parse(data[first : first + SLICE])
+        for start in range(0, len(data), PARSE_SIZE):
+            self._parse(data[start : start + PARSE_SIZE])
 
     def close(self) -> None:
-        """Close, and let go of what has come but was not asked for: it holds the connection."""
+        """Close the connection and drop data that was received without a request.
+
+        The buffered data refers to the connection, a cycle that only the garbage collector would
+        free.
+        """
         super().close()
         self._buffer.clear()
 
     def _parse(self, data: bytes) -> None:
-        if self._ignoring:
+        if self._discarding:
             return
         self._received += len(data)
         super().data_received(data)
-        if self._interim > INTERIM:
-            self._give_up("the target sends interim answers (1xx) without end")
-        elif self._received > RECEIVED_SIZE:
+        if self._interim_responses > MAX_INTERIM_RESPONSES:
+            self._abort("the target sends interim answers (1xx) without end")
+        elif self._received > MAX_RECEIVED_SIZE:
             body = self._payload
-            if body is not None and body.total_bytes >= ANSWER_SIZE:
-                self._ignoring = True  # all that is read of it is there, and will be read
+            if body is not None and body.total_bytes >= MAX_RESPONSE_SIZE:
+                self._discarding = True  # the part of the body that is read has been received
             else:
-                self._give_up("the target's answer goes on without end and without content")
+                self._abort("the target's answer goes on without end and without content")
 
-    def _give_up(self, words: str) -> None:
-        self._ignoring = True
-        error = EndlessError(words)
+    def _abort(self, message: str) -> None:
+        self._discarding = True
+        error = UnboundedResponseError(message)
         if self._payload is not None:
             self._payload.set_exception(error)
             self._payload = None
@@ -114,9 +125,9 @@ class _Connection(ResponseHandler):
 
 
 class AiohttpSender:
-    """Sends with aiohttp: connections are kept, redirects are not followed, cookies are ignored.
+    """Sends with aiohttp: connections are reused, redirects not followed, cookies ignored.
 
-    Of an answer's body at most ``ANSWER_SIZE`` bytes are read, compressed as they come.
+    At most ``MAX_RESPONSE_SIZE`` bytes of a response's body are read, without decompression.
     """
 
     def __init__(
@@ -124,39 +135,38 @@ class AiohttpSender:
     ) -> None:
         self._resolver = Resolver(clock or SystemClock(), getaddrinfo)
         connector = aiohttp.TCPConnector(
-            limit=0,  # dispatch has the bounds
-            use_dns_cache=False,  # the resolver has one
+            limit=0,  # the dispatcher limits attempts in flight
+            use_dns_cache=False,  # the resolver has a cache
             resolver=self._resolver,
-            keepalive_timeout=KEEP_ALIVE,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
         )
-        # There is no public way to have connections of a class of one's own; tests see to it that
-        # this one goes on working.
+        # aiohttp has no public way to set the class of connections; tests check that this works.
         loop = asyncio.get_running_loop()
-        make = functools.partial(_Connection, loop=loop)
-        connector._factory = make  # type: ignore[assignment]  # noqa: SLF001
+        new_connection = functools.partial(_BoundedConnection, loop=loop)
+        connector._factory = new_connection  # type: ignore[assignment]  # noqa: SLF001
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
-            skip_auto_headers=_QUIET,
+            skip_auto_headers=_SKIPPED_HEADERS,
             auto_decompress=False,
-            max_line_size=HEAD_SIZE,
-            max_field_size=HEAD_SIZE,
-            max_headers=HEAD_FIELDS,
+            max_line_size=MAX_HEADER_SIZE,
+            max_field_size=MAX_HEADER_SIZE,
+            max_headers=MAX_HEADERS,
         )
-        # aiohttp would send some methods again by itself when a kept connection turns out to be
-        # closed: a second delivery that no claim and no token stands for. There is no public
-        # way to say so; a test sees to it that this one goes on working.
+        # aiohttp would send a request again if a reused connection turns out to be closed: a second
+        # delivery without a claim and a token. There is no public way to switch this off; a test
+        # checks that this works.
         self._session._retry_connection = False  # noqa: SLF001
 
     async def send(self, request: Request) -> Response | NoResponse:
-        """Send a request; failures of any kind are returned, not raised."""
+        """Send a request; any failure is returned, not raised."""
         try:
             return await self._exchange(request)
         except (aiohttp.ClientError, OSError, ValueError, asyncio.IncompleteReadError) as error:
-            words = _in_words(error)
-            _forget_frames(error)
-            return NoResponse(Failure.CONNECTION, words)
+            message = _failure_message(error)
+            _clear_frames(error)
+            return NoResponse(Failure.CONNECTION, message)
 
     async def _exchange(self, request: Request) -> Response:
         url = yarl.URL(request.url, encoded=True)
@@ -174,32 +184,31 @@ class AiohttpSender:
             return Response(response.status, headers, body)
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         await self._session.close()
         await self._resolver.close()
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read a body to its end, so that the connection can be kept, or to the limit.
+    """Read a body and return its first ``RECORDED_BODY_SIZE`` bytes.
 
-    Returns its beginning.
+    A body up to ``MAX_RESPONSE_SIZE`` is read to its end, so that the connection can be reused.
     """
-    left, kept = ANSWER_SIZE, b""
+    remaining, recorded = MAX_RESPONSE_SIZE, b""
     async for chunk in response.content.iter_any():
-        kept += chunk[: KEPT_SIZE - len(kept)]
-        left -= len(chunk)
-        if left <= 0:
+        recorded += chunk[: RECORDED_BODY_SIZE - len(recorded)]
+        remaining -= len(chunk)
+        if remaining <= 0:
             response.close()
             break
-    return kept
+    return recorded
 
 
-def _forget_frames(error: BaseException | None) -> None:
-    """Let go of what an error and its causes have seen on their way.
+def _clear_frames(error: BaseException | None) -> None:
+    """Clear the frames in the tracebacks of an error and its causes.
 
-    The frames of a failed or cancelled request hold the error that holds them, and the request
-    with its body. Only a search for cyclic garbage would free them, and that stops the event
-    loop.
+    The frames of a failed request refer to the error, which refers to them, and to the request with
+    its body. Only the garbage collector would free this cycle, and it stops the event loop.
     """
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
@@ -208,10 +217,9 @@ def _forget_frames(error: BaseException | None) -> None:
         error = getattr(error, "os_error", None) or error.__cause__ or error.__context__
 
 
-_Kinds = tuple[type[Exception], ...]
-_WORDS: tuple[tuple[_Kinds, str], ...] = (
-    # The first row that fits counts: aiohttp's errors inherit from one another.
-    ((EndlessError,), "{error}"),
+_FAILURE_MESSAGES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    # The first matching row counts, because aiohttp's errors inherit from one another.
+    ((UnboundedResponseError,), "{error}"),
     ((aiohttp.ClientConnectorDNSError,), "the target's host name cannot be resolved: {reason}"),
     (
         (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError),
@@ -231,9 +239,9 @@ _WORDS: tuple[tuple[_Kinds, str], ...] = (
 )
 
 
-def _in_words(error: Exception) -> str:
-    words = next(words for kinds, words in _WORDS if isinstance(error, kinds))
+def _failure_message(error: Exception) -> str:
+    template = next(text for classes, text in _FAILURE_MESSAGES if isinstance(error, classes))
     cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", error)
     reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-    message = str(getattr(error, "message", "")).strip().partition("\n")[0]  # a picture follows
-    return words.format(error=error, reason=reason, message=message)[:500]
+    message = str(getattr(error, "message", "")).strip().partition("\n")[0]  # a drawing follows
+    return template.format(error=error, reason=reason, message=message)[:500]

@@ -3,16 +3,16 @@
 A store holds queues, tasks, attempts in flight, tombstones of names, the history of attempts and
 documents. Its verbs are the transitions of ``core.lifecycle``. For all of them:
 
-* **Durable.** A mutating verb returns when its effect would survive a power cut. The verbs of
-  ``Dispatch`` survive the death of the process; a power cut may undo them, which costs one more
-  delivery.
-* **Atomic.** A verb takes effect whole or not at all. Calls may share a transaction, yet each call,
-  and each item of a batch, succeeds or fails alone.
-* **Linear.** A verb that begins after another has returned sees its effect.
+* **Durable.** When a mutating verb returns, its effect survives a power cut. That of the verbs in
+  ``Dispatch`` survives the end of the process; a power cut may undo it, which costs one more
+  delivery of a task.
+* **Atomic.** A verb takes effect completely or not at all. Calls may share a transaction; even then
+  each call, and each item of a batch, succeeds or fails on its own.
+* **Linearizable.** A verb that begins after another has returned sees its effect.
 * **Time is an argument.** No store reads a clock.
 * **Errors** are those of ``core.errors``: the ones named below, and at any time Unavailable (the
   database does not answer) and ResourceExhausted (disk full, or too many calls waiting). After
-  these two nothing has changed, or the effect is unknown, never half done.
+  these two, the verb has taken effect completely or not at all; which of the two is unknown.
 """
 
 import dataclasses
@@ -32,20 +32,20 @@ from drayman.core.task import NewTask, Task
 
 
 class StoreError(Exception):
-    """A store that cannot be opened; the message is for the person who starts the server."""
+    """The store cannot be opened; the message is shown to the operator."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Claims:
-    """The claims of one ``claim_due``.
+    """The result of ``claim_due``.
 
     Attributes:
         claims: The attempts to make now.
-        next_due: When there may be more, None for not before a change. A queue that was skipped
-            because it held its share of this server's slots does not count: claim again when any
-            attempt has ended.
+        next_due: When to claim again, None for not before a hint (``on_change``). It does not
+            include queues that were skipped because they hold their share of this server's slots:
+            claim again when an attempt ends.
         rate_factors: The fraction of its rate that back pressure leaves to each queue that was
-            considered.
+            considered, by the queue's name.
     """
 
     claims: list[Claim]
@@ -58,8 +58,8 @@ class TaskPage:
     """A page of tasks.
 
     Attributes:
-        tasks: The tasks, in the order of their creation.
-        cursor: Where the next page starts, None at the end.
+        tasks: The tasks, in order of creation.
+        cursor: The ``after`` of the next page, None for the last page.
     """
 
     tasks: list[Task]
@@ -71,8 +71,8 @@ class DocumentPage:
     """A page of documents.
 
     Attributes:
-        documents: The documents, by name.
-        cursor: The name after which the next page starts, "" at the end.
+        documents: The documents, in order of their names.
+        cursor: The ``after`` of the next page, "" for the last page.
     """
 
     documents: list[Document]
@@ -81,17 +81,18 @@ class DocumentPage:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class QueueStats:
-    """Statistics of a queue that need no scan.
+    """Statistics of a queue that can be read without a scan.
 
     Attributes:
         in_flight: Attempts in flight.
-        effective_rate: Attempts a second that back pressure leaves of the queue's rate.
-        recent_responses: Recent responses of its targets, weighted and decayed.
+        effective_rate: The rate of the queue under back pressure, in attempts per second.
+        recent_responses: Recent responses of its targets, weighted and decayed
+            (``core.back_pressure``).
         recent_errors: Those that failed or pushed back.
         recent_pushbacks: Those that pushed back.
-        recovery_time: When its rate begins to recover from back pressure.
-        next_schedule_time: The schedule time of the earliest waiting task, None if none waits.
-        dead_letters: Its dead letters, ``MAX_DEAD_LETTERS_COUNTED`` at most.
+        recovery_time: When its rate starts to recover from back pressure.
+        next_schedule_time: The earliest schedule time of its waiting tasks, None if none waits.
+        dead_letters: The number of its dead letters, at most ``MAX_DEAD_LETTERS_COUNTED``.
     """
 
     in_flight: int
@@ -105,7 +106,7 @@ class QueueStats:
 
 
 MAX_DEAD_LETTERS_COUNTED = 10_000
-"""Counting reads each row, so ``queue_stats`` stops here."""
+"""``queue_stats`` counts dead letters up to this number, because it reads each row."""
 
 
 class Queues(Protocol):
@@ -129,15 +130,15 @@ class Queues(Protocol):
         ignore_tombstone: bool = False,
         reset_pressure: bool = False,
     ) -> Queue:
-        """Replace a queue by what ``change`` returns for it; None stands for an absent queue.
+        """Replace a queue by the result of ``change``, and return the stored queue.
 
-        Settings, policy and state are replaced; name and purge time stay. Returns the stored
-        queue. ``change`` is a pure function that runs inside the transaction, more than once if
-        need be; an error that it raises is raised here, and nothing changes.
+        ``change`` is a pure function that runs inside the transaction, possibly more than once. It
+        gets the queue, or None if there is none; then its result is created. If it raises an error,
+        nothing changes and the error is raised here. Name and purge time of an existing queue stay
+        as they are.
 
-        An absent queue is created. FailedPrecondition while a deleted queue's tombstone reserves
-        the name, unless ``ignore_tombstone`` is set. ``reset_pressure`` ends the back pressure on
-        the queue.
+        FailedPrecondition if the tombstone of a deleted queue reserves the name and
+        ``ignore_tombstone`` is false. ``reset_pressure`` ends the back pressure on the queue.
         """
 
     async def purge_queue(self, name: str, now: Micros) -> Queue:
@@ -175,19 +176,20 @@ class Tasks(Protocol):
         """Delete tasks, each on its own: None, or NotFound in its place."""
 
     async def run_task(self, name: str, now: Micros) -> Task:
-        """Grant a task one attempt now, whatever its queue's state, tokens and slots.
+        """Grant a task one attempt now, whatever its queue's state, tokens and concurrency limit.
 
-        It replaces the scheduled attempt. If a granted attempt has not begun yet, nothing changes.
-        An attempt in flight goes on: if it succeeds the task is completed, otherwise the last of
-        its attempts decides. Returns the task with the attempt counted. NotFound.
+        The granted attempt replaces the scheduled one. If the task already has a granted attempt
+        that has not started, nothing changes. If an attempt is in flight, it continues: a success
+        of either completes the task, and of failures the last one decides. Returns the task,
+        including the granted attempt in its ``dispatch_count``. NotFound.
         """
 
     async def run_batch(self, batch: Batch, now: Micros) -> BatchResult:
         """Create or delete the tasks of a batch and store the result under its operation.
 
-        All in one transaction, once: if the operation exists, nothing happens and its result is
-        returned. NotFound for the queue of creations; InvalidArgument if the operation belongs to
-        another request.
+        Everything happens in one transaction. If the operation exists, nothing changes and its
+        stored result is returned. NotFound if the queue of creations does not exist;
+        InvalidArgument if the operation belongs to a different request.
         """
 
 
@@ -197,23 +199,23 @@ class Dispatch(Protocol):
     async def claim_due(
         self, server: str, limit: int, held: Mapping[str, int], slots: int, now: Micros
     ) -> Claims:
-        """Claim attempts for ``server``: granted ones first, then due tasks.
+        """Claim up to ``limit`` attempts for ``server``: granted ones first, then due tasks.
 
-        At most ``limit`` attempts. A queue gets at most what its state, token bucket, back
-        pressure and concurrency allow (``core.admission``), and its fair share of this server's
-        attempt slots (``core.fairness``): ``slots`` are free, and ``held`` has the number of
-        attempts in flight by queue. Granted attempts ignore all of this, but leave some slots to
-        others. The queue that has been ready longest comes first; within it, the task that has
-        been due longest.
+        ``slots`` is the number of free attempt slots of the server; ``held`` has the number of its
+        attempts in flight, by queue name. A queue gets no more attempts than its state, token
+        bucket, back pressure and concurrency limit allow (``core.admission``), and no more than its
+        fair share of the slots (``core.fairness``). None of this applies to granted attempts, but
+        they leave some slots free. Queues come in the order in which they became ready, tasks of a
+        queue in the order of their schedule times.
         """
 
     async def settle(
         self, results: Sequence[AttemptResult], now: Micros
     ) -> list[SettleResult | None]:
-        """Apply results of attempts; return what each came to, None if its claim is not held.
+        """Apply results of attempts; return what became of each, None if its claim is not held.
 
-        A task that was deleted meanwhile stays deleted. If RunTask put several attempts of a task
-        in flight, a success completes the task, and of failures the last one decides.
+        A task that was deleted meanwhile stays deleted. If several attempts of a task are in flight
+        (``run_task``), a success completes the task, and of failures the last one decides.
         """
 
     async def release(self, server: str, now: Micros) -> int:
@@ -224,10 +226,10 @@ class Dispatch(Protocol):
         """
 
     async def sweep(self, now: Micros, limit: int) -> int:
-        """Remove up to ``limit`` rows that nobody can see any more; return how many.
+        """Delete up to ``limit`` rows that no other verb can see; return how many.
 
-        These are purged tasks, tasks beyond their retention, expired tombstones and documents,
-        and history beyond its bounds. Fewer than ``limit`` means that nothing is left to remove.
+        These are purged tasks, tasks beyond their retention, expired tombstones and documents, and
+        history beyond its bounds. Fewer than ``limit`` means that none are left.
         """
 
 
@@ -239,9 +241,10 @@ class History(Protocol):
     ) -> list[tuple[int, AttemptRecord]]:
         """Return recorded attempts of a queue with their numbers, the latest first.
 
-        At most ``limit`` attempts and about ``size`` bytes, but at least one if there is one: those
-        with a number below ``before``, of one task (its id) or of all. ``settle`` records the
-        attempts whose result says so; the store holds ``history.MAX_ATTEMPTS``.
+        Returns attempts with a number below ``before``, of the task with the id ``task`` or, with
+        None, of all tasks: at most ``limit`` and about ``size`` bytes, but at least one if there
+        is one. ``settle`` records the attempts for which ``AttemptResult.recorded`` is true. The
+        store holds the latest ``history.MAX_ATTEMPTS``.
         """
 
     async def list_dead_letters(
@@ -257,22 +260,25 @@ class History(Protocol):
     ) -> list[DeadLetter]:
         """Return dead letters of a queue with a number above ``after``, the earliest first.
 
-        At most ``limit`` letters and about ``size`` bytes of requests, but at least one if there is
-        one. ``task`` selects the letter of one task id, or ``code`` those whose last attempt ended
-        with it. Without requests a long list is cheap.
+        Returns at most ``limit`` letters and about ``size`` bytes of requests, but at least one if
+        there is one. ``task`` selects the letter of a task id, ``code`` those whose last attempt
+        ended with that code. With ``with_request`` false, requests are empty and a long list is
+        cheap.
 
-        ``settle`` and ``sweep`` make a dead letter of each task that fails for good or outlives its
-        retention. It outlives its queue; ``sweep`` removes it after its retention, and the oldest
-        beyond ``history.MAX_DEAD_LETTERS`` and ``history.MAX_DEAD_LETTER_BYTES``.
+        ``settle`` and ``sweep`` insert a dead letter for each task that fails for good or exceeds
+        its retention. It still exists when its queue is deleted. ``sweep`` deletes dead letters
+        after their retention, and the oldest ones beyond ``history.MAX_DEAD_LETTERS`` and
+        ``history.MAX_DEAD_LETTER_BYTES``.
         """
 
     async def replay_dead_letters(
         self, names: Sequence[str], now: Micros
     ) -> list[Task | ServiceError]:
-        """Create the tasks of dead letters anew, each on its own, due now, with counts at zero.
+        """Create the tasks of dead letters again, each on its own, due now, with counts at zero.
 
-        Each task gets its old name, whatever its tombstone; its dead letter is removed. NotFound
-        for the letter or the queue; AlreadyExists if the name is in use again.
+        Each task gets its old name, even if a tombstone reserves it, and its dead letter is
+        deleted. In place of a task: NotFound for the letter or the queue, AlreadyExists if a task
+        of that name exists.
         """
 
     async def delete_dead_letters(self, names: Sequence[str]) -> list[ServiceError | None]:
@@ -301,17 +307,17 @@ class Documents(Protocol):
 
 
 class Store(Queues, Tasks, Dispatch, History, Documents, Protocol):
-    """All of the above, and the life of the store itself."""
+    """All verbs, and those of the store itself."""
 
     @property
     def url(self) -> str:
-        """Where the store is, in the form of the ``--store`` option."""
+        """The URL of the store, as given to the ``--store`` option."""
 
     def on_change(self, hint: Callable[[], object]) -> None:
         """Call ``hint`` in the event loop's thread after tasks may have become due."""
 
     async def check(self) -> None:
-        """Return if the store can be written at present; Unavailable or ResourceExhausted."""
+        """Check that the store can be written at present; Unavailable or ResourceExhausted."""
 
     async def close(self) -> None:
-        """Finish the waiting calls and close the database. May be repeated."""
+        """Finish the waiting calls and close the database. Repeated calls have no effect."""

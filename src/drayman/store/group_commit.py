@@ -2,13 +2,13 @@
 
 Calls come from the event loop and wait here. The thread takes all that wait, runs them in one
 transaction, commits once and resolves every caller; meanwhile the next group gathers. There is no
-timer: a call that comes alone is a group of one.
+timer: a call that arrives alone is a group of one.
 
-Calls that wait together have no order among each other, because nobody has been answered yet. So a
-group runs verb by verb, in the order of ``Verb.phase``, and each verb gets all of its calls at
-once. Reads run last, after the commit.
+Calls that wait at the same time are concurrent, so they may run in any order. A group runs verb by
+verb, in the order of ``Verb.phase``, and each verb gets all of its calls at once. Reads run last,
+after the commit.
 
-Nothing here knows which database there is.
+This module is independent of the kind of database.
 """
 
 import asyncio
@@ -153,7 +153,7 @@ class GroupCommit:
             if len(calls) == 1 or database.affects_all(error):
                 for call in calls:
                     call.result = self._translate(error)
-            else:  # one call spoils the group: run each by itself
+            else:  # one call broke the transaction: run each in its own
                 for call in calls:
                     self._transact([call])
 
@@ -173,7 +173,7 @@ class GroupCommit:
     def _post(self, group: list[_Call]) -> None:
         try:
             self._loop.call_soon_threadsafe(self._resolve, group)
-        except RuntimeError:  # the loop has ended, and all callers with it
+        except RuntimeError:  # the event loop is closed, and no caller is left
             _log.debug("the event loop ended before the store did")
 
     # -- in the event loop ----------------------------------------------------------------

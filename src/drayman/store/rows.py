@@ -1,4 +1,4 @@
-"""Rows of the tables, the same in every dialect, and the core values that they hold."""
+"""Rows of the tables, the same in every dialect, and their conversion to core values."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -85,7 +85,7 @@ COLUMNS: Mapping[str, str] = {
     "task": ", ".join(f"task.{column}" for column in TaskRow._fields),
     "dead_letter": ", ".join(DeadLetterRow._fields),
 }
-"""What ``$queue`` and its like stand for in a statement."""
+"""The text that replaces ``$queue``, ``$task`` and ``$dead_letter`` in a statement."""
 
 
 def queue_columns(queue: Queue) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def to_queue(row: QueueRow) -> Queue:
 
 
 def to_load(row: QueueRow) -> QueueLoad:
-    """Return what admission must know of the queue of a row."""
+    """Return the state of a queue that admission depends on."""
     return QueueLoad(
         State(row.state),
         row.max_dispatches_per_second,

@@ -1,6 +1,6 @@
-"""The session: how verbs reach a database, one small set of calls for every dialect.
+"""The session: the calls by which verbs use a database, the same for every dialect.
 
-Statements are named; their text stands in the ``.sql`` files of the dialect. Values are passed by
+Statements have names; their text is in the ``.sql`` files of the dialect. Values are passed by
 keyword. Lists are passed as one JSON array, so that a batch of any size is one statement.
 """
 

@@ -1,6 +1,6 @@
-"""SQL stands in ``.sql`` files, each statement under a ``-- name:`` line.
+"""Loading SQL statements from ``.sql`` files, each statement under a ``-- name:`` line.
 
-All dialects have the same names, so that they can be read side by side.
+All dialects have the same names, so that their files can be compared.
 """
 
 import re
@@ -14,7 +14,7 @@ _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 def load(package: str) -> dict[str, str]:
     """Return the statements of all files of a package, by name.
 
-    ``$queue`` and its like stand for the columns of a row (``rows.COLUMNS``).
+    ``$queue``, ``$task`` and ``$dead_letter`` stand for the columns of a row (``rows.COLUMNS``).
     """
     statements: dict[str, str] = {}
     for file in sorted(resources.files(package).iterdir(), key=lambda file: file.name):

@@ -20,13 +20,13 @@ class Database(group_commit.Database, Protocol):
 
     @property
     def url(self) -> str:
-        """Where it is, in the form of the ``--store`` option."""
+        """Its URL, as given to the ``--store`` option."""
 
     def check(self) -> None:
-        """Return if the database is the one that was opened; Unavailable otherwise."""
+        """Check that the database is still the one that was opened; Unavailable."""
 
     def close(self) -> None:
-        """Close it."""
+        """Close the database."""
 
 
 def _touch(session: Session) -> None:
@@ -38,7 +38,7 @@ def _size(call: CreateTasks) -> int:
 
 
 class Store:
-    """Fulfils ``contract.Store`` on any database. The contract describes the verbs."""
+    """Implements ``contract.Store`` on any database. The contract describes the verbs."""
 
     get_queue = single(queues.get_queue, Phase.READS)
     list_queues = single(queues.list_queues, Phase.READS)
@@ -81,7 +81,7 @@ class Store:
 
     @property
     def url(self) -> str:
-        """Where the store is, in the form of the ``--store`` option."""
+        """The URL of the store, as given to the ``--store`` option."""
         return self._database.url
 
     async def call(self, verb: Verb[Any, _Result], argument: Any, size: int) -> _Result:
@@ -93,7 +93,7 @@ class Store:
         self._group_commit.on_change(hint)
 
     async def check(self) -> None:
-        """Return if the store can be written at present."""
+        """Check that the store can be written at present."""
         self._database.check()
         await self._touch()
 

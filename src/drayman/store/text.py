@@ -1,4 +1,4 @@
-"""Text from targets, as databases can store it."""
+"""Making text from targets fit for databases."""
 
 
 def clean(text: str) -> str:

@@ -13,7 +13,7 @@ _Call = TypeVar("_Call")
 
 
 class Phase(enum.IntEnum):
-    """The order of verbs within a group: what makes tasks due runs before what claims them."""
+    """The order of verbs within a group: verbs that make tasks due run before those that claim."""
 
     QUEUES = 0
     TASKS = 1
@@ -22,11 +22,11 @@ class Phase(enum.IntEnum):
     CLAIMS = 4
     UPKEEP = 5
     READS = 6
-    """Verbs that only read; they run after the commit, outside the transaction."""
+    """Verbs that only read. They run after the commit, outside the transaction."""
 
 
 class Caller(Protocol):
-    """What runs the calls of verbs: the store."""
+    """The store, as verbs see it: it runs their calls."""
 
     def call(
         self, verb: "Verb[Any, _Result]", argument: Any, size: int
@@ -42,9 +42,9 @@ class Verb(Generic[_Params, _Result]):
             each, an exception in the place of one that failed.
         phase: When it runs within a group.
         durable: Whether its effect must be on disk before it returns.
-        wakes: Whether tasks may have become due by it.
-        bounded: Whether it is refused when too many calls wait. Results of attempts are never
-            refused: the attempts themselves are bounded.
+        wakes: Whether tasks may become due by it.
+        bounded: Whether it is refused when too many calls wait. Verbs of the dispatcher are not
+            refused, because the number of attempts in flight is bounded.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Verb(Generic[_Params, _Result]):
 def single(
     function: Callable[Concatenate[Session, _Params], _Result], phase: Phase, **options: Any
 ) -> Verb[_Params, _Result]:
-    """Return the verb of a function that runs one call; the calls of a group fail one by one."""
+    """Return the verb of a function that runs one call; each call of a group fails on its own."""
 
     def run(session: Session, calls: Sequence[Any]) -> list[Any]:
         results: list[Any] = []

@@ -84,7 +84,7 @@ def _check_url(url: str) -> None:
     # The limit is that of the encoded URL. A byte becomes three characters at most, so the URL
     # need not be encoded while three times its bytes fit.
     limit = limits.URL_LENGTH
-    if 3 * len(url.encode()) > limit and len(delivery.encoded(url)) > limit:
+    if 3 * len(url.encode()) > limit and len(delivery.encode_url(url)) > limit:
         raise errors.invalid_field("HttpRequest.url", f"must be at most {limit} characters long.")
 
 

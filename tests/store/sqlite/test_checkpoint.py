@@ -29,7 +29,7 @@ async def commit_until(store, done):
     raise AssertionError("it never came to be")
 
 
-async def test_what_is_committed_reaches_the_database_while_the_store_works(path):
+async def test_committed_pages_reach_the_database_while_the_store_works(path):
     store = await open_file(path)
     await World(store).queue()
     before = path.read_bytes()
@@ -57,7 +57,7 @@ class Failing:
         return []
 
 
-def test_a_copy_that_fails_is_tried_again_and_the_end_waits_for_nothing():
+def test_a_failed_checkpoint_is_retried_and_does_not_delay_close():
     connection = Failing()
     checkpointer = Checkpointer(connection)
     while not connection.copied.wait(0.001):
@@ -68,7 +68,7 @@ def test_a_copy_that_fails_is_tried_again_and_the_end_waits_for_nothing():
     assert connection.tries >= 2
 
 
-async def test_a_file_that_is_moved_away_and_back_keeps_what_was_promised(path, tmp_path):
+async def test_a_file_moved_away_and_back_keeps_acknowledged_writes(path, tmp_path):
     store = await open_file(path)
     world = World(store)
     await world.queue()
@@ -77,10 +77,10 @@ async def test_a_file_that_is_moved_away_and_back_keeps_what_was_promised(path, 
     path.rename(elsewhere)
     for _ in range(3 * checkpoint.COMMITS):
         await world.create_one()
-    assert not path.exists()  # nobody made a new one
+    assert not path.exists()  # no new file was created
     elsewhere.rename(path)
     await store.close()
     again = World(await open_file(path))
-    kept = await again.listed()
-    assert (len(kept), kept[0]) == (3 * checkpoint.COMMITS + 1, name)
+    names = await again.listed()
+    assert (len(names), names[0]) == (3 * checkpoint.COMMITS + 1, name)
     await again.store.close()

@@ -47,7 +47,7 @@ def plan(connection, name):
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_a_statement_scans_nothing_but_what_is_small(connection, name):
+def test_a_statement_scans_only_small_tables(connection, name):
     steps = plan(connection, name)
     scans = {step.removeprefix("SCAN ") for step in steps if step.startswith("SCAN ")}
     scans = {table for table in scans if table.split()[0] not in AS_SMALL_AS_THE_CALL}

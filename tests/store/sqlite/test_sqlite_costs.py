@@ -74,5 +74,5 @@ async def cost(verb, size):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-async def test_a_verb_costs_the_same_beside_any_backlog(verb):
+async def test_a_verb_costs_the_same_with_any_backlog(verb):
     assert await cost(verb, 2_000) <= await cost(verb, 200) + 5

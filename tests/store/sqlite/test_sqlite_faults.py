@@ -20,57 +20,57 @@ def pages(world, count):
 async def fill(world):
     """Create tasks until the disk is full; return the names of those acknowledged."""
     pages(world, 20)
-    made = []
+    created = []
     while True:
         results = await asyncio.gather(
             *(world.create_one(request=b"x" * 3_000) for _ in range(4)), return_exceptions=True
         )
-        made += [result for result in results if isinstance(result, str)]
+        created += [result for result in results if isinstance(result, str)]
         refused = [result for result in results if not isinstance(result, str)]
         if refused:
-            return made, refused
+            return created, refused
 
 
-async def test_a_full_disk_is_said_in_a_status(file_world):
+async def test_a_full_disk_is_resource_exhausted(file_world):
     _, refused = await fill(file_world)
     for refusal in refused:
         assert isinstance(refusal, errors.ResourceExhausted)
         assert refusal.message == "The store has no room left: the disk is full."
 
 
-async def test_a_full_disk_costs_nothing_that_was_acknowledged(file_world, tmp_path):
-    made, _ = await fill(file_world)
-    assert sorted(await file_world.listed()) == sorted(made)
+async def test_a_full_disk_loses_no_acknowledged_write(file_world, tmp_path):
+    created, _ = await fill(file_world)
+    assert sorted(await file_world.listed()) == sorted(created)
     await file_world.store.close()
     again = World(await open_store(str(tmp_path / "drayman.db"), LIMITS, START))
-    assert sorted(await again.listed()) == sorted(made)
+    assert sorted(await again.listed()) == sorted(created)
     await again.store.close()
 
 
-async def test_a_full_disk_can_still_be_emptied(file_world):
-    made, _ = await fill(file_world)
+async def test_tasks_can_be_deleted_while_the_disk_is_full(file_world):
+    created, _ = await fill(file_world)
     claims = await file_world.claim(5)
     for claim in claims:
         await file_world.settle(claim)
-    for name in set(made) - {claim.task.name for claim in claims}:
+    for name in set(created) - {claim.task.name for claim in claims}:
         await file_world.delete(name)
     assert await file_world.listed() == []
     await file_world.create(request=b"x" * 3_000)
 
 
 async def test_the_store_recovers_when_the_disk_does(file_world):
-    made, _ = await fill(file_world)
+    created, _ = await fill(file_world)
     pages(file_world, None)
-    made += await file_world.create(*[None] * 50, request=b"x" * 3_000)
+    created += await file_world.create(*[None] * 50, request=b"x" * 3_000)
     await file_world.store.check()
-    assert sorted(await file_world.listed()) == sorted(made)
+    assert sorted(await file_world.listed()) == sorted(created)
 
 
-async def test_of_a_batch_on_a_full_disk_nothing_is_kept(file_world):
-    made, _ = await fill(file_world)
+async def test_a_batch_on_a_full_disk_stores_nothing(file_world):
+    created, _ = await fill(file_world)
     with pytest.raises(errors.ResourceExhausted):
         await file_world.create(*[None] * 50, request=b"x" * 3_000)
-    assert sorted(await file_world.listed()) == sorted(made)
+    assert sorted(await file_world.listed()) == sorted(created)
 
 
 async def damaged(tmp_path):
@@ -91,7 +91,7 @@ async def damaged(tmp_path):
     return world
 
 
-async def test_a_damaged_file_is_unavailable_and_no_traceback(tmp_path):
+async def test_a_damaged_file_is_unavailable(tmp_path):
     world = await damaged(tmp_path)
     calls = [
         world.listed(),
@@ -107,11 +107,11 @@ async def test_a_damaged_file_is_unavailable_and_no_traceback(tmp_path):
     await world.store.close()
 
 
-async def test_reads_go_on_while_nothing_can_be_written(file_world):
-    made, _ = await fill(file_world)
+async def test_reads_work_while_writes_fail(file_world):
+    created, _ = await fill(file_world)
     listed, refused = await asyncio.gather(
         file_world.listed(), file_world.create(*[None] * 50, request=b"x" * 3_000),
         return_exceptions=True,
     )  # fmt: skip
-    assert sorted(listed) == sorted(made)
+    assert sorted(listed) == sorted(created)
     assert isinstance(refused, errors.ResourceExhausted)

@@ -1,4 +1,4 @@
-"""Opening a file: whose it is, what it holds, and what is said when it cannot be used."""
+"""Opening a file: its lock, its content, and the errors if it cannot be used."""
 
 import asyncio
 import errno
@@ -43,7 +43,7 @@ def foreign(path, script):
     connection.close()
 
 
-async def test_what_was_stored_is_there_again(path):
+async def test_a_reopened_store_has_its_content(path):
     store = await open_file(path)
     world = World(store)
     await world.queue()
@@ -54,7 +54,7 @@ async def test_what_was_stored_is_there_again(path):
     await again.store.close()
 
 
-async def test_attempts_of_a_server_that_died_are_due_at_once(path, tmp_path):
+async def test_claims_of_a_killed_server_are_due_at_once(path, tmp_path):
     store = await open_file(path)
     world = World(store)
     await world.queue(concurrency=2)
@@ -143,11 +143,11 @@ async def refusal_of_another_process(path):
     other = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, str(path), stdout=asyncio.subprocess.PIPE
     )
-    said, _ = await other.communicate()
-    return said.decode()
+    output, _ = await other.communicate()
+    return output.decode()
 
 
-async def test_a_file_has_one_owner_among_all_processes(path):
+async def test_a_file_has_one_owner_across_processes(path):
     store = await open_file(path)
     assert await refusal_of_another_process(path) == f"store {path} is in use by another server\n"
     await store.close()
@@ -177,7 +177,7 @@ async def test_a_file_has_one_owner_under_all_its_names(path, tmp_path, under):
     await store.close()
 
 
-async def test_a_system_without_the_second_lock_has_the_first(path, monkeypatch):
+async def test_without_open_file_locks_the_lock_file_suffices(path, monkeypatch):
     def unknown(*_):
         raise OSError(errno.EINVAL, "Invalid argument")
 
@@ -187,7 +187,7 @@ async def test_a_system_without_the_second_lock_has_the_first(path, monkeypatch)
     await store.close()
 
 
-async def test_what_is_promised_is_on_disk_whichever_connection_writes_it(path):
+async def test_durable_writes_are_fsynced_by_any_connection(path):
     await (await open_file(path)).close()
     connection = database.connect(str(path))
     for pragma in ("fullfsync", "checkpoint_fullfsync"):
@@ -200,7 +200,7 @@ async def test_what_is_promised_is_on_disk_whichever_connection_writes_it(path):
     store_database.close()
 
 
-async def test_a_newer_format_is_left_alone(path):
+async def test_a_newer_format_is_refused_and_unchanged(path):
     await (await open_file(path)).close()
     foreign(path, "PRAGMA user_version = 99")
     assert await refusal(path) == (
@@ -209,21 +209,21 @@ async def test_a_newer_format_is_left_alone(path):
     )
 
 
-async def test_the_database_of_another_program_is_left_alone(path):
+async def test_the_database_of_another_program_is_refused_and_unchanged(path):
     foreign(path, "CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)")
     before = path.read_bytes()
     assert await refusal(path) == f"store {path} is the SQLite database of another program"
     assert path.read_bytes() == before
 
 
-async def test_what_is_no_database_is_left_alone(path):
+async def test_a_file_that_is_no_database_is_refused_and_unchanged(path):
     path.write_text("Dear diary, " * 1_000)
     before = path.read_bytes()
     assert await refusal(path) == f"store {path} is not a SQLite database"
     assert path.read_bytes() == before
 
 
-async def test_a_directory_is_no_store(tmp_path):
+async def test_a_directory_is_refused(tmp_path):
     assert await refusal(tmp_path) == f"store {tmp_path} cannot be opened: it is a directory"
 
 
@@ -232,7 +232,7 @@ async def test_a_store_needs_its_directory(tmp_path):
     assert message.endswith(f"cannot be opened: {tmp_path / 'none'}: no such directory")
 
 
-async def test_a_damaged_file_is_refused_in_one_line(path):
+async def test_a_damaged_file_is_refused_with_a_one_line_message(path):
     world = World(await open_file(path))
     await world.queue()
     await world.create(*[None] * 500)
@@ -284,7 +284,7 @@ async def test_a_store_knows_its_url(path, shown, opened):
     await store.close()
 
 
-async def test_stores_in_memory_are_strangers(path):  # noqa: ARG001
+async def test_stores_in_memory_are_independent(path):  # noqa: ARG001
     one = World(await open_store(":memory:", LIMITS, START))
     other = World(await open_store(":memory:", LIMITS, START))
     await one.queue()

@@ -16,13 +16,13 @@ def commits(statements):
     return statements.count("COMMIT")
 
 
-async def test_all_who_wait_share_one_transaction(file_world, statements, together):
+async def test_waiting_calls_share_one_transaction(file_world, statements, together):
     await together(*(file_world.create_one(f"t{number}") for number in range(200)))
     assert len(await file_world.listed(page=1_000)) == 200
     assert commits(statements) == 1
 
 
-async def test_different_verbs_share_a_transaction_and_each_gets_its_answer(
+async def test_different_verbs_share_a_transaction_and_each_gets_its_result(
     file_world, statements, together
 ):
     store, now = file_world.store, file_world.now
@@ -40,17 +40,17 @@ async def test_different_verbs_share_a_transaction_and_each_gets_its_answer(
     assert commits(statements) == 1
 
 
-async def test_one_call_that_cannot_be_written_does_not_spoil_its_group(file_world, together):
+async def test_a_call_that_cannot_be_written_does_not_fail_its_group(file_world, together):
     file_world.database.connection.setlimit(0, 10_000)  # SQLITE_LIMIT_LENGTH
     small = [file_world.create_one(f"t{number}") for number in range(5)]
     large = file_world.create_one("large", request=b"x" * 20_000)
-    refused, *made = await together(large, *small)
+    refused, *created = await together(large, *small)
     assert isinstance(refused, errors.InvalidArgument)
     assert refused.message == "Task size too large"
-    assert sorted(await file_world.listed()) == sorted(made)
+    assert sorted(await file_world.listed()) == sorted(created)
 
 
-async def test_a_caller_that_gave_up_costs_the_others_nothing(file_world):
+async def test_a_cancelled_caller_does_not_affect_the_others(file_world):
     calls = [asyncio.create_task(file_world.create_one(f"t{number}")) for number in range(10)]
     await asyncio.gather(asyncio.to_thread(lambda: None))
     for call in calls[::2]:
@@ -91,22 +91,22 @@ async def synchronous(world, verb):
 
 
 @pytest.mark.parametrize("verb", PROMISES.values(), ids=PROMISES)
-async def test_a_promise_is_on_disk_before_it_is_given(file_world, verb):
+async def test_durable_verbs_are_fsynced_before_they_return(file_world, verb):
     assert await synchronous(file_world, verb) == FULL
 
 
 @pytest.mark.parametrize("verb", NOTES.values(), ids=NOTES)
-async def test_a_note_does_not_wait_for_the_disk(file_world, verb):
+async def test_other_verbs_do_not_wait_for_the_disk(file_world, verb):
     assert await synchronous(file_world, verb) == NORMAL
 
 
-async def test_a_promise_after_a_note_is_on_disk_again(file_world):
+async def test_a_durable_verb_after_another_is_fsynced(file_world):
     await file_world.claim()
     assert await synchronous(file_world, PROMISES["create_tasks"]) == FULL
 
 
 @pytest.mark.parametrize("verb", PROMISES.values(), ids=PROMISES)
-async def test_relaxed_promises_do_not_wait_for_the_disk(tmp_path, verb):
+async def test_with_relaxed_durability_no_verb_waits_for_the_disk(tmp_path, verb):
     world = open_world(tmp_path / "relaxed.db", safe=False)
     await world.queue()
     assert await synchronous(world, verb) == NORMAL
@@ -127,7 +127,7 @@ async def test_reading_writes_nothing(file_world, statements):
     assert commits(statements) == 0
 
 
-async def test_too_many_calls_are_told_to_come_back(file_world, monkeypatch):
+async def test_too_many_waiting_calls_are_refused(file_world, monkeypatch):
     monkeypatch.setattr(group_commit, "MAX_WAITING", 5)
     results = await asyncio.gather(
         *(file_world.create_one(f"t{number}") for number in range(8)), return_exceptions=True
@@ -139,7 +139,7 @@ async def test_too_many_calls_are_told_to_come_back(file_world, monkeypatch):
     assert len(await file_world.listed()) == 5
 
 
-async def test_too_many_bytes_are_told_to_come_back(file_world, monkeypatch):
+async def test_too_many_waiting_bytes_are_refused(file_world, monkeypatch):
     monkeypatch.setattr(group_commit, "MAX_WAITING_BYTES", 1_000)
     results = await asyncio.gather(
         *(file_world.create_one(request=b"x" * 400) for _ in range(4)), return_exceptions=True
@@ -150,7 +150,7 @@ async def test_too_many_bytes_are_told_to_come_back(file_world, monkeypatch):
     await file_world.create_one(request=b"x" * 1_000)
 
 
-async def test_the_ends_of_attempts_are_never_turned_away(file_world, monkeypatch):
+async def test_results_of_attempts_are_never_refused(file_world, monkeypatch):
     await file_world.create("t")
     claim = await file_world.claim_one()
     monkeypatch.setattr(group_commit, "MAX_WAITING", 0)

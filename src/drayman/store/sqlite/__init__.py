@@ -1,1 +1,1 @@
-"""What is SQLite's alone: opening the file, its lock, checkpoints, migrations, the SQL."""
+"""The SQLite part of the store: opening the file, its lock, checkpoints, migrations, the SQL."""

@@ -1,9 +1,9 @@
-"""Checkpoints: copying the write-ahead log into the database, on a thread and connection apart.
+"""Checkpoints: copying the write-ahead log into the database, on their own thread and connection.
 
-By default the commit that finds the log long copies it, and everybody who waits for the store waits
-for that: 10 ms and more, once a second under load. Done beside the writer, in smaller pieces, it
-leaves that commit next to nothing to copy. The writer is correct without it; this is for speed
-alone. An error here is ignored, because the writer meets it as well and reports it.
+By default SQLite does this in the commit that finds the log long, which delays all callers of the
+store: by 10 ms and more, once a second under load. This thread copies in smaller pieces while the
+writer goes on, so that commits have almost nothing to copy. It only affects speed. An error here is
+ignored, because the writer gets and reports it too.
 """
 
 import logging
@@ -11,7 +11,7 @@ import sqlite3
 import threading
 
 COMMITS = 200
-"""Commits between two checkpoints: about a fifth of what SQLite itself waits for."""
+"""The number of commits between two checkpoints."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Checkpointer:
             if self._closing:  # read after the clear, so that no wake-up is lost
                 return
             try:
-                # PASSIVE: it waits for nobody, and nobody waits for it.
+                # PASSIVE: it neither waits for other connections nor blocks them.
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             except sqlite3.Error as error:
                 _log.debug("checkpoint failed: %s", error)

@@ -18,9 +18,9 @@ from drayman.store.verbs import claims
 
 MEMORY = ":memory:"
 BUSY_TIMEOUT = 1.0
-"""Seconds to wait for another program, a shell or a backup, that has locked the file."""
+"""Seconds to wait for another program, such as a backup, that has locked the file."""
 MAX_LOG_SIZE = 64 << 20
-"""Bytes to which the write-ahead log is truncated after it has grown beside a long reader."""
+"""Bytes to which the write-ahead log is truncated after a long reader has made it grow."""
 _STATEMENT_ERRORS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 _STATEMENT_CODES = frozenset(
     {sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE}
@@ -28,20 +28,20 @@ _STATEMENT_CODES = frozenset(
 
 
 async def open_store(path: str, limits: Limits, now: Micros, *, safe: bool = True) -> Store:
-    """Open or create the store in a file, ``:memory:`` for none.
+    """Open or create the store in a file, or in memory if ``path`` is ``:memory:``.
 
-    Claims of a server that died are returned to their queues. With ``safe`` false, durable
-    transactions are written but not fsynced. StoreError says why a store cannot be opened.
+    Claims that a previous server left behind are returned to their queues. If ``safe`` is false,
+    durable transactions are written but not fsynced. StoreError if it cannot be opened.
     """
     return Store(SqliteDatabase(path, limits, now, safe=safe))
 
 
 class SqliteDatabase:
-    """One database file with one owner; fulfils ``store.Database``.
+    """A database file that one process uses; implements ``store.Database``.
 
     Attributes:
-        connection: The connection of the writer's thread.
-        session: The session on it.
+        connection: The connection of the writer thread.
+        session: The session on that connection.
     """
 
     def __init__(self, path: str, limits: Limits, now: Micros, *, safe: bool) -> None:
@@ -61,11 +61,11 @@ class SqliteDatabase:
 
     @property
     def url(self) -> str:
-        """Where it is, in the form of the ``--store`` option."""
+        """Its URL, as given to the ``--store`` option."""
         return "memory" if self._path == MEMORY else f"sqlite:{self._path}"
 
     def check(self) -> None:
-        """Return if the file is still the one that was opened."""
+        """Check that the file is still the one that was opened."""
         if self._path != MEMORY and _identity(self._path) != self._file:
             raise errors.Unavailable(
                 f"The store's file {self._path} was moved, replaced or deleted under the server."
@@ -135,8 +135,8 @@ class SqliteDatabase:
         self.commit()
 
     def _start_checkpoints(self) -> None:
-        # The file is opened now and never again: later the name may be another file's, or
-        # nobody's, and SQLite would create one and treat the log as a leftover of its own.
+        # The file is opened now and not reopened: if it were moved meanwhile, SQLite would create a
+        # new one and take the write-ahead log for its own.
         connection = connect(self._path)
         self._resources.callback(connection.close)
         connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
@@ -145,13 +145,15 @@ class SqliteDatabase:
 
 
 def connect(path: str) -> sqlite3.Connection:
-    """Connect to a database, so that a commit is on the disk when it returns."""
+    """Connect to a database; a commit returns when it is on disk."""
     connection = sqlite3.connect(
         path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False,
         cached_statements=512,
     )  # fmt: skip
     try:
-        connection.execute("PRAGMA fullfsync = ON")  # macOS, where fsync alone promises nothing
+        connection.execute(
+            "PRAGMA fullfsync = ON"
+        )  # macOS, where fsync alone does not flush the disk
         connection.execute("PRAGMA checkpoint_fullfsync = ON")
         connection.execute("PRAGMA synchronous = FULL")
     except sqlite3.Error:
@@ -169,7 +171,7 @@ def _configure(connection: sqlite3.Connection) -> None:
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """Return what distinguishes a file from another of its name, None if there is no file."""
+    """Return the identity of the file of a name, None if there is no file."""
     try:
         stat = Path(path).stat()
     except OSError:
@@ -182,7 +184,7 @@ def _code(error: Exception) -> int:
 
 
 def explain(path: str, error: sqlite3.Error | OSError) -> str:
-    """Return why a database cannot be opened, in a line for the person who starts the server."""
+    """Return why a database cannot be opened, as one line for the operator."""
     if _code(error) == sqlite3.SQLITE_BUSY or isinstance(error, BlockingIOError):
         return f"store {path} is in use by another server"
     if _code(error) == sqlite3.SQLITE_NOTADB:

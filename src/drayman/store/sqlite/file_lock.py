@@ -1,10 +1,10 @@
 """The lock on a database file: one server at a time.
 
-SQLite's own exclusive lock does not serve, because it would exclude the server's second connection
-as well. So there are two locks of the operating system, which releases them when the process dies.
-One is on an empty file beside the database, which is never deleted. The other, on systems that have
-locks of open files (Linux), is on the database itself, on a byte that SQLite does not use: it holds
-under every name of the file, and if the first file is deleted.
+SQLite's own exclusive lock would exclude the server's second connection too. So there are two locks
+of the operating system, which releases them when the process ends. One is on an empty file next to
+the database, which is never deleted. The other is on a byte of the database that SQLite does not
+use, on systems with open file description locks (Linux). It also works if the database is opened
+under another name, or if the first file is deleted.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ class FileLock:
 
     def __init__(self, path: str) -> None:
         self._files: list[IO[bytes]] = []
-        real = Path(path).resolve()  # a link to a file is the same file
+        real = Path(path).resolve()  # a symbolic link is the same database
         try:
             beside = self._open(real.with_name(f"{real.name}.lock"), "ab")
             fcntl.flock(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -34,9 +34,9 @@ class FileLock:
             raise
 
     def close(self) -> None:
-        """Release the lock, after the process has closed all other uses of the file.
+        """Release the lock. The process must have closed all SQLite connections to the file before.
 
-        POSIX: closing a file drops all locks that the process has on it, SQLite's included.
+        POSIX: closing a file releases all locks that the process has on it, including SQLite's.
         """
         for file in self._files:
             file.close()

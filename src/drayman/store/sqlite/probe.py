@@ -1,4 +1,4 @@
-"""Whether a file could be the store, without opening it as one: nothing is created or changed."""
+"""Checking whether a store could be opened, without creating or changing anything."""
 
 import contextlib
 import fcntl
@@ -11,7 +11,7 @@ from drayman.store.sqlite import database, schema
 
 
 def probe(path: str) -> bool:
-    """Tell whether a store exists in a file; StoreError says why it could not be opened."""
+    """Return whether a file with a store exists; StoreError if it could not be opened."""
     if path == database.MEMORY:
         return False
     real = Path(path).resolve()
@@ -42,8 +42,8 @@ def _check_lock(path: Path) -> None:
 
 
 def _check_content(real: Path, path: str) -> None:
-    # Immutable: SQLite takes no locks and creates no log. What stands in a log is not seen; a
-    # database whose every page stands there looks empty, which is allowed.
+    # Immutable: SQLite takes no locks, creates no files and ignores an existing write-ahead log. A
+    # database whose pages are all in the log looks empty, which is accepted.
     with contextlib.closing(
         sqlite3.connect(f"{real.as_uri()}?mode=ro&immutable=1", uri=True)
     ) as connection:

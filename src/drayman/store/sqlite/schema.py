@@ -1,4 +1,4 @@
-"""The schema of a SQLite store: the mark of the file, and its migrations."""
+"""The schema of a SQLite store: its application id, its format number, its migrations."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _APPLICATION_ID = 0x44726179  # "Dray", so that another program's file is not ta
 
 
 def check_format(connection: sqlite3.Connection, path: str) -> None:
-    """Return if a file is empty or a store; StoreError if another program uses it."""
+    """Check that a file is empty or a store; StoreError if it belongs to another program."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     has_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if has_tables and application != _APPLICATION_ID:
@@ -19,7 +19,7 @@ def check_format(connection: sqlite3.Connection, path: str) -> None:
 
 
 def check_version(connection: sqlite3.Connection, path: str) -> int:
-    """Return the format of a database; StoreError if a newer version of this program wrote it."""
+    """Return the format number of a database; StoreError if this version does not know it."""
     version, known = connection.execute("PRAGMA user_version").fetchone()[0], len(_scripts())
     if version > known:
         raise StoreError(
@@ -30,7 +30,7 @@ def check_version(connection: sqlite3.Connection, path: str) -> int:
 
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:
-    """Bring a database to the present format; StoreError."""
+    """Migrate a database to the latest format; StoreError."""
     connection.execute("BEGIN IMMEDIATE")
     version = check_version(connection, path)
     for number, script in enumerate(_scripts()[version:], start=version + 1):

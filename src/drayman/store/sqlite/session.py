@@ -16,7 +16,7 @@ _MAX_INSERT = 256
 
 
 class SqliteSession:
-    """Fulfils ``store.session.Session``."""
+    """Implements ``store.session.Session``."""
 
     def __init__(self, connection: sqlite3.Connection, limits: Limits) -> None:
         self.limits = limits
@@ -69,7 +69,7 @@ class SqliteSession:
 
 
 def _powers_of_two(total: int) -> Iterator[int]:
-    """Split a number into powers of two: nine texts, which all stay in the statement cache."""
+    """Split a number into powers of two, so that only nine texts are in the statement cache."""
     count = _MAX_INSERT
     while total:
         while count > total:

@@ -1,4 +1,4 @@
-"""The verb of batches."""
+"""The verb that runs batches."""
 
 from drayman.core import batch, errors
 from drayman.core.batch import Batch, BatchResult, Creations, Item
@@ -38,12 +38,12 @@ def _run(session: Session, request: Batch, now: Micros) -> BatchResult:
 
 
 def _create(session: Session, items: Creations, now: Micros) -> list[Item]:
-    """Create the tasks of a batch; the items that were refused already stay in their places."""
+    """Create the tasks of a batch; encoded errors stay in their places."""
     queues.existing(session, "share_queue", items.queue)
     new = [task for task in items.tasks if isinstance(task, NewTask)]
     (created,) = tasks.create_tasks(session, [tasks.CreateTasks(items.queue, new, now)])
-    rest = iter(created)
-    return [next(rest) if isinstance(item, NewTask) else item for item in items.tasks]
+    results = iter(created)
+    return [next(results) if isinstance(item, NewTask) else item for item in items.tasks]
 
 
 def size(call: tuple[tuple[Batch, Micros], object]) -> int:

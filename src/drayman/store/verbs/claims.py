@@ -35,7 +35,7 @@ def claim_due(
     """Claim granted attempts, then due tasks of the queues that have been ready longest."""
     request = ClaimRequest(server, limit, held, slots, now)
     all_slots = slots + sum(held.values())
-    claims = _claim_grants(session, request, fairness.granted(slots, all_slots))
+    claims = _claim_grants(session, request, fairness.grant_limit(slots, all_slots))
     in_flight = collections.Counter(held)
     in_flight.update(claim.queue.name for claim in claims)
     considered, rate_factors = 0, {}
@@ -45,7 +45,7 @@ def claim_due(
             break
         share = min(left, fairness.share(free, in_flight[queue.name], all_slots))
         if share <= 0:
-            continue  # skipped, and as ready as before
+            continue  # skipped; it stays ready
         load = to_load(queue)._replace(pressure=_pressure(session, queue, now))
         factor = back_pressure.rate_factor(load.pressure, load.rate, now)
         rate_factors[queue.name] = factor
@@ -76,7 +76,7 @@ def release(session: Session, server: str | None, now: Micros) -> int:
 def free_slots(
     session: Session, counts: Mapping[int, int], now: Micros
 ) -> list[tuple[int, str | None, float]]:
-    """Free slots of queues, by key, and have these claimed from.
+    """Free concurrency slots of queues, by key, and make the queues ready for a claim.
 
     Returns key, pressure and rate of each queue that still exists.
     """
@@ -110,7 +110,7 @@ def _granted(session: Session, number: int, forced_at: Micros, queue: int, seq: 
 
 
 def _ready_queues(session: Session, now: Micros) -> Iterator[QueueRow]:
-    """Yield each queue that may have due tasks, the longest ready first."""
+    """Yield each queue that may have due tasks, in the order in which they became ready."""
     after = (-1, 0)
     seen: set[int] = set()
     while True:
@@ -118,7 +118,7 @@ def _ready_queues(session: Session, now: Micros) -> Iterator[QueueRow]:
             "ready_queues", now=now, wake_time=after[0], key=after[1], limit=_MAX_QUEUES
         )
         for row in map(QueueRow._make, rows):
-            if row.key not in seen:  # one that was claimed from may be ready again, further behind
+            if row.key not in seen:  # a queue that was claimed from may reappear
                 seen.add(row.key)
                 yield row
             after = (row.wake_time or 0, row.key)
@@ -175,7 +175,7 @@ def _next_wake_time(session: Session, now: Micros) -> Micros | None:
 
 
 def _pressure(session: Session, row: QueueRow, now: Micros) -> Pressure:
-    """Return the back pressure on a queue; a new or idle queue ramps up if it is to do so."""
+    """Return the back pressure on a queue; a new or idle queue ramps up if so configured."""
     pressure = back_pressure.decode(row.pressure)
     idle = row.pressure is None or now - row.tokens_time > back_pressure.IDLE_TIME
     if session.limits.ramp_up and idle and row.state == State.RUNNING:

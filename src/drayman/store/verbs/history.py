@@ -64,7 +64,7 @@ def list_dead_letters(
 def replay_dead_letters(
     session: Session, letters: Sequence[str], now: Micros
 ) -> list[Task | ServiceError]:
-    """Create the tasks of dead letters anew, each on its own."""
+    """Create the tasks of dead letters again, each on its own."""
     return [_replay(session, *names.task("name", name), now) for name in letters]
 
 
@@ -79,7 +79,7 @@ def add_attempts(
     results: Mapping[int, AttemptResult],
     settled: Mapping[int, SettleResult],
 ) -> None:
-    """Record the attempts that are to be recorded."""
+    """Insert the records of those attempts that are to be recorded."""
     records = [
         history.record(results[claim.number], settled[claim.number])
         for claim in ended
@@ -91,7 +91,7 @@ def add_attempts(
 
 
 def add_dead_letters(session: Session, failed: Mapping[int, AttemptResult], now: Micros) -> None:
-    """Keep tasks that failed for good, by seq; called before they are removed."""
+    """Insert dead letters for tasks that failed for good, by seq, before the tasks are deleted."""
     rows = [
         (seq, text.clean(result.reason), text.clean(result.response_body), result.end_time,
          int(result.outcome.code), text.clean(result.outcome.message),
@@ -102,13 +102,13 @@ def add_dead_letters(session: Session, failed: Mapping[int, AttemptResult], now:
 
 
 def add_expired(session: Session, seqs: Sequence[int], now: Micros) -> None:
-    """Keep tasks that outlived their retention; called before they are removed."""
+    """Insert dead letters for tasks beyond their retention, before the tasks are deleted."""
     reason = "it has outlived its retention"
     _insert(session, [(seq, reason, "", None, None, None, 0) for seq in seqs], now)
 
 
 def sweep(session: Session, now: Micros, limit: int) -> int:
-    """Remove what exceeds the bounds of the history."""
+    """Delete what exceeds the bounds of the history."""
     if limit <= 0:
         return 0
     (count,) = session.one("count_attempts")
@@ -135,7 +135,7 @@ def _insert(session: Session, rows: Sequence[tuple[object, ...]], now: Micros) -
     if not rows or not session.limits.retention.dead_letters:
         return
     letters = json.dumps(rows)
-    # A letter of an earlier task of the same name is replaced.
+    # It replaces the dead letter of an earlier task with the same name.
     old = session.all("delete_namesakes", letters=letters)
     new = session.all("insert_dead_letters", letters=letters, now=now)
     _adjust(session, len(new) - len(old), sum(n for (n,) in new) - sum(n for (n,) in old))
@@ -167,7 +167,7 @@ def _counter(session: Session, name: str) -> int:
 
 
 def _adjust(session: Session, count: int, size: int) -> None:
-    """Keep the totals by which the history is bounded, so that no sweep has to count."""
+    """Maintain the totals of dead letters, so that no sweep has to count them."""
     for name, delta in ((_COUNT, count), (_BYTES, size)):
         if delta:
             session.run("adjust_counter", name=name, delta=delta)

@@ -43,16 +43,16 @@ def update_queue(
     if row is None:
         return _insert(session, change(None), now, ignore_tombstone=ignore_tombstone)
     queue = change(to_queue(row))
-    # The time until now has passed at the old rate.
-    earned = bucket.refill(
+    # Until now, tokens were gained at the old rate.
+    refilled = bucket.refill(
         Bucket(row.tokens, row.tokens_time), row.max_dispatches_per_second, row.max_burst_size, now
     )
     pressure = None if reset_pressure else row.pressure
     session.run(
         "update_queue",
         **queue_columns(queue) | {"name": name},
-        tokens=earned.tokens,
-        tokens_time=earned.time,
+        tokens=refilled.tokens,
+        tokens_time=refilled.time,
         pressure=pressure,
     )
     return get_queue(session, name)
@@ -99,15 +99,15 @@ def queue_stats(session: Session, name: str, now: Micros) -> QueueStats:
 def find(session: Session, statement: str, name: str) -> QueueRow | None:
     """Return a queue's row, None if there is no such queue.
 
-    The statement is ``get_queue`` to read it, ``share_queue`` to rely on its existence until the
-    commit, or ``lock_queue`` to change it.
+    ``statement`` is ``get_queue`` to read the row, ``share_queue`` if the queue must not be deleted
+    before the commit, or ``lock_queue`` to change it.
     """
     row = session.first(statement, name=name)
     return None if row is None else QueueRow(*row)
 
 
 def existing(session: Session, statement: str, name: str) -> QueueRow:
-    """Return a queue's row as ``find`` does. NotFound."""
+    """Return a queue's row, as ``find`` does. NotFound."""
     row = find(session, statement, name)
     if row is None:
         raise errors.queue_missing()

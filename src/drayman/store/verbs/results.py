@@ -47,11 +47,11 @@ def settle(session: Session, calls: Sequence[Settle]) -> list[list[SettleResult 
 
 def _settled(
     result: AttemptResult,
-    counted: Mapping[int, AttemptResult],
+    first: Mapping[int, AttemptResult],
     settled: Mapping[int, SettleResult],
 ) -> SettleResult | None:
     number = result.claim.number
-    return settled.get(number) if counted[number] is result else None
+    return settled.get(number) if first[number] is result else None
 
 
 def _end_claims(session: Session, results: Mapping[int, AttemptResult]) -> list[EndedClaim]:
@@ -70,9 +70,9 @@ def _current_claims(session: Session, ended: Sequence[EndedClaim]) -> dict[int, 
 
 
 def _remaining(session: Session, ended: Sequence[EndedClaim]) -> dict[int, int]:
-    """Return the latest attempt that is left in flight of each task.
+    """Return the claim number of the latest attempt that is still in flight, by task.
 
-    Only beside an attempt that RunTask asked for there can be another one.
+    A task has several attempts in flight only if RunTask granted one of them.
     """
     forced = [claim.task for claim in ended if claim.forced_at is not None]
     if not forced:
@@ -97,7 +97,7 @@ def _free_slots(
     results: Mapping[int, AttemptResult],
     now: Micros,
 ) -> None:
-    """Free the slots of attempts that ended, and record what they tell about their targets."""
+    """Free the slots of attempts that ended, and record their signals as back pressure."""
     tallies: dict[int, Tally] = collections.defaultdict(Tally)
     for claim in ended:
         result = results[claim.number]

@@ -1,4 +1,4 @@
-"""The verb that removes what nobody can see any more, in small steps."""
+"""The verb that deletes rows that no other verb can see, in small steps."""
 
 from drayman.core import task_ids
 from drayman.core.clock import Micros
@@ -7,8 +7,8 @@ from drayman.store.verbs import history, tasks
 
 
 def sweep(session: Session, now: Micros, limit: int) -> int:
-    """Remove up to ``limit`` rows."""
-    # However many tasks were purged, the history stays within its bounds.
+    """Delete up to ``limit`` rows."""
+    # First a part for the history, so that a large purge does not let it exceed its bounds.
     removed = history.sweep(session, now, max(1, limit // 8))
     removed += _sweep_deleted_generations(session, limit - removed)
     removed += _sweep_expired_tasks(session, now, limit - removed)
@@ -19,7 +19,7 @@ def sweep(session: Session, now: Micros, limit: int) -> int:
 
 
 def _sweep_deleted_generations(session: Session, limit: int) -> int:
-    """Remove tasks of queues that were purged or deleted."""
+    """Delete tasks of queues that were purged or deleted."""
     removed = 0
     for _ in range(limit):
         oldest = session.first("oldest_deleted_generation") if removed < limit else None
@@ -36,7 +36,7 @@ def _sweep_deleted_generations(session: Session, limit: int) -> int:
 
 
 def _sweep_expired_tasks(session: Session, now: Micros, limit: int) -> int:
-    """Make dead letters of tasks that outlived their retention."""
+    """Turn tasks beyond their retention into dead letters."""
     if limit <= 0:
         return 0
     oldest = task_ids.oldest_seq(now, session.limits.retention.task_retention)

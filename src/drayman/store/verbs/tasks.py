@@ -35,7 +35,7 @@ class DeleteTasks(NamedTuple):
 
 
 class _Lookup(NamedTuple):
-    """A name to look up in a queue, as of ``now``."""
+    """A task name to look up at the time ``now``."""
 
     queue: QueueRow
     task_id: str
@@ -110,7 +110,7 @@ def grant(session: Session, seq: int, queue: int, forced_at: Micros) -> int:
 
 
 def remove(session: Session, tasks: Iterable[tuple[int, int]], expire_time: Micros) -> None:
-    """Remove tasks, given as seq and key of the queue, and their granted attempts.
+    """Delete tasks, given as seq and key of the queue, and their granted attempts.
 
     The names of named tasks are reserved by tombstones until ``expire_time``.
     """
@@ -126,7 +126,7 @@ class _Creation:
     """The tasks that a group creates.
 
     Attributes:
-        results: For each call its tasks, an error in the place of each that is refused.
+        results: For each call its tasks, with an error in place of each that is refused.
     """
 
     def __init__(self, uses: Mapping[_Name, NameUse], first_seq: int) -> None:
@@ -145,7 +145,7 @@ class _Creation:
             results.append(self._error(task, queue) or self._add(task, call, queue, results))
 
     def insert(self, session: Session) -> None:
-        """Insert the tasks and have their queues claimed when the first is due."""
+        """Insert the tasks and make their queues ready when the first task is due."""
         if not self._rows:
             return
         if session.insert("insert_tasks", self._rows) < len(self._rows):
@@ -180,7 +180,7 @@ class _Creation:
         return Task(names.join_task(call.queue, task.id or str(seq)), call.now, due, task.request)
 
     def _refuse_conflicts(self, session: Session) -> None:
-        """Refuse the tasks whose names another server has used since they were looked up."""
+        """Refuse the tasks whose names another server took after they were looked up."""
         uses = _look_up(session, [lookup for lookup, *_ in self._named.values()])
         for name, (_, seq, results, index) in self._named.items():
             if uses[name].seq != seq:
@@ -196,7 +196,7 @@ def _reserve_seqs(session: Session, calls: Sequence[CreateTasks]) -> int:
 
 
 def _look_up(session: Session, lookups: Sequence[_Lookup]) -> dict[_Name, NameUse]:
-    """Return what uses each name: a live task, a tombstone, or a task that was purged recently."""
+    """Return for each name whether a task, a tombstone or a recently purged task uses it."""
     if not lookups:
         return {}
     tombstone = session.limits.retention.task_tombstone
@@ -205,8 +205,8 @@ def _look_up(session: Session, lookups: Sequence[_Lookup]) -> dict[_Name, NameUs
          each.now, each.now - tombstone)
         for each in lookups
     ]  # fmt: skip
-    found = session.all("look_up_names", names=json.dumps(rows))
-    return {(key, task_id): NameUse(seq, bool(gone)) for key, task_id, seq, gone in found}
+    uses = session.all("look_up_names", names=json.dumps(rows))
+    return {(key, task_id): NameUse(seq, bool(gone)) for key, task_id, seq, gone in uses}
 
 
 def _find(
@@ -231,7 +231,7 @@ def _get(session: Session, seq: int) -> TaskRow:
 def _lookup(
     session: Session, name: str, now: Micros, rows: dict[str, QueueRow | None]
 ) -> _Lookup | ServiceError:
-    """Return what to look up for a task's name, or the error for a name of no queue."""
+    """Return the lookup for a task's name, or the error if it is invalid or has no queue."""
     try:
         queue_name, task_id = names.task("name", name)
     except ServiceError as error:
@@ -259,12 +259,14 @@ class _Deletion:
         self._tombstone = tombstone
 
     def add(self, item: _Lookup | ServiceError) -> ServiceError | None:
-        """Add a task; return None, or the error if it does not exist (any more)."""
+        """Add a task; return None, or the error if it does not exist."""
         if isinstance(item, ServiceError):
             return item
         use = self._uses[item.name]
         if use.seq is None:
             return task_ids.missing_error(use, item.task_id, item.now, self._tombstone)
         self.tasks.append((use.seq, item.queue.key))
-        self._uses[item.name] = NameUse(None, tombstone=True)  # the same name may follow
+        self._uses[item.name] = NameUse(
+            None, tombstone=True
+        )  # the group may contain the name again
         return None

@@ -1,0 +1,101 @@
+"""Names of tasks that another server uses after this one has looked them up."""
+
+import asyncio
+
+import pytest
+from interrupted import InterruptedDatabase
+from world import LIMITS, START, World, full
+
+from drayman.core import errors
+from drayman.core.batch import Batch, Creations
+from drayman.core.clock import HOUR
+from drayman.core.errors import ServiceError
+from drayman.core.task import NewTask
+from drayman.store.store import Store
+from drayman.store.verbs import tasks
+from drayman.store.verbs.tasks import CreateTasks
+
+OPERATION = "projects/p/locations/l/operations/o"
+
+
+@pytest.fixture
+async def world():
+    database = InterruptedDatabase("insert_tasks", LIMITS, START)
+    world = World(Store(database))
+    world.session = database.session
+    for queue_id in ("q", "other"):
+        await world.queue(queue_id)
+    yield world
+    await world.store.close()
+
+
+def create_meanwhile(world, *ids, queue_id="q", after=0):
+    """Let another server create tasks between the lookup of names and the insert."""
+    new = [NewTask(task_id, world.now + after, b"competing") for task_id in ids]
+    call = CreateTasks(full(queue_id), new, world.now)
+    world.session.competing_write = lambda session: tasks.create_tasks(session, [call])
+
+
+def ids(results):
+    """Return the id of each created task, the message in the place of an error."""
+    return [
+        str(result) if isinstance(result, ServiceError) else result.name.rpartition("/")[2]
+        for result in results
+    ]
+
+
+EXISTS = str(errors.task_exists())
+
+
+async def test_a_name_that_another_server_has_used_is_refused(world):
+    create_meanwhile(world, "t")
+    assert ids(await world.try_create("t")) == [EXISTS]
+    assert (await world.get(f"{full('q')}/tasks/t")).request == b"competing"
+
+
+async def test_other_tasks_of_the_call_are_created(world):
+    create_meanwhile(world, "b", "d", "e")
+    results = await world.try_create("a", "b", None, "c", "d")
+    generated = ids(results)[2]
+    assert ids(results) == ["a", EXISTS, generated, "c", EXISTS]
+    assert sorted(name.rpartition("/")[2] for name in await world.listed()) == sorted(
+        ["a", "b", "c", "d", "e", generated]
+    )
+
+
+async def test_only_the_call_that_uses_the_name_is_refused(world):
+    create_meanwhile(world, "t")
+    calls = await asyncio.gather(
+        world.try_create("a"), world.try_create("t", "b"), world.try_create("t", queue_id="other")
+    )
+    assert [ids(results) for results in calls] == [["a"], [EXISTS, "b"], ["t"]]
+
+
+async def test_the_same_name_in_another_queue_is_free(world):
+    create_meanwhile(world, "t", queue_id="other")
+    assert ids(await world.try_create("t")) == ["t"]
+
+
+async def test_generated_ids_never_conflict(world):
+    create_meanwhile(world, None, None)
+    created = ids(await world.try_create(None, None))
+    names = await world.listed()
+    assert len(set(names)) == 4
+    assert {f"{full('q')}/tasks/{task_id}" for task_id in created} < set(names)
+
+
+async def test_the_refused_task_is_not_delivered(world):
+    create_meanwhile(world, "t", after=HOUR)
+    await world.try_create("t")
+    assert await world.claim() == []
+    world.advance(HOUR)
+    assert (await world.claim_one()).task.request == b"competing"
+
+
+async def test_a_batch_stores_which_items_were_refused(world):
+    create_meanwhile(world, "t")
+    items = Creations(full("q"), [NewTask(each, world.now, b"ours") for each in ("a", "t")], [1, 1])
+    batch = Batch(OPERATION, b"fingerprint", world.now + HOUR, items)
+    for repeated in (False, True):
+        result = await world.store.run_batch(batch, world.now)
+        assert (ids(result.results), result.repeated) == (["a", EXISTS], repeated)
