@@ -55,7 +55,7 @@ async def test_what_started_is_closed_when_the_rest_cannot(tmp_path):
 
 @pytest.mark.parametrize(("files", "slots"), [(65_536, 4000), (1024, 768), (128, 64), (20, 1)])
 def test_attempts_leave_open_files_for_callers(files, slots, capsys):
-    assert server_module._within_files(settings(), files).max_in_flight == slots
+    assert server_module.limit_attempts(settings(), files).max_in_flight == slots
     said = capsys.readouterr().err
     assert said.count("\n") == (slots < 4000)
     if said:

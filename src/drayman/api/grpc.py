@@ -1,15 +1,13 @@
 """The gRPC door: a loop over the table of calls."""
 
 import datetime
-import os
-import socket
 from collections.abc import Callable
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from drayman.api import calls, introspection
+from drayman.api import calls, introspection, listener
 from drayman.api.context import Context
 from drayman.core.clock import SECOND, Micros
 from drayman.core.errors import InvalidArgument, ServiceError
@@ -53,26 +51,6 @@ significant digits, 30 s to 30.1 s and 100 s to 101 s."""
 _YEAR_9999 = 253_000_000_000
 
 
-class PortError(Exception):
-    """An address that cannot be listened on; the message is for the person who starts it."""
-
-
-def why(error: OSError) -> str:
-    """Return what the system says of an address, without the address."""
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
-
-
-def _reason(host: str, port: int) -> str:
-    """Ask the system what gRPC does not tell: why an address cannot be listened on."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.bind(address)
-    except OSError as error:
-        return why(error)
-    return "the address cannot be used"
-
-
 class GrpcServer:
     """The service ``google.cloud.tasks.v2.CloudTasks`` on a port."""
 
@@ -86,7 +64,8 @@ class GrpcServer:
         except RuntimeError:
             self.port = 0
         if not self.port:
-            raise PortError(f"cannot listen on {address}:{port} (--port): {_reason(host, port)}")
+            reason = listener.bind_failure(host, port)
+            raise listener.port_error(f"{address}:{port}", "--port", reason)
 
     async def start(self) -> None:
         """Begin to take calls."""
