@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from drayman.api import admin
+from drayman.api import admin_messages
 from drayman.core.clock import HOUR, MINUTE, SECOND, ManualClock
 from drayman.core.limits import TaskLimits
 from drayman.core.queue import Queue, RetryConfig, State, creation, replacement
@@ -105,13 +105,13 @@ def test_dead_letters_are_deleted_all_together(server, queue):
 
 
 def test_an_id_counts_once_and_named_ones_leave_nothing_more(server, queue, monkeypatch):
-    monkeypatch.setattr(admin, "PAGE", 3)
+    monkeypatch.setattr(admin_messages, "PAGE", 3)
     _, done = call(server, f"{queue}/deadLetters:delete", "POST", {"tasks": ["a", "a", "b"]})
     assert done == {"count": 2, "failed": {}, "more": False}
 
 
 def test_a_filter_goes_on_behind_what_it_could_not_do(server, queue, monkeypatch):
-    monkeypatch.setattr(admin, "PAGE", 2)
+    monkeypatch.setattr(admin_messages, "PAGE", 2)
     server.run(server.server.store.delete_queue(queue, server.clock.now()))
     body, tried = {"all": True}, []
     for more in (True, False):
@@ -142,7 +142,7 @@ def test_stats(server, queue):
 def test_stats_say_what_holds_a_queue_back_and_what_waits():
     now = 1_700_000_000 * SECOND
     stats = QueueStats(2, 250.0, 5.0, 2.0, 1.0, now + MINUTE, now + HOUR, 1)
-    assert admin.show_stats(stats, now) == {
+    assert admin_messages.render_stats(stats, now) == {
         "inFlight": 2,
         "effectiveExecutionRate": 250.0,
         "recentAnswers": {"all": 5.0, "errors": 2.0, "pushbacks": 1.0},
