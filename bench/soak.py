@@ -33,7 +33,7 @@ from drayman.core.clock import MILLISECOND, SECOND, SystemClock
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue, RateLimits, RetryConfig, creation
 from drayman.core.task import NewTask
-from drayman.server import widen_file_table
+from drayman.process import widen_file_table
 from drayman.store.sqlite.database import open_store
 from drayman.tasks_v2 import types
 from drayman.wire import tasks

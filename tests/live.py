@@ -3,8 +3,12 @@
 import asyncio
 import concurrent.futures
 import http.server
+import json
 import queue
+import socket
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,32 +20,38 @@ from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpc
 from drayman.core.clock import ManualClock, Micros
 from drayman.server import Server
 from drayman.settings import load
+from drayman.store.contract import Store
 
 Event = TypeVar("Event")
 
 PATIENCE = 30.0
-"""Seconds until a wait for something that must come is given up."""
+"""Seconds until a wait for an expected event fails."""
 
 
 class LiveServer:
-    """A server on free ports, its store in memory, its clock in your hand.
+    """A server on free ports, with its store in memory and a manual clock.
 
     Settings are those of the command line: ``LiveServer(task_size="100")``.
     """
 
     def __init__(self, clock: ManualClock | None = None, **settings: Any) -> None:
         self.clock = clock or ManualClock()
-        given = {"port": "0", "http_port": "0", "store": "memory"} | settings
+        arguments = {"port": "0", "http_port": "0", "store": "memory"} | settings
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.server = Server(load(given, {}), clock=self.clock, emit=self.events.put)
+        self.server = Server(load(arguments, {}), clock=self.clock, emit=self.events.put)
         try:
             self.run(self.server.start())
         except BaseException:
             self._end()
             raise
+
+    @property
+    def store(self) -> Store:
+        """The server's store; its coroutines run in the server's loop, see ``run``."""
+        return self.server.store
 
     @property
     def address(self) -> str:
@@ -82,6 +92,25 @@ class LiveServer:
         )
         return tasks_v2.CloudTasksClient(transport=CloudTasksGrpcTransport(channel=channel))
 
+    def connect(self) -> socket.socket:
+        """Return a connection to the HTTP port."""
+        return socket.create_connection(("127.0.0.1", self.server.http_port), PATIENCE)
+
+    def request(self, method: str, path: str, content: Any = None) -> tuple[int, Any]:
+        """Send an HTTP request; return the status and the JSON value of the response.
+
+        The body is ``content``, as it is if it is bytes, otherwise as JSON.
+        """
+        encoded = content is None or isinstance(content, bytes)
+        body = content if encoded else json.dumps(content).encode()
+        request = urllib.request.Request(f"{self.url}{path}", body, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
     def next_event(self, kind: type[Event]) -> Event:
         """Return the next event of a kind, waiting for it; those before it are discarded."""
         while not isinstance(event := self.events.get(timeout=PATIENCE), kind):
@@ -108,7 +137,7 @@ class Delivery(NamedTuple):
 
 
 class Worker:
-    """An HTTP server on a free port that records what it gets and answers as told."""
+    """An HTTP server that records requests and responds with ``answers``, or 200."""
 
     def __init__(self) -> None:
         self.deliveries: queue.SimpleQueue[Delivery] = queue.SimpleQueue()

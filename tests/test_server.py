@@ -13,17 +13,17 @@ from drayman.settings import load
 
 
 class BrokenClock(ManualClock):
-    """Waiting fails: a stand-in for a fault nobody has thought of."""
+    """A clock whose waits fail, for an unexpected fault of a part."""
 
     async def wait(self, event, until):  # noqa: ARG002 - as the clock has them
         raise RuntimeError("the spring is broken")
 
 
-def settings(**given):
-    return load({"store": "memory", "port": "0", "http_port": "0"} | given, {})
+def settings(**arguments):
+    return load({"store": "memory", "port": "0", "http_port": "0"} | arguments, {})
 
 
-async def test_a_part_that_dies_is_told_and_ends_the_server():
+async def test_a_part_that_fails_is_an_event_and_ends_the_server():
     events = []
     server = Server(settings(), clock=BrokenClock(), emit=events.append)
     await server.start()
@@ -42,7 +42,7 @@ async def test_a_server_can_stop_and_another_take_its_place(tmp_path):
         await server.stop()  # harmless
 
 
-async def test_what_started_is_closed_when_the_rest_cannot(tmp_path):
+async def test_started_parts_are_closed_when_another_cannot_start(tmp_path):
     store = f"sqlite:{tmp_path}/tasks.db"
     taken = Server(settings())
     await taken.start()
@@ -55,13 +55,13 @@ async def test_what_started_is_closed_when_the_rest_cannot(tmp_path):
 
 @pytest.mark.parametrize(("files", "slots"), [(65_536, 4000), (1024, 768), (128, 64), (20, 1)])
 def test_attempts_leave_open_files_for_callers(files, slots, capsys):
-    assert server_module._within_files(settings(), files).max_in_flight == slots
-    said = capsys.readouterr().err
-    assert said.count("\n") == (slots < 4000)
-    if said:
-        assert f"is {slots} instead of 4000" in said
-        assert f"allows {files} open files" in said
-        assert "ulimit -n" in said
+    assert server_module.limit_attempts(settings(), files).max_in_flight == slots
+    warning = capsys.readouterr().err
+    assert warning.count("\n") == (slots < 4000)
+    if warning:
+        assert f"is {slots} instead of 4000" in warning
+        assert f"allows {files} open files" in warning
+        assert "ulimit -n" in warning
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from drayman import files, server
-from drayman.api.grpc import PortError
+from drayman.api import listener
+from drayman.api.listener import PortError
 from drayman.core import names
 from drayman.core.clock import SystemClock
 from drayman.core.errors import ServiceError
@@ -112,7 +113,7 @@ def _check_http_address(settings: Settings) -> list[str]:
 
 
 def _listen(host: str, port: int, option: str) -> None:
-    server.listen(host, port, option).close()
+    listener.listen(host, port, option).close()
 
 
 def _check_ports_differ(settings: Settings) -> list[str]:

@@ -1,18 +1,11 @@
 """Attempts and dead letters over HTTP."""
 
-import json
-import urllib.error
-import urllib.request
-
 import pytest
 
-from drayman.api import admin
+from drayman.api import admin_messages
 from drayman.core.clock import HOUR, MINUTE, SECOND, ManualClock
-from drayman.core.limits import TaskLimits
-from drayman.core.queue import Queue, RetryConfig, State, creation, replacement
+from drayman.core.queue import State, replacement
 from drayman.store.contract import QueueStats
-from drayman.tasks_v2 import types
-from drayman.wire import tasks
 from live import LiveServer
 
 QUEUE = "projects/p/locations/l/queues/{}"
@@ -25,45 +18,27 @@ def server():
     live.stop()
 
 
-def call(server, path, verb="GET", body=None):
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{server.url}/drayman/v1/{path}", data, method=verb)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)["error"]["message"]
+def call(server, path, method="GET", content=None):
+    return server.request(method, f"/drayman/v1/{path}", content)
 
 
 @pytest.fixture
-def queue(server, request):
+def queue(server, request, create_dead_letters):
     """A queue with three dead letters."""
     name = QUEUE.format(request.node.name.replace("_", "-")[:90].strip("-"))
-    store, now = server.server.store, server.clock.now()
-    created = Queue(name, retry_config=RetryConfig(max_attempts=1))
-    server.run(store.update_queue(name, creation(created), now))
-    for task_id in "abc":
-        message = types.Task.pb()(
-            name=f"{name}/tasks/{task_id}",
-            http_request={"url": f"http://127.0.0.1:1/{task_id}", "body": b"x"},
-        )
-        new = tasks.parse(name, message, now, TaskLimits())
-        server.run(store.create_tasks(name, [new], now))
-    while len(server.run(store.list_dead_letters(name, 0, 10))) < 3:
-        server.events.get(timeout=10)
+    create_dead_letters(server, name, "abc")
     return name
 
 
-def ids(found):
-    return [each["task"]["name"][-1] for each in found["deadLetters"]]
+def ids(page):
+    return [letter["task"]["name"][-1] for letter in page["deadLetters"]]
 
 
 def test_dead_letters_are_listed_read_and_deleted(server, queue):
-    status, found = call(server, f"{queue}/deadLetters")
+    status, page = call(server, f"{queue}/deadLetters")
     assert status == 200
-    assert sorted(ids(found)) == ["a", "b", "c"]
-    assert "body" not in found["deadLetters"][0]["task"]["httpRequest"]
+    assert sorted(ids(page)) == ["a", "b", "c"]
+    assert "body" not in page["deadLetters"][0]["task"]["httpRequest"]
     status, letter = call(server, f"{queue}/deadLetters/a")
     assert letter["reason"] == "all 1 attempts failed"
     assert letter["task"]["httpRequest"]["body"] == "eA=="
@@ -82,55 +57,54 @@ def test_lists_have_pages(server, queue):
     assert len(first["attempts"] + rest["attempts"]) == 3
     assert first["attempts"][0]["outcome"] == "failed"
     assert "no connection" in first["attempts"][0]["status"]["message"]
-    _, of_one = call(server, f"{queue}/attempts?task=b")
-    assert [each["target"] for each in of_one["attempts"]] == ["POST http://127.0.0.1:1/b"]
+    _, filtered = call(server, f"{queue}/attempts?task=b")
+    assert [attempt["target"] for attempt in filtered["attempts"]] == ["POST http://127.0.0.1:1/b"]
 
 
 def test_dead_letters_are_replayed_by_name_code_or_all_together(server, queue):
-    store = server.server.store
+    store = server.store
     server.run(store.update_queue(queue, replacement(state=State.PAUSED), server.clock.now()))
-    status, done = call(server, f"{queue}/deadLetters:replay", "POST", {"tasks": ["a", "z"]})
-    assert (status, done["count"]) == (200, 1)
-    assert done["failed"]["z"]["code"] == "NOT_FOUND"
+    status, result = call(server, f"{queue}/deadLetters:replay", "POST", {"tasks": ["a", "z"]})
+    assert (status, result["count"]) == (200, 1)
+    assert result["failed"]["z"]["code"] == "NOT_FOUND"
     for code, count in (("NOT_FOUND", 0), ("UNKNOWN", 2)):
-        _, done = call(server, f"{queue}/deadLetters:replay", "POST", {"code": code})
-        assert done["count"] == count
+        _, result = call(server, f"{queue}/deadLetters:replay", "POST", {"code": code})
+        assert result["count"] == count
     page = server.run(store.list_tasks(queue, 0, 10, 1 << 20))
     assert len(page.tasks) == 3
 
 
 def test_dead_letters_are_deleted_all_together(server, queue):
-    status, done = call(server, f"{queue}/deadLetters:delete", "POST", {"all": True})
-    assert (status, done) == (200, {"count": 3, "failed": {}, "more": False})
+    status, result = call(server, f"{queue}/deadLetters:delete", "POST", {"all": True})
+    assert (status, result) == (200, {"count": 3, "failed": {}, "more": False})
 
 
-def test_an_id_counts_once_and_named_ones_leave_nothing_more(server, queue, monkeypatch):
-    monkeypatch.setattr(admin, "PAGE", 3)
-    _, done = call(server, f"{queue}/deadLetters:delete", "POST", {"tasks": ["a", "a", "b"]})
-    assert done == {"count": 2, "failed": {}, "more": False}
+def test_an_id_counts_once_and_ids_have_no_next_page(server, queue, monkeypatch):
+    monkeypatch.setattr(admin_messages, "PAGE", 3)
+    _, result = call(server, f"{queue}/deadLetters:delete", "POST", {"tasks": ["a", "a", "b"]})
+    assert result == {"count": 2, "failed": {}, "more": False}
 
 
-def test_a_filter_goes_on_behind_what_it_could_not_do(server, queue, monkeypatch):
-    monkeypatch.setattr(admin, "PAGE", 2)
-    server.run(server.server.store.delete_queue(queue, server.clock.now()))
+def test_the_next_page_of_a_filter_starts_after_the_failed_ones(server, queue, monkeypatch):
+    monkeypatch.setattr(admin_messages, "PAGE", 2)
+    server.run(server.store.delete_queue(queue, server.clock.now()))
     body, tried = {"all": True}, []
     for more in (True, False):
-        status, done = call(server, f"{queue}/deadLetters:replay", "POST", body)
-        assert (status, done["count"], done["more"]) == (200, 0, more)
-        tried += done["failed"]
-        body = {"all": True, "pageToken": done.get("nextPageToken")}
+        status, result = call(server, f"{queue}/deadLetters:replay", "POST", body)
+        assert (status, result["count"], result["more"]) == (200, 0, more)
+        tried += result["failed"]
+        body = {"all": True, "pageToken": result.get("nextPageToken")}
     assert sorted(tried) == ["a", "b", "c"]
-    assert (
-        len(call(server, f"{queue}/deadLetters")[1]["deadLetters"]) == 2
-    )  # a page, still readable
+    _, page = call(server, f"{queue}/deadLetters")
+    assert len(page["deadLetters"]) == 2
 
 
 def test_a_page_that_holds_all_is_the_last(server, queue):
-    for what in ("deadLetters", "attempts"):
-        assert "nextPageToken" not in call(server, f"{queue}/{what}?pageSize=3")[1]
+    for collection in ("deadLetters", "attempts"):
+        assert "nextPageToken" not in call(server, f"{queue}/{collection}?pageSize=3")[1]
 
 
-def test_stats(server, queue):
+def test_the_statistics_of_a_queue(server, queue):
     status, stats = call(server, f"{queue}/stats")
     assert (status, stats["inFlight"]) == (200, 0)
     assert 0 < stats["effectiveExecutionRate"] <= 500
@@ -139,10 +113,10 @@ def test_stats(server, queue):
     assert "nextScheduleTime" not in stats
 
 
-def test_stats_say_what_holds_a_queue_back_and_what_waits():
+def test_statistics_have_the_times_of_recovery_and_of_the_next_task():
     now = 1_700_000_000 * SECOND
     stats = QueueStats(2, 250.0, 5.0, 2.0, 1.0, now + MINUTE, now + HOUR, 1)
-    assert admin.show_stats(stats, now) == {
+    assert admin_messages.render_stats(stats, now) == {
         "inFlight": 2,
         "effectiveExecutionRate": 250.0,
         "recentAnswers": {"all": 5.0, "errors": 2.0, "pushbacks": 1.0},
@@ -153,7 +127,7 @@ def test_stats_say_what_holds_a_queue_back_and_what_waits():
 
 
 @pytest.mark.parametrize(
-    ("path", "verb", "body", "status"),
+    ("path", "method", "content", "status"),
     [
         ("nonsense", "GET", None, 404),
         ("projects/p/locations/l/queues/none/stats", "GET", None, 404),
@@ -176,7 +150,7 @@ def test_stats_say_what_holds_a_queue_back_and_what_waits():
         ),
     ],
 )
-def test_what_cannot_be_is_refused_in_words(server, path, verb, body, status):
-    code, message = call(server, path, verb, body)
+def test_invalid_requests_are_refused_with_a_message(server, path, method, content, status):
+    code, response = call(server, path, method, content)
     assert code == status
-    assert isinstance(message, str)
+    assert isinstance(response["error"]["message"], str)

@@ -33,7 +33,7 @@ def ids(tasks):
     return [task.name.rpartition("/")[2] for task in tasks]
 
 
-def test_a_batch_is_done_at_once_and_tells_what_was_created(client, queue, server):
+def test_a_batch_is_done_at_once_and_its_result_has_the_created_tasks(client, queue, server):
     operation = create(client, queue, [*named(queue, "a", "b"), HTTP])
     assert operation.done()
     created = operation.result().tasks
@@ -45,7 +45,7 @@ def test_a_batch_is_done_at_once_and_tells_what_was_created(client, queue, serve
     assert not operation.metadata.failed_requests
 
 
-def test_a_view_of_its_own_for_each_task(client, queue):
+def test_each_task_has_the_view_that_its_request_names(client, queue):
     requests = [
         {"parent": queue, "task": HTTP, "response_view": "FULL"},
         {"task": HTTP},
@@ -54,7 +54,7 @@ def test_a_view_of_its_own_for_each_task(client, queue):
     assert [task.http_request.body for task in created] == [b"x", b""]
 
 
-def test_items_fail_alone(client, queue):
+def test_each_item_fails_on_its_own(client, queue):
     client.create_task(parent=queue, task=named(queue, "taken")[0])
     operation = create(
         client,
@@ -94,9 +94,9 @@ def test_a_repeated_request_id_creates_nothing_twice(client, queue, refused):
     assert again.operation == first.operation
     assert first.operation.name == f"{queue.partition('/queues')[0]}/operations/once-1"
     assert len(list(client.list_tasks(parent=queue))) == 2
-    words = "The request_id was used before, for another request."
-    refused("INVALID_ARGUMENT", words, create, client, queue, [HTTP], request_id="once-1")
-    refused("INVALID_ARGUMENT", words, delete, client, queue, ["a"], request_id="once-1")
+    message = "The request_id was used before, for another request."
+    refused("INVALID_ARGUMENT", message, create, client, queue, [HTTP], request_id="once-1")
+    refused("INVALID_ARGUMENT", message, delete, client, queue, ["a"], request_id="once-1")
     refused("INVALID_ARGUMENT", None, create, client, queue, [HTTP], request_id="a b")
 
 
@@ -118,36 +118,36 @@ def test_a_batch_is_deleted_item_by_item(client, queue):
 
 def test_batches_are_bounded(client, queue, refused):
     assert len(create(client, queue, [HTTP] * 100).result().tasks) == 100
-    words = "requests has 101 items; at most 100 are allowed."
-    refused("INVALID_ARGUMENT", words, create, client, queue, [HTTP] * 101)
+    message = "requests has 101 items; at most 100 are allowed."
+    refused("INVALID_ARGUMENT", message, create, client, queue, [HTTP] * 101)
     refused("INVALID_ARGUMENT", "requests is required.", create, client, queue, [])
-    words = "names has 1001 items; at most 1000 are allowed."
-    refused("INVALID_ARGUMENT", words, delete, client, queue, ["a"] * 1001)
+    message = "names has 1001 items; at most 1000 are allowed."
+    refused("INVALID_ARGUMENT", message, delete, client, queue, ["a"] * 1001)
     refused("INVALID_ARGUMENT", "names is required.", delete, client, queue, [])
 
 
 def test_a_batch_is_for_one_queue(client, queue, refused):
     other = f"{queue}2"
     requests = [{"parent": queue, "task": HTTP}, {"parent": other, "task": HTTP}]
-    words = f"requests[1].parent must be the parent of the batch ('{queue}'), not '{other}'."
-    refused("INVALID_ARGUMENT", words, client.batch_create_tasks, parent=queue, requests=requests)
-    words = f"names[0] must be the name of a task in {queue}."
+    message = f"requests[1].parent must be the parent of the batch ('{queue}'), not '{other}'."
+    refused("INVALID_ARGUMENT", message, client.batch_create_tasks, parent=queue, requests=requests)
+    message = f"names[0] must be the name of a task in {queue}."
     names = [f"{other}/tasks/a"]
-    refused("INVALID_ARGUMENT", words, client.batch_delete_tasks, parent=queue, names=names)
+    refused("INVALID_ARGUMENT", message, client.batch_delete_tasks, parent=queue, names=names)
     refused("INVALID_ARGUMENT", None, client.batch_delete_tasks, parent=queue, names=["x"])
     refused("NOT_FOUND", None, create, client, other, [HTTP])
     assert list(client.list_tasks(parent=queue)) == []
 
 
-def test_an_operation_can_be_asked_for_until_it_expires(client, queue, server, refused):
+def test_an_operation_can_be_read_until_it_expires(client, queue, server, refused):
     operation = create(client, queue, [HTTP])
     name = operation.operation.name
-    kept = client.get_operation({"name": name})
-    assert kept == operation.operation
-    assert kept.metadata.type_url == (
+    stored = client.get_operation({"name": name})
+    assert stored == operation.operation
+    assert stored.metadata.type_url == (
         "type.googleapis.com/google.cloud.tasks.v2.BatchCreateTasksMetadata"
     )
-    assert kept.response.type_url == (
+    assert stored.response.type_url == (
         "type.googleapis.com/google.cloud.tasks.v2.BatchCreateTasksResponse"
     )
     server.advance(DAY)
@@ -165,13 +165,13 @@ def test_a_list_of_operations_ends_before_it_is_too_large(clients, location, ope
     for _ in range(3):
         client.batch_create_tasks(parent=queue, requests=requests)
     request = operations_pb2.ListOperationsRequest(name=location)
-    found = []
+    listed = []
     for left in (2, 1, 0):
         page = operations("ListOperations", request, operations_pb2.ListOperationsResponse)
-        found += [each.name for each in page.operations]
+        listed += [operation.name for operation in page.operations]
         request.page_token = page.next_page_token
         assert (len(page.operations), bool(page.next_page_token)) == (1, left > 0)
-    assert len(set(found)) == 3
+    assert len(set(listed)) == 3
 
 
 class Operations:
@@ -198,21 +198,21 @@ def test_operations_are_listed_waited_for_cancelled_and_deleted(clients, locatio
     client, queue = clients["grpc"], f"{location}/queues/q"
     client.create_queue(parent=location, queue={"name": queue})
     client.pause_queue(name=queue)
-    made = [create(client, queue, [HTTP], request_id=each).operation for each in "bca"]
+    created = [create(client, queue, [HTTP], request_id=each).operation for each in "bca"]
     request = operations_pb2.ListOperationsRequest(name=location, page_size=2)
     first = operations("ListOperations", request, operations_pb2.ListOperationsResponse)
     request.page_token = first.next_page_token
     second = operations("ListOperations", request, operations_pb2.ListOperationsResponse)
-    assert [*first.operations, *second.operations] == sorted(made, key=lambda each: each.name)
+    assert [*first.operations, *second.operations] == sorted(created, key=lambda each: each.name)
     assert second.next_page_token == ""
-    request = operations_pb2.WaitOperationRequest(name=made[0].name)
-    assert operations("WaitOperation", request, operations_pb2.Operation) == made[0]
-    operations("CancelOperation", operations_pb2.CancelOperationRequest(name=made[0].name))
-    delete_request = operations_pb2.DeleteOperationRequest(name=made[0].name)
+    request = operations_pb2.WaitOperationRequest(name=created[0].name)
+    assert operations("WaitOperation", request, operations_pb2.Operation) == created[0]
+    operations("CancelOperation", operations_pb2.CancelOperationRequest(name=created[0].name))
+    delete_request = operations_pb2.DeleteOperationRequest(name=created[0].name)
     operations("DeleteOperation", delete_request)
     for name, gone in (
         ("WaitOperation", request),
-        ("CancelOperation", operations_pb2.CancelOperationRequest(name=made[0].name)),
+        ("CancelOperation", operations_pb2.CancelOperationRequest(name=created[0].name)),
         ("DeleteOperation", delete_request),
     ):
         with pytest.raises(grpc.RpcError) as caught:

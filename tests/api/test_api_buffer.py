@@ -76,7 +76,7 @@ def test_an_empty_id_is_none(buffer, queue, server, worker):
     assert deliver(server, worker).body == b"from gcloud"
 
 
-def test_a_body_in_its_wrapping_is_opened(buffer, queue, server, worker):
+def test_a_wrapped_body_is_unwrapped(buffer, queue, server, worker):
     wrapped = {"body": {"contentType": "text/y", "data": base64.b64encode(b"in?>").decode()}}
     buffer(f"{queue}/tasks:buffer", json.dumps(wrapped), **{"Content-Type": "application/json"})
     delivery = deliver(server, worker)
@@ -96,7 +96,7 @@ def test_a_body_in_its_wrapping_is_opened(buffer, queue, server, worker):
 
 
 @pytest.mark.parametrize("data", ['"!"', "1", "null", "{}"])
-def test_a_wrapping_with_wrong_content_is_refused(buffer, queue, data):
+def test_wrapped_data_that_is_not_base64_is_refused(buffer, queue, data):
     wrapped = f'{{"body": {{"contentType": "text/y", "data": {data}}}}}'
     answer = buffer(f"{queue}/tasks:buffer", wrapped, **{"Content-Type": "application/json"})
     error = answer.json()["error"]
@@ -104,13 +104,13 @@ def test_a_wrapping_with_wrong_content_is_refused(buffer, queue, data):
     assert error["details"][0]["fieldViolations"][0]["field"] == "body.data"
 
 
-def test_a_compressed_body_is_delivered_as_it_was_before(buffer, queue, server, worker):
+def test_a_compressed_body_is_delivered_decompressed(buffer, queue, server, worker):
     buffer(f"{queue}/tasks:buffer", gzip.compress(b"plain"), **{"Content-Encoding": "gzip"})
     assert deliver(server, worker).body == b"plain"
 
 
 @pytest.mark.parametrize("verb", ["HEAD", "TRACE"])
-def test_a_method_that_only_asks_creates_nothing(buffer, queue, clients, verb):
+def test_head_and_trace_create_nothing(buffer, queue, clients, verb):
     clients["grpc"].pause_queue(name=queue)
     assert buffer(f"{queue}/tasks:buffer", b"", verb).status_code == 404
     override = {"X-HTTP-Method-Override": verb}
@@ -131,7 +131,7 @@ def test_unknown_parameters_are_refused_as_of_other_calls(buffer, queue, clients
     assert buffer(f"{queue}/tasks:buffer?key=1&prettyPrint=false").status_code == 200
 
 
-def test_a_queue_without_a_target_has_no_place_for_it(buffer, clients, location):
+def test_a_queue_without_a_target_of_its_own_is_refused(buffer, clients, location):
     name = f"{location}/queues/bare"
     clients["grpc"].create_queue(parent=location, queue={"name": name})
     error = buffer(f"{name}/tasks:buffer").json()["error"]

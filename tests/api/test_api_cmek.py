@@ -65,7 +65,7 @@ def create(client, url="http://example.com/", task_id="t"):
 
 
 def stored(live):
-    path = live.server.store.url.removeprefix("sqlite:")
+    path = live.store.url.removeprefix("sqlite:")
     live.run(live.server.stop())
     connection = sqlite3.connect(path)
     requests = [row[0] for row in connection.execute("SELECT request FROM task ORDER BY seq")]
@@ -81,8 +81,8 @@ def test_a_location_has_no_key_until_one_is_set(start, keys, refused):
     assert client.get_cmek_config(name=name).kms_key == KEY
     assert set_key(client, "").kms_key == ""
     other = f"{LOCATION}/keyRings/r/cryptoKeys/other"
-    words = f"The key {other} is not available; it must be in the file given by --key-file."
-    refused("FAILED_PRECONDITION", words, set_key, client, other)
+    message = f"The key {other} is not available; it must be in the file given by --key-file."
+    refused("FAILED_PRECONDITION", message, set_key, client, other)
     refused("INVALID_ARGUMENT", None, set_key, client, "k")
 
 
@@ -108,7 +108,7 @@ def test_body_and_headers_are_unreadable_on_the_disk_and_readable_by_the_api(sta
     assert b"http://example.com/" in after
 
 
-def test_what_a_batch_came_to_is_unreadable_on_the_disk_too(start, keys, tmp_path, refused):
+def test_the_result_of_a_batch_is_unreadable_on_the_disk_too(start, keys, tmp_path, refused):
     live, client = start(key_file=keys)
     prepare(client)
     set_key(client, KEY)
@@ -131,15 +131,15 @@ def test_what_a_batch_came_to_is_unreadable_on_the_disk_too(start, keys, tmp_pat
     name = first.operation.name
     assert client.get_operation({"name": name}) == first.operation
     files = [tmp_path / "d.db", tmp_path / "d.db-wal"]
-    live.run(live.server.store.check())
+    live.run(live.store.check())
     on_disk = b"".join(path.read_bytes() for path in files if path.exists())
     assert b"operations/once" in on_disk
     for secret in (SECRET, b"of the header", b"X secret name"):
         assert secret not in on_disk
 
     live, client = start()  # without the key
-    words = f"The key {KEY} is not available; it must be in the file given by --key-file."
-    refused("FAILED_PRECONDITION", words, client.get_operation, {"name": name})
+    message = f"The key {KEY} is not available; it must be in the file given by --key-file."
+    refused("FAILED_PRECONDITION", message, client.get_operation, {"name": name})
     answer = requests.get(f"{live.url}/v2/{LOCATION}/operations", timeout=30).json()
     assert answer == {"operations": [{"name": name, "done": True}]}
 
@@ -198,7 +198,7 @@ def test_without_the_key_bodies_are_refused_and_the_rest_is_shown(start, keys, r
         ("{", "is not YAML"),
     ],
 )
-def test_a_key_file_that_is_wrong_says_where(tmp_path, text, reason):
+def test_the_error_of_an_invalid_key_file_names_the_reason(tmp_path, text, reason):
     path = tmp_path / "keys.yaml"
     path.write_text(text)
     with pytest.raises(SettingsError, match=r"^--key-file: ") as caught:

@@ -146,7 +146,7 @@ def test_errors_with_texts_of_our_own_name_the_field(client, queue, refused, fie
     assert error.message.endswith(violation["description"]) or field == "update_mask"
 
 
-def test_a_parent_that_is_no_location(client, refused):
+def test_a_malformed_parent_looks_like_an_unknown_project(client, refused):
     message = "Permission denied on resource project é."
     parent = "projects/é/locations/l"
     error = refused(
@@ -157,7 +157,7 @@ def test_a_parent_that_is_no_location(client, refused):
     assert error.metadata["consumer"] == "projects/é"
 
 
-def test_a_view_that_has_no_name_is_refused(clients, queue, refused):
+def test_an_unknown_view_is_refused(clients, queue, refused):
     request = {"name": f"{queue}/tasks/t", "response_view": 9}
     message = "response_view has the unknown value 9."
     refused("INVALID_ARGUMENT", message, clients["grpc"].get_task, request)

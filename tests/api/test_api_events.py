@@ -1,9 +1,6 @@
 """The events that calls of the API emit, before they return."""
 
-import json
 import queue as queues
-import urllib.error
-import urllib.request
 import uuid
 
 import pytest
@@ -17,11 +14,7 @@ from drayman.core.events import (
     TasksCreated,
     TasksDeleted,
 )
-from drayman.core.limits import TaskLimits
-from drayman.core.queue import Queue, RetryConfig, creation
 from drayman.core.status import Code
-from drayman.tasks_v2 import types
-from drayman.wire import tasks
 
 _UNNAMED = {"http_request": {"url": "http://127.0.0.1:1/"}}
 
@@ -31,7 +24,7 @@ def named(queue, task_id):
 
 
 class Emitted:
-    """What a server has emitted of the API since the last look; of attempts nothing."""
+    """The events that calls of the API have emitted since the last ``take``."""
 
     KINDS = (QueueChanged, TasksCreated, TasksDeleted, TaskRunRequested, CallRefused)
 
@@ -167,27 +160,22 @@ def test_a_buffered_task_is_an_event(server, clients, location):
     clients["grpc"].create_queue(parent=location, queue={"name": name, "http_target": target})
     clients["grpc"].pause_queue(name=name)
     emitted = Emitted(server)
-    post(f"{server.url}/v2/{name}/tasks/mine:buffer")
+    path = f"/v2/{name}/tasks/mine:buffer"
+    server.request("POST", path, b"")
     (event,) = emitted.take()
     assert (event.queue, event.names) == (name, [f"{name}/tasks/mine"])
-    assert post(f"{server.url}/v2/{name}/tasks/mine:buffer") == 409
+    assert server.request("POST", path, b"")[0] == 409
     _, refusal = emitted.take()
     assert (refusal.rpc, refusal.code) == ("BufferTask", Code.ALREADY_EXISTS)
 
 
-def test_a_replay_is_a_creation(server, location):
-    name, store, now = f"{location}/queues/dead", server.server.store, server.clock.now()
-    queue = Queue(name, retry_config=RetryConfig(max_attempts=1))
-    server.run(store.update_queue(name, creation(queue), now))
-    message = types.Task.pb()(http_request={"url": "http://127.0.0.1:1/"})
-    message.name = f"{name}/tasks/t"
-    new = tasks.parse(name, message, now, TaskLimits())
-    server.run(store.create_tasks(name, [new], now))
-    while not server.run(store.list_dead_letters(name, 0, 1)):
-        server.events.get(timeout=30)
+def test_a_replay_is_a_creation(server, location, create_dead_letters):
+    name = f"{location}/queues/dead"
+    create_dead_letters(server, name, "t")
     emitted = Emitted(server)
-    body = json.dumps({"tasks": ["t", "none"]}).encode()
-    assert post(f"{server.url}/drayman/v1/{name}/deadLetters:replay", body) == 200
+    path = f"/drayman/v1/{name}/deadLetters:replay"
+    status, _ = server.request("POST", path, {"tasks": ["t", "none"]})
+    assert status == 200
     (event,) = emitted.take()
     assert event.names == [f"{name}/tasks/t", f"{name}/tasks/none"]
     created, missing = event.results
@@ -206,10 +194,10 @@ def test_a_refused_call_is_an_event_named_after_the_call(client, server, locatio
 
 
 REFUSED_BEFORE_THE_CALL = [
-    ("v2/{}/tasks", b"{", "CreateTask"),
-    ("v2/{}/tasks?unknown=1", b"{}", "CreateTask"),
-    ("v2/{}/tasks:buffer?unknown=1", b"", "BufferTask"),
-    ("drayman/v1/{}/deadLetters:replay", b"{", "ReplayDeadLetters"),
+    ("/v2/{}/tasks", b"{", "CreateTask"),
+    ("/v2/{}/tasks?unknown=1", b"{}", "CreateTask"),
+    ("/v2/{}/tasks:buffer?unknown=1", b"", "BufferTask"),
+    ("/drayman/v1/{}/deadLetters:replay", b"{", "ReplayDeadLetters"),
 ]
 
 
@@ -217,15 +205,7 @@ REFUSED_BEFORE_THE_CALL = [
 def test_a_request_that_cannot_be_read_is_a_refused_call(
     server, location, emitted, path, body, rpc
 ):
-    assert post(f"{server.url}/{path.format(f'{location}/queues/q')}", body) == 400
+    status, _ = server.request("POST", path.format(f"{location}/queues/q"), body)
+    assert status == 400
     (event,) = emitted.take()
     assert (event.rpc, event.code) == (rpc, Code.INVALID_ARGUMENT)
-
-
-def post(url, body=b""):
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as response:
-            return response.status
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code

@@ -49,9 +49,9 @@ async def test_a_refusal_is_an_event_and_is_raised_as_it_is(context):
 def test_a_store_that_cannot_be_used_is_unavailable(transport, refused):
     live = LiveServer()
     with live.client(transport) as client:
-        live.run(live.server.store.close())
-        words = "The store is closed: the server is stopping."
-        refused("UNAVAILABLE", words, client.get_queue, name=QUEUE, retry=None)
+        live.run(live.store.close())
+        message = "The store is closed: the server is stopping."
+        refused("UNAVAILABLE", message, client.get_queue, name=QUEUE, retry=None)
         task = {"http_request": {"url": "http://example.com"}}
-        refused("UNAVAILABLE", words, client.create_task, parent=QUEUE, task=task)
+        refused("UNAVAILABLE", message, client.create_task, parent=QUEUE, task=task)
     live.stop()

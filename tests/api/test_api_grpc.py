@@ -29,7 +29,7 @@ def refusal(channel, method, body):
 
 @pytest.mark.parametrize("name", sorted(calls.HANDLERS))
 @pytest.mark.parametrize("body", [b"\xff\xff\xff", b"\x0a\x7f", b"\x0a\x01\xff"])
-def test_bytes_that_are_no_message_are_an_invalid_argument(channel, name, body):
+def test_bytes_that_cannot_be_decoded_are_an_invalid_argument(channel, name, body):
     code, details = refusal(channel, rpcs.BY_NAME[name].full_name, body)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert details.endswith(" message.")
@@ -49,7 +49,7 @@ def test_an_unknown_method_is_unimplemented(channel, method):
     assert refusal(channel, method, b"")[0] is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_fields_that_nobody_knows_do_not_fill_the_store(channel, location):
+def test_unknown_fields_count_for_the_size_of_a_queue(channel, location):
     target = types.HttpTarget.pb()(http_method=1)
     unknown = b"\xfa\x7f\x80\x80\x08" + bytes(1 << 17)  # field 2047, 128 KB
     target.MergeFromString(unknown)
@@ -75,7 +75,7 @@ NAMED = [
 
 
 @pytest.mark.parametrize(("rpc", "name"), NAMED, ids=repr_of)
-def test_a_name_that_is_none_is_an_invalid_argument(channel, rpc, name):
+def test_a_malformed_name_is_an_invalid_argument(channel, rpc, name):
     request = calls.message_class(rpc.request)()
     message, *rest = rpc.routing.split(".")
     if rest:
@@ -171,7 +171,7 @@ def queue_name(location):
 
 
 @pytest.mark.parametrize("name", ["x" * 20_000, "\u4e16" * 20_000], ids=["ascii", "wide"])
-def test_long_nonsense_is_named_but_not_repeated_at_length(channel, location, name):
+def test_messages_quote_no_more_than_a_part_of_long_values(channel, location, name):
     request = types.CreateTaskRequest.pb()(parent=f"{location}/queues/q")
     request.task.name = f"{location}/queues/q/tasks/{name}"
     request.task.http_request.url = "https://example.com"
@@ -181,7 +181,7 @@ def test_long_nonsense_is_named_but_not_repeated_at_length(channel, location, na
     assert len(details.encode()) <= errors.MESSAGE_SIZE
 
 
-def test_a_burst_of_calls_waits_its_turn(channel, location):
+def test_a_burst_of_calls_is_queued(channel, location):
     request = types.ListQueuesRequest.pb()(parent=location).SerializeToString()
     call = channel.unary_unary(f"/{rpcs.SERVICE}/ListQueues")
     burst = [call.future(request, timeout=25) for _ in range(3_000)]

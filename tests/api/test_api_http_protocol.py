@@ -118,7 +118,7 @@ requests_ = st.tuples(
 
 
 @given(st.lists(requests_, min_size=1, max_size=3), st.lists(st.integers(0, 900), max_size=8))
-def test_any_cut_of_any_offers_gives_the_answers_of_plain_requests(requests, cuts):
+def test_offers_cut_anywhere_are_answered_as_plain_requests(requests, cuts):
     stream = b"".join(
         encoded(verb, path, headers, body, in_chunks=in_chunks)
         for verb, path, headers, body, in_chunks in requests
@@ -141,7 +141,7 @@ def test_thousands_of_offers_in_one_piece_are_all_answered():
     assert asyncio.run(exchange([stream])) == answer_to("POST", "/a", b"body") * 2_000
 
 
-def test_an_offer_with_the_wish_to_close_closes_after_the_answer():
+def test_an_offer_with_connection_close_closes_after_the_response():
     stream = encoded("POST", "/a", H2C | {"Connection": "close, Upgrade"}, b"body")
     answer = asyncio.run(exchange([stream, b"GET /b HTTP/1.1\r\n\r\n"]))
     assert answer.count(b"HTTP/1.1 ") == 1
@@ -150,7 +150,7 @@ def test_an_offer_with_the_wish_to_close_closes_after_the_answer():
 
 
 @pytest.mark.parametrize("target", ["a:80", "/v2/x"])
-def test_a_tunnel_is_refused(target):
+def test_connect_is_refused(target):
     stream = f"CONNECT {target} HTTP/1.1\r\nHost: a:80\r\n\r\n".encode()
     assert asyncio.run(exchange([stream])).startswith(b"HTTP/1.1 400 ")
 
@@ -162,7 +162,7 @@ def client(clients):
 
 @pytest.fixture
 def connection(server):
-    with socket.create_connection(("127.0.0.1", server.server.http_port), 30) as connection:
+    with server.connect() as connection:
         yield connection
 
 
@@ -186,7 +186,7 @@ def received(connection):
 
 def over_socket(server, verb, path, body, content_type):
     headers = H2C | {"Content-Type": content_type}
-    with socket.create_connection(("127.0.0.1", server.server.http_port), 30) as connection:
+    with server.connect() as connection:
         connection.sendall(encoded(verb, f"/v2/{path}", headers, body))
         head, answer = read_answer(connection)
     assert head.startswith("HTTP/1.1 200 "), answer
@@ -278,7 +278,7 @@ def test_a_chunked_body_that_is_cut_creates_nothing(connection, client, queue):
     assert list(client.list_tasks(parent=queue)) == []
 
 
-def test_callers_that_close_their_half_are_answered(connection, queue):
+def test_half_closed_connections_are_answered(connection, queue):
     request = encoded("GET", f"/v2/{queue}", {}, b"")
     connection.sendall(request * 2 + b"GET /v2/x HT")
     connection.shutdown(socket.SHUT_WR)
@@ -288,7 +288,7 @@ def test_callers_that_close_their_half_are_answered(connection, queue):
     assert answers.count(b"HTTP/1.1 200 OK") == 2
 
 
-async def test_the_application_trusts_no_parser_with_the_length():
+async def test_the_application_checks_the_length_itself():
     sent = []
 
     async def receive():

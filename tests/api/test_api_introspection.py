@@ -38,7 +38,7 @@ def ask(channel, version="v1alpha", **request):
 
 
 @pytest.mark.parametrize("service", ["", rpcs.SERVICE, "google.longrunning.Operations"])
-def test_a_server_that_serves_says_so(channel, service):
+def test_a_running_server_is_serving(channel, service):
     stub = health_pb2_grpc.HealthStub(channel)
     request = health_pb2.HealthCheckRequest(service=service)
     assert stub.Check(request, timeout=20).status == SERVING
@@ -58,7 +58,7 @@ def test_an_unknown_service_is_not_found(channel):
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-def test_a_watch_is_told_of_the_end_and_holds_nothing_up():
+def test_a_watch_ends_with_the_server_and_does_not_delay_its_stop():
     live = LiveServer()
     with grpc.insecure_channel(live.address) as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
@@ -73,10 +73,10 @@ def test_a_watch_is_told_of_the_end_and_holds_nothing_up():
     live.stop()
 
 
-def test_a_server_whose_store_cannot_be_written_does_not_serve():
+def test_a_server_whose_store_cannot_be_written_is_not_serving():
     live = LiveServer()
     with grpc.insecure_channel(live.address) as channel:
-        live.run(live.server.store.close())
+        live.run(live.store.close())
         request = health_pb2.HealthCheckRequest()
         assert health_pb2_grpc.HealthStub(channel).Check(request, timeout=20).status == NOT_SERVING
     live.stop()
@@ -96,14 +96,18 @@ def test_each_service_is_described_in_full(channel, service):
         descriptor_pb2.FileDescriptorProto.FromString(text)
         for text in answer.file_descriptor_response.file_descriptor_proto
     ]
-    left = list(files)
-    while left:
-        ready = [file for file in left if not {each.name for each in left} & set(file.dependency)]
+    remaining = list(files)
+    while remaining:
+        ready = [
+            file
+            for file in remaining
+            if not {each.name for each in remaining} & set(file.dependency)
+        ]
         for file in ready:
             pool.Add(file)
-            left.remove(file)
-    found = pool.FindServiceByName(service)
-    assert found.methods
+            remaining.remove(file)
+    descriptor = pool.FindServiceByName(service)
+    assert descriptor.methods
     assert not any("drayman" in file.name + file.package for file in files)
 
 
@@ -162,5 +166,5 @@ def test_json_names_are_googles(channel):
                  {"all_extension_numbers_of_type": "x"},
                  {"file_containing_extension": {"containing_type": "x", "extension_number": -1}}]
 )  # fmt: skip
-def test_what_is_unknown_is_answered_as_not_found(channel, request_):
+def test_unknown_symbols_are_not_found(channel, request_):
     assert ask(channel, **request_).error_response.error_code == 5

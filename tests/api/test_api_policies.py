@@ -11,15 +11,15 @@ def policy(*members, **fields):
     return policy_pb2.Policy(bindings=[binding], **fields)
 
 
-def put(client, queue, wanted):
-    return client.set_iam_policy(request={"resource": queue, "policy": wanted})
+def set_policy(client, queue, new_policy):
+    return client.set_iam_policy(request={"resource": queue, "policy": new_policy})
 
 
 def test_a_queue_has_an_empty_policy_until_one_is_set(client, queue):
     empty = client.get_iam_policy(request={"resource": queue})
     assert not empty.bindings
     assert empty.etag == b"\x00\x20\x01"  # as JSON: "ACAB"
-    stored = put(client, queue, policy("user:a@b"))
+    stored = set_policy(client, queue, policy("user:a@b"))
     assert stored.bindings == policy("user:a@b").bindings
     assert stored.etag != empty.etag
     assert client.get_iam_policy(resource=queue) == stored
@@ -27,24 +27,24 @@ def test_a_queue_has_an_empty_policy_until_one_is_set(client, queue):
 
 def test_a_policy_that_changed_meanwhile_is_not_overwritten(client, queue, refused):
     read = client.get_iam_policy(resource=queue)
-    put(client, queue, policy("user:a@b", etag=read.etag))
-    words = (
+    set_policy(client, queue, policy("user:a@b", etag=read.etag))
+    message = (
         "There were concurrent policy changes. Please retry the whole read-modify-write with "
         "exponential backoff."
     )
-    refused("ABORTED", words, put, client, queue, policy("user:c@d", etag=read.etag))
+    refused("ABORTED", message, set_policy, client, queue, policy("user:c@d", etag=read.etag))
     again = client.get_iam_policy(resource=queue)
-    assert put(client, queue, policy("user:c@d", etag=again.etag)).bindings[0].members == [
+    assert set_policy(client, queue, policy("user:c@d", etag=again.etag)).bindings[0].members == [
         "user:c@d"
     ]
-    assert put(client, queue, policy("allUsers")).bindings[0].members == ["allUsers"]
+    assert set_policy(client, queue, policy("allUsers")).bindings[0].members == ["allUsers"]
 
 
 def test_permissions_are_granted_while_nothing_is_enforced(client, queue, refused):
-    asked = ["cloudtasks.tasks.create", "cloudtasks.queues.get"]
-    granted = client.test_iam_permissions(resource=queue, permissions=asked)
-    assert list(granted.permissions) == asked
-    missing = client.test_iam_permissions(resource=f"{queue}2", permissions=asked)
+    permissions = ["cloudtasks.tasks.create", "cloudtasks.queues.get"]
+    granted = client.test_iam_permissions(resource=queue, permissions=permissions)
+    assert list(granted.permissions) == permissions
+    missing = client.test_iam_permissions(resource=f"{queue}2", permissions=permissions)
     assert list(missing.permissions) == []
     for wrong in ("storage.objects.get", "cloudtasks.*", ""):
         refused(
@@ -72,45 +72,45 @@ def test_permissions_are_granted_while_nothing_is_enforced(client, queue, refuse
         ),
     ],
 )
-def test_a_policy_that_is_none_is_refused(client, queue, wrong, refused):
-    refused("INVALID_ARGUMENT", None, put, client, queue, wrong)
+def test_an_invalid_policy_is_refused(client, queue, wrong, refused):
+    refused("INVALID_ARGUMENT", None, set_policy, client, queue, wrong)
 
 
 def test_a_policy_is_bounded(client, queue, refused):
-    put(client, queue, policy(*(f"user:{number:05}@example.com" for number in range(2_500))))
+    set_policy(client, queue, policy(*(f"user:{number:05}@example.com" for number in range(2_500))))
     many = policy(*(f"user:{number:05}@example.com" for number in range(3_500)))
-    refused("INVALID_ARGUMENT", "policy must be at most 64 KB.", put, client, queue, many)
+    refused("INVALID_ARGUMENT", "policy must be at most 64 KB.", set_policy, client, queue, many)
 
 
-def test_conditions_are_shown_to_those_who_ask_for_version_3(client, queue):
+def test_conditions_are_returned_for_version_3_only(client, queue):
     condition = {"expression": "true", "title": "t"}
-    wanted = policy_pb2.Policy(
+    conditional = policy_pb2.Policy(
         version=3,
         bindings=[
             {"role": ROLE, "members": ["user:a@b"], "condition": condition},
             {"role": ROLE, "members": ["user:c@d"]},
         ],
     )
-    stored = put(client, queue, wanted)
+    stored = set_policy(client, queue, conditional)
     for version in (0, 1):
         options = {"requested_policy_version": version}
         shown = client.get_iam_policy(request={"resource": queue, "options": options})
         assert (shown.version, shown.etag) == (1, stored.etag)
         assert shown.bindings[0].role.startswith(f"{ROLE}_withcond_")
         assert not any(each.HasField("condition") for each in shown.bindings)
-        assert shown.bindings[1] == wanted.bindings[1]
+        assert shown.bindings[1] == conditional.bindings[1]
     options = {"requested_policy_version": 3}
     assert client.get_iam_policy(request={"resource": queue, "options": options}) == stored
 
 
-def test_a_policy_needs_its_queue(client, location, refused):
+def test_a_policy_of_a_missing_queue_is_not_found(client, location, refused):
     name = f"{location}/queues/none"
     refused("NOT_FOUND", None, client.get_iam_policy, resource=name)
-    refused("NOT_FOUND", None, put, client, name, policy("user:a@b"))
+    refused("NOT_FOUND", None, set_policy, client, name, policy("user:a@b"))
 
 
-def test_a_mask_replaces_what_it_names_alone(client, queue, refused):
-    put(client, queue, policy("user:a@b", version=1))
+def test_a_mask_limits_what_is_replaced(client, queue, refused):
+    set_policy(client, queue, policy("user:a@b", version=1))
     request = {
         "resource": queue,
         "policy": policy("user:c@d", version=3),
@@ -119,5 +119,5 @@ def test_a_mask_replaces_what_it_names_alone(client, queue, refused):
     stored = client.set_iam_policy(request=request)
     assert (stored.version, stored.bindings[0].members) == (3, ["user:a@b"])
     request["update_mask"] = {"paths": ["nothing"]}
-    words = 'Invalid update_mask: "nothing" names no field.'
-    refused("INVALID_ARGUMENT", words, client.set_iam_policy, request=request)
+    message = 'Invalid update_mask: "nothing" names no field.'
+    refused("INVALID_ARGUMENT", message, client.set_iam_policy, request=request)

@@ -130,7 +130,7 @@ def test_a_deleted_queue_is_gone_and_its_name_taken_for_three_days(
     assert create(client, location).name == name
 
 
-def test_an_update_of_an_absent_queue_obeys_its_mask(client, location, refused):
+def test_an_update_that_creates_a_queue_applies_its_mask(client, location, refused):
     queue = {
         "name": f"{location}/queues/absent",
         "rate_limits": {"max_dispatches_per_second": 7},
@@ -172,7 +172,7 @@ def test_update_without_paths_replaces_every_field_but_the_state(client, locatio
     assert changed.state is State.PAUSED
 
 
-def test_update_names_a_path_that_leads_nowhere(client, location, refused):
+def test_the_error_of_an_unknown_path_names_it(client, location, refused):
     name = create(client, location).name
     message = 'Invalid update_mask: "retry_config.nothing" names no field.'
     refused("INVALID_ARGUMENT", message, update, client, {"name": name}, "retry_config.nothing")
@@ -200,7 +200,7 @@ TARGET = {
 }
 
 
-def test_a_target_of_the_queues_own_is_kept(client, location):
+def test_an_http_target_is_stored(client, location):
     queue = create(client, location, http_target=TARGET)
     assert queue == client.get_queue(name=queue.name)
     assert queue.http_target == tasks_v2.HttpTarget(TARGET)

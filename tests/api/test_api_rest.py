@@ -3,13 +3,12 @@
 import base64
 import gzip
 import json
-import socket
 import tracemalloc
 
 import pytest
 import requests
 
-from drayman.api import content_encoding
+from drayman.api import request_body
 from drayman.core.errors import InvalidArgument
 from drayman.core.limits import REQUEST_SIZE
 
@@ -86,8 +85,8 @@ def test_a_task_of_a_json_body(http, queue):
     assert created["dispatchDeadline"] == "20.500s"
     assert created["view"] == "FULL"
     assert created["createTime"].endswith("Z")
-    shown = http("GET", f"/v2/{created['name']}?responseView=FULL").json()
-    assert shown == created
+    stored = http("GET", f"/v2/{created['name']}?responseView=FULL").json()
+    assert stored == created
     assert "body" not in http("GET", f"/v2/{created['name']}").json()["httpRequest"]
 
 
@@ -97,8 +96,8 @@ def test_enums_travel_as_names_or_numbers(http, queue, parameter):
     query = f"?{parameter}=json;enum-encoding=int"
     created = http("POST", f"/v2/{queue}/tasks{query}", {"task": task, "responseView": 2}).json()
     assert (created["httpRequest"]["httpMethod"], created["view"]) == (4, 2)
-    shown = http("GET", f"/v2/{created['name']}?responseView=2").json()
-    assert (shown["httpRequest"]["httpMethod"], shown["view"]) == ("PUT", "FULL")
+    stored = http("GET", f"/v2/{created['name']}?responseView=2").json()
+    assert (stored["httpRequest"]["httpMethod"], stored["view"]) == ("PUT", "FULL")
 
 
 def test_fields_select_parts_of_the_answer(http, location, queue):
@@ -139,14 +138,14 @@ OVERRIDES = [
 
 
 @pytest.mark.parametrize(("query", "headers"), OVERRIDES)
-def test_a_post_may_stand_for_another_method(http, queue, query, headers):
+def test_a_post_may_override_its_method(http, queue, query, headers):
     path, body = f"/v2/{queue}?updateMask=retryConfig{query}", {"retryConfig": {"maxAttempts": 7}}
     answer = http("POST", path, body, headers=headers)
     assert answer.json()["retryConfig"]["maxAttempts"] == 7
     assert http("POST", f"/v2/{queue}?$httpMethod=GET").json() == answer.json()
 
 
-def test_no_other_method_stands_for_one(http, queue):
+def test_other_methods_cannot_be_overridden(http, queue):
     headers = {"X-HTTP-Method-Override": "DELETE"}
     assert http("GET", f"/v2/{queue}?$httpMethod=DELETE", headers=headers).status_code == 200
     assert http("GET", f"/v2/{queue}").json()["name"] == queue
@@ -172,7 +171,7 @@ WRONG_BODIES = [
 
 
 @pytest.mark.parametrize(("body", "text"), WRONG_BODIES, ids=lambda value: ascii(value)[:40])
-def test_a_body_that_is_wrong_is_refused_with_the_reason(http, queue, body, text):
+def test_an_invalid_body_is_refused_with_the_reason(http, queue, body, text):
     error = error_of(
         http("POST", f"/v2/{queue}/tasks", body.encode("latin-1")), 400, "INVALID_ARGUMENT"
     )
@@ -189,7 +188,7 @@ def test_a_wrong_value_is_named_in_the_details(http, queue):
     assert detail["fieldViolations"] == [{"field": field, "description": error["message"]}]
 
 
-def test_of_many_wrong_fields_some_are_named(http, queue):
+def test_at_most_twenty_of_many_wrong_fields_are_named(http, queue):
     answer = http("POST", f"/v2/{queue}/tasks", {str(number): 0 for number in range(100_000)})
     error = error_of(answer, 400, "INVALID_ARGUMENT")
     assert len(error["details"][0]["fieldViolations"]) == 20
@@ -208,7 +207,7 @@ def test_of_many_wrong_fields_some_are_named(http, queue):
         ("POST", "/v2/projects/p/locations/l/queues/q:a:pause"),
     ],
 )  # fmt: skip
-def test_a_path_that_is_no_call_is_not_found(http, verb, path):
+def test_an_unknown_path_is_not_found(http, verb, path):
     error_of(http(verb, path), 404, "NOT_FOUND")
 
 
@@ -227,7 +226,7 @@ def test_a_malformed_name_in_a_path_is_refused(http, location, name):
     "query", ["pageSize=x", "alt=proto", "alt=media", "parent.x=1", "%ff=1",
               "&".join(["a=1"] * 1_001)]
 )  # fmt: skip
-def test_a_query_that_is_wrong_is_refused(http, location, query):
+def test_an_invalid_query_is_refused(http, location, query):
     error_of(http("GET", f"/v2/{location}/queues?{query}"), 400, "INVALID_ARGUMENT")
 
 
@@ -258,7 +257,7 @@ def test_errors_carry_the_recorded_details(http, location, queue):
 
 
 def test_a_body_beyond_the_bound_is_refused_before_it_is_read(server, queue):
-    with socket.create_connection(("127.0.0.1", server.server.http_port), 30) as connection:
+    with server.connect() as connection:
         connection.sendall(
             f"POST /v2/{queue}/tasks HTTP/1.1\r\nHost: x\r\n"
             f"Content-Length: {REQUEST_SIZE + 1}\r\n\r\n".encode()
@@ -308,18 +307,18 @@ def test_a_body_that_is_not_one_gzip_member_is_refused(http, queue, body):
     assert error["message"] == "The body is not valid gzip, which its Content-Encoding names."
 
 
-def test_a_bomb_is_refused(http, queue):
+def test_a_gzip_bomb_is_refused(http, queue):
     bomb = gzip.compress(bytes(REQUEST_SIZE + 1))
     answer = http("POST", f"/v2/{queue}/tasks", bomb, headers={"Content-Encoding": "gzip"})
     error = error_of(answer, 400, "INVALID_ARGUMENT")
     assert error["message"] == f"Request payload size exceeds the limit: {REQUEST_SIZE} bytes."
 
 
-def test_a_bomb_costs_no_more_memory_than_the_limit():
+def test_a_gzip_bomb_costs_no_more_memory_than_the_limit():
     bomb, limit = gzip.compress(bytes(64 << 20)), 1 << 20
     tracemalloc.start()
     with pytest.raises(InvalidArgument):
-        content_encoding.decode(bomb, "gzip", limit)
+        request_body.decompress(bomb, "gzip", limit)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 * limit
@@ -327,5 +326,5 @@ def test_a_bomb_costs_no_more_memory_than_the_limit():
 
 def test_a_body_may_fill_the_limit():
     content = bytes(1 << 20)
-    assert content_encoding.decode(gzip.compress(content), "gzip", len(content)) == content
-    assert content_encoding.decode(b"", "gzip", 0) == b""
+    assert request_body.decompress(gzip.compress(content), "gzip", len(content)) == content
+    assert request_body.decompress(b"", "gzip", 0) == b""

@@ -1,6 +1,7 @@
-"""What the server's settings change of the API: raised limits, locations, tokens over http."""
+"""Settings that change the API: limits, locations, tokens for http URLs."""
 
 import re
+import sys
 
 import pytest
 from google.cloud.location import locations_pb2
@@ -45,8 +46,8 @@ def queue(client, location):
 
 
 def test_limits_can_be_raised(client, queue, generous, refused):
-    shown = client.get_queue(name=queue, timeout=1_000).rate_limits
-    assert (shown.max_dispatches_per_second, shown.max_burst_size) == (1e6, 200_000)
+    limits = client.get_queue(name=queue, timeout=1_000).rate_limits
+    assert (limits.max_dispatches_per_second, limits.max_burst_size) == (1e6, 200_000)
     late = {"seconds": (generous.clock.now() + 300 * DAY) // SECOND}
     request = {"url": URL, "body": b"x" * 3_000_000}
     client.create_task(parent=queue, task={"schedule_time": late, "http_request": request})
@@ -75,7 +76,7 @@ def test_tokens_to_http_can_be_allowed(client, queue):
 
 
 def test_other_locations_are_refused_by_every_call(client, location, refused):
-    words = "Location 'l' is not a valid location. Use ListLocations to list valid locations."
+    message = "Location 'l' is not a valid location. Use ListLocations to list valid locations."
     name = f"{location}/queues/q"
     for call, arguments in [
         (client.create_queue, {"parent": location, "queue": {"name": name}}),
@@ -86,12 +87,12 @@ def test_other_locations_are_refused_by_every_call(client, location, refused):
         (client.get_task, {"name": f"{name}/tasks/t"}),
         (client.get_location, {"request": {"name": location}}),
     ]:
-        refused("INVALID_ARGUMENT", words, call, **arguments)
+        refused("INVALID_ARGUMENT", message, call, **arguments)
 
 
 def test_the_allowed_locations_are_listed(client):
-    found = client.list_locations({"name": "projects/p"})
-    assert [each.name for each in found.locations] == [
+    listed = client.list_locations({"name": "projects/p"}).locations
+    assert [location.name for location in listed] == [
         "projects/p/locations/here",
         "projects/p/locations/there",
     ]
@@ -115,19 +116,26 @@ def test_without_the_setting_those_in_use_are_listed(clients, transport, locatio
         parent = f"{project}/locations/{place}"
         for queue_id in ("x", "y"):
             client.create_queue(parent=parent, queue={"name": f"{parent}/queues/{queue_id}"})
-    found = client.list_locations({"name": project}).locations
-    assert [each.location_id for each in found] == ["a", "b"]
+    listed = client.list_locations({"name": project}).locations
+    assert [location.location_id for location in listed] == ["a", "b"]
     assert client.get_location({"name": f"{project}/locations/any"}).location_id == "any"
 
 
-def test_queues_given_at_start_must_lie_in_the_locations():
-    words = "Location 'l' is not a valid location."
-    with pytest.raises(StartError, match=re.escape(words)):
+def test_declared_queues_must_be_in_an_allowed_location():
+    message = "Location 'l' is not a valid location."
+    with pytest.raises(StartError, match=re.escape(message)):
         LiveServer(location=["here"], queue=["projects/p/locations/l/queues/q"])
 
 
-def test_a_switch_takes_no_value_on_the_command_line():
-    serve = cli._command().commands["serve"]
-    given = serve.make_context("serve", ["--allow-http-tokens", "--location", "here"]).params
-    assert (given["allow_http_tokens"], given["location"]) == ("true", ("here",))
-    assert serve.make_context("serve", []).params["allow_http_tokens"] is None
+@pytest.mark.parametrize("switch", [["--allow-http-tokens"], []])
+def test_a_switch_takes_no_value_on_the_command_line(monkeypatch, capsys, switch):
+    ports = ["--port", "0", "--http-port", "0"]
+    argv = ["drayman", "serve", "--check", "--store", "memory", *ports, *switch]
+    monkeypatch.setattr(sys, "argv", [*argv, "--location", "here"])
+    monkeypatch.setenv("GRPC_VERBOSITY", "NONE")  # which the command line sets for its process
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    settings = capsys.readouterr().out
+    assert "location from --location" in settings
+    assert ("allow-http-tokens from" in settings) == bool(switch)

@@ -7,6 +7,7 @@ from google.cloud import tasks_v2
 
 from drayman.core.clock import DAY, HOUR, SECOND
 from drayman.core.events import AttemptEnded
+from drayman.core.task import NewTask
 from drayman.wire import pages
 
 URL = "http://example.com/x"
@@ -55,7 +56,7 @@ def test_an_app_engine_task_shows_its_host(client, queue):
 
 
 @pytest.mark.parametrize("kind", ["http_request", "app_engine_http_request"])
-def test_basic_views_withhold_the_body_alone(client, queue, kind):
+def test_basic_views_omit_only_the_body(client, queue, kind):
     request = {"body": b"secret", "headers": {"a": "b"}}
     if kind == "http_request":
         request["url"] = URL
@@ -92,7 +93,7 @@ def test_tasks_are_listed_in_order_of_creation_a_page_at_a_time(client, queue):
     ]  # fmt: skip
 
 
-def test_a_listing_shows_what_stays_exactly_once(client, queue):
+def test_a_task_that_exists_throughout_a_listing_is_in_it_once(client, queue):
     names = [create(client, queue).name for _ in range(6)]
     first = next(client.list_tasks(request={"parent": queue, "page_size": 3}).pages)
     client.delete_task(name=names[1])
@@ -104,20 +105,14 @@ def test_a_listing_shows_what_stays_exactly_once(client, queue):
 
 
 def test_pages_hold_a_thousand_tasks_at_most(client, queue, server):
-    async def fill():
-        from drayman.core.task import NewTask  # noqa: PLC0415 - of this test alone
-
-        new = NewTask(None, server.clock.now() + HOUR, tasks_v2.Task(
-            http_request={"url": URL}
-        )._pb.SerializeToString())  # fmt: skip
-        await server.server.store.create_tasks(queue, [new] * 1_001, server.clock.now())
-
-    server.run(fill())
+    message = tasks_v2.Task.serialize(tasks_v2.Task(http_request={"url": URL}))
+    new_task = NewTask(None, server.clock.now() + HOUR, message)
+    server.run(server.store.create_tasks(queue, [new_task] * 1_001, server.clock.now()))
     pages = client.list_tasks(request={"parent": queue, "page_size": 5_000}).pages
     assert [len(page.tasks) for page in pages] == [1_000, 1]
 
 
-def test_a_deleted_task_leaves_its_name_behind_for_a_day(client, queue, server, refused):
+def test_the_name_of_a_deleted_task_is_taken_for_a_day(client, queue, server, refused):
     name = f"{queue}/tasks/mine"
     assert create(client, queue, name=name).name == name
     refused("ALREADY_EXISTS", "Requested entity already exists", create, client, queue, name=name)
@@ -136,9 +131,9 @@ def test_run_delivers_from_a_paused_queue_and_success_ends_the_task(
     client, queue, worker, refused, server
 ):
     task = create(client, queue, http_request={"url": f"{worker.url}/run", "body": b"hi"})
-    shown = client.run_task(request={"name": task.name, "response_view": FULL})
-    assert shown.dispatch_count == 1
-    assert shown.http_request.body == b"hi"
+    counted = client.run_task(request={"name": task.name, "response_view": FULL})
+    assert counted.dispatch_count == 1
+    assert counted.http_request.body == b"hi"
     delivery = worker.next()
     assert (delivery.method, delivery.path, delivery.body) == ("POST", "/run", b"hi")
     assert delivery.headers["X-CloudTasks-TaskName"] == task.name.rpartition("/")[2]
@@ -152,13 +147,13 @@ def test_a_failed_run_shows_its_attempt(client, queue, worker, server):
     client.run_task(name=task.name)
     worker.next()
     server.next_event(AttemptEnded)
-    shown = client.get_task(name=task.name)
-    assert (shown.dispatch_count, shown.response_count) == (1, 1)
-    assert shown.first_attempt.dispatch_time == shown.last_attempt.dispatch_time
-    assert "schedule_time" not in shown.first_attempt
-    assert "response_time" in shown.last_attempt
-    assert shown.last_attempt.response_status.code == 14
-    assert shown.last_attempt.response_status.message == "UNAVAILABLE(14): HTTP status code 503"
+    failed = client.get_task(name=task.name)
+    assert (failed.dispatch_count, failed.response_count) == (1, 1)
+    assert failed.first_attempt.dispatch_time == failed.last_attempt.dispatch_time
+    assert "schedule_time" not in failed.first_attempt
+    assert "response_time" in failed.last_attempt
+    assert failed.last_attempt.response_status.code == 14
+    assert failed.last_attempt.response_status.message == "UNAVAILABLE(14): HTTP status code 503"
 
 
 def test_tasks_of_a_running_queue_are_delivered(client, location, worker, server):

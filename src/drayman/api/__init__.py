@@ -1,6 +1,6 @@
-"""Who asks: a coroutine for each call, and the doors through which calls come.
+"""The API: a handler for each call, and the gRPC and HTTP servers that receive the calls.
 
-``queues``, ``tasks``, ``batches``, ``operations``, ``policies``, ``keys`` and ``locations`` hold
-the coroutines, ``calls`` finds the one of a row of the table, ``grpc`` and ``http`` (with ``rest``)
-are the doors.
+``queues``, ``tasks``, ``batches``, ``operations``, ``policies``, ``cmek`` and ``locations`` hold
+the handlers; ``calls`` finds the handler of a row of the table of calls. ``grpc`` serves them over
+gRPC, ``http`` over HTTP: ``rest`` below ``/v2/``, ``admin`` below ``/drayman/v1/``.
 """

@@ -1,121 +1,161 @@
-"""What became of attempts and tasks, over HTTP: ``/drayman/v1/`` of the HTTP port.
+"""The admin API: statistics, attempts and dead letters of a queue, below ``/drayman/v1/``.
 
-    method and path below a queue's name            what it does
-    --------------------------------------------    ------------------------------------------
-    GET    …/stats                                  in flight, effective rate, what waits
-    GET    …/attempts?task=ID                       attempts that were kept, the latest first
-    GET    …/deadLetters?code=NOT_FOUND             tasks that failed for good, the earliest first
-    GET    …/deadLetters/ID                         one, with its task in full
-    DELETE …/deadLetters/ID                         forget one
-    POST   …/deadLetters:replay                     make tasks of them again
-    POST   …/deadLetters:delete                     forget many
-
-The two last take ``{"tasks": [ID, …]}``, ``{"code": "NOT_FOUND"}`` or ``{"all": true}``, at most
-a thousand at a time; ``"more": true`` in the answer says that there are others, and the same body
-with its ``nextPageToken`` as ``pageToken`` goes on behind those that were tried. Lists take
-``pageSize`` and ``pageToken``. A queue that is neither there nor has left a trace is NOT_FOUND.
+A call is a row of ``CALLS``. A handler takes a parsed request and returns a JSON value. A queue
+that does not exist is NOT_FOUND, except that the dead letters of a deleted queue can still be
+listed, replayed and deleted.
 """
 
-import re
-import urllib.parse
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from drayman.api import calls
+from starlette.convertors import StringConvertor, register_url_convertor
+from starlette.requests import Request
+from starlette.routing import Route
+
+from drayman.api import admin_messages, calls, request_body
+from drayman.api.admin_messages import AdminRequest, Filter
 from drayman.api.context import Context
+from drayman.api.responses import Response, json_response
 from drayman.core import errors, names
-from drayman.core.clock import Micros
-from drayman.core.errors import ServiceError
 from drayman.core.events import TasksCreated
-from drayman.core.history import AttemptRecord, DeadLetter
+from drayman.core.history import DeadLetter
 from drayman.core.status import Code
-from drayman.store.contract import QueueStats
-from drayman.wire import pages, protojson, tasks, times
+from drayman.wire import tasks
 
 PREFIX = "/drayman/v1/"
-PAGE = 1000
 _NEWEST = 1 << 62
-
-Query = Mapping[str, str]
-_Route = Callable[[Context, str, str, Query, Any], Awaitable[Any]]
+"""A number above those of all attempts."""
 
 
-async def answer(context: Context, verb: str, path: str, query: str, body: bytes) -> Any:
-    """Answer a request with a JSON value; every failure is a ServiceError."""
-    rest = urllib.parse.unquote(path.removeprefix(PREFIX))
-    for name, method, pattern, route in _ROUTES:
-        if method == verb and (match := pattern.fullmatch(rest)):
-            return await calls.guard(context, name, _call(context, route, match, query, body))
-    raise errors.NotFound(f"No call has the method {verb} and the path {path}.")
+async def get_stats(context: Context, request: AdminRequest) -> Any:
+    """Return the attempts in flight, the effective rate, and what waits."""
+    stats = await context.store.queue_stats(request.queue, request.time)
+    return admin_messages.render_stats(stats, request.time)
 
 
-async def _call(
-    context: Context, route: _Route, match: re.Match[str], query: str, body: bytes
-) -> Any:
-    queue, *task = match.groups()
-    names.queue("name", queue)
-    parameters = dict(urllib.parse.parse_qsl(query))
-    return await route(context, queue, "".join(task), parameters, protojson.decode(body))
-
-
-async def _stats(context: Context, queue: str, _task: str, _query: Query, _body: Any) -> Any:
-    now = context.clock.now()
-    return show_stats(await context.store.queue_stats(queue, now), now)
-
-
-async def _attempts(context: Context, queue: str, _task: str, query: Query, _body: Any) -> Any:
-    scope, now, size = f"{queue}/attempts", context.clock.now(), _size(query)
-    before = pages.number(scope, query.get("pageToken", ""), now) or _NEWEST
-    task = query.get("task")
-    attempts = await context.store.list_attempts(queue, task, before, size)
+async def list_attempts(context: Context, request: AdminRequest) -> Any:
+    """List recorded attempts, the latest first; of one task with ``?task=ID``."""
+    size, before = request.page_size, request.cursor("attempts") or _NEWEST
+    load = context.store.list_attempts
+    attempts = await load(request.queue, request.task_filter, before, size)
     if not attempts:
-        await _check_queue(context, queue)
-    shown: dict[str, Any] = {"attempts": [_show_attempt(attempt) for _, attempt in attempts]}
-    if attempts and await context.store.list_attempts(queue, task, attempts[-1][0], 1):
-        shown["nextPageToken"] = pages.token(scope, str(attempts[-1][0]), now)
-    return shown
+        await _check_queue(context, request.queue)
+        return {"attempts": []}
+    last, _ = attempts[-1]
+    more = await load(request.queue, request.task_filter, last, 1)
+    rendered = [admin_messages.render_attempt(attempt) for _, attempt in attempts]
+    return {"attempts": rendered} | request.next_page("attempts", last if more else None)
 
 
-async def _letters(context: Context, queue: str, _task: str, query: Query, _body: Any) -> Any:
-    scope, now, size = f"{queue}/deadLetters", context.clock.now(), _size(query)
-    after, code = pages.number(scope, query.get("pageToken", ""), now), _code(query.get("code"))
+async def list_dead_letters(context: Context, request: AdminRequest) -> Any:
+    """List tasks that failed for good, the earliest first; of one code with ``?code=NOT_FOUND``."""
+    queue, size, after = request.queue, request.page_size, request.cursor("deadLetters")
+    code = request.code
     letters = await context.store.list_dead_letters(queue, after, size, code=code)
     if not letters:
         await _check_queue(context, queue)
-    shown: dict[str, Any] = {"deadLetters": [_show(context, each, tasks.BASIC) for each in letters]}
-    if letters and await _numbered(context, queue, code, letters[-1].number, 1):
-        shown["nextPageToken"] = pages.token(scope, str(letters[-1].number), now)
-    return shown
+        return {"deadLetters": []}
+    last = letters[-1].number
+    more = await _list_names(context, queue, code, last, 1)
+    rendered = [_render(context, letter, tasks.BASIC) for letter in letters]
+    return {"deadLetters": rendered} | request.next_page("deadLetters", last if more else None)
 
 
-async def _letter(context: Context, queue: str, task: str, _query: Query, _body: Any) -> Any:
-    _, task_id = names.task("name", names.join_task(queue, task))
-    letters = await context.store.list_dead_letters(queue, 0, 1, task=task_id)
+async def get_dead_letter(context: Context, request: AdminRequest) -> Any:
+    """Return a dead letter with its task in full."""
+    task_id = names.short_id(request.task_name)
+    letters = await context.store.list_dead_letters(request.queue, 0, 1, task=task_id)
     if not letters:
         raise errors.entity_missing()
-    return _show(context, letters[0], tasks.FULL)
+    return _render(context, letters[0], tasks.FULL)
 
 
-async def _forget(context: Context, queue: str, task: str, _query: Query, _body: Any) -> Any:
-    (refused,) = await context.store.delete_dead_letters([_task_name(queue, task)])
-    if refused:
-        raise refused
+async def delete_dead_letter(context: Context, request: AdminRequest) -> Any:
+    """Delete a dead letter."""
+    (error,) = await context.store.delete_dead_letters([request.task_name])
+    if error:
+        raise error
     return {}
 
 
-async def _replay(context: Context, queue: str, _task: str, _query: Query, body: Any) -> Any:
-    chosen, now = await _chosen(context, queue, body), context.clock.now()
-    results = await context.store.replay_dead_letters(chosen.names, now)
-    context.emit(TasksCreated(queue, chosen.names, results, now))
-    return _outcome(chosen, results)
+async def replay_dead_letters(context: Context, request: AdminRequest) -> Any:
+    """Create the tasks of dead letters anew."""
+    selected, next_page = await _select(context, request)
+    results = await context.store.replay_dead_letters(selected, request.time)
+    context.emit(TasksCreated(request.queue, selected, results, request.time))
+    return admin_messages.render_results(selected, results, next_page)
 
 
-async def _delete(context: Context, queue: str, _task: str, _query: Query, body: Any) -> Any:
-    chosen = await _chosen(context, queue, body)
-    return _outcome(chosen, await context.store.delete_dead_letters(chosen.names))
+async def delete_dead_letters(context: Context, request: AdminRequest) -> Any:
+    """Delete dead letters."""
+    selected, next_page = await _select(context, request)
+    results = await context.store.delete_dead_letters(selected)
+    return admin_messages.render_results(selected, results, next_page)
 
 
-async def _numbered(
+class AdminCall(NamedTuple):
+    """A call of the admin API.
+
+    Attributes:
+        name: Its name in events.
+        method: Its HTTP method.
+        path: Its path below ``PREFIX``.
+        handler: Returns the JSON value of its response.
+    """
+
+    name: str
+    method: str
+    path: str
+    handler: Callable[[Context, AdminRequest], Awaitable[Any]]
+
+
+_QUEUE = "{queue:drayman_queue}"
+_TASK = "{task_id:drayman_task_id}"
+CALLS = (
+    AdminCall("GetQueueStats", "GET", f"{_QUEUE}/stats", get_stats),
+    AdminCall("ListAttempts", "GET", f"{_QUEUE}/attempts", list_attempts),
+    AdminCall("ListDeadLetters", "GET", f"{_QUEUE}/deadLetters", list_dead_letters),
+    AdminCall("GetDeadLetter", "GET", f"{_QUEUE}/deadLetters/{_TASK}", get_dead_letter),
+    AdminCall("DeleteDeadLetter", "DELETE", f"{_QUEUE}/deadLetters/{_TASK}", delete_dead_letter),
+    AdminCall("ReplayDeadLetters", "POST", f"{_QUEUE}/deadLetters:replay", replay_dead_letters),
+    AdminCall("DeleteDeadLetters", "POST", f"{_QUEUE}/deadLetters:delete", delete_dead_letters),
+)
+
+
+class _QueueConvertor(StringConvertor):
+    regex = "projects/[^/]+/locations/[^/]+/queues/[^/:]+"
+
+
+class _TaskIdConvertor(StringConvertor):
+    regex = "[^/:]+"
+
+
+# The registry is Starlette's and the process's: another application may be in it, too.
+register_url_convertor("drayman_queue", _QueueConvertor())
+register_url_convertor("drayman_task_id", _TaskIdConvertor())
+
+
+def routes(context: Context) -> list[Route]:
+    """Return a route for each call."""
+    return [_route(context, call) for call in CALLS]
+
+
+def _route(context: Context, call: AdminCall) -> Route:
+    async def endpoint(request: Request) -> Response:
+        body = await request_body.read(dict(request.scope["headers"]), request.receive)
+        handling = _handle(context, call, request, body)
+        return json_response(200, await calls.guard(context, call.name, handling))
+
+    route = Route(PREFIX + call.path, endpoint, methods=[call.method], name=call.name)
+    route.methods = {call.method}  # without HEAD, which no call of REST has either
+    return route
+
+
+async def _handle(context: Context, call: AdminCall, request: Request, body: bytes) -> Any:
+    return await call.handler(context, AdminRequest.parse(request, body, context.clock.now()))
+
+
+async def _list_names(
     context: Context, queue: str, code: Code | None, after: int, limit: int
 ) -> list[tuple[int, str]]:
     """Return numbers and names of dead letters, without their requests."""
@@ -125,137 +165,26 @@ async def _numbered(
     return [(letter.number, letter.task.name) for letter in letters]
 
 
-_QUEUE = r"(projects/[^/]+/locations/[^/]+/queues/[^/:]+)"
-_ROUTES: tuple[tuple[str, str, re.Pattern[str], _Route], ...] = (
-    ("GetQueueStats", "GET", re.compile(_QUEUE + "/stats"), _stats),
-    ("ListAttempts", "GET", re.compile(_QUEUE + "/attempts"), _attempts),
-    ("ListDeadLetters", "GET", re.compile(_QUEUE + "/deadLetters"), _letters),
-    ("GetDeadLetter", "GET", re.compile(_QUEUE + "/deadLetters/([^/:]+)"), _letter),
-    ("DeleteDeadLetter", "DELETE", re.compile(_QUEUE + "/deadLetters/([^/:]+)"), _forget),
-    ("ReplayDeadLetters", "POST", re.compile(_QUEUE + "/deadLetters:replay"), _replay),
-    ("DeleteDeadLetters", "POST", re.compile(_QUEUE + "/deadLetters:delete"), _delete),
-)
-
-
-def show_stats(stats: QueueStats, now: Micros) -> dict[str, Any]:
-    """Return the statistics of a queue as JSON."""
-    shown: dict[str, Any] = {
-        "inFlight": stats.in_flight,
-        "effectiveExecutionRate": stats.effective_rate,
-        "recentAnswers": {
-            "all": round(stats.recent_responses, 1),
-            "errors": round(stats.recent_errors, 1),
-            "pushbacks": round(stats.recent_pushbacks, 1),
-        },
-        "deadLetters": stats.dead_letters,
-    }
-    if stats.recovery_time > now:
-        shown["recoversFrom"] = times.text(stats.recovery_time)
-    if stats.next_schedule_time is not None:
-        shown["nextScheduleTime"] = times.text(stats.next_schedule_time)
-    return shown
-
-
-class _Chosen(NamedTuple):
-    """The tasks that a request is about, and the token for those behind them, "" for none."""
-
-    names: list[str]
-    page_token: str
-
-
-async def _chosen(context: Context, queue: str, body: Any) -> _Chosen:
-    """Return the tasks that a request is about."""
-    match body:
-        case {"tasks": [*ids], **rest} if not rest and len(ids) <= PAGE:
-            once = dict.fromkeys(_task_name(queue, str(each)) for each in ids)
-            return _Chosen(list(once), "")
-        case {"code": str(code), **rest} if rest.keys() <= {"pageToken"}:
-            return await _found(context, queue, _code(code), rest.get("pageToken", ""))
-        case {"all": True, **rest} if rest.keys() <= {"pageToken"}:
-            return await _found(context, queue, None, rest.get("pageToken", ""))
-        case _:
-            raise errors.InvalidArgument(
-                f'The body must be {{"tasks": [ID, ...]}} with at most {PAGE} ids, '
-                '{"code": "NOT_FOUND"} or {"all": true}.'
-            )
-
-
-async def _found(context: Context, queue: str, code: Code | None, page_token: Any) -> _Chosen:
-    """Return the tasks that a filter finds, a page of them."""
-    scope, now = f"{queue}/deadLetters", context.clock.now()
-    after = pages.number(scope, str(page_token), now)
-    numbered = await _numbered(context, queue, code, after, PAGE + 1)
-    if not numbered:
-        await _check_queue(context, queue)
-    page, more = numbered[:PAGE], len(numbered) > PAGE
-    token = pages.token(scope, str(page[-1][0]), now) if more else ""
-    return _Chosen([name for _, name in page], token)
+async def _select(context: Context, request: AdminRequest) -> tuple[list[str], dict[str, str]]:
+    """Return the names of the tasks that a request selects, and the token of the next page."""
+    selection, size = request.selection(), admin_messages.PAGE
+    if not isinstance(selection, Filter):
+        return selection, {}
+    rows = await _list_names(context, request.queue, selection.code, selection.after, size + 1)
+    if not rows:
+        await _check_queue(context, request.queue)
+    page = rows[:size]
+    last = page[-1][0] if len(rows) > size else None
+    return [name for _, name in page], request.next_page("deadLetters", last)
 
 
 async def _check_queue(context: Context, queue: str) -> None:
     """Return if a queue exists or has left dead letters. NotFound."""
-    if not await _numbered(context, queue, None, 0, 1):
+    if not await _list_names(context, queue, None, 0, 1):
         await context.store.get_queue(queue)
 
 
-def _outcome(chosen: _Chosen, results: Sequence[Any]) -> dict[str, Any]:
-    failed = {
-        names.short_id(name): {"code": each.code.name, "message": each.message}
-        for name, each in zip(chosen.names, results, strict=True)
-        if isinstance(each, ServiceError)
-    }
-    more = bool(chosen.page_token)
-    shown = {"count": len(chosen.names) - len(failed), "failed": failed, "more": more}
-    return shown | ({"nextPageToken": chosen.page_token} if more else {})
-
-
-def _task_name(queue: str, task_id: str) -> str:
-    name = names.join_task(queue, task_id)
-    names.task("name", name)
-    return name
-
-
-def _size(query: Query) -> int:
-    text = query.get("pageSize", "0")
-    if not re.fullmatch("[0-9]{1,9}", text):
-        raise errors.invalid_field("pageSize", "must be a whole number.")
-    return pages.size(int(text), PAGE)
-
-
-def _code(text: str | None) -> Code | None:
-    if text is None:
-        return None
-    if text not in Code.__members__:
-        known = ", ".join(Code.__members__)
-        raise errors.invalid_field("code", f"must be one of {known}.")
-    return Code[text]
-
-
-def _show(context: Context, letter: DeadLetter, view: int) -> dict[str, Any]:
-    task = context.encryption.open(letter.task, view)
-    return {
-        "task": protojson.render(tasks.encode(task, view)),
-        "time": times.text(letter.time),
-        "reason": letter.reason,
-        "answer": letter.response_body,
-    }
-
-
-def _show_attempt(attempt: AttemptRecord) -> dict[str, Any]:
-    outcome = attempt.outcome
-    shown = {
-        "task": attempt.task,
-        "target": attempt.target,
-        "attempt": attempt.number,
-        "scheduleTime": times.text(attempt.schedule_time),
-        "dispatchTime": times.text(attempt.dispatch_time),
-        "responseTime": times.text(attempt.end_time),
-        "status": {"code": outcome.code.name, "message": outcome.message},
-        "outcome": attempt.result,
-        "answer": attempt.response_body,
-    }
-    if attempt.reason:
-        shown["reason"] = attempt.reason
-    if attempt.retry_time is not None:
-        shown["retryTime"] = times.text(attempt.retry_time)
-    return shown
+def _render(context: Context, letter: DeadLetter, view: int) -> dict[str, Any]:
+    return admin_messages.render_dead_letter(
+        letter, context.encryption.open(letter.task, view), view
+    )

@@ -1,4 +1,4 @@
-"""The batch calls: one transaction of the store, remembered by the id of the request."""
+"""The batch calls: one transaction of the store, idempotent by the id of the request."""
 
 import hashlib
 import uuid
@@ -17,14 +17,14 @@ from drayman.wire import operations, tasks
 
 
 async def batch_create_tasks(context: Context, request: Any) -> Any:
-    """BatchCreateTasks: each task succeeds or fails alone, the operation says which did."""
+    """BatchCreateTasks: each task succeeds or fails on its own; the operation has the results."""
     parent = names.queue("parent", request.parent)
-    views = [_check(parent, index, each) for index, each in enumerate(request.requests)]
+    views = [_check_item(parent, index, item) for index, item in enumerate(request.requests)]
     _check_count("requests", len(views), limits.BATCH_CREATE)
     now = context.clock.now()
-    accepted = [_accept(context, parent, each, now) for each in request.requests]
+    parsed = [_parse_item(context, parent, item, now) for item in request.requests]
     kms_key = await context.encryption.kms_key_of(parent)
-    items = [_seal(context, kms_key, item) for item in accepted]
+    items = [_seal(context, kms_key, item) for item in parsed]
     result = await _run(context, parent, request, Creations(parent, items, views), now)
     if not result.repeated:
         _emit_created(context, parent, items, result)
@@ -32,7 +32,7 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
 
 
 async def batch_delete_tasks(context: Context, request: Any) -> Any:
-    """BatchDeleteTasks: each task is deleted or missing alone, the operation says which is."""
+    """BatchDeleteTasks: each task succeeds or fails on its own; the operation has the results."""
     parent = names.queue("parent", request.parent)
     _check_count("names", len(request.names), limits.BATCH_DELETE)
     for index, name in enumerate(request.names):
@@ -43,29 +43,31 @@ async def batch_delete_tasks(context: Context, request: Any) -> Any:
     requested, now = list(request.names), context.clock.now()
     result = await _run(context, parent, request, Deletions(requested), now)
     if not result.repeated:
-        errors_ = [each if isinstance(each, ServiceError) else None for each in result.results]
-        context.emit(TasksDeleted(parent, requested, errors_, now))
+        failures = [item if isinstance(item, ServiceError) else None for item in result.results]
+        context.emit(TasksDeleted(parent, requested, failures, now))
     return operations.show(context.encryption.open_result(result))
 
 
 async def _run(
     context: Context, parent: str, request: Any, items: Creations | Deletions, now: Micros
 ) -> BatchResult:
-    """Run a batch, or return what it came to before."""
+    """Run a batch, or return the stored result of an earlier request with the same id."""
     request_id = names.request_id(request.request_id)
-    to_run = Batch(
+    new_batch = Batch(
         operation=f"{names.location_of(parent)}/operations/{request_id or uuid.uuid4()}",
-        fingerprint=_fingerprint(request) if request_id else b"",  # without an id: never repeated
+        fingerprint=_fingerprint(request)
+        if request_id
+        else b"",  # without an id a batch is never repeated
         expire_time=now + batch.RETENTION,
         items=items,
     )
-    return await context.store.run_batch(to_run, now)
+    return await context.store.run_batch(new_batch, now)
 
 
 def _emit_created(
     context: Context, parent: str, items: Sequence[NewTask | bytes], result: BatchResult
 ) -> None:
-    """Emit what the store has made of the items that reached it."""
+    """Emit the results of the items that were valid enough to reach the store."""
     pairs = [
         (task_calls.requested_name(parent, item), created)
         for item, created in zip(items, result.results, strict=True)
@@ -75,8 +77,8 @@ def _emit_created(
     context.emit(TasksCreated(parent, requested, results, result.time))
 
 
-def _check(parent: str, index: int, request: Any) -> int:
-    """Check what concerns the batch as a whole; return the view that an item asks for."""
+def _check_item(parent: str, index: int, request: Any) -> int:
+    """Check that an item belongs to the batch; return the view that it requests."""
     if request.parent not in {"", parent}:
         raise errors.invalid_field(
             f"requests[{index}].parent",
@@ -85,7 +87,7 @@ def _check(parent: str, index: int, request: Any) -> int:
     return tasks.view(request)
 
 
-def _accept(context: Context, parent: str, request: Any, now: Micros) -> NewTask | ServiceError:
+def _parse_item(context: Context, parent: str, request: Any, now: Micros) -> NewTask | ServiceError:
     if not request.HasField("task"):
         return errors.invalid_field("CreateTaskRequest.task", "is required.")
     try:

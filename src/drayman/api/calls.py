@@ -1,4 +1,4 @@
-"""From a row of the table of calls to the coroutine that answers it: bytes in, bytes out."""
+"""The handler of each row of the table of calls, and what every transport does around it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -14,67 +14,65 @@ from drayman.tasks_v2 import rpcs
 
 _MODULES = (queues, tasks, batches, operations, policies, cmek, locations)
 
-_Answer = TypeVar("_Answer")
-Call = Callable[[Context, Any], Awaitable[Any]]
+_Result = TypeVar("_Result")
+Handler = Callable[[Context, Any], Awaitable[Any]]
 
 
 class InternalError(errors.ServiceError):
-    """A fault of ours; the log has the details, the caller gets none."""
+    """A fault of the server; the log has the details, the caller gets none."""
 
     code = Code.INTERNAL
 
 
-def _handlers() -> dict[str, Call]:
-    found = {}
-    for rpc in rpcs.SERVED:
-        for module in _MODULES:
-            if hasattr(module, rpc.method):
-                found[rpc.name] = getattr(module, rpc.method)
-    return found
-
-
-HANDLERS: dict[str, Call] = _handlers()
-"""The coroutine of each call that this server has."""
+HANDLERS: dict[str, Handler] = {
+    rpc.name: getattr(module, rpc.method)
+    for rpc in rpcs.SERVED
+    for module in _MODULES
+    if hasattr(module, rpc.method)
+}
+"""The handler of each call that this server has: request message in, response message out."""
 
 
 def message_class(message: Any) -> Any:
-    """Return the plain protobuf class of a row's message."""
+    """Return the protobuf class of a row's message, without its proto-plus wrapper."""
     return message.pb() if hasattr(message, "pb") else message
 
 
-def _routed(rpc: rpcs.Rpc, request: Any) -> str:
-    """Return the name by which a request is routed: it says what location the call is for."""
+def _routing_name(rpc: rpcs.Rpc, request: Any) -> str:
+    """Return the resource name by which a request is routed; it contains the location."""
     *parents, last = rpc.routing.split(".")
     for parent in parents:
         request = getattr(request, parent)
     return str(getattr(request, last))
 
 
-async def answer(context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes) -> bytes:
-    """Answer a serialized request; internal errors are raised as they are."""
+async def handle_serialized(
+    context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes
+) -> bytes:
+    """Return the serialized response to a serialized request; raises what its handler raises."""
     try:
         request = request_class.FromString(body)
     except DecodeError:
         raise errors.InvalidArgument(
             f"The request is not a valid {request_class.DESCRIPTOR.name} message."
         ) from None
-    response = await call(context, rpc, request)
+    response = await handle(context, rpc, request)
     return bytes(response.SerializeToString())
 
 
-async def call(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
-    """Answer a request message; internal errors are raised as they are."""
-    names.check_location(_routed(rpc, request), context.limits.locations)
+async def handle(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
+    """Return the response message to a request message; raises what its handler raises."""
+    names.check_location(_routing_name(rpc, request), context.limits.locations)
     return await HANDLERS[rpc.name](context, request)
 
 
-async def guard(context: Context, rpc: str, answering: Awaitable[_Answer]) -> _Answer:
-    """Return the result of a coroutine that answers a call; emit an event if it fails.
+async def guard(context: Context, rpc: str, handling: Awaitable[_Result]) -> _Result:
+    """Return the result of a coroutine that handles a call; emit an event if it fails.
 
-    Every failure is raised as a ServiceError: an internal error as InternalError.
+    Every failure is raised as a ServiceError; an internal error becomes InternalError.
     """
     try:
-        return await answering
+        return await handling
     except errors.ServiceError as error:
         context.emit(CallRefused(rpc, error.code, error.message, context.clock.now()))
         raise

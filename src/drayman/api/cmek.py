@@ -11,13 +11,13 @@ _PATHS = frozenset({"kms_key", "name", "*"})
 
 
 async def get_cmek_config(context: Context, request: Any) -> Any:
-    """GetCmekConfig: "kms_key" is empty until one is set."""
+    """GetCmekConfig: ``kms_key`` is empty until one is set."""
     location = names.cmek_config("name", request.name)
     return _CmekConfig(name=request.name, kms_key=await context.encryption.locations.get(location))
 
 
 async def update_cmek_config(context: Context, request: Any) -> Any:
-    """UpdateCmekConfig: tasks created from now on are encrypted, with an empty key no longer."""
+    """UpdateCmekConfig: sets the key that encrypts new tasks; an empty one ends encryption."""
     config = request.cmek_config
     location = names.cmek_config("cmek_config.name", config.name)
     paths = set(request.update_mask.paths)

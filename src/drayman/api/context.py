@@ -1,4 +1,4 @@
-"""What every call needs."""
+"""The parts of the server that handlers use."""
 
 import dataclasses
 
@@ -11,15 +11,15 @@ from drayman.store.contract import Store
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Context:
-    """What every call needs.
+    """The parts of the server that handlers use.
 
     Attributes:
-        store: Where things are remembered.
-        clock: What time it is.
-        limits: What is allowed.
+        store: The store of queues and tasks.
+        clock: The source of the time.
+        limits: The limits on requests.
         encryption: The encryption of tasks at rest.
         emit: Passes an event to its subscribers; returns at once.
-        issuer: The URL that this server's tokens name as theirs.
+        issuer: The URL that bearer tokens of this server name as their issuer.
     """
 
     store: Store

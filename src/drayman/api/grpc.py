@@ -1,15 +1,13 @@
-"""The gRPC door: a loop over the table of calls."""
+"""The gRPC server: a method handler for each row of the table of calls."""
 
 import datetime
-import os
-import socket
 from collections.abc import Callable
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from drayman.api import calls, introspection
+from drayman.api import calls, introspection, listener
 from drayman.api.context import Context
 from drayman.core.clock import SECOND, Micros
 from drayman.core.errors import InvalidArgument, ServiceError
@@ -21,13 +19,13 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 CONCURRENT_CALLS = 10_000
 """The most calls in progress; more are answered RESOURCE_EXHAUSTED."""
 PING_INTERVAL = 5_000
-"""Milliseconds that a client must leave between two keepalive pings. gRPC's default of five minutes
-ends the connections of clients that ask more often; those of Go may ask every 10 s, and a ping that
-the network delays comes closer to the next. At this rate pings cost nothing."""
+"""The least milliseconds between two keepalive pings of a client. gRPC's default of five minutes
+ends the connections of clients that ping more often; those of Go may ping every 10 s, and a ping
+that the network delays arrives closer to the next. At this rate pings cost nothing."""
 
 
 def ping_options(interval: int) -> tuple[tuple[str, int], ...]:
-    """Return the options of a server that takes a ping every ``interval`` ms, with calls or none.
+    """Return the options of a server that accepts a ping every ``interval`` ms, even without calls.
 
     A client that sends several sooner gets GOAWAY with ENHANCE_YOUR_CALM.
     """
@@ -40,8 +38,8 @@ def ping_options(interval: int) -> tuple[tuple[str, int], ...]:
 _OPTIONS = (
     *ping_options(PING_INTERVAL),
     ("grpc.so_reuseport", 0),  # a port in use is an error, not a second server on it
-    # Calls that have come but wait for their turn; beyond gRPC's own default of some hundred
-    # it drops them without a word.
+    # Calls received but not yet started. Beyond its own default of some hundred, gRPC drops calls
+    # without an error.
     ("grpc.server.max_pending_requests", CONCURRENT_CALLS),
     ("grpc.server.max_pending_requests_hard_limit", 2 * CONCURRENT_CALLS),
     ("grpc.max_receive_message_length", REQUEST_SIZE),
@@ -53,28 +51,8 @@ significant digits, 30 s to 30.1 s and 100 s to 101 s."""
 _YEAR_9999 = 253_000_000_000
 
 
-class PortError(Exception):
-    """An address that cannot be listened on; the message is for the person who starts it."""
-
-
-def why(error: OSError) -> str:
-    """Return what the system says of an address, without the address."""
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
-
-
-def _reason(host: str, port: int) -> str:
-    """Ask the system what gRPC does not tell: why an address cannot be listened on."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.bind(address)
-    except OSError as error:
-        return why(error)
-    return "the address cannot be used"
-
-
 class GrpcServer:
-    """The service ``google.cloud.tasks.v2.CloudTasks`` on a port."""
+    """The service ``google.cloud.tasks.v2.CloudTasks`` and its companions on a port."""
 
     def __init__(self, context: Context, host: str, port: int) -> None:
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS)
@@ -86,15 +64,16 @@ class GrpcServer:
         except RuntimeError:
             self.port = 0
         if not self.port:
-            raise PortError(f"cannot listen on {address}:{port} (--port): {_reason(host, port)}")
+            reason = listener.bind_failure(host, port)
+            raise listener.port_error(f"{address}:{port}", "--port", reason)
 
     async def start(self) -> None:
-        """Begin to take calls."""
+        """Start to accept calls."""
         await self._server.start()
 
     async def stop(self, grace: float) -> None:
-        """Take no new calls; those in progress get ``grace`` seconds."""
-        self._health.end()
+        """Accept no new calls; cancel those in progress after ``grace`` seconds."""
+        self._health.shut_down()
         await self._server.stop(grace)
 
 
@@ -112,16 +91,16 @@ class _Handlers(grpc.GenericRpcHandler):
 
 def _handler(context: Context, rpc: rpcs.Rpc) -> Callable[[bytes, Any], Any]:
     request_class = calls.message_class(rpc.request)
-    # Google's clients wait longer for the other services: for operations 600 s.
+    # Google's clients have longer deadlines for the other services, 600 s for operations.
     limit = context.limits.call_deadline if rpc.service == rpcs.SERVICE else 0
 
-    async def answer(body: bytes, remaining: float | None) -> bytes:
+    async def respond(body: bytes, remaining: float | None) -> bytes:
         check_deadline(limit, context.clock.now(), remaining)
-        return await calls.answer(context, rpc, request_class, body)
+        return await calls.handle_serialized(context, rpc, request_class, body)
 
     async def handle(body: bytes, call: Any) -> bytes:
         try:
-            return await calls.guard(context, rpc.name, answer(body, call.time_remaining()))
+            return await calls.guard(context, rpc.name, respond(body, call.time_remaining()))
         except ServiceError as error:
             await call.abort(_CODES[error.code], error.message, _trailer(error))
             raise AssertionError("abort raises") from None
@@ -130,18 +109,18 @@ def _handler(context: Context, rpc: rpcs.Rpc) -> Callable[[bytes, Any], Any]:
 
 
 def check_deadline(limit: Micros, now: Micros, remaining: float | None) -> None:
-    """Refuse a caller who would wait for too long, as the real service does: InvalidArgument.
+    """Check that a deadline is not too far ahead, as the real service does. InvalidArgument.
 
     Args:
-        limit: How far ahead a deadline may lie; 0 for any distance.
+        limit: How far ahead a deadline may be; 0 for no limit.
         now: The present moment.
         remaining: Seconds until the caller's deadline; None for a caller without one.
     """
     if limit and remaining is not None and remaining * SECOND > limit * _ROUNDING:
-        when = now // SECOND + round(remaining)
-        shown = datetime.datetime.fromtimestamp(min(when, _YEAR_9999), tz=datetime.UTC)
+        seconds = min(now // SECOND + round(remaining), _YEAR_9999)
+        deadline = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)
         raise InvalidArgument(
-            f"The request deadline is {shown:%Y-%m-%dT%H:%M:%SZ}. The deadline cannot be more "
+            f"The request deadline is {deadline:%Y-%m-%dT%H:%M:%SZ}. The deadline cannot be more "
             f"than {limit // SECOND}s in the future."
         )
 

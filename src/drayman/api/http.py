@@ -1,131 +1,115 @@
-"""The HTTP door: health, and REST below ``/v2/``. A plain ASGI application."""
+"""The HTTP port: REST below ``/v2/`` by the table of calls, every other path by a router."""
 
-import json
-import re
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from drayman.api import admin, content_encoding, rest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from drayman.api import admin, request_body, rest
 from drayman.api.context import Context
+from drayman.api.responses import Response, error_response, json_response
 from drayman.core import errors
 from drayman.core.errors import ServiceError
-from drayman.core.limits import REQUEST_SIZE
 from drayman.signing import wellknown
 
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-
-
-_OTHER_VERSION = re.compile(r"/(v2beta[23])/")
-
-
-class TruncatedBody(errors.InvalidArgument):
-    """A body that ended before its Content-Length: what follows on the connection is unknown."""
+_REST_PATH = rest.VERSION.encode()
+_DOCUMENTS = (wellknown.DISCOVERY, wellknown.JWKS, wellknown.CERTIFICATES)
+_ANY: tuple[str, ...] = ()
+"""Methods of a route that answers them all."""
 
 
 class HttpApp:
-    """The ASGI application of the HTTP port."""
+    """The ASGI application of the HTTP port.
+
+    Attributes:
+        ready: Whether the server takes calls: False while it starts and stops.
+        routes: The routes of all paths but those of REST.
+    """
 
     def __init__(self, context: Context) -> None:
-        self._context = context
         self.ready = False
+        self._context = context
+        self.routes = [
+            Route("/healthz", _healthz, methods=_ANY),
+            Route("/readyz", self._readyz, methods=_ANY),
+            *(Route(path, self._public_document, methods=_ANY) for path in _DOCUMENTS),
+            *admin.routes(context),
+            Route("/v2beta2/{path:path}", _other_version, methods=_ANY),
+            Route("/v2beta3/{path:path}", _other_version, methods=_ANY),
+        ]
+        self._router = Starlette(
+            routes=self.routes,
+            exception_handlers={ServiceError: _render_error, HTTPException: _not_found},
+        )
+        self._router.router.redirect_slashes = False
 
-    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            return
-        headers = [(b"content-type", b"application/json; charset=UTF-8")]
-        try:
-            answer = await self._answer(scope, receive)
-        except ServiceError as error:
-            answer = rest.error_response(error)
-            if isinstance(error, TruncatedBody):
-                headers.append((b"connection", b"close"))
-        headers.append((b"content-length", str(len(answer.body)).encode()))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        body = b"" if scope["method"] == "HEAD" else answer.body
-        await send({"type": "http.response.body", "body": body})
+        # Before the router, which would cost each call of REST more than this comparison.
+        if scope["type"] == "http" and scope["raw_path"].startswith(_REST_PATH):
+            try:
+                response = await self._rest(scope, receive)
+            except ServiceError as error:
+                response = error_response(error)
+            await response(scope, receive, send)
+        else:
+            await self._router(scope, receive, send)
 
-    async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> rest.RestResponse:
-        path = scope["raw_path"].decode("latin-1").partition("?")[0]
-        if path.startswith(rest.VERSION):
-            return await self._rest(scope, path, receive)
-        if path.startswith(admin.PREFIX):
-            return await self._ledger(scope, path, receive)
-        if path == "/healthz":
-            return _json(200, {"status": "alive"})
-        if path == "/readyz":
-            return await self._readiness()
-        document = await self._public_document(path)
-        if document is not None:
-            return _json(200, document)
-        if match := _OTHER_VERSION.match(path):
-            raise errors.NotFound(
-                f"{match[1]} is not served, v2 is: paths begin with {rest.VERSION}."
-            )
-        raise errors.NotFound(f"No such path: {path}")
-
-    async def _rest(
-        self, scope: Mapping[str, Any], path: str, receive: Receive
-    ) -> rest.RestResponse:
+    async def _rest(self, scope: Scope, receive: Receive) -> Response:
         if not self.ready:
             raise errors.Unavailable("The server is starting or stopping.")
         headers = dict(scope["headers"])
         request = rest.RestRequest(
-            verb=scope["method"],
-            path=path,
+            method=scope["method"],
+            path=scope["raw_path"].decode("latin-1"),
             query=scope["query_string"].decode("latin-1"),
-            body=await _body(headers, receive),
+            body=await request_body.read(headers, receive),
             content_type=headers.get(b"content-type", b"").decode("latin-1"),
             method_override=headers.get(b"x-http-method-override", b"").decode("latin-1"),
         )
-        return await rest.answer(self._context, request)
+        return await rest.handle(self._context, request)
 
-    async def _ledger(
-        self, scope: Mapping[str, Any], path: str, receive: Receive
-    ) -> rest.RestResponse:
-        query, body = (
-            scope["query_string"].decode("latin-1"),
-            await _body(dict(scope["headers"]), receive),
-        )
-        return _json(200, await admin.answer(self._context, scope["method"], path, query, body))
-
-    async def _public_document(self, path: str) -> Mapping[str, Any] | None:
-        context = self._context
-        return await wellknown.load(context.store, context.issuer, path, context.clock.now())
-
-    async def _readiness(self) -> rest.RestResponse:
+    async def _readyz(self, _request: Request) -> Response:
         if not self.ready:
-            reason = "the server is starting or stopping"
-            return _json(503, {"status": "not ready", "reason": reason})
+            return _not_ready("the server is starting or stopping")
         try:
             await self._context.store.check()
         except ServiceError as error:
-            return _json(503, {"status": "not ready", "reason": error.message})
-        return _json(200, {"status": "ready"})
+            return _not_ready(error.message)
+        return json_response(200, {"status": "ready"})
+
+    async def _public_document(self, request: Request) -> Response:
+        context, path = self._context, request.scope["path"]
+        now = context.clock.now()
+        return json_response(200, await wellknown.load(context.store, context.issuer, path, now))
 
 
-async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-    """Return the whole body, decompressed.
-
-    InvalidArgument, before it is read, for one that is too large; TruncatedBody for one of fewer
-    bytes than the Content-Length; InvalidArgument for one that cannot be decompressed.
-    """
-    announced = int(headers.get(b"content-length", b"0"))  # the HTTP library has checked it
-    body, more = bytearray(), True
-    while more:
-        if max(announced, len(body)) > REQUEST_SIZE:
-            raise content_encoding.too_large(REQUEST_SIZE)
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            raise errors.Unavailable("The caller went away.")
-        body += event.get("body", b"")
-        more = event.get("more_body", False)
-    if len(body) < announced:
-        raise TruncatedBody(f"The body has {len(body)} bytes, its Content-Length is {announced}.")
-    encoding = headers.get(b"content-encoding", b"").decode("latin-1")
-    return content_encoding.decode(bytes(body), encoding, REQUEST_SIZE)
+async def _healthz(_request: Request) -> Response:
+    return json_response(200, {"status": "alive"})
 
 
-def _json(status: int, content: Mapping[str, Any]) -> rest.RestResponse:
-    return rest.RestResponse(status, json.dumps(content).encode() + b"\n")
+def _not_ready(reason: str) -> Response:
+    return json_response(503, {"status": "not ready", "reason": reason})
+
+
+async def _other_version(request: Request) -> Response:
+    version = request.scope["path"].split("/")[1]
+    raise errors.NotFound(f"{version} is not served, v2 is: paths begin with {rest.VERSION}.")
+
+
+async def _render_error(_request: Request, error: Any) -> Any:
+    """Answer a request that failed with a ServiceError."""
+    return error_response(error)
+
+
+async def _not_found(request: Request, _error: Exception) -> Any:
+    """Answer a request that has no route."""
+    method, path = request.method, request.scope["raw_path"].decode("latin-1")
+    if path.startswith(admin.PREFIX):
+        error = errors.NotFound(f"No call has the method {method} and the path {path}.")
+    else:
+        error = errors.NotFound(f"No such path: {path}")
+    return error_response(error)

@@ -1,8 +1,8 @@
-"""HTTP/1.1 on a connection: uvicorn's protocol, without upgrades and with half-closed connections.
+"""HTTP/1.1 on a connection: uvicorn's protocol, but upgrades are ignored and half-closes served.
 
-``Upgrade`` is an offer that a server may ignore (RFC 9110, section 7.8), and no upgrade is served
-here. httptools, the parser, takes the message to end with such a head, and the body would be lost.
-The JDK's client and ``curl --http2`` offer ``h2c`` with their requests by default.
+A server may ignore ``Upgrade`` (RFC 9110, section 7.8), and this one supports no upgrade. The
+parser, httptools, ends a message after a head with ``Upgrade``, which would lose the body. The
+JDK's client and ``curl --http2`` send ``Upgrade: h2c`` by default.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ _INVALID = "Invalid HTTP request received."
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """A connection on which every request is read as if it had no ``Upgrade`` header."""
+    """A connection that parses every request as if it had no ``Upgrade`` header."""
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has arrived."""
+        """Parse the bytes that have arrived."""
         self._unset_keepalive_if_required()
         try:
             self._parse(memoryview(data))
@@ -26,7 +26,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.send_400_response(_INVALID)
 
     def _parse(self, data: memoryview) -> None:
-        """Feed the parser, again from each head that offers an upgrade."""
+        """Feed the parser; after a head that offers an upgrade, continue with a new parser."""
         while True:
             try:
                 self.parser.feed_data(data)
@@ -37,22 +37,22 @@ class HttpProtocol(HttpToolsProtocol):
                 return
 
     def _parse_head_again(self) -> None:
-        """Give the present head to a new parser, without its ``Upgrade`` header."""
+        """Feed the present head to a new parser, without its ``Upgrade`` header."""
         method, version = self.parser.get_method(), self.parser.get_http_version()
-        if method == b"CONNECT":  # llhttp treats it as an upgrade, with the header or without
+        if method == b"CONNECT":  # for llhttp an upgrade even without the header
             raise httptools.HttpParserError("CONNECT is not served")
         lines = [b"%s %s HTTP/%s" % (method, self.url, version.encode())]
         lines += [b"%s: %s" % field for field in self.headers if field[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
-        # As uvicorn does: data after the last request of a connection is no error.
+        # As uvicorn does: data after the last request of a connection is not an error.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
 
-    def eof_received(self) -> bool:  # type: ignore[override] # asyncio reads it, uvicorn gives none
-        """Answer what was asked before the caller closed its half, then close the connection.
+    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's returns None, asyncio accepts both
+        """Answer the requests sent before the caller closed its half, then close the connection.
 
-        The application sees a body that was cut short of its Content-Length, and refuses it. The
-        end of a chunked body cannot be told from its loss: such a request is dropped.
+        A body shorter than its Content-Length reaches the application, which refuses it. A request
+        whose chunked body has not ended is dropped: whether the rest was lost cannot be known.
         """
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
@@ -64,12 +64,12 @@ class HttpProtocol(HttpToolsProtocol):
         return True
 
     def on_headers_complete(self) -> None:
-        """Start the request, unless its head is to be parsed again."""
+        """Start the request, unless its head is parsed again without ``Upgrade``."""
         if not self.parser.should_upgrade():
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """End the body, unless it is yet to come."""
+        """End the body, unless it follows a head with ``Upgrade``."""
         if not self.parser.should_upgrade():
             super().on_message_complete()
 

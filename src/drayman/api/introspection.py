@@ -1,4 +1,4 @@
-"""The standard gRPC services beside ours: health, and reflection under Google's names."""
+"""The standard gRPC services: health, and reflection under Google's names."""
 
 import asyncio
 from typing import Any
@@ -16,50 +16,51 @@ from drayman.wire import google_descriptors
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
-OURS = sorted({rpc.service for rpc in rpcs.SERVED})
+SERVICES = sorted({rpc.service for rpc in rpcs.SERVED})
+"""The names of the services of the table of calls."""
 _HEALTH, _REFLECTION = health.SERVICE_NAME, reflection.SERVICE_NAME
-_WATCHED = frozenset({"", *OURS})
-_NEWER_REFLECTION = "grpc.reflection.v1.ServerReflection"
+_CHECKED = frozenset({"", *SERVICES})
+_REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 
 google_descriptors.add(health_pb2.DESCRIPTOR)
 google_descriptors.add(reflection_pb2.DESCRIPTOR)
 
 
 class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # it carries no types
-    """Says that the server serves while it does, and its store can be written."""
+    """The health service: SERVING until shutdown, while the store can be written."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._ended = asyncio.Event()
+        self._shutdown = asyncio.Event()
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's name
-        """Answer for now."""
-        if request.service not in _WATCHED:
+        """Return the present status of a service."""
+        if request.service not in _CHECKED:
             await context.abort(grpc.StatusCode.NOT_FOUND, "There is no such service.")
-        return _status(await self._now())
+        return _status(await self._current())
 
     async def List(self, _request: Any, _context: Any) -> Any:  # noqa: N802 - the service's name
-        """Answer for all services."""
-        now = _status(await self._now())
-        return health_pb2.HealthListResponse(statuses=dict.fromkeys(_WATCHED, now))
+        """Return the present status of all services."""
+        current = _status(await self._current())
+        return health_pb2.HealthListResponse(statuses=dict.fromkeys(_CHECKED, current))
 
-    async def _now(self) -> Any:
+    async def _current(self) -> Any:
         try:
             await self._context.store.check()
         except ServiceError:
             return NOT_SERVING
-        return NOT_SERVING if self._ended.is_set() else SERVING
+        return NOT_SERVING if self._shutdown.is_set() else SERVING
 
     async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802 - the service's name
-        """Tell of the end of the server, and end with it."""
-        known = request.service in _WATCHED
+        """Send the status, and once more at shutdown, which ends the stream."""
+        known = request.service in _CHECKED
         await context.write(_status(SERVING if known else SERVICE_UNKNOWN))
-        await self._ended.wait()
+        await self._shutdown.wait()
         await context.write(_status(NOT_SERVING if known else SERVICE_UNKNOWN))
 
-    def end(self) -> None:
-        """Serve no more."""
-        self._ended.set()
+    def shut_down(self) -> None:
+        """Report NOT_SERVING from now on."""
+        self._shutdown.set()
 
 
 def _status(status: int) -> Any:
@@ -67,21 +68,21 @@ def _status(status: int) -> Any:
 
 
 def add(server: grpc.aio.Server, context: Context) -> Health:
-    """Add the services to a server; the health service, which must be told of the end."""
+    """Add the services to a server; return the health service, to be shut down with the server."""
     servicer = Health(context)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    mirror = reflection.aio.ReflectionServicer(
-        [*OURS, _HEALTH, _REFLECTION], pool=google_descriptors.POOL
+    reflector = reflection.aio.ReflectionServicer(
+        [*SERVICES, _HEALTH, _REFLECTION], pool=google_descriptors.POOL
     )
-    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(mirror, server)
-    # The newer version of reflection differs in nothing but its name.
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflector, server)
+    # Version v1 of reflection differs from v1alpha in its name only.
     handler = grpc.stream_stream_rpc_method_handler(
-        mirror.ServerReflectionInfo,
+        reflector.ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
-    newer = grpc.method_handlers_generic_handler(
-        _NEWER_REFLECTION, {"ServerReflectionInfo": handler}
+    reflection_v1 = grpc.method_handlers_generic_handler(
+        _REFLECTION_V1, {"ServerReflectionInfo": handler}
     )
-    server.add_generic_rpc_handlers((newer,))
+    server.add_generic_rpc_handlers((reflection_v1,))
     return servicer

@@ -10,31 +10,30 @@ from drayman.wire import pages
 
 
 async def list_locations(context: Context, request: Any) -> Any:
-    """ListLocations: those that are allowed; where any is, those in which there are queues."""
+    """ListLocations: the allowed locations; if all are allowed, those that have queues."""
     project = names.project("name", request.name)
     if request.filter:
         raise errors.invalid_field("ListLocationsRequest.filter", "is not supported.")
     now, size = context.clock.now(), pages.size(request.page_size, limits.LOCATIONS_PAGE)
     scope = f"{project}/locations"
     after = pages.cursor(scope, request.page_token, now)
-    found = await _all(context, project)
-    rest = [name for name in found if name > after]
+    remaining = [name for name in await _load_names(context, project) if name > after]
     response = locations_pb2.ListLocationsResponse(
-        locations=[_location(name) for name in rest[:size]]
+        locations=[_location(name) for name in remaining[:size]]
     )
-    if len(rest) > size:
-        response.next_page_token = pages.token(scope, rest[size - 1], now)
+    if len(remaining) > size:
+        response.next_page_token = pages.token(scope, remaining[size - 1], now)
     return response
 
 
-async def get_location(context: Context, request: Any) -> Any:  # noqa: ARG001 - of every call
-    """GetLocation: any name of an allowed location has one."""
+async def get_location(context: Context, request: Any) -> Any:  # noqa: ARG001 - a handler has both
+    """GetLocation: every allowed name is a location."""
     return _location(names.location("name", request.name))
 
 
-async def _all(context: Context, project: str) -> list[str]:
+async def _load_names(context: Context, project: str) -> list[str]:
     if context.limits.locations:
-        return [f"{project}/locations/{each}" for each in context.limits.locations]
+        return [f"{project}/locations/{location_id}" for location_id in context.limits.locations]
     return await context.store.list_locations(project)
 
 

@@ -1,4 +1,4 @@
-"""The calls of google.longrunning.Operations: what batches came to. All are done at once."""
+"""The calls of google.longrunning.Operations: results of batches, which are done at once."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ async def get_operation(context: Context, request: Any) -> Any:
 
 
 async def list_operations(context: Context, request: Any) -> Any:
-    """ListOperations of a location, by name."""
+    """ListOperations: those of a location, ordered by name."""
     parent = names.location("name", request.name)
     if request.filter:
         raise errors.invalid_field("ListOperationsRequest.filter", "is not supported.")
@@ -30,7 +30,7 @@ async def list_operations(context: Context, request: Any) -> Any:
         OPERATION, f"{scope}/", after, size, limits.PAGE_BYTES, now
     )
     response = operations_pb2.ListOperationsResponse(
-        operations=[_show(context, document) for document in page.documents]
+        operations=[_render_item(context, document) for document in page.documents]
     )
     if page.cursor:
         response.next_page_token = pages.token(scope, page.cursor, now)
@@ -38,18 +38,18 @@ async def list_operations(context: Context, request: Any) -> Any:
 
 
 async def wait_operation(context: Context, request: Any) -> Any:
-    """WaitOperation: there is nothing to wait for."""
+    """WaitOperation: returns at once, as every operation is done."""
     return await get_operation(context, request)
 
 
 async def cancel_operation(context: Context, request: Any) -> Any:
-    """CancelOperation: too late for all, which is no error."""
+    """CancelOperation: has no effect, as every operation is done. NotFound."""
     await _get(context, names.operation("name", request.name))
     return empty_pb2.Empty()
 
 
 async def delete_operation(context: Context, request: Any) -> Any:
-    """DeleteOperation: its result is forgotten, and its id free."""
+    """DeleteOperation: deletes the result; the id may be used again. NotFound."""
     name = names.operation("name", request.name)
     if not await context.store.delete_document(OPERATION, name, context.clock.now()):
         raise errors.entity_missing()
@@ -63,8 +63,8 @@ async def _get(context: Context, name: str) -> BatchResult:
     return batch.decode(name, document.content)
 
 
-def _show(context: Context, document: Document) -> Any:
-    """Return an operation for a list: with its name alone if its encryption key is missing."""
+def _render_item(context: Context, document: Document) -> Any:
+    """Return an operation of a list; without its result if its encryption key is missing."""
     result = batch.decode(document.name, document.content)
     try:
         return operations.show(context.encryption.open_result(result))

@@ -1,4 +1,4 @@
-"""The calls of access policies. They are kept, not yet enforced: there is no authentication."""
+"""The calls of access policies. Policies are stored but not enforced: nobody is authenticated."""
 
 import dataclasses
 import hashlib
@@ -14,9 +14,9 @@ from drayman.wire import masks
 
 _PERMISSION = "cloudtasks."
 _NEVER_SET = b"\x00\x20\x01"
-"""The etag of a policy that was never set: "ACAB" in JSON, on every Google service."""
+"""The etag of a policy that was never set; in JSON "ACAB", as on every Google service."""
 _CONDITIONS = 3
-"""The version of policies that can have conditions."""
+"""The first version of policies with conditions."""
 _VERSIONS = frozenset({0, 1, _CONDITIONS})
 
 
@@ -25,23 +25,23 @@ async def get_iam_policy(context: Context, request: Any) -> Any:
     name = names.queue("resource", request.resource)
     if request.options.requested_policy_version not in _VERSIONS:
         raise errors.invalid_field("options.requestedPolicyVersion", "must be 0, 1 or 3.")
-    policy = _show((await context.store.get_queue(name)).policy)
+    policy = _render((await context.store.get_queue(name)).policy)
     if request.options.requested_policy_version != _CONDITIONS:
         _hide_conditions(policy)
     return policy
 
 
 async def set_iam_policy(context: Context, request: Any) -> Any:
-    """SetIamPolicy: replaces the policy that carries the same etag; any, without one.
+    """SetIamPolicy: replaces the policy if its etag is that of the request, or if there is none.
 
-    An update_mask replaces what it names alone.
+    With an update_mask only the fields that it names are replaced.
     """
     name = names.queue("resource", request.resource)
-    wanted = policy_pb2.Policy()
-    wanted.CopyFrom(request.policy)
-    etag, paths = wanted.etag, list(request.update_mask.paths)
-    masks.apply(paths, wanted, policy_pb2.Policy())  # refuses paths that lead nowhere
-    _check(wanted)
+    new_policy = policy_pb2.Policy()
+    new_policy.CopyFrom(request.policy)
+    etag, paths = new_policy.etag, list(request.update_mask.paths)
+    masks.apply(paths, new_policy, policy_pb2.Policy())  # refuses paths of fields that do not exist
+    _validate(new_policy)
 
     def set_policy(existing: Queue | None) -> Queue:
         if existing is None:
@@ -51,8 +51,8 @@ async def set_iam_policy(context: Context, request: Any) -> Any:
                 "There were concurrent policy changes. Please retry the whole "
                 "read-modify-write with exponential backoff."
             )
-        policy = policy_pb2.Policy.FromString(existing.policy) if paths else wanted
-        masks.apply(paths, wanted, policy)
+        policy = policy_pb2.Policy.FromString(existing.policy) if paths else new_policy
+        masks.apply(paths, new_policy, policy)
         policy.ClearField("etag")
         text = bytes(policy.SerializeToString(deterministic=True))
         if len(text) > limits.POLICY_SIZE:
@@ -61,11 +61,11 @@ async def set_iam_policy(context: Context, request: Any) -> Any:
             )
         return dataclasses.replace(existing, policy=text)
 
-    return _show((await queue_updates.update(context, name, set_policy)).policy)
+    return _render((await queue_updates.update(context, name, set_policy)).policy)
 
 
 async def test_iam_permissions(context: Context, request: Any) -> Any:
-    """TestIamPermissions: all of them, as nothing is enforced; none on a queue that is missing."""
+    """TestIamPermissions: grants all, as nothing is enforced; none for a queue that is missing."""
     name = names.queue("resource", request.resource)
     for permission in request.permissions:
         if not permission.startswith(_PERMISSION) or "*" in permission:
@@ -79,31 +79,35 @@ async def test_iam_permissions(context: Context, request: Any) -> Any:
     return response
 
 
-def _check(policy: Any) -> None:
+def _validate(policy: Any) -> None:
     if policy.version not in _VERSIONS:
         raise errors.invalid_field("policy.version", "must be 0, 1 or 3.")
     for index, binding in enumerate(policy.bindings):
-        if not binding.role:
-            raise errors.invalid_field(f"policy.bindings[{index}].role", "is required.")
-        if binding.HasField("condition") and policy.version != _CONDITIONS:
-            raise errors.field_error(
-                "policy.version", "A policy with conditions must have version 3."
-            )
-        for member in binding.members:
-            kind, _, value = member.partition(":")
-            if member not in _EVERYONE and not (kind and value):
-                raise errors.invalid_field(
-                    f"policy.bindings[{index}].members",
-                    f'has the invalid member "{member[:100]}".',
-                )
-
-    for index, config in enumerate(policy.audit_configs):
-        for each in config.audit_log_configs:
-            if each.log_type not in _LOG_TYPES:
+        _validate_binding(policy, f"policy.bindings[{index}]", binding)
+    for index, audit_config in enumerate(policy.audit_configs):
+        for log_config in audit_config.audit_log_configs:
+            if log_config.log_type not in _LOG_TYPES:
                 raise errors.invalid_field(
                     f"policy.auditConfigs[{index}].auditLogConfigs.logType",
-                    f"has the unknown value {each.log_type}.",
+                    f"has the unknown value {log_config.log_type}.",
                 )
+
+
+def _validate_binding(policy: Any, field: str, binding: Any) -> None:
+    if not binding.role:
+        raise errors.invalid_field(f"{field}.role", "is required.")
+    if binding.HasField("condition") and policy.version != _CONDITIONS:
+        raise errors.field_error("policy.version", "A policy with conditions must have version 3.")
+    for member in binding.members:
+        if not _is_member(member):
+            raise errors.invalid_field(
+                f"{field}.members", f'has the invalid member "{member[:100]}".'
+            )
+
+
+def _is_member(member: str) -> bool:
+    kind, _, value = member.partition(":")
+    return member in _EVERYONE or bool(kind and value)
 
 
 _LOG_TYPES = frozenset(policy_pb2.AuditLogConfig.LogType.values())
@@ -111,7 +115,7 @@ _EVERYONE = frozenset({"allUsers", "allAuthenticatedUsers"})
 
 
 def _hide_conditions(policy: Any) -> None:
-    """Show a policy to a caller who knows no conditions, as IAM does: under names of no role."""
+    """Replace conditions by a suffix of the role, as IAM does for callers without version 3."""
     for binding in policy.bindings:
         if binding.HasField("condition"):
             text = binding.condition.SerializeToString(deterministic=True)
@@ -120,7 +124,7 @@ def _hide_conditions(policy: Any) -> None:
             policy.version = 1
 
 
-def _show(stored: bytes) -> Any:
+def _render(stored: bytes) -> Any:
     policy = policy_pb2.Policy.FromString(stored)
     policy.etag = _etag(stored)
     return policy

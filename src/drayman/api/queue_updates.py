@@ -8,15 +8,15 @@ from drayman.core import queue as queues
 from drayman.core.queue import Queue
 
 MAX_TRIES = 100
-"""How often a change is computed anew because somebody else changed the queue meanwhile."""
+"""Tries of an update whose queue others change at the same time."""
 
 
 async def update(context: Context, name: str, compute: Callable[[Queue | None], Queue]) -> Queue:
-    """Replace a queue by what ``compute`` returns for it; None stands for an absent queue.
+    """Replace a queue with the one that ``compute`` returns for it; return the new queue.
 
-    ``compute`` may parse messages: it runs in the event loop, not in the store's transaction, and
-    again if the queue changed meanwhile. What it raises is raised here. Aborted if the queue
-    changes all the time.
+    ``compute`` gets None if the queue does not exist. It may parse messages: it runs in the event
+    loop, not in the store's transaction, and again whenever the queue changed meanwhile. Errors
+    that it raises are raised here. Aborted after ``MAX_TRIES``.
     """
     for _ in range(MAX_TRIES):
         existing = await _get(context, name)

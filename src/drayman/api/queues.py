@@ -1,4 +1,4 @@
-"""The calls of queues. Each takes the request's message and returns the response's."""
+"""The calls of queues: each takes the request message and returns the response message."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,42 +15,44 @@ from drayman.tasks_v2 import types
 from drayman.wire import pages, queue_filter, queues
 
 _CHUNK = 500
-"""So many queues are read at a time."""
-_WEIGHT = 512
-"""Bytes of a queue besides its settings, its longest name included."""
+"""Queues that are loaded at a time."""
+_FIXED_SIZE = 512
+"""Bytes of a queue in a response besides its settings, with the longest name."""
 _ListResponse = types.ListQueuesResponse.pb()
 
 
 async def list_queues(context: Context, request: Any) -> Any:
-    """ListQueues: those that the filter wants, in the order of their names, a page at a time."""
+    """ListQueues: the queues that match the filter, ordered by name, a page at a time."""
     parent = names.location("parent", request.parent)
-    selects = queue_filter.parse(request.filter)
+    condition = queue_filter.parse(request.filter)
     now, size = context.clock.now(), pages.size(request.page_size, limits.QUEUES_PAGE)
     scope = f"{parent}\n{request.filter}"
     after = pages.cursor(scope, request.page_token, now)
     response = _ListResponse()
     chunk = _CHUNK if request.filter else min(size + 1, _CHUNK)
-    weight = 0
-    async for queue in _past(context, parent, after, chunk):
-        if request.filter and not queue_filter.matches(selects, queue):
+    response_size = 0
+    async for queue in _list_after(context, parent, after, chunk):
+        if request.filter and not queue_filter.matches(condition, queue):
             continue
-        weight += len(queue.settings) + _WEIGHT
-        if len(response.queues) == size or (response.queues and weight > limits.PAGE_BYTES):
+        response_size += len(queue.settings) + _FIXED_SIZE
+        if len(response.queues) == size or (response.queues and response_size > limits.PAGE_BYTES):
             response.next_page_token = pages.token(scope, response.queues[-1].name, now)
             break
         response.queues.append(queues.encode(queue))
     return response
 
 
-async def _past(context: Context, parent: str, after: str, chunk: int) -> AsyncIterator[Queue]:
-    """Yield the queues of a location past a name, some at a time."""
+async def _list_after(
+    context: Context, parent: str, after: str, chunk: int
+) -> AsyncIterator[Queue]:
+    """Yield the queues of a location whose names follow ``after``; load ``chunk`` at a time."""
     while True:
-        found = await context.store.list_queues(parent, after, chunk)
-        for queue in found:
+        loaded = await context.store.list_queues(parent, after, chunk)
+        for queue in loaded:
             yield queue
-        if len(found) < chunk:
+        if len(loaded) < chunk:
             return
-        after = found[-1].name
+        after = loaded[-1].name
 
 
 async def get_queue(context: Context, request: Any) -> Any:
@@ -59,7 +61,7 @@ async def get_queue(context: Context, request: Any) -> Any:
 
 
 async def create_queue(context: Context, request: Any) -> Any:
-    """CreateQueue: the response shows the defaults filled in."""
+    """CreateQueue: the response has the defaults filled in."""
     parent = names.new_parent(request.parent)
     name = names.new_queue(parent, request.queue.name)
     queue = queues.parse(request.queue, name, context.limits.queue)
@@ -67,7 +69,7 @@ async def create_queue(context: Context, request: Any) -> Any:
 
 
 async def update_queue(context: Context, request: Any) -> Any:
-    """UpdateQueue: the fields of the mask, all without one; creates the queue when absent."""
+    """UpdateQueue: sets the fields of the mask, or all; creates a queue that does not exist."""
     name = names.queue("queue.name", request.queue.name)
     paths = list(request.update_mask.paths)
 
@@ -82,7 +84,7 @@ async def update_queue(context: Context, request: Any) -> Any:
 
 
 async def delete_queue(context: Context, request: Any) -> Any:
-    """DeleteQueue: with all its tasks."""
+    """DeleteQueue: deletes the queue and all its tasks."""
     name, now = names.queue("name", request.name), context.clock.now()
     await context.store.delete_queue(name, now)
     context.emit(QueueChanged(name, QueueAction.DELETED, now))
@@ -90,7 +92,7 @@ async def delete_queue(context: Context, request: Any) -> Any:
 
 
 async def purge_queue(context: Context, request: Any) -> Any:
-    """PurgeQueue: every task created before the call is gone."""
+    """PurgeQueue: deletes every task that was created before the call."""
     name, now = names.queue("name", request.name), context.clock.now()
     queue = await context.store.purge_queue(name, now)
     context.emit(QueueChanged(name, QueueAction.PURGED, now))
@@ -98,14 +100,14 @@ async def purge_queue(context: Context, request: Any) -> Any:
 
 
 async def pause_queue(context: Context, request: Any) -> Any:
-    """PauseQueue: tasks can still be created, none is dispatched."""
+    """PauseQueue: tasks can still be created, but are not dispatched."""
     name = names.queue("name", request.name)
     pause = queue_changes.replacement(state=State.PAUSED)
     return await _change(context, name, pause, QueueAction.PAUSED)
 
 
 async def resume_queue(context: Context, request: Any) -> Any:
-    """ResumeQueue: it starts as a new queue, without back pressure."""
+    """ResumeQueue: dispatches again, without earlier back pressure."""
     name = names.queue("name", request.name)
     resume = queue_changes.replacement(state=State.RUNNING)
     return await _change(context, name, resume, QueueAction.RESUMED, reset_pressure=True)

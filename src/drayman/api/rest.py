@@ -1,11 +1,10 @@
-"""The REST door: a loop over the table of calls, as the gRPC door is.
+"""REST below ``/v2/``: a route for each row of the table of calls.
 
-A route is a row's verb and path; the request is put together from body, query and path (in this
-order, so that the path wins), the answer is the response's JSON.
+A route is a row's HTTP method and path. The request message is merged from body, query and path, in
+this order, so that the path takes precedence; the response is the response message as JSON.
 """
 
 import dataclasses
-import json
 import re
 import urllib.parse
 from collections.abc import Mapping
@@ -15,11 +14,11 @@ from google.protobuf import empty_pb2
 
 from drayman.api import buffer, calls
 from drayman.api.context import Context
+from drayman.api.responses import Response, encode, error_response
 from drayman.core import errors
 from drayman.core.errors import ServiceError
-from drayman.core.status import HTTP_STATUS
 from drayman.tasks_v2 import rpcs
-from drayman.wire import details, field_selection, protojson
+from drayman.wire import field_selection, protojson
 
 VERSION = "/v2/"
 
@@ -28,7 +27,7 @@ _SYSTEM = re.compile(
     r"access_token|oauth_token|uploadType|upload_protocol|"
     r"\$(apiKey|ct|httpMethod|httpHeaders|outputDefaults|unique)"
 )
-"""Query parameters of every call (discovery document), which are no fields of a request."""
+"""Query parameters that every call takes and that are not fields of its request (discovery)."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,15 +35,15 @@ class RestRequest:
     """An HTTP request.
 
     Attributes:
-        verb: The HTTP method.
+        method: The HTTP method.
         path: The path as it was sent, percent signs included.
         query: The query as it was sent.
-        body: The body.
-        content_type: What the body is said to be.
-        method_override: The method meant, from a caller that cannot send it; empty if none.
+        body: The body, decompressed.
+        content_type: The value of ``Content-Type``, empty if there is none.
+        method_override: The value of ``X-HTTP-Method-Override``, empty if there is none.
     """
 
-    verb: str
+    method: str
     path: str
     query: str
     body: bytes
@@ -53,29 +52,31 @@ class RestRequest:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class RestResponse:
-    """The answer to an HTTP request.
+class _Route:
+    """A route.
 
     Attributes:
-        status: The HTTP status.
-        body: The body, JSON.
+        rpc: Its row of the table of calls.
+        pattern: Matches a path below ``VERSION``; its group is the resource name.
+        field: The path of the request's field that the resource name belongs to.
+        request_class: The protobuf class of the request.
     """
 
-    status: int
-    body: bytes
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Route:
     rpc: rpcs.Rpc
     pattern: re.Pattern[str]
     field: str
-    request: Any
+    request_class: Any
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Style:
-    """What the system parameters of a request ask of the answer."""
+class _Format:
+    """The form of a response, from the system parameters of its request.
+
+    Attributes:
+        integers: Whether enums are numbers.
+        pretty: Whether the JSON has line breaks and indentation.
+        fields: The fields to keep; empty for all.
+    """
 
     integers: bool = False
     pretty: bool = True
@@ -97,29 +98,31 @@ def _route(rpc: rpcs.Rpc) -> _Route:
 _ROUTES = [_route(rpc) for rpc in rpcs.SERVED if rpc.name in calls.HANDLERS]
 
 
-async def answer(context: Context, request: RestRequest) -> RestResponse:
-    """Answer a request below ``/v2/``."""
-    style = _Style()
+async def handle(context: Context, request: RestRequest) -> Response:
+    """Return the response to a request below ``/v2/``."""
+    format_ = _Format()
     try:
-        parameters = _parameters(request.query)
-        request = dataclasses.replace(request, verb=_verb(request, parameters))
-        style = _style(parameters)
-        value = await _answer(context, request, parameters, style)
-        return RestResponse(200, _text(field_selection.apply(style.fields, value), style))
+        parameters = _parse_query(request.query)
+        request = dataclasses.replace(request, method=_effective_method(request, parameters))
+        format_ = _pop_format(parameters)
+        value = await _dispatch(context, request, parameters, format_)
+        selected = field_selection.apply(format_.fields, value)
+        return Response(200, encode(selected, pretty=format_.pretty))
     except ServiceError as error:
-        return error_response(error, pretty=style.pretty)
+        return error_response(error, pretty=format_.pretty)
 
 
-async def _answer(
-    context: Context, request: RestRequest, parameters: Mapping[str, list[str]], style: _Style
+async def _dispatch(
+    context: Context, request: RestRequest, parameters: Mapping[str, list[str]], format_: _Format
 ) -> Any:
+    """Return the JSON value of the response."""
     match = buffer.PATH.fullmatch(request.path.removeprefix(VERSION))
-    if match and request.verb in buffer.VERBS:
-        buffering = _buffer(context, match, request, parameters, style)
+    if match and request.method in buffer.METHODS:
+        buffering = _buffer(context, match, request, parameters, format_)
         return await calls.guard(context, "BufferTask", buffering)
-    route, name = _find(request)
-    calling = _call(context, route, name, parameters, request.body, style)
-    return await calls.guard(context, route.rpc.name, calling)
+    route, name = _match_route(request)
+    handling = _call(context, route, name, parameters, request.body, format_)
+    return await calls.guard(context, route.rpc.name, handling)
 
 
 async def _call(
@@ -128,11 +131,11 @@ async def _call(
     name: str,
     parameters: Mapping[str, list[str]],
     body: bytes,
-    style: _Style,
+    format_: _Format,
 ) -> Any:
     message = _message(route, name, parameters, body)
-    response = await calls.call(context, route.rpc, message)
-    return protojson.render(response, integers=style.integers)
+    response = await calls.handle(context, route.rpc, message)
+    return protojson.render(response, integers=format_.integers)
 
 
 async def _buffer(
@@ -140,39 +143,30 @@ async def _buffer(
     match: re.Match[str],
     request: RestRequest,
     parameters: Mapping[str, list[str]],
-    style: _Style,
+    format_: _Format,
 ) -> dict[str, Any]:
-    protojson.query(parameters, empty_pb2.Empty.DESCRIPTOR)  # it has none of its own
-    queue, task_id = _decoded(match[1]), _decoded(match[2] or "")
+    protojson.query(parameters, empty_pb2.Empty.DESCRIPTOR)  # BufferTask has none of its own
+    queue, task_id = _unquote(match[1]), _unquote(match[2] or "")
     task = await buffer.buffer_task(context, queue, task_id, request.body, request.content_type)
-    return {"task": protojson.render(task, integers=style.integers)}
+    return {"task": protojson.render(task, integers=format_.integers)}
 
 
-def error_response(error: ServiceError, *, pretty: bool = True) -> RestResponse:
-    """Return the answer that an error makes."""
-    status = HTTP_STATUS[error.code]
-    content = {"code": status, "message": error.message, "status": error.code.name}
-    if error.details:
-        content["details"] = protojson.render(details.status(error))["details"]
-    return RestResponse(status, _text({"error": content}, _Style(pretty=pretty)))
-
-
-def _find(request: RestRequest) -> tuple[_Route, str]:
+def _match_route(request: RestRequest) -> tuple[_Route, str]:
     path = request.path.removeprefix(VERSION)
     for route in _ROUTES:
-        if route.rpc.verb == request.verb and (match := route.pattern.fullmatch(path)):
-            return route, _decoded(match[1])
-    raise errors.NotFound(f"No call has the method {request.verb} and the path {request.path}.")
+        if route.rpc.verb == request.method and (match := route.pattern.fullmatch(path)):
+            return route, _unquote(match[1])
+    raise errors.NotFound(f"No call has the method {request.method} and the path {request.path}.")
 
 
 def _message(route: _Route, name: str, parameters: Mapping[str, list[str]], body: bytes) -> Any:
-    message, part = route.request(), route.rpc.body
-    if part is not None:
-        target = message if part == "*" else getattr(message, part)
-        value = protojson.decode(body)
-        if part != "*":
-            target.SetInParent()
-        protojson.parse(value, target, "" if part == "*" else part)
+    message, field = route.request_class(), route.rpc.body
+    if field == "*":
+        protojson.parse(protojson.decode(body), message)
+    elif field is not None:
+        value, target = protojson.decode(body), getattr(message, field)
+        target.SetInParent()
+        protojson.parse(value, target, field)
     if parameters:
         protojson.parse(protojson.query(parameters, message.DESCRIPTOR), message)
     target = message
@@ -183,7 +177,7 @@ def _message(route: _Route, name: str, parameters: Mapping[str, list[str]], body
     return message
 
 
-def _parameters(query: str) -> dict[str, list[str]]:
+def _parse_query(query: str) -> dict[str, list[str]]:
     try:
         pairs = urllib.parse.parse_qsl(
             query, keep_blank_values=True, errors="strict", max_num_fields=1000
@@ -196,20 +190,20 @@ def _parameters(query: str) -> dict[str, list[str]]:
     return parameters
 
 
-def _verb(request: RestRequest, parameters: Mapping[str, list[str]]) -> str:
-    """Return the method that is meant: a POST may name another one.
+def _effective_method(request: RestRequest, parameters: Mapping[str, list[str]]) -> str:
+    """Return the method of a request, which another one may override if it is POST.
 
-    It does so in the header ``X-HTTP-Method-Override`` or, if that is absent, in Google's system
-    parameter ``$httpMethod``. Other methods ignore both: a GET never changes anything.
+    The header ``X-HTTP-Method-Override`` takes precedence over Google's system parameter
+    ``$httpMethod``. Other methods ignore both: a GET never changes anything.
     """
-    if request.verb != "POST":
-        return request.verb
+    if request.method != "POST":
+        return request.method
     override = request.method_override or parameters.get("$httpMethod", [""])[-1]
-    return override.upper() or request.verb
+    return override.upper() or request.method
 
 
-def _style(parameters: dict[str, list[str]]) -> _Style:
-    """Return what the system parameters ask for, and take them out."""
+def _pop_format(parameters: dict[str, list[str]]) -> _Format:
+    """Remove the system parameters; return the format that they request."""
     system = {key: parameters.pop(key)[-1] for key in list(parameters) if _SYSTEM.fullmatch(key)}
     alt, *options = (system.get("$alt") or system.get("alt") or "json").split(";")
     if alt != "json":
@@ -218,21 +212,15 @@ def _style(parameters: dict[str, list[str]]) -> _Style:
         )
     pretty = system.get("$prettyPrint", system.get("prettyPrint", "true"))
     fields = system.get("$fields", system.get("fields", ""))
-    return _Style(
+    return _Format(
         integers="enum-encoding=int" in options,
         pretty=pretty.lower() not in {"false", "0"},
         fields=field_selection.parse(fields) if fields else {},
     )
 
 
-def _decoded(name: str) -> str:
+def _unquote(name: str) -> str:
     try:
         return urllib.parse.unquote(name, errors="strict")
     except UnicodeDecodeError:
         raise errors.InvalidArgument("The path is not UTF-8.") from None
-
-
-def _text(value: Any, style: _Style) -> bytes:
-    if style.pretty:
-        return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

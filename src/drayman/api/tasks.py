@@ -1,4 +1,4 @@
-"""The calls of tasks. Each takes the request's message and returns the response's."""
+"""The calls of tasks: each takes the request message and returns the response message."""
 
 from typing import Any
 
@@ -17,17 +17,17 @@ _ListResponse = types.ListTasksResponse.pb()
 
 
 async def create_task(context: Context, request: Any) -> Any:
-    """CreateTask: the response is a promise that the task is on disk."""
+    """CreateTask: returns after the task is durable."""
     parent, view = names.queue("parent", request.parent), tasks.view(request)
     if not request.HasField("task"):
         raise errors.invalid_field("CreateTaskRequest.task", "is required.")
     now = context.clock.now()
     task = tasks.parse(parent, request.task, now, context.limits.task)
-    return _show(context, await create(context, parent, task, now), view)
+    return _render(context, await create(context, parent, task, now), view)
 
 
 async def create(context: Context, queue: str, task: NewTask, now: Micros) -> Task:
-    """Store a new task. NotFound for the queue; AlreadyExists; FailedPrecondition for the key."""
+    """Store a task. NotFound for its queue; AlreadyExists; FailedPrecondition for its KMS key."""
     sealed = await context.encryption.seal(queue, [task])
     results = await context.store.create_tasks(queue, sealed, now)
     context.emit(TasksCreated(queue, [requested_name(queue, task)], results, now))
@@ -46,23 +46,23 @@ async def get_task(context: Context, request: Any) -> Any:
     """GetTask."""
     names.task("name", request.name)
     view = tasks.view(request)
-    return _show(context, await context.store.get_task(request.name, context.clock.now()), view)
+    return _render(context, await context.store.get_task(request.name, context.clock.now()), view)
 
 
 async def list_tasks(context: Context, request: Any) -> Any:
-    """ListTasks: what exists throughout a listing is in it exactly once."""
+    """ListTasks: a task that exists throughout the listing is in it exactly once."""
     parent, view = names.queue("parent", request.parent), tasks.view(request)
     now, size = context.clock.now(), pages.size(request.page_size, limits.TASKS_PAGE)
     after = pages.number(parent, request.page_token, now)
     page = await context.store.list_tasks(parent, after, size, limits.PAGE_BYTES)
-    response = _ListResponse(tasks=[_show(context, task, view) for task in page.tasks])
+    response = _ListResponse(tasks=[_render(context, task, view) for task in page.tasks])
     if page.cursor is not None:
         response.next_page_token = pages.token(parent, str(page.cursor), now)
     return response
 
 
 async def delete_task(context: Context, request: Any) -> Any:
-    """DeleteTask: an attempt in flight goes on, but is the last."""
+    """DeleteTask: an attempt in flight continues, but is not retried."""
     queue, now = names.task("name", request.name).queue, context.clock.now()
     results = await context.store.delete_tasks([request.name], now)
     context.emit(TasksDeleted(queue, [request.name], results, now))
@@ -73,13 +73,13 @@ async def delete_task(context: Context, request: Any) -> Any:
 
 
 async def run_task(context: Context, request: Any) -> Any:
-    """RunTask: one attempt now, whatever the queue's state; the response counts it already."""
+    """RunTask: grants one attempt now, in any state of the queue; the response counts it."""
     names.task("name", request.name)
     view, now = tasks.view(request), context.clock.now()
     task = await context.store.run_task(request.name, now)
     context.emit(TaskRunRequested(request.name, now))
-    return _show(context, task, view)
+    return _render(context, task, view)
 
 
-def _show(context: Context, task: Task, view: int) -> Any:
+def _render(context: Context, task: Task, view: int) -> Any:
     return tasks.encode(context.encryption.open(task, view), view)

@@ -1,0 +1,185 @@
+"""Messages of the admin API: requests are parsed, responses rendered as JSON values."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+
+from drayman.core import errors, names
+from drayman.core.clock import Micros
+from drayman.core.errors import ServiceError
+from drayman.core.history import AttemptRecord, DeadLetter
+from drayman.core.status import Code
+from drayman.core.task import Task
+from drayman.store.contract import QueueStats
+from drayman.wire import pages, protojson, tasks, times
+
+PAGE = 1000
+"""The most items of a page, and of a call that changes dead letters."""
+
+
+class Filter(NamedTuple):
+    """Dead letters of a code, or of any, with numbers above ``after``."""
+
+    code: Code | None
+    after: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AdminRequest:
+    """A request. Query and body are parsed on access: a call ignores what it does not use.
+
+    Attributes:
+        queue: The full name of the queue.
+        task_id: The id of the task in the path; "" without one.
+        query: The parameters of the query.
+        content: The JSON value of the body; None for an empty body.
+        time: When the request came.
+    """
+
+    queue: str
+    task_id: str
+    query: Mapping[str, str]
+    content: Any
+    time: Micros
+
+    @classmethod
+    def parse(cls, request: Request, body: bytes, now: Micros) -> "AdminRequest":
+        """Return a request that a route has matched. InvalidArgument."""
+        queue = names.queue("name", request.path_params["queue"])
+        task_id = request.path_params.get("task_id", "")
+        return cls(queue, task_id, request.query_params, protojson.decode(body), now)
+
+    @property
+    def task_name(self) -> str:
+        """The full name of the task in the path. InvalidArgument."""
+        return _task_name(self.queue, self.task_id)
+
+    @property
+    def task_filter(self) -> str | None:
+        """The id of the task to which a list is restricted."""
+        return self.query.get("task") or None
+
+    @property
+    def code(self) -> Code | None:
+        """The code to which a list is restricted. InvalidArgument."""
+        text = self.query.get("code")
+        return _parse_code(text) if text else None
+
+    @property
+    def page_size(self) -> int:
+        """The most items of the page. InvalidArgument."""
+        text = self.query.get("pageSize") or "0"
+        if not re.fullmatch("[0-9]{1,9}", text):
+            raise errors.invalid_field("pageSize", "must be a whole number.")
+        return pages.size(int(text), PAGE)
+
+    def cursor(self, collection: str, token: str | None = None) -> int:
+        """Return the number after which a page starts, 0 for the first. InvalidArgument.
+
+        The page is that of ``token``, without one that of the query.
+        """
+        page_token = self.query.get("pageToken", "") if token is None else token
+        return pages.number(f"{self.queue}/{collection}", page_token, self.time)
+
+    def next_page(self, collection: str, last: int | None) -> dict[str, str]:
+        """Return the field of a response that continues after ``last``; none for None."""
+        if last is None:
+            return {}
+        return {"nextPageToken": pages.token(f"{self.queue}/{collection}", str(last), self.time)}
+
+    def selection(self) -> list[str] | Filter:
+        """Return what the body selects: names of tasks, or a filter. InvalidArgument."""
+        match self.content:
+            case {"tasks": [*ids], **rest} if not rest and len(ids) <= PAGE:
+                return list(dict.fromkeys(_task_name(self.queue, str(each)) for each in ids))
+            case {"code": str(code), **rest} if rest.keys() <= {"pageToken"}:
+                return self._filter(_parse_code(code))
+            case {"all": True, **rest} if rest.keys() <= {"pageToken"}:
+                return self._filter(None)
+            case _:
+                raise errors.InvalidArgument(
+                    f'The body must be {{"tasks": [ID, ...]}} with at most {PAGE} ids, '
+                    '{"code": "NOT_FOUND"} or {"all": true}.'
+                )
+
+    def _filter(self, code: Code | None) -> Filter:
+        return Filter(code, self.cursor("deadLetters", str(self.content.get("pageToken", ""))))
+
+
+def _task_name(queue: str, task_id: str) -> str:
+    name = names.join_task(queue, task_id)
+    names.task("name", name)
+    return name
+
+
+def _parse_code(text: str) -> Code:
+    if text not in Code.__members__:
+        known = ", ".join(Code.__members__)
+        raise errors.invalid_field("code", f"must be one of {known}.")
+    return Code[text]
+
+
+def render_stats(stats: QueueStats, now: Micros) -> dict[str, Any]:
+    """Return the statistics of a queue."""
+    rendered: dict[str, Any] = {
+        "inFlight": stats.in_flight,
+        "effectiveExecutionRate": stats.effective_rate,
+        "recentAnswers": {
+            "all": round(stats.recent_responses, 1),
+            "errors": round(stats.recent_errors, 1),
+            "pushbacks": round(stats.recent_pushbacks, 1),
+        },
+        "deadLetters": stats.dead_letters,
+    }
+    if stats.recovery_time > now:
+        rendered["recoversFrom"] = times.text(stats.recovery_time)
+    if stats.next_schedule_time is not None:
+        rendered["nextScheduleTime"] = times.text(stats.next_schedule_time)
+    return rendered
+
+
+def render_attempt(attempt: AttemptRecord) -> dict[str, Any]:
+    """Return a recorded attempt."""
+    outcome = attempt.outcome
+    rendered = {
+        "task": attempt.task,
+        "target": attempt.target,
+        "attempt": attempt.number,
+        "scheduleTime": times.text(attempt.schedule_time),
+        "dispatchTime": times.text(attempt.dispatch_time),
+        "responseTime": times.text(attempt.end_time),
+        "status": {"code": outcome.code.name, "message": outcome.message},
+        "outcome": attempt.result,
+        "answer": attempt.response_body,
+    }
+    if attempt.reason:
+        rendered["reason"] = attempt.reason
+    if attempt.retry_time is not None:
+        rendered["retryTime"] = times.text(attempt.retry_time)
+    return rendered
+
+
+def render_dead_letter(letter: DeadLetter, task: Task, view: int) -> dict[str, Any]:
+    """Return a dead letter with its decrypted task, as much of it as the view shows."""
+    return {
+        "task": protojson.render(tasks.encode(task, view)),
+        "time": times.text(letter.time),
+        "reason": letter.reason,
+        "answer": letter.response_body,
+    }
+
+
+def render_results(
+    task_names: Sequence[str], results: Sequence[Any], next_page: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return how many tasks a call has changed, and why it has not changed the others."""
+    failed = {
+        names.short_id(name): {"code": result.code.name, "message": result.message}
+        for name, result in zip(task_names, results, strict=True)
+        if isinstance(result, ServiceError)
+    }
+    count = len(task_names) - len(failed)
+    return {"count": count, "failed": failed, "more": bool(next_page), **next_page}

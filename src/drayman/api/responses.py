@@ -1,0 +1,61 @@
+"""Responses of the HTTP port: JSON, and errors in the form of Google's REST APIs."""
+
+import dataclasses
+import json
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from drayman.api.request_body import TruncatedBody
+from drayman.core.errors import ServiceError
+from drayman.core.status import HTTP_STATUS
+from drayman.wire import details, protojson
+
+_CONTENT_TYPE = (b"content-type", b"application/json; charset=UTF-8")
+
+
+@dataclasses.dataclass(slots=True)
+class Response:
+    """A response; as an ASGI application it sends itself.
+
+    Attributes:
+        status: The HTTP status.
+        body: The body, JSON; a response to HEAD is sent without it.
+        close: Whether the connection is closed after it.
+    """
+
+    status: int
+    body: bytes
+    close: bool = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
+        """Send the response."""
+        headers = [_CONTENT_TYPE]
+        if self.close:
+            headers.append((b"connection", b"close"))
+        headers.append((b"content-length", str(len(self.body)).encode()))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        body = b"" if scope["method"] == "HEAD" else self.body
+        await send({"type": "http.response.body", "body": body})
+
+
+def json_response(status: int, value: Any) -> Response:
+    """Return a response with a JSON value on one line."""
+    return Response(status, json.dumps(value).encode() + b"\n")
+
+
+def error_response(error: ServiceError, *, pretty: bool = True) -> Response:
+    """Return the response that an error makes."""
+    status = HTTP_STATUS[error.code]
+    content = {"code": status, "message": error.message, "status": error.code.name}
+    if error.details:
+        content["details"] = protojson.render(details.status(error))["details"]
+    body = encode({"error": content}, pretty=pretty)
+    return Response(status, body, close=isinstance(error, TruncatedBody))
+
+
+def encode(value: Any, *, pretty: bool) -> bytes:
+    """Return a value as JSON, with line breaks and indentation or without any space."""
+    if pretty:
+        return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,62 @@
+"""The HTTP server: uvicorn on an open socket, within a running event loop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from drayman.api.http_protocol import HttpProtocol
+from drayman.api.listener import PortError
+
+
+class HttpServer:
+    """A server of an ASGI application.
+
+    Args:
+        app: The application.
+        sock: A listening socket; the server closes it.
+        grace: Seconds for requests in progress to end when the server stops.
+
+    Attributes:
+        serving: The task that serves; it ends after ``stop``, or by a fault.
+    """
+
+    def __init__(self, app: Any, sock: socket.socket, grace: float) -> None:
+        self._uvicorn = _Uvicorn(app, grace)
+        self.serving = asyncio.create_task(self._uvicorn.serve(sockets=[sock]))
+        self.serving.add_done_callback(lambda _: self._uvicorn.started_or_failed.set())
+
+    async def wait_started(self) -> None:
+        """Return when connections are accepted. PortError."""
+        await self._uvicorn.started_or_failed.wait()
+        if self.serving.done():
+            raise PortError(f"the HTTP server cannot start: {self.serving.exception()}")
+
+    async def stop(self) -> None:
+        """Accept no new connections; return when requests in progress have ended."""
+        self._uvicorn.should_exit = True
+        await asyncio.gather(self.serving, return_exceptions=True)
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without handlers of signals, and with an event for its start."""
+
+    def __init__(self, app: Any, grace: float) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app, lifespan="off", log_config=None, access_log=False, http=HttpProtocol,
+                ws="none", timeout_graceful_shutdown=int(grace), server_header=False,
+            )
+        )  # fmt: skip
+        self.started_or_failed = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.started_or_failed.set()
