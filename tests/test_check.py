@@ -170,7 +170,7 @@ def test_of_a_file_of_settings_that_cannot_be_read_nothing_else_is_said(tmp_path
     ],
 )
 def test_the_command_ends_with_a_status(capsys, arguments, status, stdout, stderr):
-    serve = cli._command().commands["serve"]
+    serve = cli.command().commands["serve"]
     common = ["--check", "--store", "memory", "--port", "0", "--http-port", "0"]
     with pytest.raises(SystemExit) as ended:
         serve.main(common + arguments)

@@ -53,7 +53,8 @@ def _complain(lines: Iterable[str], status: int) -> int:
     return status
 
 
-def _command() -> "click.Group":
+def command() -> "click.Group":
+    """Return the command line."""
     import click  # noqa: PLC0415 - the client alone does not bring it
 
     from drayman.settings import OPTIONS  # noqa: PLC0415
@@ -95,7 +96,7 @@ def main() -> None:
     # What gRPC's core writes by itself is no use to a person; failures come back as errors.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
-        _command()()
+        command()()
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("drayman"):
             raise

@@ -66,8 +66,8 @@ def test_both_libraries_live_in_one_process():
 
 @pytest.mark.parametrize("rpc", rpcs.RPCS, ids=lambda rpc: rpc.name)
 def test_rest_binding_is_googles(rpc):
-    base = getattr(rest_base._BaseCloudTasksRestTransport, f"_Base{rpc.name}")
-    (option,) = base._get_http_options()
+    base = getattr(rest_base._BaseCloudTasksRestTransport, f"_Base{rpc.name}")  # noqa: SLF001
+    (option,) = base._get_http_options()  # noqa: SLF001 - Google has no public table
     assert option["method"] == rpc.verb.lower()
     assert option["uri"] == f"/v2/{rpc.path}"
     assert option.get("body") == rpc.body

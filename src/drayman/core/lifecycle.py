@@ -67,7 +67,7 @@ class Claim:
     """The right to make one attempt.
 
     Attributes:
-        number: Its number. Numbers are never reused, so that a late result matches no claim.
+        number: Its number. Numbers are never reused: the fence against late results.
         queue: The task's queue when the claim was made.
         task: The task. Its ``dispatch_count`` includes this attempt.
         forced_at: When RunTask granted the attempt, None for a scheduled one.
