@@ -202,7 +202,7 @@ class Server:
 
 
 class CrashError(Exception):
-    """A server has ended by a fault of its own; its log has the details."""
+    """An internal error stopped the server; the log has the details."""
 
 
 async def serve(settings: Settings) -> None:
@@ -235,7 +235,7 @@ async def _serve(settings: Settings) -> None:
     await process.wait_any(stopped, server.crashed)
     await server.stop()
     if server.crashed.is_set():
-        raise CrashError("stopped by a fault of its own; the log above says which")
+        raise CrashError("stopped by an internal error; see the log")
 
 
 def limit_attempts(settings: Settings, open_files: int) -> Settings:

@@ -360,7 +360,7 @@ _FOREIGN = re.compile(
 
 
 def _is_foreign(variable: str, text: str) -> bool:
-    """Tell whether a variable is none of ours, in spite of its name.
+    """Return whether a variable is not a setting although its name looks like one.
 
     Beside a service called ``drayman`` or ``drayman-http``, Kubernetes sets DRAYMAN_SERVICE_HOST,
     DRAYMAN_PORT_8123_TCP and others, and DRAYMAN_PORT or DRAYMAN_HTTP_PORT to ``tcp://…``. What

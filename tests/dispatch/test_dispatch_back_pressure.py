@@ -7,7 +7,7 @@ from drayman.core.delivery import Failure, NoResponse, Response
 from drayman.core.events import RateChanged
 from drayman.core.lifecycle import Verdict
 from drayman.core.limits import Limits
-from drayman.core.queue import State
+from drayman.core.queue import State, replacement
 from drayman.dispatch import dispatcher
 from drayman.store.sqlite.database import open_store
 
@@ -179,6 +179,18 @@ async def test_idle_and_resumed_queues_ramp_up_again(ramping):
     ramping.clock.advance(9 * MINUTE)
     await ramping.set_state(queue, State.PAUSED)
     await ramping.set_state(queue, State.RUNNING)
+    await ramping.task(queue)
+    await ramping.run()
+    assert 10 <= await rate(ramping, queue) < 10.1
+
+
+async def test_an_idle_queue_ramps_up_although_its_policy_was_set(ramping):
+    queue = await ramping.queue(rate=500)
+    await ramping.task(queue)
+    await ramping.run()
+    ramping.clock.advance(11 * MINUTE)
+    change = replacement(policy=b"policy")
+    await ramping.store.update_queue(queue, change, ramping.now)
     await ramping.task(queue)
     await ramping.run()
     assert 10 <= await rate(ramping, queue) < 10.1

@@ -1,6 +1,7 @@
 """Names of tasks that another server uses after this one has looked them up."""
 
 import asyncio
+import sqlite3
 
 import pytest
 from interrupted import InterruptedDatabase
@@ -10,9 +11,11 @@ from drayman.core import errors
 from drayman.core.batch import Batch, Creations
 from drayman.core.clock import HOUR
 from drayman.core.errors import ServiceError
+from drayman.core.queue import Queue
 from drayman.core.task import NewTask
 from drayman.store.store import Store
-from drayman.store.verbs import tasks
+from drayman.store.verb import Phase, single
+from drayman.store.verbs import batches, queues, tasks
 from drayman.store.verbs.tasks import CreateTasks
 
 OPERATION = "projects/p/locations/l/operations/o"
@@ -99,3 +102,46 @@ async def test_a_batch_stores_which_items_were_refused(world):
     for repeated in (False, True):
         result = await world.store.run_batch(batch, world.now)
         assert (ids(result.results), result.repeated) == (["a", EXISTS], repeated)
+
+
+async def test_a_seq_that_is_in_use_is_an_error_and_no_lost_task(world):
+    await world.create_one()
+
+    def reuse(session):
+        session.run("adjust_counter", name="seq", delta=-1)
+
+    verb = single(reuse, Phase.QUEUES)
+    await world.store.call(verb, ((), {}), 0)
+    with pytest.raises(sqlite3.IntegrityError):
+        await world.create_one()
+
+
+async def test_a_queue_that_another_server_creates_meanwhile_is_not_created_again(world):
+    name, seen = full("new"), []
+
+    def change(existing):
+        seen.append(existing)
+        return existing or Queue(name, settings=b"mine")
+
+    theirs = Queue(name, settings=b"theirs")
+    world.session.statement = "insert_queue"
+    world.session.competing_write = lambda session: queues.update_queue(
+        session, name, lambda _: theirs, world.now
+    )
+    assert await world.store.update_queue(name, change, world.now) == theirs
+    assert seen == [None, theirs]
+
+
+async def test_a_batch_that_another_server_runs_meanwhile_is_not_run_again(world):
+    batch = Batch(OPERATION, b"f", world.now + HOUR, creations("a"))
+    world.session.statement = "reserve_document"
+    world.session.competing_write = lambda session: batches.run_batch(session, batch, world.now)
+    result = await world.store.run_batch(batch, world.now)
+    assert result.repeated
+    assert ids(result.results) == ["a"]
+    assert len(await world.listed()) == 1
+
+
+def creations(*task_ids):
+    new = [NewTask(task_id, START, b"request") for task_id in task_ids]
+    return Creations(full("q"), new, [0] * len(new))

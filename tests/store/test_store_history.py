@@ -263,3 +263,13 @@ def test_a_record_is_decoded_as_encoded_and_unknown_fields_are_ignored():
     later = json.loads(history.encode(record))
     later |= {"unknown": 1, "outcome": later["outcome"] | {"unknown": 2}}
     assert history.decode(json.dumps(later)) == record
+
+
+async def test_a_malformed_name_among_dead_letters_fails_alone(world):
+    await world.queue()
+    await world.try_create("a", "b")
+    names = await end(world, Verdict.FAILED, 2)
+    created, error = await world.store.replay_dead_letters([names[0], "garbage"], world.now)
+    assert (created.name, type(error)) == (names[0], errors.InvalidArgument)
+    error, deleted = await world.store.delete_dead_letters(["garbage", names[1]])
+    assert (type(error), deleted) == (errors.InvalidArgument, None)

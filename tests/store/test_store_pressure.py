@@ -1,13 +1,13 @@
 """Back pressure is stored with the queue and limits every claim."""
 
 import pytest
-from world import attempt_result, full, set_state
+from world import attempt_result, full, queue, set_state
 
 from drayman.core import errors
 from drayman.core.back_pressure import Signal
 from drayman.core.clock import DAY, MINUTE, SECOND
 from drayman.core.lifecycle import Verdict
-from drayman.core.queue import State
+from drayman.core.queue import State, replacement
 
 QUEUE = full("q")
 
@@ -138,3 +138,28 @@ async def test_stats_show_the_next_task_and_the_dead_letters(world):
 async def test_an_unknown_queue_has_no_stats(world):
     with pytest.raises(errors.NotFound):
         await world.store.queue_stats(QUEUE, world.now)
+
+
+async def test_a_policy_that_is_set_grants_no_tokens(world):
+    await world.queue(rate=100, burst=10)
+    await world.try_create(*[None] * 60)
+    await push_back(world)
+    while (await claim_due(world)).claims:
+        pass
+    for number in range(50):
+        world.advance(SECOND // 100)
+        policy = replacement(policy=bytes([number]))
+        await world.store.update_queue(QUEUE, policy, world.now)
+    assert len((await claim_due(world, 1000)).claims) <= 5  # half of the burst is left
+
+
+async def test_tokens_of_the_time_before_new_limits_are_those_that_back_pressure_left(world):
+    await world.queue(rate=100, burst=100)
+    await world.try_create(*[None] * 200)
+    await push_back(world)
+    while (await claim_due(world)).claims:
+        pass
+    world.advance(SECOND // 10)
+    limits = queue(rate=200, burst=100).rate_limits
+    await world.store.update_queue(QUEUE, replacement(rate_limits=limits), world.now)
+    assert len((await claim_due(world, 1000)).claims) == 5  # a tenth of a second at half of 100

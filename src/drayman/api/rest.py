@@ -191,7 +191,7 @@ def _parse_query(query: str) -> dict[str, list[str]]:
 
 
 def _effective_method(request: RestRequest, parameters: Mapping[str, list[str]]) -> str:
-    """Return the method of a request, which another one may override if it is POST.
+    """Return the effective method of a request: a POST may stand for another method.
 
     The header ``X-HTTP-Method-Override`` takes precedence over Google's system parameter
     ``$httpMethod``. Other methods ignore both: a GET never changes anything.

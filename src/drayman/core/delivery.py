@@ -148,10 +148,10 @@ class Outcome:
 
     Attributes:
         success: Whether the attempt succeeded.
-        code: The status code that the attempt is recorded with.
-        message: The description that it is recorded with.
+        code: The code that ``last_attempt.response_status`` shows.
+        message: The message that it shows.
         responded: Whether there was a response.
-        executed: Whether there was a response with a status below 500.
+        executed: Whether ``execution_count`` grows: a response with a status below 500.
         previous_response: The value of the TaskPreviousResponse header of the next attempt.
         signal: What the response says about the load of the target.
     """
@@ -231,12 +231,12 @@ def user_agent(kind: Kind) -> str:
 def request(
     target: Target, task: Task, app_engine: Mapping[str, str], *, http_tokens: bool = False
 ) -> Request | NoResponse:
-    """Return the request of an attempt that ``task.dispatch_count`` already includes.
+    """Return the HTTP request of a task's current attempt, which ``dispatch_count`` includes.
 
     ``app_engine`` has the base URLs of App Engine services by name; the empty name is the default.
-    NoResponse if the task's service has no base URL, or if a token would go to an ``http://`` URL
-    without ``http_tokens``. A user name and password in the URL become an Authorization header,
-    unless there is such a header or a token.
+    Returns NoResponse if the task's service has no base URL, or if a token would go to an
+    ``http://`` URL without ``http_tokens``. A user name and password in the URL become an
+    Authorization header, unless there is such a header or a token.
     """
     url = target.url
     if target.token is not None and not http_tokens and not _is_https(target.url):

@@ -107,8 +107,8 @@ def count_expired(
 ) -> int:
     """Return how many dead letters to remove, the oldest first.
 
-    ``oldest`` has the time and size of each, in order. Removed are those that failed up to
-    ``before``, and as many more as ``surplus`` (a number) and ``surplus_bytes`` require.
+    ``oldest`` has the time and size of each, in order. A letter is removed if it failed at
+    ``before`` or earlier, or while ``surplus`` (of letters) or ``surplus_bytes`` is positive.
     """
     count = 0
     for time, size in oldest:

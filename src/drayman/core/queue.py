@@ -94,7 +94,7 @@ def replacement(**fields: Any) -> Change:
     return replace
 
 
-class QueueChangedError(Exception):
+class QueueChangedError(errors.Aborted):
     """The queue is no longer as it was when a change of it was computed."""
 
 
@@ -106,7 +106,7 @@ def swap(expected: Queue | None, queue: Queue) -> Change:
 
     def change(existing: Queue | None) -> Queue:
         if existing != expected:
-            raise QueueChangedError
+            raise QueueChangedError("The queue was changed by somebody else at the same time.")
         return queue
 
     return change

@@ -48,7 +48,7 @@ GetAddrInfo = Callable[..., Any]
 
 
 class _Priority(enum.IntEnum):
-    """The priority of a lookup: it gets a thread while fewer than this many are busy."""
+    """Priority classes. The value is the number of busy threads from which such lookups wait."""
 
     KNOWN_GOOD = MAX_THREADS
     UNKNOWN = MAX_THREADS * 3 // 4

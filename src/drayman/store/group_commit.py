@@ -13,6 +13,7 @@ This module is independent of the kind of database.
 
 import asyncio
 import collections
+import contextlib
 import dataclasses
 import logging
 import queue
@@ -73,7 +74,10 @@ class GroupCommit:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._loop = asyncio.get_running_loop()
-        self._waiting: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._gathering: list[_Call] = []
+        self._submitted: queue.SimpleQueue[list[_Call] | None] = queue.SimpleQueue()
+        self._backlog: collections.deque[_Call] = collections.deque()
+        self._ended = False
         self._count = 0
         self._bytes = 0
         self._closed = False
@@ -94,7 +98,9 @@ class GroupCommit:
         call = _Call(verb, argument, size, self._loop.create_future())
         self._count += 1
         self._bytes += size
-        self._waiting.put(call)
+        if not self._gathering:  # all calls of a turn of the event loop are submitted together
+            self._loop.call_soon(self._submit)
+        self._gathering.append(call)
         result: _Result = await call.future
         return result
 
@@ -102,31 +108,37 @@ class GroupCommit:
         """Finish the waiting calls, then stop the thread; return when it has stopped."""
         if not self._closed:
             self._closed = True
-            self._waiting.put(None)
+            self._submit()
+            self._submitted.put(None)
         await asyncio.to_thread(self._thread.join)
+
+    def _submit(self) -> None:
+        if self._gathering:
+            self._submitted.put(self._gathering)
+            self._gathering = []
 
     # -- in the writer's thread -----------------------------------------------------------
 
     def _work(self) -> None:
-        is_open = True
-        while is_open:
-            group, is_open = self._gather()
-            if group:
-                self._run(group)
-                self._post(group)
+        while group := self._gather():
+            self._run(group)
+            self._post(group)
 
-    def _gather(self) -> tuple[list[_Call], bool]:
-        group: list[_Call] = []
-        call = self._waiting.get()
-        while call is not None:
-            group.append(call)
-            if len(group) >= MAX_GROUP:
-                return group, True
-            try:
-                call = self._waiting.get_nowait()
-            except queue.Empty:
-                return group, True
-        return group, False
+    def _gather(self) -> list[_Call]:
+        """Return the next group; an empty one when the store is closed."""
+        while not self._backlog and not self._ended:
+            self._receive(self._submitted.get())
+        with contextlib.suppress(queue.Empty):
+            while len(self._backlog) < MAX_GROUP and not self._ended:
+                self._receive(self._submitted.get_nowait())
+        count = min(len(self._backlog), MAX_GROUP)
+        return [self._backlog.popleft() for _ in range(count)]
+
+    def _receive(self, calls: list[_Call] | None) -> None:
+        if calls is None:
+            self._ended = True
+        else:
+            self._backlog.extend(calls)
 
     def _run(self, group: list[_Call]) -> None:
         writes = [call for call in group if call.verb.phase is not Phase.READS]

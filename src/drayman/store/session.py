@@ -7,7 +7,7 @@ keyword. Lists are passed as one JSON array, so that a batch of any size is one 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from drayman.core.limits import Limits
+from drayman.core.limits import Retention
 
 Row = tuple[Any, ...]
 
@@ -15,8 +15,14 @@ Row = tuple[Any, ...]
 class Session(Protocol):
     """One connection, inside a transaction unless the verb only reads."""
 
-    limits: Limits
-    """The limits that this server was started with."""
+    retention: Retention
+    """How long tasks, tombstones and dead letters exist."""
+    ramp_up: bool
+    """Whether new, idle and resumed queues begin slowly."""
+
+    @property
+    def changes(self) -> int:
+        """A number that grows with each row that is inserted, updated or deleted."""
 
     def one(self, statement: str, **params: Any) -> Row:
         """Return the row of a statement that always has one; LookupError if it has none."""

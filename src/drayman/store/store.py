@@ -1,9 +1,13 @@
 """The store: the verbs of the contract, run by group commit on a database."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from drayman.core.clock import Micros
+from drayman.core.document import Document
+from drayman.core.limits import POLICY_SIZE, SETTINGS_SIZE
+from drayman.core.task import NewTask
 from drayman.store import group_commit
 from drayman.store.group_commit import GroupCommit
 from drayman.store.session import Session
@@ -33,8 +37,20 @@ def _touch(session: Session) -> None:
     session.run("touch")
 
 
-def _size(call: CreateTasks) -> int:
-    return sum(len(task.request) for task in call.tasks)
+def _tasks_size(queue: str, tasks: Sequence[NewTask], now: Micros) -> int:  # noqa: ARG001
+    return sum(len(task.request) for task in tasks)
+
+
+def _names_size(names: Sequence[str], now: Micros) -> int:  # noqa: ARG001
+    return sum(map(len, names))
+
+
+def _document_size(document: Document) -> int:
+    return len(document.content)
+
+
+def _queue_size(*_: Any, **__: Any) -> int:
+    return SETTINGS_SIZE + POLICY_SIZE  # the most that the new queue holds
 
 
 class Store:
@@ -44,14 +60,16 @@ class Store:
     list_queues = single(queues.list_queues, Phase.READS)
     list_locations = single(queues.list_locations, Phase.READS)
     queue_stats = single(queues.queue_stats, Phase.READS)
-    update_queue = single(queues.update_queue, Phase.QUEUES, wakes=True)
+    update_queue = single(queues.update_queue, Phase.QUEUES, wakes=True, size=_queue_size)
     purge_queue = single(queues.purge_queue, Phase.DELETIONS)
     delete_queue = single(queues.delete_queue, Phase.DELETIONS)
 
-    create_tasks = grouped(tasks.create_tasks, CreateTasks, Phase.TASKS, wakes=True, size=_size)
+    create_tasks = grouped(
+        tasks.create_tasks, CreateTasks, Phase.TASKS, wakes=True, size=_tasks_size
+    )
     get_task = single(tasks.get_task, Phase.READS)
     list_tasks = single(tasks.list_tasks, Phase.READS)
-    delete_tasks = grouped(tasks.delete_tasks, DeleteTasks, Phase.DELETIONS)
+    delete_tasks = grouped(tasks.delete_tasks, DeleteTasks, Phase.DELETIONS, size=_names_size)
     run_task = single(tasks.run_task, Phase.TASKS, wakes=True)
     run_batch = single(batches.run_batch, Phase.TASKS, wakes=True, size=batches.size)
 
@@ -69,7 +87,7 @@ class Store:
 
     get_document = single(documents.get_document, Phase.READS)
     list_documents = single(documents.list_documents, Phase.READS)
-    put_document = single(documents.put_document, Phase.UPKEEP)
+    put_document = single(documents.put_document, Phase.UPKEEP, size=_document_size)
     delete_document = single(documents.delete_document, Phase.DELETIONS)
 
     _touch = single(_touch, Phase.UPKEEP)

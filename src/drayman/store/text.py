@@ -1,4 +1,4 @@
-"""Making text from targets fit for databases."""
+"""Removes characters from text sent by targets that databases reject."""
 
 
 def clean(text: str) -> str:

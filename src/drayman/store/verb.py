@@ -56,7 +56,7 @@ class Verb(Generic[_Params, _Result]):
         durable: bool = True,
         wakes: bool = False,
         bounded: bool = True,
-        size: Callable[[Any], int] | None = None,
+        size: Callable[_Params, int] | None = None,
     ) -> None:
         self.run = run
         self.phase = phase
@@ -78,8 +78,8 @@ class Verb(Generic[_Params, _Result]):
             return self
 
         def call(*args: _Params.args, **kwargs: _Params.kwargs) -> Coroutine[Any, Any, _Result]:
-            argument = self._argument(*args, **kwargs)
-            return store.call(self, argument, self._size(argument) if self._size else 0)
+            size = self._size(*args, **kwargs) if self._size else 0
+            return store.call(self, self._argument(*args, **kwargs), size)
 
         return call
 
@@ -92,9 +92,12 @@ def single(
     def run(session: Session, calls: Sequence[Any]) -> list[Any]:
         results: list[Any] = []
         for args, kwargs in calls:
+            before = session.changes
             try:
                 results.append(function(session, *args, **kwargs))
-            except ServiceError as error:  # raised before anything was written
+            except ServiceError as error:
+                if session.changes != before:  # undone by running the call in a group of its own
+                    raise
                 results.append(error)
         return results
 

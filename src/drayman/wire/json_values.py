@@ -116,7 +116,7 @@ SPECIAL: Mapping[str, Callable[[Any, Any], None]] = {
 
 
 def is_base64(value: Any) -> bool:
-    """Tell whether a JSON value is a base64 string, in either alphabet, padded or not."""
+    """Return whether a JSON value is a base64 string, in either alphabet, padded or not."""
     if not isinstance(value, str) or not _BASE64.fullmatch(value):
         return False
     return len(value.rstrip("=")) % 4 != 1

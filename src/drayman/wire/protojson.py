@@ -154,7 +154,7 @@ class _Reader:
                 self._field(field, item, message, f"{path}.{field.name}" if path else field.name)
 
     def _is_first(self, field: Any, key: str, fields_set: dict[str, str], path: str) -> bool:
-        """Tell whether neither the field nor its oneof was set before; record it otherwise."""
+        """Return whether neither the field nor its oneof was set before; record it otherwise."""
         oneof = field.containing_oneof
         place = oneof.name if oneof else field.name
         if place not in fields_set:

@@ -71,7 +71,7 @@ def parse(text: str) -> Predicate:
 
 
 def matches(predicate: Predicate, queue: Queue) -> bool:
-    """Tell whether a filter selects a queue."""
+    """Return whether a filter selects a queue."""
     return predicate(protojson.render(queues.encode(queue)))
 
 

@@ -18,9 +18,8 @@ LISTS = {
 
 SCANS = {
     ("list_grants", "claim USING INDEX claim_granted"): "the index holds what waits to be taken",
-    ("remaining_attempts", "claim"): "attempts in flight: as many as servers have slots",
-    ("list_claims_of_server", "claim"): "the same, once when a server stops",
-    ("list_claims", "claim"): "the same, once at start",
+    ("list_claims_of_server", "claim USING INDEX claim_in_flight"): "as many as servers have slots",
+    ("list_claims", "claim USING INDEX claim_in_flight"): "the same, once at start",
     ("oldest_deleted_generation", "deleted_generation"): "its first row",
     ("sweep_queue_tombstones", "queue_tombstone"): "queues deleted within three days are few",
     ("count_dead_letters", "(subquery-1)"): "no more than are counted",

@@ -7,9 +7,13 @@ from sqlite_world import open_world
 from world import create_queue, full, queue, set_state
 
 from drayman.core import errors
+from drayman.core.batch import Batch, Deletions
+from drayman.core.document import Document
 from drayman.core.lifecycle import Verdict
-from drayman.core.queue import State
+from drayman.core.queue import QueueChangedError, State, swap
 from drayman.store import group_commit
+from drayman.store.verb import Phase, single
+from drayman.store.verbs import documents
 
 
 def commits(statements):
@@ -163,3 +167,40 @@ async def test_a_group_is_bounded(file_world, statements, together, monkeypatch)
     monkeypatch.setattr(group_commit, "MAX_GROUP", 10)
     await together(*(file_world.create_one() for _ in range(50)))
     assert commits(statements) == 5
+
+
+async def test_an_update_of_a_queue_that_has_changed_does_not_break_its_group(
+    file_world, statements, together
+):
+    stale = swap(queue(rate=1), queue(rate=2))
+    lost, *names = await together(
+        file_world.store.update_queue(full("q"), stale, file_world.now),
+        *(file_world.create_one() for _ in range(50)),
+    )
+    assert isinstance(lost, QueueChangedError)
+    assert sorted(await file_world.listed()) == sorted(names)
+    assert commits(statements) == 1
+
+
+async def test_names_and_documents_count_as_bytes_that_wait(file_world, monkeypatch):
+    monkeypatch.setattr(group_commit, "MAX_WAITING_BYTES", 1_000)
+    name, now = f"{full('q')}/tasks/t", file_world.now
+    items = Deletions([name] * 100)
+    for call in (
+        file_world.store.delete_tasks([name] * 100, now),
+        file_world.store.put_document(Document("kind", "name", bytes(2_000))),
+        file_world.store.run_batch(batch=Batch("o", b"f", now + 1, items), now=now),
+    ):
+        with pytest.raises(errors.ResourceExhausted):
+            await call
+
+
+async def test_an_error_after_a_write_undoes_the_write(file_world):
+    def write_then_fail(session):
+        documents.put_document(session, Document("kind", "name", b"content"))
+        raise errors.Aborted("after a write")
+
+    verb = single(write_then_fail, Phase.TASKS)
+    with pytest.raises(errors.Aborted):
+        await file_world.store.call(verb, ((), {}), 0)
+    assert await file_world.store.get_document("kind", "name", file_world.now) is None

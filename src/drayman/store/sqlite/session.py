@@ -19,8 +19,14 @@ class SqliteSession:
     """Implements ``store.session.Session``."""
 
     def __init__(self, connection: sqlite3.Connection, limits: Limits) -> None:
-        self.limits = limits
+        self.retention = limits.retention
+        self.ramp_up = limits.ramp_up
         self._connection = connection
+
+    @property
+    def changes(self) -> int:
+        """A number that grows with each change of a row."""
+        return self._connection.total_changes
 
     def one(self, statement: str, **params: Any) -> Row:
         """Return the row of a statement that always has one."""

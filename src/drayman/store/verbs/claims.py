@@ -115,7 +115,7 @@ def _ready_queues(session: Session, now: Micros) -> Iterator[QueueRow]:
     seen: set[int] = set()
     while True:
         rows = session.all(
-            "ready_queues", now=now, wake_time=after[0], key=after[1], limit=_MAX_QUEUES
+            "lock_ready_queues", now=now, wake_time=after[0], key=after[1], limit=_MAX_QUEUES
         )
         for row in map(QueueRow._make, rows):
             if row.key not in seen:  # a queue that was claimed from may reappear
@@ -130,7 +130,7 @@ def _claim_queue(
     session: Session, row: QueueRow, load: admission.QueueLoad, share: int, request: ClaimRequest
 ) -> list[Claim]:
     admitted = admission.admit(load, share, request.now)
-    oldest = task_ids.oldest_seq(request.now, session.limits.retention.task_retention)
+    oldest = task_ids.oldest_seq(request.now, session.retention.task_retention)
     claims = _claim_tasks(session, row, admitted.attempts, oldest, request)
     ready = admission.next_claim(load, admitted, len(claims), share)
     session.run(
@@ -178,7 +178,7 @@ def _pressure(session: Session, row: QueueRow, now: Micros) -> Pressure:
     """Return the back pressure on a queue; a new or idle queue ramps up if so configured."""
     pressure = back_pressure.decode(row.pressure)
     idle = row.pressure is None or now - row.tokens_time > back_pressure.IDLE_TIME
-    if session.limits.ramp_up and idle and row.state == State.RUNNING:
+    if session.ramp_up and idle and row.state == State.RUNNING:
         pressure = back_pressure.ramp_up(pressure, row.max_dispatches_per_second, now)
         set_pressures(session, {row.key: pressure})
     return pressure
@@ -192,6 +192,8 @@ def set_pressures(session: Session, pressures: Mapping[int, Pressure]) -> None:
 
 
 def _grant_again(session: Session, claim: EndedClaim, forced_at: Micros) -> None:
+    """Grant the attempt of an ended claim again, if it was to decide on its task."""
+    if not session.run("unclaim_task", seq=claim.task, number=claim.number):
+        return
     number = tasks.grant(session, claim.task, claim.queue, forced_at)
-    if not session.run("move_claim", seq=claim.task, number=claim.number, new=number):
-        session.run("delete_claim", number=number)  # the task is gone
+    session.run("move_claim", seq=claim.task, new=number)

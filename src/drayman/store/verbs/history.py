@@ -1,7 +1,8 @@
 """The verbs of recorded attempts and dead letters."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from drayman.core import errors, history, names
 from drayman.core.clock import Micros
@@ -16,6 +17,7 @@ from drayman.store.rows import DeadLetterRow, to_dead_letter
 from drayman.store.session import Session
 from drayman.store.verbs import tasks
 
+_Result = TypeVar("_Result")
 _COUNT, _BYTES = "dead_letters", "dead_letter_bytes"
 
 
@@ -65,12 +67,21 @@ def replay_dead_letters(
     session: Session, letters: Sequence[str], now: Micros
 ) -> list[Task | ServiceError]:
     """Create the tasks of dead letters again, each on its own."""
-    return [_replay(session, *names.task("name", name), now) for name in letters]
+    return [_each(name, lambda queue, id_: _replay(session, queue, id_, now)) for name in letters]
 
 
 def delete_dead_letters(session: Session, letters: Sequence[str]) -> list[ServiceError | None]:
     """Delete dead letters, each on its own."""
-    return [_delete(session, *names.task("name", name)) for name in letters]
+    return [_each(name, lambda queue, id_: _delete(session, queue, id_)) for name in letters]
+
+
+def _each(name: str, verb: Callable[[str, str], _Result | ServiceError]) -> _Result | ServiceError:
+    """Return what a verb makes of a task's queue and id, or the error of a malformed name."""
+    try:
+        queue, task_id = names.task("name", name)
+    except ServiceError as error:
+        return error
+    return verb(queue, task_id)
 
 
 def add_attempts(
@@ -123,7 +134,7 @@ def _sweep_dead_letters(session: Session, now: Micros, limit: int) -> int:
         [(time, size) for _, time, size in rows],
         _counter(session, _COUNT) - history.MAX_DEAD_LETTERS,
         _counter(session, _BYTES) - history.MAX_DEAD_LETTER_BYTES,
-        now - session.limits.retention.dead_letters,
+        now - session.retention.dead_letters,
     )
     if count:
         session.run("sweep_dead_letters", number=rows[count - 1][0])
@@ -132,7 +143,7 @@ def _sweep_dead_letters(session: Session, now: Micros, limit: int) -> int:
 
 
 def _insert(session: Session, rows: Sequence[tuple[object, ...]], now: Micros) -> None:
-    if not rows or not session.limits.retention.dead_letters:
+    if not rows or not session.retention.dead_letters:
         return
     letters = json.dumps(rows)
     # It replaces the dead letter of an earlier task with the same name.

@@ -5,7 +5,7 @@ from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
 from drayman.core.queue import Change, Queue
 from drayman.store.contract import MAX_DEAD_LETTERS_COUNTED, QueueStats
-from drayman.store.rows import QueueRow, queue_columns, to_queue
+from drayman.store.rows import QueueRow, queue_columns, to_load, to_queue
 from drayman.store.session import Session
 
 
@@ -41,19 +41,22 @@ def update_queue(
     """Replace a queue by what ``change`` returns for it, or create it."""
     row = find(session, "lock_queue", name)
     if row is None:
-        return _insert(session, change(None), now, ignore_tombstone=ignore_tombstone)
-    queue = change(to_queue(row))
-    # Until now, tokens were gained at the old rate.
-    refilled = bucket.refill(
-        Bucket(row.tokens, row.tokens_time), row.max_dispatches_per_second, row.max_burst_size, now
-    )
-    pressure = None if reset_pressure else row.pressure
+        created = change(None)
+        _check_tombstone(session, name, now, ignore=ignore_tombstone)
+        if _insert(session, created, now):
+            return get_queue(session, name)
+        row = existing(session, "lock_queue", name)  # another server was faster
+    old = to_queue(row)
+    queue = change(old)
+    limits_change = queue.rate_limits != old.rate_limits
+    tokens = _refill(row, now) if limits_change else Bucket(row.tokens, row.tokens_time)
     session.run(
         "update_queue",
         **queue_columns(queue) | {"name": name},
-        tokens=refilled.tokens,
-        tokens_time=refilled.time,
-        pressure=pressure,
+        tokens=tokens.tokens,
+        tokens_time=tokens.time,
+        pressure=None if reset_pressure else row.pressure,
+        wakes=limits_change or reset_pressure or queue.state != old.state,
     )
     return get_queue(session, name)
 
@@ -73,7 +76,7 @@ def delete_queue(session: Session, name: str, now: Micros) -> None:
         raise errors.entity_missing()
     _delete_generation(session, row, now)
     session.run("delete_queue", key=row.key)
-    expire_time = now + session.limits.retention.queue_tombstone
+    expire_time = now + session.retention.queue_tombstone
     session.run("add_queue_tombstone", name=name, expire_time=expire_time)
 
 
@@ -99,8 +102,8 @@ def queue_stats(session: Session, name: str, now: Micros) -> QueueStats:
 def find(session: Session, statement: str, name: str) -> QueueRow | None:
     """Return a queue's row, None if there is no such queue.
 
-    ``statement`` is ``get_queue`` to read the row, ``share_queue`` if the queue must not be deleted
-    before the commit, or ``lock_queue`` to change it.
+    ``statement`` is ``get_queue`` to read the row, ``share_queue`` if the queue must be neither
+    deleted nor purged before the commit, or ``lock_queue`` to change it.
     """
     row = session.first(statement, name=name)
     return None if row is None else QueueRow(*row)
@@ -114,15 +117,25 @@ def existing(session: Session, statement: str, name: str) -> QueueRow:
     return row
 
 
-def _insert(session: Session, queue: Queue, now: Micros, *, ignore_tombstone: bool) -> Queue:
-    if ignore_tombstone:
-        session.run("delete_queue_tombstone", name=queue.name)
-    elif session.first("get_queue_tombstone", name=queue.name, now=now):
+def _check_tombstone(session: Session, name: str, now: Micros, *, ignore: bool) -> None:
+    if ignore:
+        session.run("delete_queue_tombstone", name=name)
+    elif session.first("get_queue_tombstone", name=name, now=now):
         raise errors.queue_existed()
-    session.run(
-        "insert_queue", **queue_columns(queue), generation=_new_generation(session), now=now
-    )
-    return get_queue(session, queue.name)
+
+
+def _insert(session: Session, queue: Queue, now: Micros) -> bool:
+    """Insert a queue; return False if another server has inserted one of its name."""
+    generation = _new_generation(session)
+    columns = queue_columns(queue)
+    return bool(session.run("insert_queue", **columns, generation=generation, now=now))
+
+
+def _refill(row: QueueRow, now: Micros) -> Bucket:
+    """Return a queue's token bucket now: until now it was refilled at the old rate."""
+    load = to_load(row)
+    limits = back_pressure.effective_limits(load.pressure, load.rate, load.burst, now)
+    return bucket.refill(load.bucket, *limits, now)
 
 
 def _new_generation(session: Session) -> int:

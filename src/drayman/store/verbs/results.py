@@ -38,7 +38,7 @@ def settle(session: Session, calls: Sequence[Settle]) -> list[list[SettleResult 
         for claim in ended
         if claim.task in resolution.completed or claim.task in resolution.failed
     }
-    tasks.remove(session, gone, now + session.limits.retention.task_tombstone)
+    tasks.remove(session, gone, now + session.retention.task_tombstone)
     _free_slots(session, ended, results, now)
     return [
         [_settled(each, results, resolution.results) for each in call.results] for call in calls

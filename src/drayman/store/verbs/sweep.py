@@ -29,7 +29,7 @@ def _sweep_deleted_generations(session: Session, limit: int) -> int:
         rows = session.all("list_seqs", generation=generation, limit=limit - removed)
         if not rows:
             session.run("forget_generation", generation=generation)
-        expire_time = time + session.limits.retention.task_tombstone
+        expire_time = time + session.retention.task_tombstone
         tasks.remove(session, [(seq, queue) for (seq,) in rows], expire_time)
         removed += len(rows)
     return removed
@@ -39,10 +39,10 @@ def _sweep_expired_tasks(session: Session, now: Micros, limit: int) -> int:
     """Turn tasks beyond their retention into dead letters."""
     if limit <= 0:
         return 0
-    oldest = task_ids.oldest_seq(now, session.limits.retention.task_retention)
+    oldest = task_ids.oldest_seq(now, session.retention.task_retention)
     expired = [
         (seq, queue) for seq, queue in session.all("list_old_tasks", oldest=oldest, limit=limit)
     ]
     history.add_expired(session, [seq for seq, _ in expired], now)
-    tasks.remove(session, expired, now + session.limits.retention.task_tombstone)
+    tasks.remove(session, expired, now + session.retention.task_tombstone)
     return len(expired)

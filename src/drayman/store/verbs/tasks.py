@@ -85,28 +85,27 @@ def delete_tasks(session: Session, calls: Sequence[DeleteTasks]) -> list[list[Se
     rows: dict[str, QueueRow | None] = {}
     lookups = [[_lookup(session, name, call.now, rows) for name in call.names] for call in calls]
     uses = _look_up(session, [each for call in lookups for each in call if _is_lookup(each)])
-    deletion = _Deletion(uses, session.limits.retention.task_tombstone)
+    deletion = _Deletion(uses, session.retention.task_tombstone)
     results = [[deletion.add(each) for each in call] for call in lookups]
     now = max((call.now for call in calls), default=0)
-    remove(session, deletion.tasks, now + session.limits.retention.task_tombstone)
+    remove(session, deletion.tasks, now + session.retention.task_tombstone)
     return results
 
 
 def run_task(session: Session, name: str, now: Micros) -> Task:
     """Grant a task one attempt."""
     queue, seq = _find(session, name, now, "share_queue")
-    if session.first("get_grant", seq=seq):
-        return to_task(queue.name, _get(session, seq))
     number = grant(session, seq, queue.key, now)
-    claims = json.dumps([[number, seq]])
-    row = session.one("claim_tasks", claims=claims, now=now)
+    if number is None:  # granted already
+        return to_task(queue.name, _get(session, seq))
+    row = session.one("claim_tasks", claims=json.dumps([[number, seq]]), now=now)
     return to_task(queue.name, TaskRow(*row))
 
 
-def grant(session: Session, seq: int, queue: int, forced_at: Micros) -> int:
-    """Insert a claim that waits for a server; return its number."""
-    (number,) = session.one("insert_grant", seq=seq, queue=queue, forced_at=forced_at)
-    return int(number)
+def grant(session: Session, seq: int, queue: int, forced_at: Micros) -> int | None:
+    """Insert a claim that waits for a server; return its number, None if the task has one."""
+    row = session.first("insert_grant", seq=seq, queue=queue, forced_at=forced_at)
+    return None if row is None else int(row[0])
 
 
 def remove(session: Session, tasks: Iterable[tuple[int, int]], expire_time: Micros) -> None:
@@ -199,7 +198,7 @@ def _look_up(session: Session, lookups: Sequence[_Lookup]) -> dict[_Name, NameUs
     """Return for each name whether a task, a tombstone or a recently purged task uses it."""
     if not lookups:
         return {}
-    tombstone = session.limits.retention.task_tombstone
+    tombstone = session.retention.task_tombstone
     rows = [
         (each.queue.key, each.queue.generation, each.task_id, task_ids.parse(each.task_id),
          each.now, each.now - tombstone)
@@ -220,12 +219,15 @@ def _find(
     lookup = _Lookup(queue, task_id, now)
     use = _look_up(session, [lookup])[lookup.name]
     if use.seq is None:
-        raise task_ids.missing_error(use, task_id, now, session.limits.retention.task_tombstone)
+        raise task_ids.missing_error(use, task_id, now, session.retention.task_tombstone)
     return queue, use.seq
 
 
 def _get(session: Session, seq: int) -> TaskRow:
-    return TaskRow(*session.one("get_task", seq=seq))
+    row = session.first("get_task", seq=seq)
+    if row is None:  # another server has removed it since it was found
+        raise errors.task_gone()
+    return TaskRow(*row)
 
 
 def _lookup(

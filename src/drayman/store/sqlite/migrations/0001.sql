@@ -61,7 +61,8 @@ CREATE TABLE claim (
   forced_at INTEGER -- when RunTask asked for it
 ) STRICT;
 CREATE INDEX claim_granted ON claim (number) WHERE server IS NULL;
-CREATE INDEX claim_forced ON claim (task) WHERE forced_at IS NOT NULL;
+CREATE UNIQUE INDEX claim_grant_of ON claim (task) WHERE server IS NULL;
+CREATE INDEX claim_in_flight ON claim (task) WHERE server IS NOT NULL;
 
 -- Names of tasks and queues that are recently gone.
 CREATE TABLE task_tombstone (

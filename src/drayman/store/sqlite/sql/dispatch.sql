@@ -13,7 +13,7 @@ UPDATE claim SET server = :server WHERE number = :number
 -- name: delete_claim
 DELETE FROM claim WHERE number = :number
 
--- name: ready_queues
+-- name: lock_ready_queues
 SELECT $queue FROM queue
 WHERE wake_time <= :now AND (wake_time, key) > (:wake_time, :key)
 ORDER BY wake_time, key
@@ -104,4 +104,4 @@ SELECT number, task, queue, forced_at FROM claim WHERE server IS NOT NULL
 UPDATE task SET claim = NULL WHERE seq = :seq AND claim = :number
 
 -- name: move_claim
-UPDATE task SET claim = :new WHERE seq = :seq AND claim = :number
+UPDATE task SET claim = :new WHERE seq = :seq

@@ -9,6 +9,12 @@ WHERE kind = :kind AND name > :after AND name < :end
 ORDER BY name
 LIMIT :limit
 
+-- name: reserve_document
+-- An expired document is replaced.
+INSERT INTO document (kind, name, content, expire_time) VALUES (:kind, :name, x'', :expire_time)
+ON CONFLICT (kind, name) DO UPDATE SET content = x'', expire_time = :expire_time
+WHERE document.expire_time <= :now
+
 -- name: put_document
 INSERT INTO document (kind, name, content, expire_time)
 VALUES (:kind, :name, :content, :expire_time)

@@ -30,6 +30,7 @@ INSERT INTO queue (
   :max_concurrent_dispatches, :max_attempts, :max_retry_duration, :min_backoff, :max_backoff,
   :max_doublings, :settings, :policy, :max_burst_size, :now
 )
+ON CONFLICT (name) DO NOTHING
 
 -- name: update_queue
 UPDATE queue SET
@@ -41,7 +42,7 @@ UPDATE queue SET
   min_backoff = :min_backoff, max_backoff = :max_backoff, max_doublings = :max_doublings,
   settings = :settings, policy = :policy,
   tokens = min(:tokens, :max_burst_size), tokens_time = :tokens_time,
-  pressure = :pressure, wake_time = 0
+  pressure = :pressure, wake_time = CASE WHEN :wakes THEN 0 ELSE wake_time END
 WHERE name = :name
 
 -- name: purge_queue

@@ -4,7 +4,7 @@ RETURNING value - :count + 1
 
 -- name: insert_tasks
 INSERT INTO task (seq, generation, id, create_time, schedule_time, request) VALUES (?)
-ON CONFLICT DO NOTHING
+ON CONFLICT (generation, id) WHERE id IS NOT NULL DO NOTHING
 
 -- name: wake_queues
 UPDATE queue SET wake_time = min(coalesce(wake_time, woken.value ->> 1), woken.value ->> 1)
@@ -51,13 +51,11 @@ WHERE id = :id AND queue = (SELECT key FROM queue WHERE name = :queue)
 -- name: delete_grants
 DELETE FROM claim
 WHERE server IS NULL AND task IN (SELECT value ->> 0 FROM json_each(:tasks))
-  AND forced_at IS NOT NULL
 
 -- name: delete_tasks
 DELETE FROM task WHERE seq IN (SELECT value ->> 0 FROM json_each(:tasks))
 
--- name: get_grant
-SELECT 1 FROM claim WHERE task = :seq AND forced_at IS NOT NULL AND server IS NULL
-
 -- name: insert_grant
-INSERT INTO claim (task, queue, forced_at) VALUES (:seq, :queue, :forced_at) RETURNING number
+INSERT INTO claim (task, queue, forced_at) VALUES (:seq, :queue, :forced_at)
+ON CONFLICT (task) WHERE server IS NULL DO NOTHING
+RETURNING number
