@@ -4,7 +4,7 @@ PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3.13 python3;
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup check test demo format clean
+.PHONY: help setup check test demo bench soak format clean
 help:  ## show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -30,6 +30,12 @@ test: $(READY)  ## all tests
 
 demo: $(READY)  ## a server, a worker and tasks that travel between them
 	$(BIN)/python examples/demo.py
+
+bench: $(READY)  ## measure the server; options in ARGS="--lines create,push"
+	$(BIN)/python -m bench $(ARGS)
+
+soak: $(READY)  ## measure a queue's lateness beside targets that misbehave
+	$(BIN)/python -m bench.soak
 
 format: $(READY)  ## put the code into its style
 	$(BIN)/ruff format --quiet .
