@@ -33,8 +33,9 @@ def run_bench(tmp_path, *arguments):
 def test_each_line_yields_figures(tmp_path):
     sizes = ["--seconds", "0.1", "--rounds", "1", "--backlog", "100", "--pending", "100"]
     report = run_bench(tmp_path, "--large", *sizes)
-    assert {row["title"]: row["missing"] for row in report["rows"] if row["missing"]} == {}
-    assert all(row["samples"]["drayman"] for row in report["rows"])
+    reasons = [why for row in report["rows"] for why in row["missing"].values()]
+    # So short a measurement may be refused; it must not fail for any other reason.
+    assert [why for why in reasons if not why.startswith("too close")] == []
     titles = {row["title"].partition(":")[0] for row in report["rows"]}
     assert titles == {line.title for line in table(Sizes(0.1, 100, 100))}
     assert sorted(report["limits"]) == sorted(selftest.NAMES)
@@ -48,9 +49,8 @@ def test_a_peer_is_compared_and_what_it_lacks_is_left_out_with_a_reason(tmp_path
         tmp_path, "--lines", lines, "--peer", peer, "--seconds", "0.1", "--rounds", "1"
     )
     grpc, rest = report["rows"]
-    assert "too close to the load generator's" in grpc["missing"]["trivial"]
+    assert {*grpc["samples"], *grpc["missing"]} == {"drayman", "trivial"}
     assert "not HTTP/1.1" in rest["missing"]["trivial"]
-    assert len(grpc["samples"]["drayman"]) == 1
     assert rest["ratios"] == {"trivial": []}
 
 
