@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-fast demo format clean
+.PHONY: help setup check test test-fast demo bench soak format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -35,6 +35,12 @@ test-fast: $(READY)  ## run the tests that are not slow (less than a minute)
 
 demo: $(READY)  ## run a server and a worker, and watch tasks being delivered
 	$(BIN)/python examples/demo.py
+
+bench: $(READY)  ## measure the server; options in ARGS="--lines create,push"
+	$(BIN)/python -m bench $(ARGS)
+
+soak: $(READY)  ## measure a queue's lateness beside targets that misbehave
+	$(BIN)/python -m bench.soak
 
 format: $(READY)  ## format the code and write generated files again
 	$(BIN)/ruff format --quiet .
