@@ -19,7 +19,6 @@ import uvicorn
 
 from drayman import files
 from drayman.api.context import Context
-from drayman.api.grpc import GrpcServer, PortError, why
 from drayman.api.http import HttpApp
 from drayman.api.http_protocol import HttpProtocol
 from drayman.core import events, names
@@ -30,6 +29,8 @@ from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import AiohttpSender, Sender
+from drayman.edge.grpc_server import GrpcServer
+from drayman.edge.listening import PortError, listen
 from drayman.encryption.cipher import TaskCipher
 from drayman.encryption.locations import LocationKeys
 from drayman.encryption.tasks import TaskEncryption
@@ -142,7 +143,7 @@ class Server:
         context = Context(self.store, clock, limits, encryption, self._emit, issuer)
         app = HttpApp(context)
         await self._start_http(app, sock)
-        grpc = GrpcServer(context, settings.host, settings.port)
+        grpc = GrpcServer(context, listen(settings.host, settings.port, "--port"))
         self.port = grpc.port
         dispatcher = await self._start_dispatch(self._token_source(issuer))
         await grpc.start()
@@ -301,18 +302,6 @@ class _Uvicorn(uvicorn.Server):
 def store_path(settings: Settings) -> str:
     """Return the file of the store, or what SQLite calls none."""
     return database.MEMORY if settings.store == "memory" else settings.store.partition(":")[2]
-
-
-def listen(host: str, port: int, option: str) -> socket.socket:
-    """Return a socket that listens on an address; PortError names the option of the port."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        sock = socket.create_server(address, family=family, backlog=2048)
-        # Inherited by every connection; asyncio sees to it by itself only for sockets of its own.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except OSError as error:
-        raise PortError(f"cannot listen on {host}:{port} ({option}): {why(error)}") from None
-    return sock
 
 
 def declared_queues(settings: Settings) -> list[DeclaredQueue]:

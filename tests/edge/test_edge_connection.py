@@ -217,6 +217,21 @@ async def test_a_client_that_reads_late_gets_everything(shared):
     assert client.pipe.reading
 
 
+async def test_a_read_full_of_tiny_frames_is_spread_over_turns_of_the_loop(client):
+    stream = client.begin()
+    client.flush()
+    size = limits.READ_SIZE
+    body = message(bytes(size - 5))
+    tiny = [frame(0, body[at : at + 1], stream=stream) for at in range(size)]
+    client.give(b"".join(tiny) + frame(0, flags=1, stream=stream))
+    assert not client.pipe.reading
+    await turns(2)
+    assert not client.pipe.reading
+    await client.run()
+    assert client.pipe.reading
+    assert client.answers[stream].body == body
+
+
 async def test_connections_are_limited_in_all_and_by_address(service):
     shared = service.shared(connection_limit=ConnectionLimit(total=3, per_address=2))
 

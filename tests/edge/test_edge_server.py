@@ -98,6 +98,24 @@ async def test_a_client_of_grpc_is_answered(start):
         assert await list_queues(channel) == b""
 
 
+async def test_compressed_requests_of_grpc_clients_are_read(start):
+    server = await start()
+    request = types.ListQueuesRequest.pb()(parent=LOCATION, filter="x" * 10_000)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        call = channel.unary_unary(rpcs.BY_NAME["ListQueues"].full_name)
+        for compression in (grpc.Compression.Gzip, grpc.Compression.Deflate):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call(request.SerializeToString(), timeout=20, compression=compression)
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_deadline_may_be_as_far_away_as_the_wire_can_say(start):
+    server = await start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        call = channel.unary_unary("/grpc.health.v1.Health/Check")
+        assert await call(b"", timeout=1e9) == b"\x08\x01"
+
+
 @pytest.fixture
 def tls(certificate):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -123,7 +141,18 @@ async def test_tls_agrees_on_http2(start, tls, certificate):
     await writer.wait_closed()
 
 
-async def test_large_requests_and_answers_pass(start):
+async def test_all_addresses_of_ipv6_are_those_of_ipv4_too(context):
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("the system has no IPv6")
+    server = GrpcServer(context, listen("::", 0, "--port"))
+    await server.start()
+    for host in ("127.0.0.1", "[::1]"):
+        async with grpc.aio.insecure_channel(f"{host}:{server.port}") as channel:
+            assert await list_queues(channel) == b""
+    await server.stop(1)
+
+
+async def test_requests_up_to_the_limit_pass(start):
     server = await start()
     request = types.ListQueuesRequest.pb()(parent=LOCATION, filter="x" * (15 << 20))
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:

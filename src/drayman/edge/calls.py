@@ -6,7 +6,6 @@ queued, its place in the table when the stream is closed.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from functools import partial
 
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
@@ -15,6 +14,7 @@ from drayman.core.status import Code
 from drayman.edge import grpc_messages, grpc_requests, grpc_status, h2, limits
 from drayman.edge.budget import Share, Slots
 from drayman.edge.call import Call, resolve
+from drayman.edge.deadlines import DeadlineTimer
 from drayman.edge.floods import PingMeter
 from drayman.edge.grpc_status import CallError, HttpError
 from drayman.edge.methods import Method, Streaming, Unary
@@ -40,9 +40,14 @@ class Calls:
         self._wake = wake
         self._loop = asyncio.get_running_loop()
         self._share = Share(shared.budget)
-        self._streaming = Slots(limits.STREAMING_CALLS_OF_CONNECTION)
         self._calls: dict[int, Call] = {}
         self._answered_early: list[int] = []
+        self._unary_slots = (shared.unary_calls,)
+        self._streaming_slots = (
+            Slots(limits.STREAMING_CALLS_OF_CONNECTION),
+            shared.streaming_calls,
+        )
+        self._deadlines = DeadlineTimer(shared.clock, self._expire)
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -64,22 +69,18 @@ class Calls:
         if method is None:
             raise CallError(Code.UNIMPLEMENTED, "Method not found!")
         slots = self._take_slots(method)
-        clock = self._shared.clock
-        now = clock.now()
-        call = Call(event.stream_id, method, request, now, slots)
+        call = Call(event.stream_id, method, request, self._shared.clock.now(), slots)
         self._calls[event.stream_id] = call
-        if request.timeout is not None:
-            call.timer = clock.call_at(now + request.timeout, partial(self._expire, call))
+        if call.deadline is not None:
+            self._deadlines.include(call.deadline)
         if isinstance(method, Streaming):
             call.task = self._loop.create_task(self._serve(call, method))
         if event.end_stream:
             self._complete(call)
 
     def _take_slots(self, method: Method) -> tuple[Slots, ...]:
-        if isinstance(method, Unary):
-            slots: tuple[Slots, ...] = (self._shared.unary_calls,)
-        else:
-            slots = (self._streaming, self._shared.streaming_calls)
+        unary = isinstance(method, Unary)
+        slots = self._unary_slots if unary else self._streaming_slots
         for each in slots:
             if not each.free:
                 raise CallError(Code.RESOURCE_EXHAUSTED, "Too many calls are in progress.")
@@ -104,26 +105,39 @@ class Calls:
             self._engine.consume(event.stream_id, len(event.data))
             return
         try:
-            self._feed(call, event.data)
+            self._feed(call, event)
         except CallError as error:
             self._fail(call, error)
-            return
+
+    def _feed(self, call: Call, event: h2.DataReceived) -> None:
+        data, method = event.data, call.method
+        call.unconsumed += len(data)
+        self._charge(call, len(data))
+        if isinstance(method, Streaming):
+            self._take_messages(call, data)
+            resolve(call.arrival)
+        else:
+            self._consume(call)
+            if event.end_stream and call.reader is None:
+                request = grpc_messages.unframe(data, method.request_size)
+                if request is not None:  # nearly always
+                    self._start(call, method, request)
+                    return
+            self._take_messages(call, data)
+            if len(call.messages) > 1:
+                raise _not_one_message()
         if event.end_stream:
             self._complete(call)
 
-    def _feed(self, call: Call, data: bytes) -> None:
-        call.unconsumed += len(data)
-        self._charge(call, len(data))
-        messages = call.reader.feed(data)
+    def _take_messages(self, call: Call, data: bytes) -> None:
+        messages = call.feed(data)
         call.messages.extend(messages)
-        if call.reader.decompresses:
+        if call.decompress is not None:
             self._charge(call, sum(map(len, messages)))
-        if isinstance(call.method, Streaming):
-            resolve(call.arrival)
-            return
-        self._consume(call)
-        if len(call.messages) > 1:
-            raise _not_one_message()
+
+    def _start(self, call: Call, method: Unary, request: bytes) -> None:
+        call.complete = True
+        call.task = self._loop.create_task(self._answer(call, method, request))
 
     def _charge(self, call: Call, size: int) -> None:
         if not self._share.take(size, large=call.charged + size > limits.SMALL_CALL):
@@ -142,15 +156,14 @@ class Calls:
 
     def _complete(self, call: Call) -> None:
         call.complete = True
-        if call.reader.partial:
+        if call.partial:
             self._fail(call, CallError(Code.INTERNAL, "The request ends within a message."))
         elif isinstance(call.method, Streaming):
             resolve(call.arrival)
         elif not call.messages:
             self._fail(call, _not_one_message())
         else:
-            request = call.messages.pop()
-            call.task = self._loop.create_task(self._answer(call, call.method, request))
+            self._start(call, call.method, call.messages.pop())
 
     def remove(self, event: h2.StreamClosed) -> None:
         """Forget a call whose stream is closed."""
@@ -190,6 +203,7 @@ class Calls:
         """Forget all calls, because the connection is gone."""
         for call in list(self._calls.values()):
             self._remove(call)
+        self._deadlines.cancel()
         self._wake = _do_nothing  # the connection refers to its calls: no cycle may stay
 
     # Answers.
@@ -247,8 +261,18 @@ class Calls:
         message = "Internal error; the server's log has the details."
         self._fail(call, CallError(Code.INTERNAL, message))
 
-    def _expire(self, call: Call) -> None:
-        self._cancel(call, CallError(Code.DEADLINE_EXCEEDED, "Deadline Exceeded"))
+    def _expire(self, now: Micros) -> Micros | None:
+        """End the calls whose deadline has come and return the next deadline."""
+        error = CallError(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        following: Micros | None = None
+        for call in list(self._calls.values()):
+            if call.answered or call.deadline is None:
+                continue
+            if call.deadline <= now:
+                self._cancel(call, error)
+            else:
+                following = min(call.deadline, following or call.deadline)
+        return following
 
     def _cancel(self, call: Call, error: CallError) -> None:
         """Stop the handler of a call and answer with an error."""
@@ -295,7 +319,7 @@ class Calls:
 
     def resume_senders(self) -> None:
         """Wake streaming calls whose messages have left the engine."""
-        if self._streaming.used:
+        if self._streaming_slots[0].used:
             for call in self._calls.values():
                 if call.drained is not None and not self._engine.queued(call.stream_id):
                     resolve(call.drained)

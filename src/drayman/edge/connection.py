@@ -35,6 +35,8 @@ class GrpcConnection(asyncio.Protocol):
         self._draining = False
         self._flushing = False  # a write is due at the end of this turn of the loop
         self._paused = False  # the transport takes no more
+        self._reading = True
+        self._backlog = memoryview(b"")  # read, and not yet given to the engine
         self._ping_queued = False
         self._written = 0
         self._idle: IdleTimer | None = None
@@ -61,21 +63,44 @@ class GrpcConnection(asyncio.Protocol):
         """Act on what was read."""
         if self._idle is not None:
             self._idle.received()
-            self._dispatch(self._engine.receive(data))
-            self._wake()
+            self._backlog = memoryview(bytes(self._backlog) + data if self._backlog else data)
+            self._process()
+
+    def _process(self) -> None:
+        """Give the engine what was read; what is too much for one turn of the loop waits."""
+        count = 0
+        while self._backlog and count < limits.EVENTS_OF_TURN:
+            piece = self._backlog[: limits.READ_SIZE]
+            self._backlog = self._backlog[limits.READ_SIZE :]
+            events = self._engine.receive(piece)
+            self._dispatch(events)
+            count += len(events)
+        if self._backlog:
+            self._loop.call_soon(self._process)
+        self._regulate_reading()
+        self._wake()
+
+    def _regulate_reading(self) -> None:
+        """Read no more from a client that reads no more, or as long as a backlog is there."""
+        reading = not (self._paused or self._backlog)
+        if self._transport is None or reading == self._reading:
+            return
+        self._reading = reading
+        if reading:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
 
     def pause_writing(self) -> None:
-        """Read no more from a client that reads no more."""
+        """Write and read no more."""
         self._paused = True
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self._regulate_reading()
 
     def resume_writing(self) -> None:
         """Go on."""
         self._paused = False
-        if self._transport is not None:
-            self._transport.resume_reading()
-            self._wake()
+        self._regulate_reading()
+        self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """End all calls: nobody waits for their answers."""
@@ -83,6 +108,7 @@ class GrpcConnection(asyncio.Protocol):
             return
         self._idle.cancel()
         self._idle = self._transport = None
+        self._backlog = memoryview(b"")
         if self._progress is not None:
             self._progress.cancel()
         self._calls.remove_all()

@@ -23,6 +23,14 @@ def frame(message: bytes) -> bytes:
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
+def unframe(data: bytes, limit: int) -> bytes | None:
+    """Return the message if the data is exactly one, not compressed and not too large."""
+    size = len(data) - PREFIX
+    if 0 <= size <= limit and data[:PREFIX] == b"\0" + size.to_bytes(4, "big"):
+        return data[PREFIX:]
+    return None
+
+
 def find_decompress(encoding: bytes) -> Decompress | None:
     """Return how messages of a ``grpc-encoding`` are read; None for ``identity``. CallError."""
     if encoding == b"identity":

@@ -6,9 +6,10 @@ import ssl
 
 from drayman.api.context import Context
 from drayman.core.clock import SECOND
-from drayman.edge import methods, reflection
+from drayman.edge import limits, methods, reflection
 from drayman.edge.connection import GrpcConnection
 from drayman.edge.health import Health
+from drayman.edge.listening import BACKLOG
 from drayman.edge.shared import Shared
 
 
@@ -39,7 +40,11 @@ class GrpcServer:
             self._tls.set_alpn_protocols(["h2"])
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: GrpcConnection(self._shared), sock=self._sock, ssl=self._tls
+            lambda: GrpcConnection(self._shared),
+            sock=self._sock,
+            backlog=BACKLOG,
+            ssl=self._tls,
+            ssl_handshake_timeout=limits.PREFACE_TIMEOUT / SECOND if self._tls else None,
         )
 
     async def stop(self, grace: float) -> None:

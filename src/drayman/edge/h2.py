@@ -53,7 +53,7 @@ class Engine:
         self._farewell = b""
         self._failed = False
 
-    def receive(self, data: bytes) -> list[Event]:
+    def receive(self, data: memoryview) -> list[Event]:
         """Take bytes of the peer and return the events they cause."""
         if self._failed:
             return []

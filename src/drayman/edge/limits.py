@@ -34,6 +34,11 @@ STREAM_WINDOW = 1 << 20
 """The flow-control window of a stream: a round trip of 10 ms allows 100 MB/s."""
 CONNECTION_WINDOW = 4 << 20
 """The flow-control window of a connection: one busy stream leaves room for others."""
+READ_SIZE = 8 << 10
+"""The bytes that the HTTP/2 engine is given at once."""
+EVENTS_OF_TURN = 250
+"""The events of one connection in one turn of the event loop, some ms of work. The smallest frames
+have ten bytes, so that one read may hold 25,000."""
 OUTPUT_SIZE = 256 << 10
 """The most bytes of one write. Answers beyond what the client reads stay in the HTTP/2 engine."""
 HIGH_WATER = 256 << 10

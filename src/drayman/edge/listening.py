@@ -15,7 +15,9 @@ def listen(host: str, port: int, option: str) -> socket.socket:
     """Return a socket that listens on an address; PortError names the option of the port."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        sock = socket.create_server(address, family=family, backlog=BACKLOG)
+        # All addresses of IPv6 are those of IPv4 too, as gRPC's own servers have it.
+        dual = address[0] == "::" and socket.has_dualstack_ipv6()
+        sock = socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=dual)
         # Inherited by every connection; asyncio sees to it by itself only for sockets of its own.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
