@@ -43,6 +43,26 @@ async def test_pings_that_follow_answers_are_not_counted(client):
     assert (client.pongs, client.goaway) == (20, None)
 
 
+async def test_a_client_may_ping_for_each_part_of_an_answer(shared):
+    client = Client(shared, INITIAL_WINDOW_SIZE=100)
+    stream = client.request(message(b"size 5000"))
+    await client.run(consume=False)
+    while not client.answers[stream].ended:
+        client.h2.ping(bytes(8))
+        client.h2.acknowledge_received_data(100, stream)
+        await client.run(consume=False)
+    assert client.pongs >= 50
+    assert client.goaway is None
+
+
+async def test_a_client_may_ping_for_each_frame_of_an_answer_that_was_written_at_once(client):
+    await client.call(message(b"size 60000"))
+    for _ in range(20):
+        client.h2.ping(bytes(8))
+    await client.run()
+    assert (client.pongs, client.goaway) == (20, None)
+
+
 def test_the_pings_of_go_clients_every_ten_seconds_are_within_the_bound():
     assert 2 * limits.PING_INTERVAL <= 10 * SECOND
 

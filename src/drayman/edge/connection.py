@@ -199,6 +199,13 @@ class GrpcConnection(asyncio.Protocol):
             self._watch_progress()
 
     def _write(self, transport: asyncio.Transport) -> None:
+        queued = self._engine.queued()
+        self._output(transport)
+        sent = queued - self._engine.queued()
+        if sent:
+            self._pings.allow_for(sent)
+
+    def _output(self, transport: asyncio.Transport) -> None:
         while not self._paused:
             data = self._engine.output(limits.OUTPUT_SIZE)
             if data:

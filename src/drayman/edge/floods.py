@@ -26,9 +26,13 @@ class PingMeter:
     def __init__(self) -> None:
         self._last: Micros | None = None
         self._strikes = 0
+        self._credit = 0
 
     def exceeded(self, now: Micros) -> bool:
         """Count a ping and return whether it is one too many."""
+        if self._credit:
+            self._credit -= 1
+            return False
         if self._last is not None and now - self._last < limits.PING_INTERVAL:
             self._strikes += 1
         self._last = now
@@ -38,3 +42,9 @@ class PingMeter:
         """Begin anew: the server has sent an answer, which clients may follow by a ping."""
         self._last = None
         self._strikes = 0
+
+    def allow_for(self, size: int) -> None:
+        """Begin anew, and allow for the pings that may follow so many bytes of answers."""
+        self.clear()
+        credit = self._credit + size // limits.BYTES_OF_PING
+        self._credit = min(credit, limits.PING_CREDIT)

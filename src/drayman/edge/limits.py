@@ -62,7 +62,12 @@ PING_INTERVAL: Micros = 5 * SECOND
 ping that the network delays comes closer to the next."""
 PING_STRIKES = 2
 """How many pings may come sooner before the client is sent away (gRPC's number). Each answer sets
-the count back: clients measure their bandwidth by pings."""
+the count back."""
+BYTES_OF_PING = 1 << 10
+"""For so many bytes of answers a client may ping once more: clients measure their bandwidth by
+up to one ping for each frame of data, and frames are small where windows are."""
+PING_CREDIT = 10_000
+"""The most such pings that a client can save up."""
 RESETS = (500, 50)
 """The calls that a client may cancel: at once, and per second. More look like a rapid-reset attack;
 200 calls that end by their deadline together are normal."""
