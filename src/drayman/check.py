@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from drayman import files, server
-from drayman.api import listener
-from drayman.api.listener import PortError
 from drayman.core import names
 from drayman.core.clock import SystemClock
 from drayman.core.errors import ServiceError
+from drayman.edge.listening import PortError, listen
 from drayman.settings import OPTIONS, Reading, Settings, SettingsError
 from drayman.store.contract import StoreError
 from drayman.store.sqlite.probe import probe
@@ -113,7 +112,7 @@ def _check_http_address(settings: Settings) -> list[str]:
 
 
 def _listen(host: str, port: int, option: str) -> None:
-    listener.listen(host, port, option).close()
+    listen(host, port, option).close()
 
 
 def _check_ports_differ(settings: Settings) -> list[str]:

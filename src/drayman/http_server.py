@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 
 from drayman.api.http_protocol import HttpProtocol
-from drayman.api.listener import PortError
+from drayman.edge.listening import PortError
 
 
 class HttpServer:

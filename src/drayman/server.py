@@ -9,11 +9,8 @@ import sys
 import uuid
 
 from drayman import files, process
-from drayman.api import listener
 from drayman.api.context import Context
-from drayman.api.grpc import GrpcServer
 from drayman.api.http import HttpApp
-from drayman.api.listener import PortError
 from drayman.core import events, names
 from drayman.core.clock import Clock, SystemClock
 from drayman.core.errors import ServiceError
@@ -22,6 +19,8 @@ from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import AiohttpSender, Sender
+from drayman.edge.grpc_server import GrpcServer
+from drayman.edge.listening import PortError, listen
 from drayman.encryption.cipher import TaskCipher
 from drayman.encryption.locations import LocationKeys
 from drayman.encryption.tasks import TaskEncryption
@@ -108,7 +107,7 @@ class Server:
         queues = declared_queues(settings)
         kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
         await self._open_store(queues)
-        sock = listener.listen(settings.host, settings.http_port, "--http-port")
+        sock = listen(settings.host, settings.http_port, "--http-port")
         self.http_port = sock.getsockname()[1]
         issuer = settings.issuer or f"http://{self._url_host}:{self.http_port}"
         self._cipher = TaskCipher(kms_keys)
@@ -118,7 +117,7 @@ class Server:
         context = Context(self.store, clock, settings.limits, encryption, self._emit, issuer)
         app = HttpApp(context)
         await self._start_http(HttpServer(app, sock, CALLS_GRACE))
-        grpc = GrpcServer(context, settings.host, settings.port)
+        grpc = GrpcServer(context, listen(settings.host, settings.port, "--port"))
         self.port = grpc.port
         dispatcher = await self._start_dispatch(self._token_source(issuer))
         await grpc.start()

@@ -1,0 +1,80 @@
+"""The limits of connections, one row each, with the reason for its size."""
+
+from drayman.core.clock import MINUTE, SECOND, Micros
+
+CONNECTIONS = 8_192
+"""The most connections at once. An idle one costs about 20 KB."""
+CONNECTIONS_OF_ADDRESS = 4_096
+"""The most connections of one address: half of all, because a proxy is one address too."""
+CONCURRENT_CALLS = 10_000
+"""The most unary calls in progress; more are answered RESOURCE_EXHAUSTED."""
+CONCURRENT_STREAMS = 200
+"""The most calls in progress on one connection. Clients queue what exceeds it."""
+STREAMING_CALLS = 1_000
+"""The most streaming calls (watches, reflection) in progress, apart from unary calls: a stream may
+stay open for days."""
+STREAMING_CALLS_OF_CONNECTION = 20
+"""The most streaming calls on one connection, so that unary calls always find a free stream."""
+
+BYTES_IN_FLIGHT = 128 << 20
+"""The most bytes of requests and unread answers over all connections: eight of the largest."""
+BYTES_OF_CONNECTION = 32 << 20
+"""The most bytes of requests and unread answers of one connection: two of the largest requests."""
+SMALL_CALL = 64 << 10
+"""A request or answer of at most so many bytes may use the whole budget, larger ones leave a
+quarter of it free. So large ones cannot keep others from being served."""
+
+METADATA_SIZE = 64 << 10
+"""The most bytes of a request's header fields, each with 32 bytes of overhead (RFC 9113, 6.5.2)."""
+METADATA_HARD_SIZE = 2 * METADATA_SIZE
+"""Beyond this size of header fields the connection ends: decoding them is not worth it."""
+METADATA_FIELDS = 1_024
+"""Beyond this number of header fields the connection ends."""
+STREAM_WINDOW = 1 << 20
+"""The flow-control window of a stream: a round trip of 10 ms allows 100 MB/s."""
+CONNECTION_WINDOW = 4 << 20
+"""The flow-control window of a connection: one busy stream leaves room for others."""
+READ_SIZE = 8 << 10
+"""The bytes that the HTTP/2 engine is given at once."""
+EVENTS_OF_TURN = 250
+"""The events of one connection in one turn of the event loop, some ms of work. The smallest frames
+have ten bytes, so that one read may hold 25,000."""
+OUTPUT_SIZE = 256 << 10
+"""The most bytes of one write. Answers beyond what the client reads stay in the HTTP/2 engine."""
+HIGH_WATER = 256 << 10
+"""The unwritten bytes of a connection from which on nothing more is read or written."""
+
+PREFACE_TIMEOUT: Micros = 10 * SECOND
+"""How long a client may take to open the HTTP/2 connection."""
+REQUEST_TIMEOUT: Micros = 60 * SECOND
+"""How long a unary request may take to arrive: twice the longest deadline of Cloud Tasks' calls."""
+WRITE_TIMEOUT: Micros = 30 * SECOND
+"""How long a client may leave answers unread before its connection ends."""
+PROGRESS_INTERVAL: Micros = 5 * SECOND
+"""How often requests that have not arrived and answers that are not read are checked."""
+IDLE_TIMEOUT: Micros = 5 * MINUTE
+"""A connection that has been silent for so long is asked for a sign of life by a ping."""
+PING_TIMEOUT: Micros = 20 * SECOND
+"""How long the answer to that ping may take."""
+
+PING_INTERVAL: Micros = 5 * SECOND
+"""What a client must leave between two keepalive pings. Clients of Go may ping every 10 s, and a
+ping that the network delays comes closer to the next."""
+PING_STRIKES = 2
+"""How many pings may come sooner before the client is sent away (gRPC's number). Each answer sets
+the count back."""
+BYTES_OF_PING = 1 << 10
+"""For so many bytes of answers a client may ping once more: clients measure their bandwidth by
+up to one ping for each frame of data, and frames are small where windows are."""
+PING_CREDIT = 10_000
+"""The most such pings that a client can save up."""
+RESETS = (500, 50)
+"""The calls that a client may cancel: at once, and per second. More look like a rapid-reset attack;
+200 calls that end by their deadline together are normal."""
+SETTINGS_FRAMES = (100, 10)
+"""The SETTINGS frames of a client: at once, and per second. One is normal, clients that tune their
+windows send some."""
+CONTINUATIONS = 8
+"""The most CONTINUATION frames of a header block: with frames of 16 KB, twice METADATA_SIZE."""
+OUTBOUND_ACKS = 1_000
+"""The most acknowledgements of SETTINGS and PING frames that may wait to be written."""

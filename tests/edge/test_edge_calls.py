@@ -1,0 +1,327 @@
+"""Calls on one connection, as a client of HTTP/2 sees them."""
+
+import gc
+import gzip
+import weakref
+
+import pytest
+from http2_client import STREAM, Client, message, turns
+
+from drayman.core.clock import SECOND
+from drayman.core.errors import NotFound
+from drayman.core.events import CallCrashed
+from drayman.core.status import Code
+from drayman.edge import limits
+from drayman.edge.budget import Budget, Slots
+
+
+async def test_a_unary_call_is_answered(client):
+    answer = await client.call(message(b"hello"))
+    assert answer.headers == {b":status": b"200", b"content-type": b"application/grpc"}
+    assert answer.body == message(b"hello")
+    assert answer.trailers == {b"grpc-status": b"0"}
+    assert answer.reset is None
+
+
+async def test_calls_that_end_in_one_turn_are_written_at_once(client, service):
+    streams = [client.request(message(b"wait %d" % number)) for number in range(50)]
+    await client.run()
+    writes = client.pipe.writes
+    service.released.set()
+    await client.run()
+    assert client.pipe.writes == writes + 1
+    assert all(client.answers[stream].status == 0 for stream in streams)
+
+
+async def test_an_error_is_a_status_without_a_body(client, service):
+    service.error = NotFound("Nothing is called 100%é.")
+    answer = await client.call(message(b"x"))
+    assert answer.headers == {
+        b":status": b"200",
+        b"content-type": b"application/grpc",
+        b"grpc-status": b"5",
+        b"grpc-message": b"Nothing is called 100%25%C3%A9.",
+    }
+    assert (answer.body, answer.trailers, answer.ended) == (b"", {}, True)
+
+
+async def test_a_fault_is_an_event_and_an_internal_error_without_details(client, service):
+    service.error = RuntimeError("the secret of the inside")
+    answer = await client.call(message(b"x"))
+    assert answer.status == Code.INTERNAL
+    assert "secret" not in answer.message
+    assert service.events == [
+        CallCrashed("/test.Service/Unary", service.error, service.clock.now())
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "fields", "code"),
+    [
+        (message(b"x"), {"path": b"/test.Service/None"}, Code.UNIMPLEMENTED),
+        (message(b"x"), {"path": b"/"}, Code.UNIMPLEMENTED),
+        (message(b"x"), {"grpc_encoding": b"snappy"}, Code.UNIMPLEMENTED),
+        (message(b"x"), {"grpc_timeout": b"soon"}, Code.INTERNAL),
+        (message(b"x"), {"extra": [(b"x-large", b"v" * 7_000)] * 10}, Code.RESOURCE_EXHAUSTED),
+        (message(b"x") * 2, {}, Code.UNIMPLEMENTED),
+        (b"", {}, Code.UNIMPLEMENTED),
+        (message(b"x")[:-1], {}, Code.INTERNAL),
+        (b"\0\0\0", {}, Code.INTERNAL),
+        (message(b"x", 1), {}, Code.INTERNAL),
+        (message(b"x", 7), {}, Code.INTERNAL),
+        (message(b"x", 1), {"grpc_encoding": b"gzip"}, Code.INTERNAL),
+        (message(bytes((1 << 20) + 1)), {}, Code.RESOURCE_EXHAUSTED),
+        (message(gzip.compress(bytes((1 << 20) + 1)), 1), {"grpc_encoding": b"gzip"},
+         Code.RESOURCE_EXHAUSTED),
+    ],
+)  # fmt: skip
+async def test_each_wrong_request_has_its_status(client, body, fields, code):
+    answer = await client.call(body, **fields)
+    assert (answer.http_status, answer.status) == (b"200", code)
+    assert (await client.call(message(b"again"))).body == message(b"again")
+    assert client.goaway is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [({"method": b"GET"}, b"405"), ({"content_type": b"text/plain"}, b"415"),
+     ({"content_type": None}, b"415")],
+)  # fmt: skip
+async def test_what_is_not_grpc_gets_an_http_status(client, fields, status):
+    answer = await client.call(message(b"x"), **fields)
+    assert (answer.http_status, answer.status) == (status, None)
+    assert answer.body == b"This port speaks gRPC.\n"
+
+
+async def test_a_call_that_is_refused_while_its_request_arrives_is_reset_after_the_answer(client):
+    stream = client.begin(path=b"/unknown")
+    client.send(stream, bytes(500_000))
+    await client.run()
+    answer = client.answers[stream]
+    assert (answer.status, answer.ended, answer.reset) == (Code.UNIMPLEMENTED, True, 0)
+    assert (await client.call(message(b"x"))).status == 0
+
+
+async def test_a_compressed_request_is_read(client):
+    answer = await client.call(message(gzip.compress(b"hello"), 1), grpc_encoding=b"gzip")
+    assert answer.body == message(b"hello")
+
+
+async def test_trailers_end_a_request(client):
+    stream = client.begin()
+    client.send(stream, message(b"x"))
+    client.h2.send_trailers(stream, [(b"x-checksum", b"1")])
+    await client.run()
+    assert client.answers[stream].body == message(b"x")
+
+
+async def test_a_call_ends_at_its_deadline_and_its_handler_is_cancelled(client, service):
+    stream = client.request(message(b"wait"), grpc_timeout=b"10S")
+    await client.run()
+    service.clock.advance(10 * SECOND)
+    await client.run()
+    assert client.answers[stream].status == Code.DEADLINE_EXCEEDED
+    assert client.answers[stream].message == "Deadline Exceeded"
+    assert service.cancelled == [b"wait"]
+
+
+async def test_a_request_that_has_not_arrived_ends_at_its_deadline_too(client, service):
+    stream = client.begin(grpc_timeout=b"10S")
+    client.send(stream, b"\0\0\0")
+    await client.run()
+    service.clock.advance(10 * SECOND)
+    await client.run()
+    assert client.answers[stream].status == Code.DEADLINE_EXCEEDED
+
+
+async def test_a_call_that_its_client_cancels_is_cancelled(client, service):
+    stream = client.request(message(b"wait"))
+    await client.run()
+    client.h2.reset_stream(stream, 8)
+    await client.run()
+    assert service.cancelled == [b"wait"]
+
+
+async def test_calls_of_a_lost_connection_are_cancelled(client, service, shared):
+    client.request(message(b"wait"))
+    client.begin(path=STREAM)
+    client.begin()
+    await client.run()
+    client.pipe.close()
+    await turns()
+    assert service.cancelled == [b"wait"]
+    assert (shared.budget.used, shared.unary_calls.used, shared.streaming_calls.used) == (0, 0, 0)
+    assert not shared.connections
+
+
+async def test_more_calls_than_the_server_takes_are_refused(service):
+    client = Client(service.shared(unary_calls=Slots(2)))
+    streams = [client.request(message(b"wait")) for _ in range(3)]
+    await client.run()
+    refused = client.answers[streams[2]]
+    assert (refused.status, refused.message) == (
+        Code.RESOURCE_EXHAUSTED,
+        "Too many calls are in progress.",
+    )
+    service.released.set()
+    await client.run()
+    assert [client.answers[stream].status for stream in streams[:2]] == [0, 0]
+    assert (await client.call(message(b"x"))).status == 0
+
+
+async def test_streaming_calls_take_no_slots_of_unary_calls(client):
+    streams = [client.begin(path=STREAM) for _ in range(limits.STREAMING_CALLS_OF_CONNECTION + 1)]
+    await client.run()
+    assert client.answers[streams[-1]].status == Code.RESOURCE_EXHAUSTED
+    assert not client.answers[streams[0]].ended
+    assert (await client.call(message(b"x"))).status == 0
+
+
+async def test_a_stream_of_messages_is_answered_message_by_message(client):
+    stream = client.begin(path=STREAM)
+    for number in range(3):
+        client.send(stream, message(b"%d" % number))
+        await client.run()
+        assert client.answers[stream].body.endswith(message(b"%d" % number))
+    client.h2.end_stream(stream)
+    await client.run()
+    assert client.answers[stream].trailers == {b"grpc-status": b"0"}
+
+
+async def test_an_empty_stream_is_answered_with_its_status_alone(client):
+    stream = client.begin(path=STREAM, end=True)
+    await client.run()
+    assert (client.answers[stream].status, client.answers[stream].trailers) == (0, {})
+
+
+async def test_a_stream_that_fails_ends_with_a_status_after_its_messages(client, service):
+    stream = client.begin(path=STREAM)
+    client.send(stream, message(b"fine"))
+    await client.run()
+    service.error = NotFound("no more")
+    client.send(stream, message(b"x"))
+    await client.run()
+    answer = client.answers[stream]
+    assert (answer.body, answer.status, answer.message) == (message(b"fine"), 5, "no more")
+
+
+async def test_a_streaming_client_that_is_not_read_is_held_by_its_window(client, service):
+    stream = client.begin(path=STREAM)
+    client.send(stream, message(b"wait"))
+    client.send(stream, message(bytes(4_000)) * 1_000)
+    await client.run()
+    assert client.h2.queued_body_size(stream) > 2_000_000
+    service.released.set()
+    client.h2.end_stream(stream)
+    await client.run()
+    assert client.answers[stream].body == message(b"wait") + message(bytes(4_000)) * 1_000
+
+
+async def test_a_request_may_be_larger_than_all_windows_at_once(client):
+    body = bytes(1 << 20)
+    streams = [client.request(message(body)) for _ in range(8)]
+    await client.run()
+    assert all(client.answers[stream].body == message(body) for stream in streams)
+
+
+async def test_requests_beyond_the_budget_are_refused_and_it_is_released(service):
+    shared = service.shared(budget=Budget(1_000_000))
+    client = Client(shared)
+    streams = [client.request(message(b"wait" + bytes(300_000))) for _ in range(4)]
+    await client.run()
+    statuses = [client.answers[stream].status for stream in streams]
+    assert statuses == [None, None, Code.RESOURCE_EXHAUSTED, Code.RESOURCE_EXHAUSTED]
+    assert (await client.call(message(b"small"))).status == 0
+    service.released.set()
+    await client.run()
+    assert [client.answers[stream].status for stream in streams[:2]] == [0, 0]
+    assert shared.budget.used == 0
+
+
+async def test_large_answers_beyond_the_budget_are_refused_small_ones_never(service):
+    shared = service.shared(budget=Budget(300_000))
+    client = Client(shared, INITIAL_WINDOW_SIZE=0)
+    streams = [client.request(message(b"size %d" % size)) for size in (200_000, 100_000, 50_000)]
+    streams += [client.request(message(b"size 60000")) for _ in range(3)]
+    await client.run()
+    statuses = [client.answers[stream].status for stream in streams]
+    assert statuses == [None, Code.RESOURCE_EXHAUSTED, None, None, None, None]
+    client.pipe.close()
+    await turns()
+    assert shared.budget.used == 0
+
+
+async def test_a_message_that_grows_is_counted_as_large_as_it_is(service):
+    client = Client(service.shared(budget=Budget(500_000)))
+    bomb = message(gzip.compress(bytes(1 << 20)), 1)
+    assert (await client.call(bomb, grpc_encoding=b"gzip")).status == Code.RESOURCE_EXHAUSTED
+
+
+async def _fail(client, service, error, **fields):
+    service.error = error
+    await client.call(message(b"x"), **fields)
+    service.error = None
+    service.events.clear()
+
+
+async def _expire(client, service):
+    client.request(message(b"wait"), grpc_timeout=b"1S")
+    await client.run()
+    service.clock.advance(SECOND)
+    await client.run()
+
+
+async def _cancel(client, data):
+    stream = client.begin()
+    client.send(stream, data, end=data.endswith(b"wait"))
+    await client.run()
+    client.h2.reset_stream(stream, 8)
+    await client.run()
+
+
+ENDS = {
+    "answered": lambda client, _: client.call(message(b"x")),
+    "refused": lambda client, _: client.call(message(b"x"), path=b"/none"),
+    "failed": lambda client, service: _fail(client, service, NotFound("no")),
+    "crashed": lambda client, service: _fail(client, service, RuntimeError("bug")),
+    "cancelled": lambda client, _: _cancel(client, message(b"wait")),
+    "incomplete": lambda client, _: _cancel(client, b"\0\0"),
+    "streamed": lambda client, _: client.call(message(b"x") * 3, path=STREAM),
+    "stream failed": lambda client, service: _fail(client, service, NotFound("no"), path=STREAM),
+    "expired": _expire,
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_call_leaves_no_garbage_that_only_a_search_would_free(client, service, end):
+    await ENDS[end](client, service)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            await ENDS[end](client, service)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = [type(each).__name__ for each in gc.garbage]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert left == []
+
+
+async def test_a_connection_leaves_no_garbage(shared):
+    gc.collect()
+    gc.disable()
+    try:
+        client = Client(shared)
+        client.request(message(b"wait"))
+        client.begin(path=STREAM)
+        await client.run()
+        client.pipe.close()
+        await turns()
+        gone = weakref.ref(client.connection)
+        del client
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -1,0 +1,191 @@
+"""The server on a real port, in the clear and over TLS, with gRPC's own client."""
+
+import asyncio
+import datetime
+import ipaddress
+import socket
+import ssl
+
+import grpc
+import grpc.aio
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from http2_client import turns
+
+from drayman.api.context import Context
+from drayman.core.clock import ManualClock
+from drayman.core.limits import Limits
+from drayman.edge.grpc_server import GrpcServer
+from drayman.edge.listening import PortError, listen
+from drayman.encryption.cipher import TaskCipher
+from drayman.encryption.locations import LocationKeys
+from drayman.encryption.tasks import TaskEncryption
+from drayman.store.sqlite import database
+from drayman.tasks_v2 import rpcs, types
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+LOCATION = "projects/p/locations/l"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A self-signed certificate of 127.0.0.1 and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=36_500))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    encoding = serialization.Encoding.PEM
+    path.write_bytes(
+        key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + made.public_bytes(encoding)
+    )
+    return path
+
+
+@pytest.fixture
+async def context():
+    clock, limits = ManualClock(), Limits()
+    store = await database.open_store(database.MEMORY, limits, clock.now(), safe=False)
+    cipher = TaskCipher({})
+    encryption = TaskEncryption(cipher, LocationKeys(store, clock, cipher))
+    yield Context(store, clock, limits, encryption, lambda _: None)
+    await store.close()
+
+
+@pytest.fixture
+async def start(context):
+    """Start a server on a free port."""
+    started = []
+
+    async def call(tls=None):
+        server = GrpcServer(context, listen("127.0.0.1", 0, "--port"), tls)
+        started.append(server)
+        await server.start()
+        return server
+
+    yield call
+    for server in started:
+        await server.stop(1)
+
+
+async def list_queues(channel):
+    request = types.ListQueuesRequest.pb()(parent=LOCATION).SerializeToString()
+    return await channel.unary_unary(rpcs.BY_NAME["ListQueues"].full_name)(request, timeout=20)
+
+
+async def test_a_client_of_grpc_is_answered(start):
+    server = await start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        assert await list_queues(channel) == b""
+
+
+async def test_compressed_requests_of_grpc_clients_are_read(start):
+    server = await start()
+    request = types.ListQueuesRequest.pb()(parent=LOCATION, filter="x" * 10_000)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        call = channel.unary_unary(rpcs.BY_NAME["ListQueues"].full_name)
+        for compression in (grpc.Compression.Gzip, grpc.Compression.Deflate):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call(request.SerializeToString(), timeout=20, compression=compression)
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_deadline_may_be_as_far_away_as_the_wire_can_say(start):
+    server = await start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        call = channel.unary_unary("/grpc.health.v1.Health/Check")
+        assert await call(b"", timeout=1e9) == b"\x08\x01"
+
+
+@pytest.fixture
+def tls(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+async def test_a_client_of_grpc_is_answered_over_tls(start, tls, certificate):
+    server = await start(tls)
+    credentials = grpc.ssl_channel_credentials(certificate.read_bytes())
+    async with grpc.aio.secure_channel(f"127.0.0.1:{server.port}", credentials) as channel:
+        assert await list_queues(channel) == b""
+
+
+async def test_tls_agrees_on_http2(start, tls, certificate):
+    server = await start(tls)
+    client = ssl.create_default_context(cafile=certificate)
+    client.set_alpn_protocols(["h2", "http/1.1"])
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=client)
+    assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
+    assert (await reader.readexactly(4))[3] == 4  # SETTINGS come first
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_all_addresses_of_ipv6_are_those_of_ipv4_too(context):
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("the system has no IPv6")
+    server = GrpcServer(context, listen("::", 0, "--port"))
+    await server.start()
+    for host in ("127.0.0.1", "[::1]"):
+        async with grpc.aio.insecure_channel(f"{host}:{server.port}") as channel:
+            assert await list_queues(channel) == b""
+    await server.stop(1)
+
+
+async def test_requests_up_to_the_limit_pass(start):
+    server = await start()
+    request = types.ListQueuesRequest.pb()(parent=LOCATION, filter="x" * (15 << 20))
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        call = channel.unary_unary(rpcs.BY_NAME["ListQueues"].full_name)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(request.SerializeToString(), timeout=20)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(bytes(17 << 20), timeout=20)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_stopping_server_ends_watches_and_answers_what_is_in_progress(start):
+    server = await start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == SERVING
+        await server.stop(1)
+        assert (await watch.read()).status == NOT_SERVING
+        assert await watch.code() is grpc.StatusCode.OK
+
+
+async def test_a_server_that_stops_listens_no_more(start):
+    server = await start()
+    await server.stop(1)
+    await turns()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), 1)
+
+
+def test_a_port_in_use_is_an_error_that_names_the_option():
+    with listen("127.0.0.1", 0, "--port") as taken:
+        port = taken.getsockname()[1]
+        words = rf"cannot listen on 127.0.0.1:{port} \(--port\): Address already in use"
+        with pytest.raises(PortError, match=words):
+            listen("127.0.0.1", port, "--port")
