@@ -130,7 +130,7 @@ class Client:
             ngh2.Configuration(auto_window_update=False, max_send_header_block_length=1 << 22),
         )
         self.h2.initiate_connection({ngh2.Setting[name]: size for name, size in settings.items()})
-        self.answers: dict[int, Answer] = {}
+        self.responses: dict[int, Answer] = {}
         self.goaway: tuple[int, bytes] | None = None
         self.pongs = 0
         self.pings = 0
@@ -143,7 +143,7 @@ class Client:
         merged = [*(HEADERS | headers).items(), *extra]
         stream = self.h2.send_request([each for each in merged if each[1] is not None],
                                       end_stream=end)  # fmt: skip
-        self.answers[stream] = Answer()
+        self.responses[stream] = Answer()
         return stream
 
     def send(self, stream: int, data: bytes, *, end: bool = False) -> None:
@@ -156,10 +156,10 @@ class Client:
         return stream
 
     async def call(self, body: bytes, **fields: bytes | None) -> Answer:
-        """Make a call and return its answer."""
+        """Make a call and return its response."""
         stream = self.request(body, **fields)
         await self.run()
-        return self.answers[stream]
+        return self.responses[stream]
 
     async def run(self, *, consume: bool = True) -> None:
         """Exchange bytes until nothing more moves."""
@@ -190,21 +190,21 @@ class Client:
     def note(self, *, consume: bool) -> None:
         """Put down what has come from the server."""
         for event in self.h2.events():
-            answer = self.answers.get(getattr(event, "stream_id", 0), Answer())
+            response = self.responses.get(getattr(event, "stream_id", 0), Answer())
             match event:
                 case ngh2.ResponseReceived():
-                    answer.headers = dict(event.headers)
-                    answer.ended = event.end_stream
+                    response.headers = dict(event.headers)
+                    response.ended = event.end_stream
                 case ngh2.DataReceived():
-                    answer.body += event.data
+                    response.body += event.data
                     if consume and self.goaway is None:
                         self.h2.acknowledge_received_data(len(event.data), event.stream_id)
-                    answer.ended = event.end_stream
+                    response.ended = event.end_stream
                 case ngh2.TrailersReceived():
-                    answer.trailers = dict(event.headers)
-                    answer.ended = True
+                    response.trailers = dict(event.headers)
+                    response.ended = True
                 case ngh2.StreamReset():
-                    answer.reset = event.error_code
+                    response.reset = event.error_code
                 case ngh2.GoAwayReceived():
                     self.goaway = (event.error_code, event.debug_data)
                 case ngh2.PingAcknowledged():

@@ -16,11 +16,11 @@ from drayman.edge.budget import Budget, Slots
 
 
 async def test_a_unary_call_is_answered(client):
-    answer = await client.call(message(b"hello"))
-    assert answer.headers == {b":status": b"200", b"content-type": b"application/grpc"}
-    assert answer.body == message(b"hello")
-    assert answer.trailers == {b"grpc-status": b"0"}
-    assert answer.reset is None
+    response = await client.call(message(b"hello"))
+    assert response.headers == {b":status": b"200", b"content-type": b"application/grpc"}
+    assert response.body == message(b"hello")
+    assert response.trailers == {b"grpc-status": b"0"}
+    assert response.reset is None
 
 
 async def test_calls_that_end_in_one_turn_are_written_at_once(client, service):
@@ -30,26 +30,26 @@ async def test_calls_that_end_in_one_turn_are_written_at_once(client, service):
     service.released.set()
     await client.run()
     assert client.pipe.writes == writes + 1
-    assert all(client.answers[stream].status == 0 for stream in streams)
+    assert all(client.responses[stream].status == 0 for stream in streams)
 
 
 async def test_an_error_is_a_status_without_a_body(client, service):
     service.error = NotFound("Nothing is called 100%é.")
-    answer = await client.call(message(b"x"))
-    assert answer.headers == {
+    response = await client.call(message(b"x"))
+    assert response.headers == {
         b":status": b"200",
         b"content-type": b"application/grpc",
         b"grpc-status": b"5",
         b"grpc-message": b"Nothing is called 100%25%C3%A9.",
     }
-    assert (answer.body, answer.trailers, answer.ended) == (b"", {}, True)
+    assert (response.body, response.trailers, response.ended) == (b"", {}, True)
 
 
 async def test_a_fault_is_an_event_and_an_internal_error_without_details(client, service):
     service.error = RuntimeError("the secret of the inside")
-    answer = await client.call(message(b"x"))
-    assert answer.status == Code.INTERNAL
-    assert "secret" not in answer.message
+    response = await client.call(message(b"x"))
+    assert response.status == Code.INTERNAL
+    assert "secret" not in response.message
     assert service.events == [
         CallCrashed("/test.Service/Unary", service.error, service.clock.now())
     ]
@@ -76,8 +76,8 @@ async def test_a_fault_is_an_event_and_an_internal_error_without_details(client,
     ],
 )  # fmt: skip
 async def test_each_wrong_request_has_its_status(client, body, fields, code):
-    answer = await client.call(body, **fields)
-    assert (answer.http_status, answer.status) == (b"200", code)
+    response = await client.call(body, **fields)
+    assert (response.http_status, response.status) == (b"200", code)
     assert (await client.call(message(b"again"))).body == message(b"again")
     assert client.goaway is None
 
@@ -88,23 +88,23 @@ async def test_each_wrong_request_has_its_status(client, body, fields, code):
      ({"content_type": None}, b"415")],
 )  # fmt: skip
 async def test_what_is_not_grpc_gets_an_http_status(client, fields, status):
-    answer = await client.call(message(b"x"), **fields)
-    assert (answer.http_status, answer.status) == (status, None)
-    assert answer.body == b"This port speaks gRPC.\n"
+    response = await client.call(message(b"x"), **fields)
+    assert (response.http_status, response.status) == (status, None)
+    assert response.body == b"This port speaks gRPC.\n"
 
 
 async def test_a_call_that_is_refused_while_its_request_arrives_is_reset_after_the_answer(client):
     stream = client.begin(path=b"/unknown")
     client.send(stream, bytes(500_000))
     await client.run()
-    answer = client.answers[stream]
-    assert (answer.status, answer.ended, answer.reset) == (Code.UNIMPLEMENTED, True, 0)
+    response = client.responses[stream]
+    assert (response.status, response.ended, response.reset) == (Code.UNIMPLEMENTED, True, 0)
     assert (await client.call(message(b"x"))).status == 0
 
 
 async def test_a_compressed_request_is_read(client):
-    answer = await client.call(message(gzip.compress(b"hello"), 1), grpc_encoding=b"gzip")
-    assert answer.body == message(b"hello")
+    response = await client.call(message(gzip.compress(b"hello"), 1), grpc_encoding=b"gzip")
+    assert response.body == message(b"hello")
 
 
 async def test_trailers_end_a_request(client):
@@ -112,7 +112,7 @@ async def test_trailers_end_a_request(client):
     client.send(stream, message(b"x"))
     client.h2.send_trailers(stream, [(b"x-checksum", b"1")])
     await client.run()
-    assert client.answers[stream].body == message(b"x")
+    assert client.responses[stream].body == message(b"x")
 
 
 async def test_a_call_ends_at_its_deadline_and_its_handler_is_cancelled(client, service):
@@ -120,8 +120,8 @@ async def test_a_call_ends_at_its_deadline_and_its_handler_is_cancelled(client, 
     await client.run()
     service.clock.advance(10 * SECOND)
     await client.run()
-    assert client.answers[stream].status == Code.DEADLINE_EXCEEDED
-    assert client.answers[stream].message == "Deadline Exceeded"
+    assert client.responses[stream].status == Code.DEADLINE_EXCEEDED
+    assert client.responses[stream].message == "Deadline Exceeded"
     assert service.cancelled == [b"wait"]
 
 
@@ -131,7 +131,7 @@ async def test_a_request_that_has_not_arrived_ends_at_its_deadline_too(client, s
     await client.run()
     service.clock.advance(10 * SECOND)
     await client.run()
-    assert client.answers[stream].status == Code.DEADLINE_EXCEEDED
+    assert client.responses[stream].status == Code.DEADLINE_EXCEEDED
 
 
 async def test_a_call_that_its_client_cancels_is_cancelled(client, service):
@@ -158,22 +158,22 @@ async def test_more_calls_than_the_server_takes_are_refused(service):
     client = Client(service.shared(unary_calls=Slots(2)))
     streams = [client.request(message(b"wait")) for _ in range(3)]
     await client.run()
-    refused = client.answers[streams[2]]
+    refused = client.responses[streams[2]]
     assert (refused.status, refused.message) == (
         Code.RESOURCE_EXHAUSTED,
         "Too many calls are in progress.",
     )
     service.released.set()
     await client.run()
-    assert [client.answers[stream].status for stream in streams[:2]] == [0, 0]
+    assert [client.responses[stream].status for stream in streams[:2]] == [0, 0]
     assert (await client.call(message(b"x"))).status == 0
 
 
 async def test_streaming_calls_take_no_slots_of_unary_calls(client):
     streams = [client.begin(path=STREAM) for _ in range(limits.STREAMING_CALLS_OF_CONNECTION + 1)]
     await client.run()
-    assert client.answers[streams[-1]].status == Code.RESOURCE_EXHAUSTED
-    assert not client.answers[streams[0]].ended
+    assert client.responses[streams[-1]].status == Code.RESOURCE_EXHAUSTED
+    assert not client.responses[streams[0]].ended
     assert (await client.call(message(b"x"))).status == 0
 
 
@@ -182,16 +182,16 @@ async def test_a_stream_of_messages_is_answered_message_by_message(client):
     for number in range(3):
         client.send(stream, message(b"%d" % number))
         await client.run()
-        assert client.answers[stream].body.endswith(message(b"%d" % number))
+        assert client.responses[stream].body.endswith(message(b"%d" % number))
     client.h2.end_stream(stream)
     await client.run()
-    assert client.answers[stream].trailers == {b"grpc-status": b"0"}
+    assert client.responses[stream].trailers == {b"grpc-status": b"0"}
 
 
 async def test_an_empty_stream_is_answered_with_its_status_alone(client):
     stream = client.begin(path=STREAM, end=True)
     await client.run()
-    assert (client.answers[stream].status, client.answers[stream].trailers) == (0, {})
+    assert (client.responses[stream].status, client.responses[stream].trailers) == (0, {})
 
 
 async def test_a_stream_that_fails_ends_with_a_status_after_its_messages(client, service):
@@ -201,8 +201,8 @@ async def test_a_stream_that_fails_ends_with_a_status_after_its_messages(client,
     service.error = NotFound("no more")
     client.send(stream, message(b"x"))
     await client.run()
-    answer = client.answers[stream]
-    assert (answer.body, answer.status, answer.message) == (message(b"fine"), 5, "no more")
+    response = client.responses[stream]
+    assert (response.body, response.status, response.message) == (message(b"fine"), 5, "no more")
 
 
 async def test_a_streaming_client_that_is_not_read_is_held_by_its_window(client, service):
@@ -214,14 +214,14 @@ async def test_a_streaming_client_that_is_not_read_is_held_by_its_window(client,
     service.released.set()
     client.h2.end_stream(stream)
     await client.run()
-    assert client.answers[stream].body == message(b"wait") + message(bytes(4_000)) * 1_000
+    assert client.responses[stream].body == message(b"wait") + message(bytes(4_000)) * 1_000
 
 
 async def test_a_request_may_be_larger_than_all_windows_at_once(client):
     body = bytes(1 << 20)
     streams = [client.request(message(body)) for _ in range(8)]
     await client.run()
-    assert all(client.answers[stream].body == message(body) for stream in streams)
+    assert all(client.responses[stream].body == message(body) for stream in streams)
 
 
 async def test_requests_beyond_the_budget_are_refused_and_it_is_released(service):
@@ -229,12 +229,12 @@ async def test_requests_beyond_the_budget_are_refused_and_it_is_released(service
     client = Client(shared)
     streams = [client.request(message(b"wait" + bytes(300_000))) for _ in range(4)]
     await client.run()
-    statuses = [client.answers[stream].status for stream in streams]
+    statuses = [client.responses[stream].status for stream in streams]
     assert statuses == [None, None, Code.RESOURCE_EXHAUSTED, Code.RESOURCE_EXHAUSTED]
     assert (await client.call(message(b"small"))).status == 0
     service.released.set()
     await client.run()
-    assert [client.answers[stream].status for stream in streams[:2]] == [0, 0]
+    assert [client.responses[stream].status for stream in streams[:2]] == [0, 0]
     assert shared.budget.used == 0
 
 
@@ -244,7 +244,7 @@ async def test_large_answers_beyond_the_budget_are_refused_small_ones_never(serv
     streams = [client.request(message(b"size %d" % size)) for size in (200_000, 100_000, 50_000)]
     streams += [client.request(message(b"size 60000")) for _ in range(3)]
     await client.run()
-    statuses = [client.answers[stream].status for stream in streams]
+    statuses = [client.responses[stream].status for stream in streams]
     assert statuses == [None, Code.RESOURCE_EXHAUSTED, None, None, None, None]
     client.pipe.close()
     await turns()

@@ -1,4 +1,4 @@
-"""What one connection may ask of the server: frames, silence, unread answers."""
+"""What one connection may ask of the server: frames, silence, unread responses."""
 
 import ngh2
 import pytest
@@ -47,7 +47,7 @@ async def test_a_client_may_ping_for_each_part_of_an_answer(shared):
     client = Client(shared, INITIAL_WINDOW_SIZE=100)
     stream = client.request(message(b"size 5000"))
     await client.run(consume=False)
-    while not client.answers[stream].ended:
+    while not client.responses[stream].ended:
         client.h2.ping(bytes(8))
         client.h2.acknowledge_received_data(100, stream)
         await client.run(consume=False)
@@ -173,8 +173,8 @@ async def test_a_request_that_does_not_arrive_is_given_up(client, service):
     await client.run()
     service.clock.advance(limits.REQUEST_TIMEOUT + limits.PROGRESS_INTERVAL)
     await client.run()
-    answer = client.answers[stream]
-    assert (answer.status, answer.message, answer.reset) == (
+    response = client.responses[stream]
+    assert (response.status, response.message, response.reset) == (
         Code.DEADLINE_EXCEEDED,
         "The request did not arrive in time.",
         0,
@@ -187,7 +187,7 @@ async def test_streams_and_handlers_may_take_longer_than_requests(client, servic
     await client.run()
     service.clock.advance(10 * limits.REQUEST_TIMEOUT)
     await client.run()
-    assert not any(client.answers[stream].ended for stream in streams)
+    assert not any(client.responses[stream].ended for stream in streams)
 
 
 async def test_answers_behind_a_closed_window_end_the_connection_in_time(shared, service):
@@ -204,11 +204,11 @@ async def test_a_client_that_reads_slowly_is_served(shared, service):
     client = Client(shared, INITIAL_WINDOW_SIZE=100)
     stream = client.request(message(b"size 1000"))
     await client.run(consume=False)
-    while not client.answers[stream].ended:
+    while not client.responses[stream].ended:
         service.clock.advance(limits.WRITE_TIMEOUT - limits.PROGRESS_INTERVAL)
         client.h2.acknowledge_received_data(100, stream)
         await client.run(consume=False)
-    assert len(client.answers[stream].body) == 1_005
+    assert len(client.responses[stream].body) == 1_005
 
 
 async def test_a_client_that_reads_nothing_costs_bounded_memory_and_is_closed(service):
@@ -233,7 +233,7 @@ async def test_a_client_that_reads_late_gets_everything(shared):
     client.h2.set_local_window_size(2**31 - 1)
     streams = [client.request(message(b"size 60000")) for _ in range(100)]
     await client.run()
-    assert all(len(client.answers[stream].body) == 60_005 for stream in streams)
+    assert all(len(client.responses[stream].body) == 60_005 for stream in streams)
     assert client.pipe.reading
 
 
@@ -249,7 +249,7 @@ async def test_a_read_full_of_tiny_frames_is_spread_over_turns_of_the_loop(clien
     assert not client.pipe.reading
     await client.run()
     assert client.pipe.reading
-    assert client.answers[stream].body == body
+    assert client.responses[stream].body == body
 
 
 async def test_connections_are_limited_in_all_and_by_address(service):
@@ -277,7 +277,7 @@ async def test_a_connection_that_is_drained_ends_with_its_last_call(client, serv
     assert not client.pipe.closed
     service.released.set()
     await client.run()
-    assert client.answers[stream].status == 0
+    assert client.responses[stream].status == 0
     assert client.pipe.closed
 
 
@@ -293,6 +293,6 @@ async def test_calls_that_outlast_the_grace_are_unavailable(client, service):
     client.connection.drain()
     client.connection.fail_calls()
     await client.run()
-    assert [client.answers[stream].status for stream in streams] == [Code.UNAVAILABLE] * 3
+    assert [client.responses[stream].status for stream in streams] == [Code.UNAVAILABLE] * 3
     assert service.cancelled == [b"wait"]
     assert client.pipe.closed

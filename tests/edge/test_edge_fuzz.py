@@ -1,4 +1,4 @@
-"""Any bytes in any pieces: the same answers, and never an exception."""
+"""Any bytes in any pieces: the same responses, and never an exception."""
 
 import asyncio
 import gzip
@@ -23,7 +23,7 @@ CALLS = [
 
 
 def connect():
-    """Return a client whose window has room for all answers."""
+    """Return a client whose window has room for all responses."""
     h2 = ngh2.Connection(ngh2.Role.CLIENT)
     h2.initiate_connection({ngh2.Setting.INITIAL_WINDOW_SIZE: 1 << 20})
     h2.set_local_window_size(1 << 20)
@@ -49,14 +49,14 @@ def recorded():
 RECORDED = recorded()
 
 
-async def answers_to(pieces):
+async def responses_to(pieces):
     service = Service()
     client = Client(service.shared())
     client.h2 = connect()
     client.h2.data_to_send()
     for fields, _ in CALLS:
         stream = client.h2.send_request(list((HEADERS | fields).items()))
-        client.answers[stream] = Answer()
+        client.responses[stream] = Answer()
     client.h2.data_to_send()
     for piece in pieces:
         client.give(piece)
@@ -64,7 +64,7 @@ async def answers_to(pieces):
     await turns(40)
     client.h2.receive_data(client.pipe.take())
     client.note(consume=False)
-    return [(each.headers, each.body, each.trailers) for each in client.answers.values()]
+    return [(each.headers, each.body, each.trailers) for each in client.responses.values()]
 
 
 def cut(data, places):
@@ -72,7 +72,7 @@ def cut(data, places):
     return [data[a:b] for a, b in itertools.pairwise(edges) if a < b]
 
 
-WHOLE = asyncio.run(answers_to([RECORDED]))
+WHOLE = asyncio.run(responses_to([RECORDED]))
 
 
 def test_every_call_of_the_record_is_answered():
@@ -82,12 +82,12 @@ def test_every_call_of_the_record_is_answered():
 @settings(max_examples=60)
 @given(st.lists(st.integers(0, 1 << 20), max_size=30))
 def test_any_cut_of_the_bytes_gives_the_same_answers(places):
-    assert asyncio.run(answers_to(cut(RECORDED, places))) == WHOLE
+    assert asyncio.run(responses_to(cut(RECORDED, places))) == WHOLE
 
 
 def test_single_bytes_give_the_same_answers():
     pieces = [RECORDED[:600][at : at + 1] for at in range(600)] + [RECORDED[600:]]
-    assert asyncio.run(answers_to(pieces)) == WHOLE
+    assert asyncio.run(responses_to(pieces)) == WHOLE
 
 
 FRAMES = st.builds(

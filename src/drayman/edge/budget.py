@@ -1,4 +1,4 @@
-"""How many bytes of requests and answers may be held at once, over all and on one connection."""
+"""How many bytes of requests and responses may be held at once, over all and on one connection."""
 
 from drayman.edge import limits
 

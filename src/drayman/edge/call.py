@@ -25,9 +25,9 @@ class Call:
         messages: The messages that have arrived and are not yet read.
         complete: Whether the request has arrived to its end.
         responding: Whether the header fields of the response are sent.
-        answered: Whether the call has ended for the server; its answer may still be unread.
+        responded: Whether the call has ended for the server; its response may still be unread.
         charged: The bytes of the request that count against the connection's share.
-        unread: The bytes of answers that do.
+        unread: The bytes of responses that do.
         unconsumed: The bytes of data for which the flow-control window is not reopened yet.
         slots: Where the call holds slots.
         task: Runs the handler.
@@ -36,9 +36,9 @@ class Call:
     """
 
     __slots__ = (
-        "__weakref__", "answered", "arrival", "began", "charged", "complete", "deadline",
-        "decompress", "drained", "messages", "method", "path", "reader", "responding", "slots",
-        "stream_id", "task", "timeout", "unconsumed", "unread",
+        "__weakref__", "arrival", "began", "charged", "complete", "deadline",
+        "decompress", "drained", "messages", "method", "path", "reader", "responded", "responding",
+        "slots", "stream_id", "task", "timeout", "unconsumed", "unread",
     )  # fmt: skip
 
     def __init__(
@@ -60,7 +60,7 @@ class Call:
         self.messages: deque[bytes] = deque()
         self.complete = False
         self.responding = False
-        self.answered = False
+        self.responded = False
         self.charged = 0
         self.unread = 0
         self.unconsumed = 0
@@ -81,8 +81,8 @@ class Call:
         return self.reader is not None and self.reader.partial
 
     def end(self) -> None:
-        """Release all that the call holds but the bytes of its answer."""
-        self.answered = True
+        """Release all that the call holds but the bytes of its response."""
+        self.responded = True
         for each in self.slots:
             each.release()
         self.messages.clear()

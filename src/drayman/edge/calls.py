@@ -1,6 +1,6 @@
 """The calls of one connection: from the events of its HTTP/2 engine to handlers, and back.
 
-A unary call gets one task that runs its handler. What a call holds is released when its answer is
+A unary call gets one task that runs its handler. What a call holds is released when its response is
 queued, its place in the table when the stream is closed.
 """
 
@@ -27,7 +27,7 @@ class Calls:
     Args:
         shared: What all connections share.
         engine: The connection's HTTP/2 engine.
-        pings: Is cleared by each answer.
+        pings: Is cleared by each response.
         wake: Has what is queued in the engine written soon.
     """
 
@@ -41,7 +41,7 @@ class Calls:
         self._loop = asyncio.get_running_loop()
         self._share = Share(shared.budget)
         self._calls: dict[int, Call] = {}
-        self._answered_early: list[int] = []
+        self._responded_early: list[int] = []
         self._unary_slots = (shared.unary_calls,)
         self._streaming_slots = (
             Slots(limits.STREAMING_CALLS_OF_CONNECTION),
@@ -96,12 +96,12 @@ class Calls:
         if body:
             self._engine.send_data(event.stream_id, body, end=True)
         if not event.end_stream:
-            self._answered_early.append(event.stream_id)
+            self._responded_early.append(event.stream_id)
 
     def feed(self, event: h2.DataReceived) -> None:
         """Take a part of a request."""
         call = self._calls.get(event.stream_id)
-        if call is None or call.answered:
+        if call is None or call.responded:
             self._engine.consume(event.stream_id, len(event.data))
             return
         try:
@@ -137,7 +137,7 @@ class Calls:
 
     def _start(self, call: Call, method: Unary, request: bytes) -> None:
         call.complete = True
-        call.task = self._loop.create_task(self._answer(call, method, request))
+        call.task = self._loop.create_task(self._handle(call, method, request))
 
     def _charge(self, call: Call, size: int) -> None:
         if not self._share.take(size, large=call.charged + size > limits.SMALL_CALL):
@@ -151,7 +151,7 @@ class Calls:
     def end_request(self, event: h2.TrailersReceived) -> None:
         """Take the trailers of a request: they end it, whatever they say."""
         call = self._calls.get(event.stream_id)
-        if call is not None and not call.answered:
+        if call is not None and not call.responded:
             self._complete(call)
 
     def _complete(self, call: Call) -> None:
@@ -174,7 +174,7 @@ class Calls:
     def _remove(self, call: Call) -> None:
         del self._calls[call.stream_id]
         self._share.release(call.charged + call.unread)
-        if call.answered:
+        if call.responded:
             return
         self._consume(call)
         if call.task is not None:
@@ -195,7 +195,7 @@ class Calls:
                 self._fail(call, error)
 
     def fail_all(self, error: CallError) -> None:
-        """Stop all handlers and answer with an error."""
+        """Stop all handlers and respond with an error."""
         for call in list(self._calls.values()):
             self._cancel(call, error)
 
@@ -208,9 +208,9 @@ class Calls:
 
     # Answers.
 
-    async def _answer(self, call: Call, method: Unary, request: bytes) -> None:
+    async def _handle(self, call: Call, method: Unary, request: bytes) -> None:
         try:
-            response = await method.answer(request, call.timeout)
+            response = await method.handler(request, call.timeout)
         except ServiceError as error:
             self._fail(call, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
@@ -229,25 +229,25 @@ class Calls:
             self._close(call, grpc_status.OK)
 
     def _respond(self, call: Call, response: bytes) -> None:
-        if call.answered:
+        if call.responded:
             return
         body = grpc_messages.frame(response)
         self._discharge(call)
         try:
-            self._charge_answer(call, len(body))
+            self._charge_response(call, len(body))
         except CallError as error:
             self._fail(call, error)
             return
-        self._engine.answer(call.stream_id, grpc_status.HEADERS, body, grpc_status.OK)
+        self._engine.respond(call.stream_id, grpc_status.HEADERS, body, grpc_status.OK)
         self._end(call)
 
-    def _charge_answer(self, call: Call, size: int) -> None:
-        # An answer that is refused may be that of a call that has taken effect. Only large ones
+    def _charge_response(self, call: Call, size: int) -> None:
+        # A response that is refused may be that of a call that has taken effect. Only large ones
         # are: those are lists, and small ones are bounded by the number of streams.
         large = size > limits.SMALL_CALL
         if not self._share.take(size, large=large):
             if large:
-                raise CallError(Code.RESOURCE_EXHAUSTED, "Too many bytes of answers are unread.")
+                raise CallError(Code.RESOURCE_EXHAUSTED, "Too many bytes of responses are unread.")
             self._share.add(size)
         call.unread += size
 
@@ -266,7 +266,7 @@ class Calls:
         error = CallError(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
         following: Micros | None = None
         for call in list(self._calls.values()):
-            if call.answered or call.deadline is None:
+            if call.responded or call.deadline is None:
                 continue
             if call.deadline <= now:
                 self._cancel(call, error)
@@ -275,7 +275,7 @@ class Calls:
         return following
 
     def _cancel(self, call: Call, error: CallError) -> None:
-        """Stop the handler of a call and answer with an error."""
+        """Stop the handler of a call and respond with an error."""
         if call.task is not None:
             call.task.cancel()
         self._fail(call, error)
@@ -285,7 +285,7 @@ class Calls:
 
     def _close(self, call: Call, trailers: grpc_status.Headers) -> None:
         """Answer with nothing but a status, or end a stream of messages."""
-        if call.answered:
+        if call.responded:
             return
         if call.responding:
             self._engine.send_trailers(call.stream_id, trailers)
@@ -294,7 +294,7 @@ class Calls:
         self._discharge(call)
         self._consume(call)
         if not call.complete:
-            self._answered_early.append(call.stream_id)
+            self._responded_early.append(call.stream_id)
         self._end(call)
 
     def _end(self, call: Call) -> None:
@@ -304,18 +304,18 @@ class Calls:
 
     # After a write.
 
-    def reset_answered(self) -> bool:
-        """Reset streams whose answer is written though their request has not come to its end.
+    def reset_responded(self) -> bool:
+        """Reset streams whose response is written though their request has not come to its end.
 
         Returns whether there is something to write.
         """
-        early, self._answered_early = self._answered_early, []
+        early, self._responded_early = self._responded_early, []
         for stream_id in early:
             if self._engine.queued(stream_id):
-                self._answered_early.append(stream_id)
+                self._responded_early.append(stream_id)
             else:
                 self._engine.reset(stream_id, h2.NO_ERROR)
-        return len(self._answered_early) < len(early)
+        return len(self._responded_early) < len(early)
 
     def resume_senders(self) -> None:
         """Wake streaming calls whose messages have left the engine."""
@@ -343,7 +343,7 @@ class Calls:
     async def send(self, call: Call, message: bytes) -> None:
         """Send a message, and return when it has left the engine. CallError."""
         body = grpc_messages.frame(message)
-        self._charge_answer(call, len(body))
+        self._charge_response(call, len(body))
         if not call.responding:
             call.responding = True
             self._engine.send_headers(call.stream_id, grpc_status.HEADERS)
@@ -380,4 +380,4 @@ def _not_one_message() -> CallError:
 
 
 def _is_arriving(call: Call) -> bool:
-    return not call.complete and not call.answered and isinstance(call.method, Unary)
+    return not call.complete and not call.responded and isinstance(call.method, Unary)

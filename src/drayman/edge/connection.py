@@ -1,6 +1,6 @@
 """One HTTP/2 connection that carries gRPC calls: an asyncio protocol over any stream transport.
 
-What is read goes to the HTTP/2 engine, whose events begin, feed and end calls. What calls answer
+What is read goes to the HTTP/2 engine, whose events begin, feed and end calls. What calls return
 stays in the engine until the end of the loop's turn, when one write takes it all.
 """
 
@@ -103,7 +103,7 @@ class GrpcConnection(asyncio.Protocol):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """End all calls: nobody waits for their answers."""
+        """End all calls: nobody waits for their responses."""
         if self._idle is None:
             return
         self._idle.cancel()
@@ -211,7 +211,7 @@ class GrpcConnection(asyncio.Protocol):
             if data:
                 self._written += len(data)
                 transport.write(data)
-            if len(data) < limits.OUTPUT_SIZE and not self._calls.reset_answered():
+            if len(data) < limits.OUTPUT_SIZE and not self._calls.reset_responded():
                 return
 
     # Time.

@@ -39,12 +39,12 @@ class PingMeter:
         return self._strikes > limits.PING_STRIKES
 
     def clear(self) -> None:
-        """Begin anew: the server has sent an answer, which clients may follow by a ping."""
+        """Begin anew: the server has sent a response, which clients may follow by a ping."""
         self._last = None
         self._strikes = 0
 
     def allow_for(self, size: int) -> None:
-        """Begin anew, and allow for the pings that may follow so many bytes of answers."""
+        """Begin anew, and allow for the pings that may follow so many bytes of responses."""
         self.clear()
         credit = self._credit + size // limits.BYTES_OF_PING
         self._credit = min(credit, limits.PING_CREDIT)

@@ -77,4 +77,4 @@ class GrpcServer:
 
 
 _FAREWELL = 1.0
-"""Seconds that clients get to read the answers of calls that were ended."""
+"""Seconds that clients get to read the responses of calls that were ended."""

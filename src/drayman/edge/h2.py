@@ -94,7 +94,7 @@ class Engine:
         return self._failed
 
     def queued(self, stream_id: int | None = None) -> int:
-        """Return the bytes of answers, of a stream or of all, that are not yet output."""
+        """Return the bytes of responses, of a stream or of all, that are not yet output."""
         try:
             return self._connection.queued_body_size(stream_id)
         except ngh2.NGH2Error:
@@ -107,7 +107,7 @@ class Engine:
         except ngh2.NGH2Error:
             return  # the connection has ended
 
-    def answer(self, stream_id: int, headers: Headers, body: bytes, trailers: Headers) -> bool:
+    def respond(self, stream_id: int, headers: Headers, body: bytes, trailers: Headers) -> bool:
         """Queue a whole response; False if the stream is gone."""
         try:
             self._connection.send_response(stream_id, headers)

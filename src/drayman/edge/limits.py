@@ -7,7 +7,7 @@ CONNECTIONS = 8_192
 CONNECTIONS_OF_ADDRESS = 4_096
 """The most connections of one address: half of all, because a proxy is one address too."""
 CONCURRENT_CALLS = 10_000
-"""The most unary calls in progress; more are answered RESOURCE_EXHAUSTED."""
+"""The most unary calls in progress; further ones get RESOURCE_EXHAUSTED."""
 CONCURRENT_STREAMS = 200
 """The most calls in progress on one connection. Clients queue what exceeds it."""
 STREAMING_CALLS = 1_000
@@ -17,11 +17,11 @@ STREAMING_CALLS_OF_CONNECTION = 20
 """The most streaming calls on one connection, so that unary calls always find a free stream."""
 
 BYTES_IN_FLIGHT = 128 << 20
-"""The most bytes of requests and unread answers over all connections: eight of the largest."""
+"""The most bytes of requests and unread responses over all connections: eight of the largest."""
 BYTES_OF_CONNECTION = 32 << 20
-"""The most bytes of requests and unread answers of one connection: two of the largest requests."""
+"""The most bytes of requests and unread responses of one connection: two large requests."""
 SMALL_CALL = 64 << 10
-"""A request or answer of at most so many bytes may use the whole budget, larger ones leave a
+"""A request or response of at most so many bytes may use the whole budget, larger ones leave a
 quarter of it free. So large ones cannot keep others from being served."""
 
 METADATA_SIZE = 64 << 10
@@ -49,22 +49,22 @@ PREFACE_TIMEOUT: Micros = 10 * SECOND
 REQUEST_TIMEOUT: Micros = 60 * SECOND
 """How long a unary request may take to arrive: twice the longest deadline of Cloud Tasks' calls."""
 WRITE_TIMEOUT: Micros = 30 * SECOND
-"""How long a client may leave answers unread before its connection ends."""
+"""How long a client may leave responses unread before its connection ends."""
 PROGRESS_INTERVAL: Micros = 5 * SECOND
-"""How often requests that have not arrived and answers that are not read are checked."""
+"""How often requests that have not arrived and responses that are not read are checked."""
 IDLE_TIMEOUT: Micros = 5 * MINUTE
 """A connection that has been silent for so long is asked for a sign of life by a ping."""
 PING_TIMEOUT: Micros = 20 * SECOND
-"""How long the answer to that ping may take."""
+"""How long the response to that ping may take."""
 
 PING_INTERVAL: Micros = 5 * SECOND
 """What a client must leave between two keepalive pings. Clients of Go may ping every 10 s, and a
 ping that the network delays comes closer to the next."""
 PING_STRIKES = 2
-"""How many pings may come sooner before the client is sent away (gRPC's number). Each answer sets
+"""How many pings may come sooner before the client is sent away (gRPC's number). Each response sets
 the count back."""
 BYTES_OF_PING = 1 << 10
-"""For so many bytes of answers a client may ping once more: clients measure their bandwidth by
+"""For so many bytes of responses a client may ping once more: clients measure their bandwidth by
 up to one ping for each frame of data, and frames are small where windows are."""
 PING_CREDIT = 10_000
 """The most such pings that a client can save up."""

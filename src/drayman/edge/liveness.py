@@ -7,7 +7,7 @@ from drayman.edge import limits
 
 
 class IdleTimer:
-    """Ends connections that never open, and those that answer no ping after a long silence.
+    """Ends connections that never open, and those that respond to no ping after a long silence.
 
     Args:
         clock: Calls back.
@@ -32,9 +32,9 @@ class IdleTimer:
         self._silent = False
 
     def pinged(self) -> None:
-        """Give the client the time for an answer: it counts from the write of the ping."""
+        """Give the client the time for a response: it counts from the write of the ping."""
         self._timer.cancel()
-        self._timer = self._after(limits.PING_TIMEOUT, self._check_answer)
+        self._timer = self._after(limits.PING_TIMEOUT, self._check_response)
 
     def cancel(self) -> None:
         """Stop."""
@@ -59,7 +59,7 @@ class IdleTimer:
         else:
             self._wait()
 
-    def _check_answer(self) -> None:
+    def _check_response(self) -> None:
         if self._silent:
             self._abort()
         else:
@@ -79,7 +79,7 @@ class DeliveryMeter:
         self._since = now
 
     def stalled(self, delivered: int, now: Micros, *, unread: bool) -> bool:
-        """Return whether the client has left answers unread for too long."""
+        """Return whether the client has left responses unread for too long."""
         if delivered != self._delivered or not unread:
             self._delivered, self._since = delivered, now
         return now - self._since >= limits.WRITE_TIMEOUT

@@ -1,4 +1,4 @@
-"""The table of methods: from the path of a call to the coroutine that answers it."""
+"""The table of methods: from the path of a call to the coroutine that handles it."""
 
 import datetime
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,12 +31,12 @@ class Unary(NamedTuple):
     """A method with one request and one response.
 
     Attributes:
-        answer: Takes the request and the time until the caller's deadline, None without one;
+        handler: Takes the request and the time until the caller's deadline, None without one;
             returns the response. ServiceError.
         request_size: The most bytes of a request.
     """
 
-    answer: Callable[[bytes, Micros | None], Awaitable[bytes]]
+    handler: Callable[[bytes, Micros | None], Awaitable[bytes]]
     request_size: int = REQUEST_SIZE
 
 
@@ -71,12 +71,12 @@ def _unary(context: Context, rpc: rpcs.Rpc) -> Unary:
     # Google's clients wait longer for the other services: for operations 600 s.
     limit = context.limits.call_deadline if rpc.service == rpcs.SERVICE else 0
 
-    async def answer(body: bytes, remaining: Micros | None) -> bytes:
+    async def handle(body: bytes, remaining: Micros | None) -> bytes:
         check_deadline(limit, context.clock.now(), remaining)
         return await calls.handle_serialized(context, rpc, request_class, body)
 
     async def guarded(body: bytes, remaining: Micros | None) -> bytes:
-        return await calls.guard(context, rpc.name, answer(body, remaining))
+        return await calls.guard(context, rpc.name, handle(body, remaining))
 
     return Unary(guarded)
 

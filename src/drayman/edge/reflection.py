@@ -29,10 +29,10 @@ def methods() -> dict[bytes, Method]:
 
 async def _serve(messages: Messages) -> None:
     while (body := await messages.receive()) is not None:
-        await messages.send(answer(body))
+        await messages.send(respond(body))
 
 
-def answer(body: bytes) -> bytes:
+def respond(body: bytes) -> bytes:
     """Answer one serialized request."""
     (response,) = _SERVICER.ServerReflectionInfo(iter([_parse(body)]), None)
     return bytes(response.SerializeToString())

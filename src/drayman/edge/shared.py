@@ -19,7 +19,7 @@ class Shared:
         methods: What can be called.
         clock: Tells the time and calls back.
         emit: Passes an event to its subscribers.
-        budget: The bytes of requests and answers in flight.
+        budget: The bytes of requests and responses in flight.
         connection_limit: The number of connections.
         unary_calls: The unary calls in progress.
         streaming_calls: The streaming calls in progress.
