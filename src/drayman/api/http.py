@@ -18,7 +18,7 @@ from drayman.signing import wellknown
 _REST_PATH = rest.VERSION.encode()
 _DOCUMENTS = (wellknown.DISCOVERY, wellknown.JWKS, wellknown.CERTIFICATES)
 _ANY: tuple[str, ...] = ()
-"""Methods of a route that answers them all."""
+"""The methods of a route that takes any method."""
 
 
 class HttpApp:

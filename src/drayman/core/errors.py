@@ -208,7 +208,7 @@ def queue_existed() -> FailedPrecondition:
 def queue_missing() -> NotFound:
     """Return the error for a queue that does not exist.
 
-    Of calls on queues, CreateTask and ListTasks; the others answer ``entity_missing``.
+    Of calls on queues, CreateTask and ListTasks; other calls return ``entity_missing``.
     """
     return NotFound(
         "Queue does not exist. If you just created the queue, wait at least a minute for the "

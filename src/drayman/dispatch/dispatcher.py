@@ -210,7 +210,7 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001
             self._emit(AttemptCrashed(claim, error))
             failure = NoResponse(Failure.CONNECTION, "internal error of the server; see its log")
-            plan = _Plan(claim, deliveries.unopened(claim.queue), sampled=False)
+            plan = _Plan(claim, deliveries.placeholder(claim.queue), sampled=False)
             result = self._decide(plan, _Exchange("", failure))
         settled = await self._settle(result)
         duration, kind = result.end_time - began, plan.delivery.target.kind
@@ -223,9 +223,9 @@ class Dispatcher:
             plan = _Plan(claim, parsed, history.is_sampled(claim.number, parsed.sampling_ratio))
             exchange = await self._deliver(plan)
         except errors.FailedPrecondition as error:  # the encryption key is missing
-            unopened = deliveries.unopened(claim.queue, MISSING_KEY_RETRIES)
+            placeholder = deliveries.placeholder(claim.queue, MISSING_KEY_RETRIES)
             failure = NoResponse(Failure.PRECONDITION, error.message)
-            plan, exchange = _Plan(claim, unopened, sampled=False), _Exchange("", failure)
+            plan, exchange = _Plan(claim, placeholder, sampled=False), _Exchange("", failure)
         return plan, self._decide(plan, exchange)
 
     def _decide(self, plan: _Plan, exchange: _Exchange) -> AttemptResult:

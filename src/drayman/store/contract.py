@@ -11,7 +11,7 @@ documents. Its verbs are the transitions of ``core.lifecycle``. For all of them:
 * **Linearizable.** A verb that begins after another has returned sees its effect.
 * **Time is an argument.** No store reads a clock.
 * **Errors** are those of ``core.errors``: the ones named below, and at any time Unavailable (the
-  database does not answer) and ResourceExhausted (disk full, or too many calls waiting). After
+  database does not respond) and ResourceExhausted (disk full, or too many calls waiting). After
   these two, the verb has taken effect completely or not at all; which of the two is unknown.
 """
 

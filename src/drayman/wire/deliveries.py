@@ -59,7 +59,7 @@ def sampling_ratio(queue: Queue) -> float:
     return _settings(queue.settings).sampling_ratio
 
 
-def unopened(queue: Queue, retry_config: RetryConfig | None = None) -> Delivery:
+def placeholder(queue: Queue, retry_config: RetryConfig | None = None) -> Delivery:
     """Return a placeholder for a task that cannot be decoded, or decrypted."""
     target = Target(Kind.HTTP, "", "", {}, b"", limits.HTTP_DEADLINE_DEFAULT)
     return Delivery(target, retry_config or queue.retry_config, 0.0)
