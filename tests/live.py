@@ -36,7 +36,7 @@ class LiveServer:
 
     def __init__(self, clock: ManualClock | None = None, **settings: Any) -> None:
         self.clock = clock or ManualClock()
-        arguments = {"port": "0", "http_port": "0", "store": "memory"} | settings
+        arguments = {"port": "0", "store": "memory"} | settings
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()

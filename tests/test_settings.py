@@ -56,7 +56,7 @@ def test_every_option_has_a_sample():
 
 def test_defaults_are_googles_and_local():
     loaded = settings.load({}, {})
-    assert (loaded.host, loaded.port, loaded.http_port) == ("127.0.0.1", 8123, 8124)
+    assert (loaded.host, loaded.port, loaded.http_port) == ("127.0.0.1", 8123, None)
     assert (loaded.store, loaded.durability, loaded.grace) == (
         "sqlite:drayman.db", "safe", 30 * SECOND,
     )  # fmt: skip

@@ -30,9 +30,10 @@ def summary(reading: Reading) -> str:
     """Return what a server with these settings would do, for settings without problems."""
     settings, sources = reading.settings, reading.sources
     named = [f"{each.name} from {sources[each.field]}" for each in OPTIONS if each.field in sources]
+    http_port = settings.port if settings.http_port is None else settings.http_port
     rows = {
         "gRPC": _address(settings.host, settings.port),
-        "HTTP": _address(settings.host, settings.http_port),
+        "HTTP": _address(settings.host, http_port),
         "store": f"{settings.store}{_store_note(settings)}, durability {settings.durability}",
         "queues": f"{len(server.declared_queues(settings))} declared",
         "encryption": f"{len(_keys(settings))} keys",
@@ -108,6 +109,8 @@ def _check_grpc_address(settings: Settings) -> list[str]:
 
 
 def _check_http_address(settings: Settings) -> list[str]:
+    if settings.http_port is None:
+        return []
     return _attempt(_listen, settings.host, settings.http_port, "--http-port")
 
 

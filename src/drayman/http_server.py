@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn on an open socket, within a running event loop."""
+"""The HTTP/1.1 server: uvicorn within a running event loop."""
 
 import asyncio
 import contextlib
@@ -17,16 +17,16 @@ class HttpServer:
 
     Args:
         app: The application.
-        sock: A listening socket; the server closes it.
+        sockets: Listening sockets of its own; the server closes them.
         grace: Seconds for requests in progress to end when the server stops.
 
     Attributes:
         serving: The task that serves; it ends after ``stop``, or by a fault.
     """
 
-    def __init__(self, app: Any, sock: socket.socket, grace: float) -> None:
+    def __init__(self, app: Any, sockets: list[socket.socket], grace: float) -> None:
         self._uvicorn = _Uvicorn(app, grace)
-        self.serving = asyncio.create_task(self._uvicorn.serve(sockets=[sock]))
+        self.serving = asyncio.create_task(self._uvicorn.serve(sockets=sockets))
         self.serving.add_done_callback(lambda _: self._uvicorn.started_or_failed.set())
 
     async def wait_started(self) -> None:
@@ -34,6 +34,12 @@ class HttpServer:
         await self._uvicorn.started_or_failed.wait()
         if self.serving.done():
             raise PortError(f"the HTTP server cannot start: {self.serving.exception()}")
+
+    def protocol(self) -> asyncio.Protocol:
+        """Return the protocol of one more connection, which somebody else has accepted."""
+        return HttpProtocol(
+            self._uvicorn.config, self._uvicorn.server_state, self._uvicorn.lifespan.state
+        )
 
     async def stop(self) -> None:
         """Accept no new connections; return when requests in progress have ended."""

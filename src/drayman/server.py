@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import os
 import platform
+import socket
 import sys
 import uuid
 
@@ -107,8 +108,7 @@ class Server:
         queues = declared_queues(settings)
         kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
         await self._open_store(queues)
-        sock = listen(settings.host, settings.http_port, "--http-port")
-        self.http_port = sock.getsockname()[1]
+        sock, http_sockets = self._listen()
         issuer = settings.issuer or f"http://{self._url_host}:{self.http_port}"
         self._cipher = TaskCipher(kms_keys)
         encryption = TaskEncryption(self._cipher, LocationKeys(self.store, clock, self._cipher))
@@ -116,9 +116,9 @@ class Server:
             self._start_activity_log()
         context = Context(self.store, clock, settings.limits, encryption, self._emit, issuer)
         app = HttpApp(context)
-        await self._start_http(HttpServer(app, sock, CALLS_GRACE))
-        grpc = GrpcServer(context, listen(settings.host, settings.port, "--port"))
-        self.port = grpc.port
+        http = HttpServer(app, http_sockets, CALLS_GRACE)
+        await self._start_http(http)
+        grpc = GrpcServer(context, sock, http1=http.protocol)
         dispatcher = await self._start_dispatch(self._token_source(issuer))
         await grpc.start()
         app.ready = True
@@ -128,6 +128,18 @@ class Server:
             await asyncio.gather(grpc.stop(CALLS_GRACE), dispatcher.stop(settings.grace))
 
         self._closers.push_async_callback(stop_work)
+
+    def _listen(self) -> tuple[socket.socket, list[socket.socket]]:
+        """Return the socket of the port, and that of HTTP alone if there is one. PortError."""
+        settings = self._settings
+        sock = listen(settings.host, settings.port, "--port")
+        self.port = self.http_port = sock.getsockname()[1]
+        self._closers.callback(sock.close)
+        if settings.http_port is None:
+            return sock, []
+        http_sock = listen(settings.host, settings.http_port, "--http-port")
+        self.http_port = http_sock.getsockname()[1]
+        return sock, [http_sock]
 
     async def _open_store(self, queues: list[DeclaredQueue]) -> None:
         """Open the store, and create or update the declared queues in it."""

@@ -114,9 +114,11 @@ class Settings:
     """
 
     host: str = setting("127.0.0.1", value_types.HOST, "Address to listen on.")
-    port: int = setting(8123, value_types.PORT, "Port of the gRPC API; 0 picks a free one.")
-    http_port: int = setting(
-        8124, value_types.PORT, "Port of the REST API and health checks; 0 picks a free one."
+    port: int = setting(
+        8123, value_types.PORT, "Port of gRPC, REST and health checks; 0 picks a free one."
+    )
+    http_port: int | None = setting(
+        None, value_types.PORT, "Second port, of REST and health checks alone; 0 picks a free one."
     )
     store: str = setting(
         "sqlite:drayman.db", value_types.STORE,
@@ -142,7 +144,7 @@ class Settings:
     )
     issuer: str | None = setting(
         None, value_types.URL,
-        "Issuer of bearer tokens: the URL at which verifiers reach the HTTP port. By default "
+        "Issuer of bearer tokens: the URL at which verifiers reach the server. By default "
         "its own address.",
     )  # fmt: skip
     signing_key: str | None = setting(

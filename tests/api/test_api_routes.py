@@ -1,4 +1,4 @@
-"""The routes of the HTTP port besides REST: each is documented, and unknown paths are refused."""
+"""The routes over HTTP/1.1 besides REST: each is documented, and unknown paths are refused."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A handler verifies our tokens with Google's own library, over the HTTP port."""
+"""A handler verifies our tokens with Google's own library, over HTTP/1.1."""
 
 import pytest
 from google.auth.transport.requests import Request

@@ -77,7 +77,7 @@ async def start(context):
     started = []
 
     async def call(tls=None):
-        server = GrpcServer(context, listen("127.0.0.1", 0, "--port"), tls)
+        server = GrpcServer(context, listen("127.0.0.1", 0, "--port"), tls=tls)
         started.append(server)
         await server.start()
         return server

@@ -1,4 +1,4 @@
-"""The HTTP port: REST below ``/v2/`` by the table of calls, every other path by a router."""
+"""What HTTP/1.1 serves: REST below ``/v2/`` by the table of calls, every other path by a router."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ _ANY: tuple[str, ...] = ()
 
 
 class HttpApp:
-    """The ASGI application of the HTTP port.
+    """The ASGI application behind HTTP/1.1.
 
     Attributes:
         ready: Whether the server takes calls: False while it starts and stops.

@@ -1,4 +1,4 @@
-"""Responses of the HTTP port: JSON, and errors in the form of Google's REST APIs."""
+"""Responses over HTTP/1.1: JSON, and errors in the form of Google's REST APIs."""
 
 import dataclasses
 import json

@@ -10,6 +10,7 @@ from drayman.edge import limits, methods, reflection
 from drayman.edge.connection import GrpcConnection
 from drayman.edge.health import Health
 from drayman.edge.listening import BACKLOG
+from drayman.edge.port import PortProtocol, ProtocolFactory
 from drayman.edge.shared import Shared
 
 
@@ -19,14 +20,21 @@ class GrpcServer:
     Args:
         context: What every call needs.
         sock: A listening socket; the server closes it.
+        http1: Returns the protocol of a connection that does not speak HTTP/2; None to refuse it.
         tls: Certificates, if the port speaks TLS.
     """
 
     def __init__(
-        self, context: Context, sock: socket.socket, tls: ssl.SSLContext | None = None
+        self,
+        context: Context,
+        sock: socket.socket,
+        *,
+        http1: ProtocolFactory | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._clock = context.clock
         self._sock = sock
+        self._http1 = http1
         self._tls = tls
         self._health = Health(context)
         table = methods.of_api(context) | self._health.methods() | reflection.methods()
@@ -37,15 +45,21 @@ class GrpcServer:
     async def start(self) -> None:
         """Begin to take calls."""
         if self._tls is not None:
-            self._tls.set_alpn_protocols(["h2"])
+            # Clients that offer both, as browsers do, get HTTP/1.1: the pages and REST are there.
+            self._tls.set_alpn_protocols(["h2"] if self._http1 is None else ["http/1.1", "h2"])
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: GrpcConnection(self._shared),
+            self._protocol,
             sock=self._sock,
             backlog=BACKLOG,
             ssl=self._tls,
             ssl_handshake_timeout=limits.PREFACE_TIMEOUT / SECOND if self._tls else None,
         )
+
+    def _protocol(self) -> asyncio.Protocol:
+        if self._http1 is None:
+            return GrpcConnection(self._shared)
+        return PortProtocol(self._clock, lambda: GrpcConnection(self._shared), self._http1)
 
     async def stop(self, grace: float) -> None:
         """Take no new calls; those in progress get ``grace`` seconds."""
