@@ -53,8 +53,7 @@ async def resolve(names, clock):
     resolver_ = Resolver(clock, names.getaddrinfo)
 
     async def resolve(host):
-        found = await resolver_.resolve(host, 80, socket.AF_UNSPEC)
-        return [(each["host"], each["port"]) for each in found]
+        return [sockaddr for _, sockaddr in await resolver_.resolve(host, 80)]
 
     yield resolve
     await resolver_.close()
@@ -141,7 +140,7 @@ async def test_a_failure_is_remembered_for_less(resolve, names, clock):
 async def test_a_name_that_cannot_be_one_is_a_failure(clock):
     real = Resolver(clock)
     with pytest.raises(OSError, match="label"):
-        await real.resolve("x" * 70 + ".example")
+        await real.resolve("x" * 70 + ".example", 80)
     await real.close()
 
 
@@ -149,7 +148,7 @@ async def test_what_is_remembered_is_bounded(names, clock, monkeypatch):
     monkeypatch.setattr(resolver, "REMEMBERED", 10)
     bounded = Resolver(clock, names.getaddrinfo)
     for number in range(50):
-        await bounded.resolve(f"host{number}.example")
+        await bounded.resolve(f"host{number}.example", 80)
     assert len(bounded._known) == 10
     assert not bounded._lookups
     assert not bounded._shares

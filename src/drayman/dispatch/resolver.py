@@ -26,8 +26,6 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-
 from drayman.core.clock import SECOND, Clock, Micros, Timer
 
 THREADS = 64
@@ -43,7 +41,9 @@ FRESH_FAILURE: Micros = 2 * SECOND
 REMEMBERED = 10_000
 """The most names, and the most slow domains, that are remembered."""
 
-Found = list[tuple[socket.AddressFamily, str]]
+SockAddr = tuple[Any, ...]
+"""An address as sockets have it: host, port, and for IPv6 flow information and zone."""
+Found = list[tuple[socket.AddressFamily, SockAddr]]
 GetAddrInfo = Callable[..., Any]
 
 
@@ -53,11 +53,6 @@ class _Record(enum.IntEnum):
     GOOD = THREADS
     UNKNOWN = THREADS * 3 // 4
     SLOW = THREADS // 4
-
-
-class _Key(NamedTuple):
-    host: str
-    family: socket.AddressFamily
 
 
 class _Entry(NamedTuple):
@@ -70,10 +65,10 @@ class _Lookup:
     """A lookup of one name, for all who ask for it."""
 
     def __init__(
-        self, key: _Key, record: _Record, answer: "asyncio.Future[Found | OSError]"
+        self, key: str, record: _Record, answer: "asyncio.Future[Found | OSError]"
     ) -> None:
         self.key = key
-        self.domain = ".".join(key.host.rstrip(".").split(".")[-2:])
+        self.domain = ".".join(key.rstrip(".").split(".")[-2:])
         self.record = record
         self.answer = answer
         self.started = False
@@ -81,25 +76,23 @@ class _Lookup:
         self.timer: Timer
 
 
-class Resolver(AbstractResolver):
+class Resolver:
     """Looks names up in threads of its own, each name once at a time, and remembers for a while."""
 
     def __init__(self, clock: Clock, getaddrinfo: GetAddrInfo = socket.getaddrinfo) -> None:
         self._clock = clock
         self._getaddrinfo = getaddrinfo
-        self._known: collections.OrderedDict[_Key, _Entry] = collections.OrderedDict()
+        self._known: collections.OrderedDict[str, _Entry] = collections.OrderedDict()
         self._slow: collections.OrderedDict[str, None] = collections.OrderedDict()
-        self._lookups: dict[_Key, _Lookup] = {}
+        self._lookups: dict[str, _Lookup] = {}
         self._busy = 0
         self._shares: collections.Counter[str] = collections.Counter()
         self._waiting: dict[_Record, dict[_Lookup, None]] = {record: {} for record in _Record}
         self._parked: dict[str, dict[_Lookup, None]] = {}
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Return the addresses of a host; OSError."""
-        key = _Key(host.lower(), family)
+    async def resolve(self, host: str, port: int) -> Found:
+        """Return the addresses of a port of a host, of either family; OSError."""
+        key = host.lower()
         entry = self._known.get(key)
         if entry is not None and self._clock.now() < entry.until:
             found = entry.found
@@ -108,13 +101,7 @@ class Resolver(AbstractResolver):
             found = await asyncio.shield(lookup.answer)
         if isinstance(found, OSError):
             raise type(found)(*found.args)
-        return [
-            ResolveResult(
-                hostname=host, host=address, port=port, family=kind, proto=0,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for kind, address in found
-        ]  # fmt: skip
+        return [(family, (sockaddr[0], port, *sockaddr[2:])) for family, sockaddr in found]
 
     async def close(self) -> None:
         """Give up what is being looked up."""
@@ -122,7 +109,7 @@ class Resolver(AbstractResolver):
             lookup.timer.cancel()
             lookup.answer.cancel()
 
-    def _look_up(self, key: _Key) -> _Lookup:
+    def _look_up(self, key: str) -> _Lookup:
         lookup = _Lookup(key, _Record.UNKNOWN, asyncio.get_running_loop().create_future())
         entry = self._known.get(key)
         if entry is not None and entry.prompt and not isinstance(entry.found, OSError):
@@ -160,7 +147,7 @@ class Resolver(AbstractResolver):
                     thread.start()
                 except RuntimeError as error:  # the system has no more threads for us
                     loop.call_soon(
-                        self._ended, lookup, socket.gaierror(socket.EAI_AGAIN, str(error))
+                        self._ended, lookup, socket.gaierror(socket.EAI_MEMORY, str(error))
                     )
 
     def _run(self, lookup: _Lookup, loop: asyncio.AbstractEventLoop) -> None:
@@ -168,10 +155,10 @@ class Resolver(AbstractResolver):
         found: Found | OSError
         try:
             rows = self._getaddrinfo(
-                lookup.key.host, None, family=lookup.key.family, type=socket.SOCK_STREAM,
+                lookup.key, None, family=socket.AF_UNSPEC, type=socket.SOCK_STREAM,
                 flags=socket.AI_ADDRCONFIG,
             )  # fmt: skip
-            found = [(row[0], _address(row[4])) for row in rows]
+            found = [(row[0], row[4]) for row in rows]
         except OSError as error:
             found = error.with_traceback(None)  # it is remembered; what it has seen need not be
         except Exception as error:  # noqa: BLE001 - a name that no DNS can have: UnicodeError
@@ -228,9 +215,3 @@ class Resolver(AbstractResolver):
             self._line_up(successor)
         if not parked:
             self._parked.pop(lookup.domain, None)
-
-
-def _address(sockaddr: Any) -> str:
-    """Return a numeric address, with its zone if it is link-local."""
-    host, zone = sockaddr[0], sockaddr[3] if len(sockaddr) > 3 else 0  # noqa: PLR2004
-    return f"{host}%{zone}" if zone and "%" not in host else str(host)

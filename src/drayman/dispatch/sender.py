@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import aiohttp
 import yarl
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 
 from drayman.core.clock import Clock, SystemClock
@@ -113,6 +114,30 @@ class _Connection(ResponseHandler):
         self.set_exception(error)
 
 
+class _AiohttpResolver(AbstractResolver):
+    """The resolver in the shape that aiohttp asks for."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return the addresses of a host; OSError."""
+        del family  # aiohttp asks for both
+        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [
+            ResolveResult(
+                hostname=host, host=sockaddr[0], port=port, family=kind, proto=0, flags=flags
+            )
+            for kind, sockaddr in await self._resolver.resolve(host, port)
+        ]
+
+    async def close(self) -> None:
+        """Give up what is being resolved."""
+        await self._resolver.close()
+
+
 class AiohttpSender:
     """Sends with aiohttp: connections are kept, redirects are not followed, cookies are ignored.
 
@@ -126,7 +151,7 @@ class AiohttpSender:
         connector = aiohttp.TCPConnector(
             limit=0,  # dispatch has the bounds
             use_dns_cache=False,  # the resolver has one
-            resolver=self._resolver,
+            resolver=_AiohttpResolver(self._resolver),
             keepalive_timeout=KEEP_ALIVE,
         )
         # There is no public way to have connections of a class of one's own; tests see to it that
