@@ -10,6 +10,7 @@ task: wall time, and CPU time of the server, which is what a busy machine does n
 import argparse
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import statistics
@@ -18,10 +19,11 @@ import sys
 import tempfile
 import time
 
-import aiohttp
 import grpc
 import grpc.aio
 
+from drayman.core.delivery import Request
+from drayman.dispatch.sender import HttpSender
 from drayman.tasks_v2 import rpcs, types
 
 QUEUE = "projects/p/locations/l/queues/q"
@@ -68,18 +70,22 @@ def cpu(pid):
 
 
 async def measure(pid, address, url, rounds, tasks):
-    async with grpc.aio.insecure_channel(address) as channel, aiohttp.ClientSession() as session:
+    async with contextlib.AsyncExitStack() as stack:
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
+        sender = HttpSender()
+        stack.push_async_callback(sender.close)
         await channel.unary_unary(rpcs.BY_NAME["PauseQueue"].full_name)(
             types.PauseQueueRequest.pb()(name=QUEUE).SerializeToString()
         )
         single = channel.unary_unary(rpcs.BY_NAME["CreateTask"].full_name)
         batch = channel.unary_unary(rpcs.BY_NAME["BatchCreateTasks"].full_name)
         one, many, text = create_request(), batch_request(), json_request()
+        headers = {"Content-Type": "application/json"}
 
         async def rest(query):
-            async with session.post(f"{url}/v2/{QUEUE}/tasks{query}", data=text) as answer:
-                assert answer.status == 200, await answer.text()
-                await answer.read()
+            call = Request("POST", f"{url}/v2/{QUEUE}/tasks{query}", headers, text)
+            response = await sender.send(call)
+            assert response.status == 200, response
 
         ways = {
             "CreateTask, gRPC": (tasks, 64, lambda: single(one)),

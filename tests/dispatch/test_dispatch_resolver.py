@@ -12,7 +12,7 @@ from drayman.core.clock import SECOND, ManualClock
 from drayman.core.delivery import NoResponse
 from drayman.dispatch import resolver
 from drayman.dispatch.resolver import FRESH, FRESH_FAILURE, LIMIT, SHARE, THREADS, Resolver
-from drayman.dispatch.sender import AiohttpSender
+from drayman.dispatch.sender import HttpSender
 
 
 class Names:
@@ -157,7 +157,7 @@ async def test_what_is_remembered_is_bounded(names, clock, monkeypatch):
 
 
 async def test_the_sender_reaches_a_name_while_others_hang(names, clock):
-    sender = AiohttpSender(clock, names.getaddrinfo)
+    sender = HttpSender(clock, names.getaddrinfo)
     async with Peer() as peer:
         urls = [f"http://hang{n}.slow.example/" for n in range(200)]
         hanging = [asyncio.create_task(sender.send(post(url))) for url in urls]

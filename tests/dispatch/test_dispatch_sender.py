@@ -2,21 +2,20 @@
 
 import asyncio
 import socket
-import ssl
-import subprocess
 
 import pytest
-from peers import OK, STARTS, Peer, answering, post
+from peers import OK, STARTS, Peer, answering, post, self_signed
 
 from drayman.core import delivery
 from drayman.core.clock import SECOND, ManualClock
 from drayman.core.delivery import ANSWER_SIZE, KEPT_SIZE, Failure, NoResponse, Request
-from drayman.dispatch.sender import INTERIM, RECEIVED_SIZE, AiohttpSender
+from drayman.dispatch.http.response import INTERIM, RECEIVED_SIZE
+from drayman.dispatch.sender import HttpSender
 
 
 @pytest.fixture
 async def sender():
-    sender = AiohttpSender()
+    sender = HttpSender()
     yield sender
     await sender.close()
 
@@ -198,7 +197,7 @@ async def test_endless_headers(sender):
         async def serve(self, reader, writer):
             await self.read(reader)
             writer.write(b"HTTP/1.1 200 OK\r\n")
-            await self.forever(writer, b"X-More: y\r\n")
+            await self.forever(writer, b"X-More: y\r\n" * 6_000)
 
     async with Endless() as peer:
         assert "the target's answer" in await failure(sender, peer.url)
@@ -337,15 +336,6 @@ async def test_headers_cannot_smuggle(sender, headers):
 
 
 async def test_a_certificate_that_is_not_trusted(sender, tmp_path):
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(  # noqa: ASYNC221 - nothing else runs yet
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key),
-         "-out", str(certificate), "-days", "1", "-subj", "/CN=localhost"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-
     class Plain(Peer):
         async def serve(self, reader, writer):
             writer.write(OK)
@@ -355,6 +345,6 @@ async def test_a_certificate_that_is_not_trusted(sender, tmp_path):
         reason = await failure(sender, plain.url.replace("http:", "https:"))
         assert "no TLS connection" in reason
     peer = Peer()
-    peer.tls = context
+    peer.tls, _ = self_signed(tmp_path)
     async with peer:
         assert "certificate is not accepted" in await failure(sender, peer.url)
