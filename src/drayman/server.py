@@ -19,7 +19,7 @@ from drayman.core.events import Crashed, Emit
 from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
-from drayman.dispatch.sender import AiohttpSender, Sender
+from drayman.dispatch.sender import HttpSender, Sender
 from drayman.edge.grpc_server import GrpcServer
 from drayman.edge.listening import PortError, listen
 from drayman.encryption.cipher import TaskCipher
@@ -178,7 +178,7 @@ class Server:
         return TokenSigner(KeyRing(self.store, self._clock, key), self._clock, issuer)
 
     async def _start_dispatch(self, source: TokenSource) -> Dispatcher:
-        sender = self._sender or AiohttpSender(self._clock)
+        sender = self._sender or HttpSender(self._clock)
         self._closers.push_async_callback(sender.close)
         dispatcher = Dispatcher(
             self.store,

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import re
 import socket
+import ssl
+import subprocess
 
 from drayman.core.delivery import Request
 
@@ -90,3 +92,17 @@ def answering(content):
 
 def post(url, body=b"body", **headers):
     return Request("POST", url, headers, body)
+
+
+def self_signed(folder):
+    """Return TLS settings of a server for localhost and 127.0.0.1, and the file that proves it."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-keyout", str(key), "-out", str(certificate), "-days", "1",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context, certificate

@@ -11,12 +11,12 @@ import socket
 import types
 
 import pytest
-from peers import OK, STARTS, Peer, answering, post
+from peers import OK, STARTS, Peer, answering, post, self_signed
 
 from drayman.core.clock import SECOND, ManualClock
 from drayman.core.delivery import NoResponse
 from drayman.dispatch import resolver
-from drayman.dispatch.sender import AiohttpSender
+from drayman.dispatch.sender import HttpSender
 
 ATTEMPTS = 10
 _NUMBERS = itertools.count()
@@ -73,8 +73,8 @@ def belongs_to_an_attempt(object_):
     """Return whether the client side made an object: the peers leave garbage as well."""
     if isinstance(object_, types.FrameType | types.CoroutineType):
         code = object_.f_code if isinstance(object_, types.FrameType) else object_.cr_code
-        return "aiohttp" in code.co_filename or "drayman/dispatch" in code.co_filename
-    return type(object_).__module__.split(".")[0] in {"aiohttp", "drayman"}
+        return "drayman/dispatch" in code.co_filename
+    return type(object_).__module__.split(".")[0] in {"drayman", "httptools"}
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ async def make_attempts(sender, url, arrived=None):
 
 @pytest.mark.parametrize("peer", PEERS.values(), ids=PEERS)
 async def test_attempts_leave_no_cycles(peer, garbage):
-    sender = AiohttpSender()
+    sender = HttpSender()
     async with peer() as target:
         arrived = target.arrived if isinstance(target, Hanging) else None
         await make_attempts(sender, target.url, arrived)  # objects created once do not count
@@ -136,7 +136,7 @@ async def test_attempts_leave_no_cycles(peer, garbage):
     ],
 )  # fmt: skip
 async def test_attempts_without_a_connection_leave_no_cycles(url, garbage):
-    sender = AiohttpSender()
+    sender = HttpSender()
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = url.format(port=closed.getsockname()[1])
     await make_attempts(sender, url)
@@ -147,12 +147,38 @@ async def test_attempts_without_a_connection_leave_no_cycles(url, garbage):
     await sender.close()
 
 
+async def test_a_failed_handshake_leaves_no_cycles(garbage, tmp_path):
+    peer = Peer()
+    peer.tls, _ = self_signed(tmp_path)
+    sender = HttpSender()
+    async with peer:
+        await make_attempts(sender, peer.url)
+        garbage()
+        await make_attempts(sender, peer.url)
+        assert garbage() == []
+    await sender.close()
+
+
+async def test_a_name_whose_addresses_all_fail_leaves_no_cycles(garbage):
+    def many(*_, **__):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}", 0)) for n in range(9)]
+
+    sender = HttpSender(getaddrinfo=many)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://many.test:{closed.getsockname()[1]}/"
+    await make_attempts(sender, url)
+    garbage()
+    await make_attempts(sender, url)
+    assert garbage() == []
+    await sender.close()
+
+
 async def test_cached_lookup_failures_leave_no_cycles(garbage, monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
     monkeypatch.setattr(resolver, "MAX_CACHED", 1)  # the others are dropped at once
-    sender = AiohttpSender(getaddrinfo=unknown)
+    sender = HttpSender(getaddrinfo=unknown)
     await make_attempts(sender, "http://nowhere-NUMBER.invalid/")
     garbage()
     await make_attempts(sender, "http://nowhere-NUMBER.invalid/")

@@ -19,7 +19,7 @@ from drayman.dispatch.resolver import (
     MAX_THREADS,
     Resolver,
 )
-from drayman.dispatch.sender import AiohttpSender
+from drayman.dispatch.sender import HttpSender
 
 
 class Names:
@@ -60,8 +60,7 @@ async def resolve(names, clock):
     resolver_ = Resolver(clock, names.getaddrinfo)
 
     async def resolve(host):
-        results = await resolver_.resolve(host, 80, socket.AF_UNSPEC)
-        return [(result["host"], result["port"]) for result in results]
+        return [sockaddr for _, sockaddr in await resolver_.resolve(host, 80)]
 
     yield resolve
     await resolver_.close()
@@ -151,7 +150,7 @@ async def test_a_failure_is_cached_for_a_shorter_time(resolve, names, clock):
 async def test_an_invalid_name_is_a_failure(clock):
     real = Resolver(clock)
     with pytest.raises(OSError, match="label"):
-        await real.resolve("x" * 70 + ".example")
+        await real.resolve("x" * 70 + ".example", 80)
     await real.close()
 
 
@@ -159,14 +158,14 @@ async def test_the_cache_is_bounded_and_ended_lookups_are_removed(names, clock, 
     monkeypatch.setattr(resolver, "MAX_CACHED", 10)
     bounded = Resolver(clock, names.getaddrinfo)
     for number in range(50):
-        await bounded.resolve(f"host{number}.example")
+        await bounded.resolve(f"host{number}.example", 80)
     assert bounded.cached_names == 10
     assert bounded.lookups == bounded.counted_domains == 0
     await bounded.close()
 
 
 async def test_the_sender_reaches_a_target_while_other_names_hang(names, clock):
-    sender = AiohttpSender(clock, names.getaddrinfo)
+    sender = HttpSender(clock, names.getaddrinfo)
     async with Peer() as peer:
         urls = [f"http://hang{n}.slow.example/" for n in range(200)]
         hanging = [asyncio.create_task(sender.send(post(url))) for url in urls]

@@ -26,8 +26,6 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-
 from drayman.core.clock import SECOND, Clock, Micros, Timer
 
 MAX_THREADS = 64
@@ -43,7 +41,9 @@ FAILURE_CACHE_TIME: Micros = 2 * SECOND
 MAX_CACHED = 10_000
 """The most cached names, and the most slow domains that are remembered."""
 
-Addresses = list[tuple[socket.AddressFamily, str]]
+SockAddr = tuple[Any, ...]
+"""A socket address: host, port, and for IPv6 flow information and zone."""
+Addresses = list[tuple[socket.AddressFamily, SockAddr]]
 GetAddrInfo = Callable[..., Any]
 
 
@@ -53,11 +53,6 @@ class _Priority(enum.IntEnum):
     KNOWN_GOOD = MAX_THREADS
     UNKNOWN = MAX_THREADS * 3 // 4
     SLOW_DOMAIN = MAX_THREADS // 4
-
-
-class _Key(NamedTuple):
-    host: str
-    family: socket.AddressFamily
 
 
 class _CacheEntry(NamedTuple):
@@ -71,7 +66,7 @@ class _Lookup:
     """One lookup, which all callers for its name share.
 
     Attributes:
-        key: The name and address family.
+        name: The host name, in lower case.
         domain: The last two labels of the name.
         priority: Its priority.
         future: Its result; callers wait for it.
@@ -81,10 +76,10 @@ class _Lookup:
     """
 
     def __init__(
-        self, key: _Key, priority: _Priority, future: "asyncio.Future[Addresses | OSError]"
+        self, name: str, priority: _Priority, future: "asyncio.Future[Addresses | OSError]"
     ) -> None:
-        self.key = key
-        self.domain = ".".join(key.host.rstrip(".").split(".")[-2:])
+        self.name = name
+        self.domain = ".".join(name.rstrip(".").split(".")[-2:])
         self.priority = priority
         self.future = future
         self.started = False
@@ -92,15 +87,15 @@ class _Lookup:
         self.timer: Timer
 
 
-class Resolver(AbstractResolver):
+class Resolver:
     """Looks up names in threads and caches the results; one lookup at a time for each name."""
 
     def __init__(self, clock: Clock, getaddrinfo: GetAddrInfo = socket.getaddrinfo) -> None:
         self._clock = clock
         self._getaddrinfo = getaddrinfo
-        self._cache: collections.OrderedDict[_Key, _CacheEntry] = collections.OrderedDict()
+        self._cache: collections.OrderedDict[str, _CacheEntry] = collections.OrderedDict()
         self._slow_domains: collections.OrderedDict[str, None] = collections.OrderedDict()
-        self._lookups: dict[_Key, _Lookup] = {}
+        self._lookups: dict[str, _Lookup] = {}
         self._busy_threads = 0
         self._counts: collections.Counter[str] = collections.Counter()
         self._ready: dict[_Priority, dict[_Lookup, None]] = {each: {} for each in _Priority}
@@ -121,26 +116,18 @@ class Resolver(AbstractResolver):
         """The number of domains for which there are counts or blocked lookups."""
         return len(self._counts) + len(self._blocked)
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Return the addresses of a host; OSError."""
-        key = _Key(host.lower(), family)
-        entry = self._cache.get(key)
+    async def resolve(self, host: str, port: int) -> Addresses:
+        """Return the addresses of a port of a host, of both families; OSError."""
+        name = host.lower()
+        entry = self._cache.get(name)
         if entry is not None and self._clock.now() < entry.expire_time:
             result = entry.result
         else:
-            lookup = self._lookups.get(key) or self._add_lookup(key)
+            lookup = self._lookups.get(name) or self._add_lookup(name)
             result = await asyncio.shield(lookup.future)
         if isinstance(result, OSError):
             raise type(result)(*result.args)
-        return [
-            ResolveResult(
-                hostname=host, host=address, port=port, family=kind, proto=0,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for kind, address in result
-        ]  # fmt: skip
+        return [(family, (sockaddr[0], port, *sockaddr[2:])) for family, sockaddr in result]
 
     async def close(self) -> None:
         """Cancel all lookups; blocked threads are left behind."""
@@ -148,14 +135,14 @@ class Resolver(AbstractResolver):
             lookup.timer.cancel()
             lookup.future.cancel()
 
-    def _add_lookup(self, key: _Key) -> _Lookup:
-        lookup = _Lookup(key, _Priority.UNKNOWN, asyncio.get_running_loop().create_future())
-        entry = self._cache.get(key)
+    def _add_lookup(self, name: str) -> _Lookup:
+        lookup = _Lookup(name, _Priority.UNKNOWN, asyncio.get_running_loop().create_future())
+        entry = self._cache.get(name)
         if entry is not None and entry.in_time and not isinstance(entry.result, OSError):
             lookup.priority = _Priority.KNOWN_GOOD
         elif lookup.domain in self._slow_domains:
             lookup.priority = _Priority.SLOW_DOMAIN
-        self._lookups[key] = lookup
+        self._lookups[name] = lookup
         time_out = functools.partial(self._time_out, lookup)
         lookup.timer = self._clock.call_at(self._clock.now() + LOOKUP_TIMEOUT, time_out)
         counts = lookup.priority is not _Priority.KNOWN_GOOD
@@ -190,7 +177,7 @@ class Resolver(AbstractResolver):
         try:
             thread.start()
         except RuntimeError as error:  # the system's limit of threads is reached
-            failure = socket.gaierror(socket.EAI_AGAIN, str(error))
+            failure = socket.gaierror(socket.EAI_MEMORY, str(error))
             loop.call_soon(self._complete, lookup, failure)
 
     def _run(self, lookup: _Lookup, loop: asyncio.AbstractEventLoop) -> None:
@@ -198,10 +185,10 @@ class Resolver(AbstractResolver):
         result: Addresses | OSError
         try:
             rows = self._getaddrinfo(
-                lookup.key.host, None, family=lookup.key.family, type=socket.SOCK_STREAM,
+                lookup.name, None, family=socket.AF_UNSPEC, type=socket.SOCK_STREAM,
                 flags=socket.AI_ADDRCONFIG,
             )  # fmt: skip
-            result = [(row[0], _address(row[4])) for row in rows]
+            result = [(row[0], row[4]) for row in rows]
         except OSError as error:
             result = error.with_traceback(None)  # a cached error must not hold its frames
         except Exception as error:  # noqa: BLE001 - UnicodeError: the name is invalid in the DNS
@@ -214,8 +201,8 @@ class Resolver(AbstractResolver):
         self._busy_threads -= 1
         in_time = not lookup.future.done()
         cache_time = FAILURE_CACHE_TIME if isinstance(result, OSError) else CACHE_TIME
-        self._cache[lookup.key] = _CacheEntry(result, self._clock.now() + cache_time, in_time)
-        self._cache.move_to_end(lookup.key)
+        self._cache[lookup.name] = _CacheEntry(result, self._clock.now() + cache_time, in_time)
+        self._cache.move_to_end(lookup.name)
         if len(self._cache) > MAX_CACHED:
             self._cache.popitem(last=False)
         if in_time:
@@ -233,7 +220,7 @@ class Resolver(AbstractResolver):
             socket.gaierror(socket.EAI_AGAIN, f"no answer of the name servers within {seconds} s")
         )
         if lookup.started:
-            self._cache.pop(lookup.key, None)
+            self._cache.pop(lookup.name, None)
             self._slow_domains[lookup.domain] = None
             self._slow_domains.move_to_end(lookup.domain)
             if len(self._slow_domains) > MAX_CACHED:
@@ -248,7 +235,7 @@ class Resolver(AbstractResolver):
     def _remove_lookup(self, lookup: _Lookup) -> None:
         """Remove a lookup; let a blocked one of its domain take its place."""
         lookup.timer.cancel()
-        self._lookups.pop(lookup.key, None)
+        self._lookups.pop(lookup.name, None)
         if not lookup.counted:
             return
         self._counts[lookup.domain] -= 1
@@ -260,9 +247,3 @@ class Resolver(AbstractResolver):
             self._enqueue(successor)
         if not blocked:
             self._blocked.pop(lookup.domain, None)
-
-
-def _address(sockaddr: Any) -> str:
-    """Return a numeric address, with its zone if it is link-local."""
-    host, zone = sockaddr[0], sockaddr[3] if len(sockaddr) > 3 else 0  # noqa: PLR2004
-    return f"{host}%{zone}" if zone and "%" not in host else str(host)
