@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
 
-from drayman.api.http_protocol import HttpProtocol
+from drayman.core.clock import Clock
+from drayman.edge.budget import ConnectionLimit
+from drayman.edge.http1 import HttpProtocol
 from drayman.edge.listening import PortError
 
 
@@ -18,14 +21,26 @@ class HttpServer:
     Args:
         app: The application.
         sockets: Listening sockets of its own; the server closes them.
+        clock: Bounds the time of requests and responses.
+        connection_limit: Counts connections, those of other listeners included.
         grace: Seconds for requests in progress to end when the server stops.
 
     Attributes:
         serving: The task that serves; it ends after ``stop``, or by a fault.
     """
 
-    def __init__(self, app: Any, sockets: list[socket.socket], grace: float) -> None:
-        self._uvicorn = _Uvicorn(app, grace)
+    def __init__(
+        self,
+        app: Any,
+        sockets: list[socket.socket],
+        clock: Clock,
+        connection_limit: ConnectionLimit,
+        grace: float,
+    ) -> None:
+        self._protocol = functools.partial(
+            HttpProtocol, clock=clock, connection_limit=connection_limit
+        )
+        self._uvicorn = _Uvicorn(app, self._protocol, grace)
         self.serving = asyncio.create_task(self._uvicorn.serve(sockets=sockets))
         self.serving.add_done_callback(lambda _: self._uvicorn.started_or_failed.set())
 
@@ -37,7 +52,7 @@ class HttpServer:
 
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol of one more connection, which somebody else has accepted."""
-        return HttpProtocol(
+        return self._protocol(
             self._uvicorn.config, self._uvicorn.server_state, self._uvicorn.lifespan.state
         )
 
@@ -50,10 +65,10 @@ class HttpServer:
 class _Uvicorn(uvicorn.Server):
     """uvicorn without handlers of signals, and with an event for its start."""
 
-    def __init__(self, app: Any, grace: float) -> None:
+    def __init__(self, app: Any, protocol: Any, grace: float) -> None:
         super().__init__(
             uvicorn.Config(
-                app, lifespan="off", log_config=None, access_log=False, http=HttpProtocol,
+                app, lifespan="off", log_config=None, access_log=False, http=protocol,
                 ws="none", timeout_graceful_shutdown=int(grace), server_header=False,
             )
         )  # fmt: skip

@@ -20,6 +20,7 @@ from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import HttpSender, Sender
+from drayman.edge.budget import ConnectionLimit
 from drayman.edge.grpc_server import GrpcServer
 from drayman.edge.listening import PortError, listen
 from drayman.encryption.cipher import TaskCipher
@@ -116,9 +117,10 @@ class Server:
             self._start_activity_log()
         context = Context(self.store, clock, settings.limits, encryption, self._emit, issuer)
         app = HttpApp(context)
-        http = HttpServer(app, http_sockets, CALLS_GRACE)
+        connection_limit = ConnectionLimit()
+        http = HttpServer(app, http_sockets, clock, connection_limit, CALLS_GRACE)
         await self._start_http(http)
-        grpc = GrpcServer(context, sock, http1=http.protocol)
+        grpc = GrpcServer(context, sock, connection_limit, http1=http.protocol)
         dispatcher = await self._start_dispatch(self._token_source(issuer))
         await grpc.start()
         app.ready = True

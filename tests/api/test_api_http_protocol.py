@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
 from drayman.api.http import HttpApp
-from drayman.api.http_protocol import HttpProtocol
+from drayman.core.clock import ManualClock
+from drayman.edge.budget import ConnectionLimit
+from drayman.edge.http1 import HttpProtocol
 
 H2C = {
     "Connection": "Upgrade, HTTP2-Settings",
@@ -70,7 +72,10 @@ async def echo(scope, receive, send):
 async def exchange(pieces):
     """Return what a connection answers to bytes that arrive in pieces."""
     state = ServerState()
-    protocol = HttpProtocol(uvicorn.Config(echo, lifespan="off", log_config=None), state, {})
+    config = uvicorn.Config(echo, lifespan="off", log_config=None)
+    protocol = HttpProtocol(
+        config, state, {}, clock=ManualClock(), connection_limit=ConnectionLimit()
+    )
     transport = Transport()
     protocol.connection_made(transport)
     for piece in pieces:

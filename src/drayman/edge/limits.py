@@ -30,6 +30,12 @@ METADATA_HARD_SIZE = 2 * METADATA_SIZE
 """Beyond this size of header fields the connection ends: decoding them is not worth it."""
 METADATA_FIELDS = 1_024
 """Beyond this number of header fields the connection ends."""
+HTTP1_FIELDS = 100
+"""The most header fields of an HTTP/1.1 request, with those of its trailers."""
+PIPELINED_REQUESTS = 16
+"""The requests that wait on an HTTP/1.1 connection from which on nothing more is parsed."""
+PARSE_SIZE = 1 << 10
+"""The bytes of HTTP/1.1 that are parsed between two checks: at most 56 requests."""
 STREAM_WINDOW = 1 << 20
 """The flow-control window of a stream: a round trip of 10 ms allows 100 MB/s."""
 CONNECTION_WINDOW = 4 << 20
@@ -46,6 +52,8 @@ HIGH_WATER = 256 << 10
 
 PREFACE_TIMEOUT: Micros = 10 * SECOND
 """How long a client may take to open the HTTP/2 connection."""
+HEAD_TIMEOUT: Micros = 10 * SECOND
+"""How long the head of an HTTP/1.1 request may take to arrive."""
 REQUEST_TIMEOUT: Micros = 60 * SECOND
 """How long a unary request may take to arrive: twice the longest deadline of Cloud Tasks' calls."""
 WRITE_TIMEOUT: Micros = 30 * SECOND

@@ -1,0 +1,284 @@
+"""HTTP/1.1 on a connection: uvicorn's protocol within bounds, without upgrades.
+
+A server may ignore ``Upgrade`` (RFC 9110, section 7.8), and this one supports no upgrade. The
+parser, httptools, ends a message after a head with ``Upgrade``, which would lose the body. The
+JDK's client and ``curl --http2`` send ``Upgrade: h2c`` by default.
+
+uvicorn and httptools bound neither the bytes of a head and of trailers, nor the requests that
+wait on a connection, nor the time that a request or the reading of its response takes. So received
+bytes are parsed in small pieces, and the limits are checked after each.
+"""
+
+import asyncio
+from collections.abc import Sequence, Sized
+from typing import Any, cast
+
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from drayman.core.clock import Clock, Micros, Timer
+from drayman.edge import limits
+from drayman.edge.budget import ConnectionLimit
+
+_INVALID = "Invalid HTTP request received."
+_TOO_LARGE = "The header fields of the request are too large."
+_FRAMING = 8
+"""The framing bytes allowed for each byte of a chunked body: a chunk of one byte has five."""
+_NOTHING = memoryview(b"")
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """A connection that parses every request as if it had no ``Upgrade`` header.
+
+    Args:
+        config: uvicorn's configuration.
+        server_state: What uvicorn's connections share.
+        app_state: The state of the application.
+        _loop: The event loop, by default the running one.
+        clock: Bounds the time of requests and responses.
+        connection_limit: Counts connections, those of gRPC included.
+    """
+
+    def __init__(
+        self,
+        config: Any,
+        server_state: Any,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        clock: Clock,
+        connection_limit: ConnectionLimit,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._clock = clock
+        self._connection_limit = connection_limit
+        self._address: str | None = None
+        self._unparsed = _NOTHING
+        self._in_head = True
+        self._overhead = self._fields = self._body_bytes = 0
+        self._timer: Timer | None = None
+        self._write_timer: Timer | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first request a limited time, or refuse one connection too many."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
+        peer = transport.get_extra_info("peername")
+        address = peer[0] if isinstance(peer, tuple) else ""
+        if not self._connection_limit.enter(address):
+            transport.abort()
+            return
+        self._address = address
+        self._expect(limits.HEAD_TIMEOUT)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Drop what has not been parsed; stop all timers."""
+        if self._address is not None:
+            self._connection_limit.leave(self._address)
+            self._address = None
+        self._unparsed = _NOTHING
+        self._stop_timer()
+        self._stop_write_timer()
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse received bytes."""
+        self._unset_keepalive_if_required()
+        self._unparsed = memoryview(bytes(self._unparsed) + data if self._unparsed else data)
+        self._parse()
+
+    def _parse(self) -> None:
+        """Parse the bytes that have arrived, until enough requests wait."""
+        try:
+            while self._unparsed and len(self.pipeline) < limits.PIPELINED_REQUESTS:
+                room = limits.METADATA_SIZE - self._overhead
+                if room <= 0:
+                    self._refuse(431, _TOO_LARGE)
+                    return
+                parsed = self._feed(self._unparsed[: min(limits.PARSE_SIZE, room)])
+                self._unparsed = self._unparsed[parsed:] or _NOTHING
+        except httptools.HttpParserError:
+            if self._fields > limits.HTTP1_FIELDS:
+                self._refuse(431, _TOO_LARGE)
+            else:
+                self.logger.warning(_INVALID)
+                self._refuse(400, _INVALID)
+
+    def _feed(self, piece: memoryview) -> int:
+        """Feed the parser; return the number of bytes that it has parsed."""
+        self._body_bytes = 0
+        if self._in_head:
+            self._overhead += len(piece)
+            if self._timer is None:
+                self._expect(limits.HEAD_TIMEOUT)
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._parse_head_again()
+            return cast(int, upgrade.args[0])
+        if not self._in_head:
+            self._overhead = max(0, self._overhead + len(piece) - _FRAMING * self._body_bytes)
+        return len(piece)
+
+    def _parse_head_again(self) -> None:
+        """Feed the present head to a new parser, without its ``Upgrade`` header."""
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        if method == b"CONNECT":  # for llhttp an upgrade even without the header
+            raise httptools.HttpParserError("CONNECT is not served")
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version.encode())]
+        lines += [b"%s: %s" % field for field in self.headers if field[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        # As uvicorn does: data after the last request of a connection is not an error.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer a request that is not served, and close the connection."""
+        self._unparsed = _NOTHING
+        self._overhead = 0
+        reason = {400: "Bad Request", 431: "Request Header Fields Too Large"}[status]
+        self.transport.write(
+            f"HTTP/1.1 {status} {reason}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            f"content-length: {len(message)}\r\nconnection: close\r\n\r\n{message}".encode()
+        )
+        self._close()
+
+    def _close(self) -> None:
+        """Close the connection; the caller has a limited time to read what is written."""
+        self.transport.close()
+        self._expect(limits.WRITE_TIMEOUT)
+
+    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's returns None, asyncio accepts both
+        """Answer the requests sent before the caller closed its half, then close the connection.
+
+        A body shorter than its Content-Length reaches the application, which refuses it. A request
+        whose chunked body has not ended is dropped: whether the rest was lost cannot be known.
+        """
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        if cycle.more_body and not _has_length(self.headers):
+            return False
+        cycle.keep_alive = cycle.more_body = False
+        cycle.message_event.set()
+        self._stop_timer()
+        return True
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        self._fields = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header field, or one of the trailers."""
+        self._fields += 1
+        if self._fields > limits.HTTP1_FIELDS:
+            raise httptools.HttpParserError(_TOO_LARGE)
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Start the request, unless its head is parsed again without ``Upgrade``."""
+        if not self.parser.should_upgrade():
+            self._in_head = False
+            self._overhead = 0
+            self._expect(limits.REQUEST_TIMEOUT)
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End the body, unless it follows a head with ``Upgrade``."""
+        if not self.parser.should_upgrade():
+            self._in_head = True
+            self._overhead = 0
+            self._stop_timer()
+            super().on_message_complete()
+        else:
+            self._fields = 0
+
+    def on_response_complete(self) -> None:
+        """Continue with the requests that wait, and with the bytes that wait behind them."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._expect(limits.WRITE_TIMEOUT)
+            return
+        if self._unparsed:
+            self._unset_keepalive_if_required()
+            self._parse()
+        self.flow.resume_reading()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection."""
+        if not self.transport.is_closing():
+            self._close()
+
+    def pause_writing(self) -> None:
+        """Give the caller a limited time to read more of the response."""
+        super().pause_writing()
+        self._watch_writing()
+
+    def resume_writing(self) -> None:
+        """Continue to write."""
+        self._stop_write_timer()
+        super().resume_writing()
+
+    def _watch_writing(self) -> None:
+        unwritten = self.transport.get_write_buffer_size()
+        until = self._clock.now() + limits.WRITE_TIMEOUT
+        self._write_timer = self._clock.call_at(until, lambda: self._check_writing(unwritten))
+
+    def _check_writing(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() >= before:
+            self.transport.abort()
+        else:
+            self._watch_writing()
+
+    def _expect(self, within: Micros) -> None:
+        """Abort the connection unless what is expected happens in time."""
+        self._stop_timer()
+        self._timer = self._clock.call_at(self._clock.now() + within, self._time_out)
+
+    def _time_out(self) -> None:
+        self._timer = None
+        if self.flow.read_paused and not self.transport.is_closing():
+            self._expect(
+                limits.REQUEST_TIMEOUT
+            )  # the server does not read: what is missing may be there
+        else:
+            self.transport.abort()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+
+class _Flow(FlowControl):
+    """Flow control that reads nothing while requests wait.
+
+    uvicorn resumes reading whenever a request asks for its body, and after each response; a caller
+    could have any number of requests wait.
+    """
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
+
+
+def _has_length(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"content-length" for name, _ in headers)

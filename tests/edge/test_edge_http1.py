@@ -1,0 +1,250 @@
+"""The limits of HTTP/1.1 connections: bytes, fields, waiting requests, time, connections."""
+
+import asyncio
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from drayman.core.clock import SECOND, ManualClock
+from drayman.edge import limits
+from drayman.edge.budget import ConnectionLimit
+from drayman.edge.http1 import HttpProtocol
+
+HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+GET = b"GET /a HTTP/1.1\r\n\r\n"
+
+
+class Transport(asyncio.Transport):
+    """A transport that records what happens to it."""
+
+    def __init__(self, peer=("192.0.2.1", 1)):
+        super().__init__({"peername": peer})
+        self.written = b""
+        self.unread = 0
+        self.reading = True
+        self.closing = self.aborted = False
+
+    def write(self, data):
+        self.written += data
+
+    def get_write_buffer_size(self):
+        return self.unread
+
+    def pause_reading(self):
+        self.reading = False
+
+    def resume_reading(self):
+        self.reading = True
+
+    def close(self):
+        self.closing = True
+
+    def is_closing(self):
+        return self.closing
+
+    def abort(self):
+        self.closing = self.aborted = True
+
+
+class Connections:
+    """Connections to an application that answers when it is told to."""
+
+    def __init__(self):
+        self.clock = ManualClock()
+        self.limit = ConnectionLimit(total=3, per_address=2)
+        self.state = ServerState()
+        self.released = asyncio.Event()
+        self.released.set()
+        self.received = asyncio.Event()
+        self.served = 0
+        self.config = uvicorn.Config(self.app, interface="asgi3", lifespan="off", log_config=None)
+
+    async def app(self, _scope, receive, send):
+        more = True
+        while more:
+            event = await receive()
+            if event["type"] == "http.disconnect":
+                return
+            more = event["more_body"]
+        self.received.set()
+        await self.released.wait()
+        self.served += 1
+        headers = [(b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    def open(self, peer=("192.0.2.1", 1)):
+        protocol = HttpProtocol(
+            self.config, self.state, {}, clock=self.clock, connection_limit=self.limit
+        )
+        transport = Transport(peer)
+        protocol.connection_made(transport)
+        return protocol, transport
+
+    async def settle(self):
+        """Wait for the application to have done what it can."""
+        while self.state.tasks and self.released.is_set():
+            await asyncio.gather(*self.state.tasks)
+
+
+@pytest.fixture
+async def connections():
+    connections = Connections()
+    yield connections
+    connections.released.set()
+    for task in list(connections.state.tasks):
+        task.cancel()
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"", b"GET /", HEAD + b"X: ", HEAD + b"X"],
+    ids=["empty lines", "path", "value", "name"],
+)
+async def test_a_head_without_end_is_refused(connections, beginning):
+    protocol, transport = connections.open()
+    protocol.data_received(beginning)
+    sent = 0
+    while not transport.closing:
+        piece = b"\r\n" * 500 if not beginning else b"a" * 1000
+        protocol.data_received(piece)
+        sent += len(piece)
+        assert sent <= limits.METADATA_SIZE + 2 * limits.PARSE_SIZE
+    assert transport.written.startswith(b"HTTP/1.1 4")
+    assert connections.served == 0
+
+
+async def test_a_head_in_one_piece_is_bounded_as_well(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(HEAD + b"X: " + b"a" * limits.METADATA_SIZE + b"\r\n\r\n")
+    assert transport.written.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    await connections.settle()
+    assert connections.served == 0
+
+
+@pytest.mark.parametrize("over", [False, True])
+async def test_the_number_of_fields_is_limited(connections, over):
+    protocol, transport = connections.open()
+    fields = limits.HTTP1_FIELDS - 1 + over
+    protocol.data_received(HEAD + b"X: y\r\n" * (fields) + b"\r\n")
+    assert transport.written.startswith(b"HTTP/1.1 431 ") == over
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [b"1;" + b"e" * 1000, b"0\r\nX: " + b"v" * 1000, b"0\r\n" + b"X: y\r\n" * 200],
+    ids=["extension", "trailer", "trailers"],
+)
+async def test_a_chunked_body_without_end_is_refused(connections, endless):
+    protocol, transport = connections.open()
+    protocol.data_received(CHUNKED + endless)
+    sent = 0
+    while not transport.closing:
+        protocol.data_received(b"v" * 1000)
+        sent += 1000
+        assert sent <= limits.METADATA_SIZE + 2 * limits.PARSE_SIZE
+    assert transport.written.startswith(b"HTTP/1.1 4")
+    assert connections.served == 0
+
+
+async def test_chunks_of_one_byte_are_served(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(CHUNKED + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n")
+    await connections.settle()
+    assert transport.written.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_waiting_requests_are_bounded_and_all_are_answered(connections):
+    connections.released.clear()
+    protocol, transport = connections.open()
+    protocol.data_received(GET * 5_000)
+    await connections.received.wait()
+    assert not transport.reading  # though the application has asked for the first body
+    assert len(protocol.pipeline) < limits.PIPELINED_REQUESTS + limits.PARSE_SIZE / len(GET) + 1
+    connections.released.set()
+    await connections.settle()
+    assert connections.served == transport.written.count(b"HTTP/1.1 200 OK") == 5_000
+    assert transport.reading
+
+
+@pytest.mark.parametrize("received", [b"", b"GET /", HEAD], ids=["nothing", "target", "field"])
+async def test_a_head_has_a_limited_time(connections, received):
+    protocol, transport = connections.open()
+    if received:
+        protocol.data_received(received)
+    connections.clock.advance(limits.HEAD_TIMEOUT - SECOND)
+    if received:
+        protocol.data_received(b"a")  # which does not prolong it
+    assert not transport.aborted
+    connections.clock.advance(SECOND)
+    assert transport.aborted
+
+
+async def test_a_body_has_a_limited_time(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(HEAD + b"Content-Length: 9\r\n\r\n12345678")
+    connections.clock.advance(limits.REQUEST_TIMEOUT - SECOND)
+    assert not transport.aborted
+    connections.clock.advance(SECOND)
+    assert transport.aborted
+
+
+async def test_a_request_in_progress_has_all_the_time(connections):
+    connections.released.clear()
+    protocol, transport = connections.open()
+    protocol.data_received(GET)
+    connections.clock.advance(10 * limits.REQUEST_TIMEOUT)
+    assert not transport.aborted
+
+
+async def test_a_response_that_is_not_read_ends_the_connection(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(GET)
+    transport.unread = 1_000_000
+    protocol.pause_writing()
+    transport.unread = 900_000
+    connections.clock.advance(limits.WRITE_TIMEOUT)
+    assert not transport.aborted  # some was read
+    connections.clock.advance(limits.WRITE_TIMEOUT)
+    assert transport.aborted
+
+
+async def test_a_response_that_is_read_slowly_does_not(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(GET)
+    transport.unread = 1_000_000
+    protocol.pause_writing()
+    protocol.resume_writing()
+    connections.clock.advance(10 * limits.WRITE_TIMEOUT)
+    assert not transport.aborted
+
+
+async def test_a_refused_caller_has_a_limited_time_to_read(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(b"nonsense\r\n\r\n")
+    assert transport.written.startswith(b"HTTP/1.1 400 ")
+    assert not transport.aborted
+    connections.clock.advance(limits.WRITE_TIMEOUT)
+    assert transport.aborted
+
+
+async def test_connections_are_limited_and_counted_off(connections):
+    opened = [connections.open() for _ in range(3)]
+    assert [transport.aborted for _, transport in opened] == [False, False, True]
+    _, other = connections.open(("192.0.2.2", 1))
+    assert not other.aborted
+    opened[2][0].connection_lost(None)  # it was not counted
+    assert connections.open(("192.0.2.3", 1))[1].aborted
+    opened[0][0].connection_lost(None)
+    assert not connections.open()[1].aborted
+
+
+async def test_no_timer_outlives_its_connection(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(GET + GET[:5])
+    transport.unread = 1
+    protocol.pause_writing()
+    protocol.connection_lost(None)
+    assert connections.clock.pending_timers == 0
