@@ -10,7 +10,7 @@ from typing import Any
 import uvicorn
 
 from drayman.core.clock import Clock
-from drayman.edge.budget import ConnectionLimit
+from drayman.edge.budget import Capacity
 from drayman.edge.http1 import HttpProtocol
 from drayman.edge.listening import PortError
 
@@ -22,7 +22,7 @@ class HttpServer:
         app: The application.
         sockets: Listening sockets of its own; the server closes them.
         clock: Bounds the time of requests and responses.
-        connection_limit: Counts connections, those of other listeners included.
+        capacity: What its connections share with those of other listeners.
         grace: Seconds for requests in progress to end when the server stops.
 
     Attributes:
@@ -34,12 +34,10 @@ class HttpServer:
         app: Any,
         sockets: list[socket.socket],
         clock: Clock,
-        connection_limit: ConnectionLimit,
+        capacity: Capacity,
         grace: float,
     ) -> None:
-        self._protocol = functools.partial(
-            HttpProtocol, clock=clock, connection_limit=connection_limit
-        )
+        self._protocol = functools.partial(HttpProtocol, clock=clock, capacity=capacity)
         self._uvicorn = _Uvicorn(app, self._protocol, grace)
         self.serving = asyncio.create_task(self._uvicorn.serve(sockets=sockets))
         self.serving.add_done_callback(lambda _: self._uvicorn.started_or_failed.set())

@@ -20,7 +20,7 @@ from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import HttpSender, Sender
-from drayman.edge.budget import ConnectionLimit
+from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
 from drayman.edge.listening import PortError, listen
 from drayman.encryption.cipher import TaskCipher
@@ -117,10 +117,10 @@ class Server:
             self._start_activity_log()
         context = Context(self.store, clock, settings.limits, encryption, self._emit, issuer)
         app = HttpApp(context)
-        connection_limit = ConnectionLimit()
-        http = HttpServer(app, http_sockets, clock, connection_limit, CALLS_GRACE)
+        capacity = Capacity()
+        http = HttpServer(app, http_sockets, clock, capacity, CALLS_GRACE)
         await self._start_http(http)
-        grpc = GrpcServer(context, sock, connection_limit, http1=http.protocol)
+        grpc = GrpcServer(context, sock, capacity, http1=http.protocol)
         dispatcher = await self._start_dispatch(self._token_source(issuer))
         await grpc.start()
         app.ready = True

@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 
 from drayman.api.http import HttpApp
 from drayman.core.clock import ManualClock
-from drayman.edge.budget import ConnectionLimit
+from drayman.edge.budget import Capacity
 from drayman.edge.http1 import HttpProtocol
 
 H2C = {
@@ -73,9 +73,7 @@ async def exchange(pieces):
     """Return what a connection answers to bytes that arrive in pieces."""
     state = ServerState()
     config = uvicorn.Config(echo, lifespan="off", log_config=None)
-    protocol = HttpProtocol(
-        config, state, {}, clock=ManualClock(), connection_limit=ConnectionLimit()
-    )
+    protocol = HttpProtocol(config, state, {}, clock=ManualClock(), capacity=Capacity())
     transport = Transport()
     protocol.connection_made(transport)
     for piece in pieces:

@@ -8,7 +8,7 @@ from uvicorn.server import ServerState
 
 from drayman.core.clock import SECOND, ManualClock
 from drayman.edge import limits
-from drayman.edge.budget import ConnectionLimit
+from drayman.edge.budget import Budget, Capacity, ConnectionLimit
 from drayman.edge.http1 import HttpProtocol
 
 HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\n"
@@ -53,7 +53,7 @@ class Connections:
 
     def __init__(self):
         self.clock = ManualClock()
-        self.limit = ConnectionLimit(total=3, per_address=2)
+        self.capacity = Capacity(Budget(1_000_000), ConnectionLimit(total=3, per_address=2))
         self.state = ServerState()
         self.released = asyncio.Event()
         self.released.set()
@@ -77,7 +77,7 @@ class Connections:
 
     def open(self, peer=("192.0.2.1", 1)):
         protocol = HttpProtocol(
-            self.config, self.state, {}, clock=self.clock, connection_limit=self.limit
+            self.config, self.state, {}, clock=self.clock, capacity=self.capacity
         )
         transport = Transport(peer)
         protocol.connection_made(transport)
@@ -202,9 +202,9 @@ async def test_a_request_in_progress_has_all_the_time(connections):
 async def test_a_response_that_is_not_read_ends_the_connection(connections):
     protocol, transport = connections.open()
     protocol.data_received(GET)
-    transport.unread = 1_000_000
+    transport.unread = 500_000
     protocol.pause_writing()
-    transport.unread = 900_000
+    transport.unread = 400_000
     connections.clock.advance(limits.WRITE_TIMEOUT)
     assert not transport.aborted  # some was read
     connections.clock.advance(limits.WRITE_TIMEOUT)
@@ -214,7 +214,7 @@ async def test_a_response_that_is_not_read_ends_the_connection(connections):
 async def test_a_response_that_is_read_slowly_does_not(connections):
     protocol, transport = connections.open()
     protocol.data_received(GET)
-    transport.unread = 1_000_000
+    transport.unread = 500_000
     protocol.pause_writing()
     protocol.resume_writing()
     connections.clock.advance(10 * limits.WRITE_TIMEOUT)
@@ -247,4 +247,75 @@ async def test_no_timer_outlives_its_connection(connections):
     transport.unread = 1
     protocol.pause_writing()
     protocol.connection_lost(None)
+    assert connections.clock.pending_timers == 0
+
+
+def post(size):
+    return HEAD + b"Content-Length: %d\r\n\r\n" % size + b"x" * size
+
+
+async def test_bodies_count_until_their_response(connections):
+    connections.released.clear()
+    protocol, _ = connections.open()
+    protocol.data_received(post(300_000) + post(200_000))
+    assert connections.capacity.budget.used == 500_000
+    connections.released.set()
+    await connections.settle()
+    assert connections.served == 2
+    assert connections.capacity.budget.used == 0
+
+
+async def test_bodies_beyond_the_budget_are_refused(connections):
+    connections.released.clear()
+    first, _ = connections.open()
+    first.data_received(post(700_000))
+    protocol, transport = connections.open()
+    protocol.data_received(post(100_000))
+    assert transport.written.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"\r\nretry-after: 1\r\n" in transport.written
+    protocol.connection_lost(None)
+    assert connections.capacity.budget.used == 700_000
+    small, transport = connections.open()  # a quarter is left for small ones
+    small.data_received(post(60_000))
+    assert not transport.closing
+    for each in (first, small):
+        each.connection_lost(None)
+    assert connections.capacity.budget.used == 0
+
+
+async def test_unread_responses_count(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(GET)
+    transport.unread = 700_000
+    protocol.pause_writing()
+    assert connections.capacity.budget.used == 700_000
+    other, beyond = connections.open()
+    other.data_received(GET)
+    beyond.unread = 100_000
+    other.pause_writing()
+    assert beyond.aborted
+    transport.unread = 0
+    protocol.resume_writing()
+    assert connections.capacity.budget.used == 0
+
+
+async def test_a_body_after_its_response_is_not_kept(connections):
+    protocol, _ = connections.open()
+    protocol.data_received(HEAD + b"Content-Length: 9\r\n\r\n1234")
+    protocol.cycle.response_complete = True
+    protocol.data_received(b"5678")
+    assert connections.capacity.budget.used == 4
+    protocol.connection_lost(None)
+    assert connections.capacity.budget.used == 0
+
+
+async def test_a_response_after_the_connection_is_lost_counts_nothing(connections):
+    connections.released.clear()
+    protocol, _ = connections.open()
+    protocol.data_received(post(1_000) * 3)
+    await connections.received.wait()
+    protocol.connection_lost(None)
+    connections.released.set()
+    await connections.settle()
+    assert connections.capacity.budget.used == 0
     assert connections.clock.pending_timers == 0

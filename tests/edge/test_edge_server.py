@@ -19,7 +19,7 @@ from http2_client import turns
 from drayman.api.context import Context
 from drayman.core.clock import ManualClock
 from drayman.core.limits import Limits
-from drayman.edge.budget import ConnectionLimit
+from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
 from drayman.edge.listening import PortError, listen
 from drayman.encryption.cipher import TaskCipher
@@ -78,7 +78,7 @@ async def start(context):
     started = []
 
     async def call(tls=None):
-        server = GrpcServer(context, listen("127.0.0.1", 0, "--port"), ConnectionLimit(), tls=tls)
+        server = GrpcServer(context, listen("127.0.0.1", 0, "--port"), Capacity(), tls=tls)
         started.append(server)
         await server.start()
         return server
@@ -145,7 +145,7 @@ async def test_tls_agrees_on_http2(start, tls, certificate):
 async def test_all_addresses_of_ipv6_are_those_of_ipv4_too(context):
     if not socket.has_dualstack_ipv6():
         pytest.skip("the system has no IPv6")
-    server = GrpcServer(context, listen("::", 0, "--port"), ConnectionLimit())
+    server = GrpcServer(context, listen("::", 0, "--port"), Capacity())
     await server.start()
     for host in ("127.0.0.1", "[::1]"):
         async with grpc.aio.insecure_channel(f"{host}:{server.port}") as channel:

@@ -1,5 +1,7 @@
 """How many bytes of requests and responses may be held at once, over all and on one connection."""
 
+import dataclasses
+
 from drayman.edge import limits
 
 
@@ -101,3 +103,16 @@ class ConnectionLimit:
         self._by_address[address] -= 1
         if not self._by_address[address]:
             del self._by_address[address]
+
+
+@dataclasses.dataclass(slots=True)
+class Capacity:
+    """What the connections of a server share, over whatever protocol.
+
+    Attributes:
+        budget: The bytes of requests and responses in flight.
+        connection_limit: The number of connections.
+    """
+
+    budget: Budget = dataclasses.field(default_factory=Budget)
+    connection_limit: ConnectionLimit = dataclasses.field(default_factory=ConnectionLimit)

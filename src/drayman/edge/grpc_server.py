@@ -7,7 +7,7 @@ import ssl
 from drayman.api.context import Context
 from drayman.core.clock import SECOND
 from drayman.edge import limits, methods, reflection
-from drayman.edge.budget import ConnectionLimit
+from drayman.edge.budget import Capacity
 from drayman.edge.connection import GrpcConnection
 from drayman.edge.health import Health
 from drayman.edge.listening import BACKLOG
@@ -21,7 +21,7 @@ class GrpcServer:
     Args:
         context: What every call needs.
         sock: A listening socket; the server closes it.
-        connection_limit: Counts connections, those of other listeners included.
+        capacity: What its connections share with those of other listeners.
         http1: Returns the protocol of a connection that does not speak HTTP/2; None to refuse it.
         tls: Certificates, if the port speaks TLS.
     """
@@ -30,7 +30,7 @@ class GrpcServer:
         self,
         context: Context,
         sock: socket.socket,
-        connection_limit: ConnectionLimit,
+        capacity: Capacity,
         *,
         http1: ProtocolFactory | None = None,
         tls: ssl.SSLContext | None = None,
@@ -41,7 +41,13 @@ class GrpcServer:
         self._tls = tls
         self._health = Health(context)
         table = methods.of_api(context) | self._health.methods() | reflection.methods()
-        self._shared = Shared(table, context.clock, context.emit, connection_limit=connection_limit)
+        self._shared = Shared(
+            table,
+            context.clock,
+            context.emit,
+            budget=capacity.budget,
+            connection_limit=capacity.connection_limit,
+        )
         self._server: asyncio.Server | None = None
         self.port: int = sock.getsockname()[1]
 

@@ -10,6 +10,7 @@ bytes are parsed in small pieces, and the limits are checked after each.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence, Sized
 from typing import Any, cast
 
@@ -19,13 +20,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from drayman.core.clock import Clock, Micros, Timer
 from drayman.edge import limits
-from drayman.edge.budget import ConnectionLimit
+from drayman.edge.budget import Capacity, Share
 
 _INVALID = "Invalid HTTP request received."
 _TOO_LARGE = "The header fields of the request are too large."
+_EXHAUSTED = "The server has no room for more requests. Try again later."
 _FRAMING = 8
 """The framing bytes allowed for each byte of a chunked body: a chunk of one byte has five."""
 _NOTHING = memoryview(b"")
+_REASONS = {
+    400: "Bad Request", 431: "Request Header Fields Too Large", 503: "Service Unavailable"
+}  # fmt: skip
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -37,7 +42,7 @@ class HttpProtocol(HttpToolsProtocol):
         app_state: The state of the application.
         _loop: The event loop, by default the running one.
         clock: Bounds the time of requests and responses.
-        connection_limit: Counts connections, those of gRPC included.
+        capacity: What connections share, those of gRPC included.
     """
 
     def __init__(
@@ -48,15 +53,20 @@ class HttpProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         clock: Clock,
-        connection_limit: ConnectionLimit,
+        capacity: Capacity,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._clock = clock
-        self._connection_limit = connection_limit
+        self._connection_limit = capacity.connection_limit
+        self._share = Share(capacity.budget)
+        self._bodies: deque[int] = deque()
+        """The bytes of the bodies of the requests in progress, in order."""
+        self._unread = 0
         self._address: str | None = None
         self._unparsed = _NOTHING
         self._in_head = True
         self._overhead = self._fields = self._body_bytes = 0
+        self._exhausted = False
         self._timer: Timer | None = None
         self._write_timer: Timer | None = None
 
@@ -78,6 +88,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._connection_limit.leave(self._address)
             self._address = None
         self._unparsed = _NOTHING
+        self._share.release(self._share.used)
+        self._bodies.clear()
+        self._unread = 0
         self._stop_timer()
         self._stop_write_timer()
         super().connection_lost(exc)
@@ -100,7 +113,9 @@ class HttpProtocol(HttpToolsProtocol):
                 parsed = self._feed(self._unparsed[: min(limits.PARSE_SIZE, room)])
                 self._unparsed = self._unparsed[parsed:] or _NOTHING
         except httptools.HttpParserError:
-            if self._fields > limits.HTTP1_FIELDS:
+            if self._exhausted:
+                self._refuse(503, _EXHAUSTED)
+            elif self._fields > limits.HTTP1_FIELDS:
                 self._refuse(431, _TOO_LARGE)
             else:
                 self.logger.warning(_INVALID)
@@ -138,10 +153,10 @@ class HttpProtocol(HttpToolsProtocol):
         """Answer a request that is not served, and close the connection."""
         self._unparsed = _NOTHING
         self._overhead = 0
-        reason = {400: "Bad Request", 431: "Request Header Fields Too Large"}[status]
+        retry = "retry-after: 1\r\n" if status == 503 else ""  # noqa: PLR2004
         self.transport.write(
-            f"HTTP/1.1 {status} {reason}\r\ncontent-type: text/plain; charset=utf-8\r\n"
-            f"content-length: {len(message)}\r\nconnection: close\r\n\r\n{message}".encode()
+            f"HTTP/1.1 {status} {_REASONS[status]}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            f"content-length: {len(message)}\r\nconnection: close\r\n{retry}\r\n{message}".encode()
         )
         self._close()
 
@@ -185,11 +200,19 @@ class HttpProtocol(HttpToolsProtocol):
             self._in_head = False
             self._overhead = 0
             self._expect(limits.REQUEST_TIMEOUT)
+            self._bodies.append(0)
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self._body_bytes += len(body)
+        if self.cycle.response_complete:
+            return
+        self._bodies[-1] += len(body)
+        if not self._share.take(len(body), large=self._bodies[-1] > limits.SMALL_CALL):
+            self._bodies[-1] -= len(body)
+            self._exhausted = True
+            raise httptools.HttpParserError(_EXHAUSTED)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -204,6 +227,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Continue with the requests that wait, and with the bytes that wait behind them."""
+        if self._address is None:  # the connection is lost
+            return
+        self._share.release(self._bodies.popleft())
         super().on_response_complete()
         if self.transport.is_closing():
             self._expect(limits.WRITE_TIMEOUT)
@@ -219,12 +245,19 @@ class HttpProtocol(HttpToolsProtocol):
             self._close()
 
     def pause_writing(self) -> None:
-        """Give the caller a limited time to read more of the response."""
+        """Give the caller a limited time to read more of the response, if there is room for it."""
         super().pause_writing()
-        self._watch_writing()
+        unread = self.transport.get_write_buffer_size()
+        if self._share.take(unread, large=True):
+            self._unread = unread
+            self._watch_writing()
+        else:
+            self.transport.abort()
 
     def resume_writing(self) -> None:
         """Continue to write."""
+        self._share.release(self._unread)
+        self._unread = 0
         self._stop_write_timer()
         super().resume_writing()
 
