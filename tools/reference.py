@@ -10,6 +10,7 @@ from pathlib import Path
 
 from drayman.api import calls
 from drayman.core import clock, limits, status
+from drayman.edge import limits as edge
 from drayman.settings import OPTIONS
 from drayman.tasks_v2 import rpcs
 from drayman.value_types import BOOLEAN
@@ -123,6 +124,23 @@ def bounds() -> Iterable[tuple[str, ...]]:
     )
     yield "queues in a page", f"{limits.QUEUES_PAGE:,}"
     yield "tasks in a page", f"{limits.TASKS_PAGE:,}, {limits.PAGE_BYTES >> 20} MB"
+    total, address = edge.CONNECTIONS, edge.CONNECTIONS_OF_ADDRESS
+    yield "connections, and those of one address", f"{total:,}, {address:,}"
+    yield (
+        "calls in progress, and those of one connection",
+        (f"{edge.CONCURRENT_CALLS:,}, {edge.CONCURRENT_STREAMS:,}"),
+    )
+    total, connection = edge.BYTES_IN_FLIGHT >> 20, edge.BYTES_OF_CONNECTION >> 20
+    yield (
+        "requests and unread responses, and those of one connection",
+        (f"{total} MB, {connection} MB"),
+    )
+    yield (
+        "header fields of a request",
+        (f"{edge.METADATA_SIZE >> 10} KB; over HTTP/1.1 {edge.HTTP1_FIELDS} fields"),
+    )
+    yield "time for a request to arrive", f"{edge.REQUEST_TIMEOUT // clock.SECOND} s"
+    yield "time without reading a response", f"{edge.WRITE_TIMEOUT // clock.SECOND} s"
 
 
 def codes() -> Iterable[tuple[str, ...]]:
