@@ -77,6 +77,17 @@ async def test_granted_attempts_come_first_in_the_order_of_their_grants(world):
     assert ids_of(await world.claim(3)) == ["d", "c", "a"]
 
 
+async def test_released_grants_keep_their_order(world):
+    await world.queue()
+    names = await world.create("a", "b")
+    await world.claim(2)
+    for name in reversed(names):
+        await world.run(name)
+    assert ids_of(await world.claim()) == ["b", "a"]
+    await world.store.release("server", world.now)
+    assert ids_of(await world.claim(1)) == ["b"]
+
+
 async def test_more_grants_than_the_limit_are_claimed_in_several_claims(world):
     await world.queue()
     names = await world.create(*[None] * 5, after=HOUR)
