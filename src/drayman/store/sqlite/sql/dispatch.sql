@@ -95,13 +95,13 @@ FROM json_each(:pressures) AS changed
 WHERE queue.key = changed.value ->> 0
 
 -- name: list_claims_of_server
--- In their order, so that granted attempts are granted again in it.
+-- In their order, so that granted attempts are granted again in it. "+": by the index of claims in flight.
 SELECT number, task, queue, forced_at FROM claim WHERE server = :server
-ORDER BY number
+ORDER BY +number
 
 -- name: list_claims
 SELECT number, task, queue, forced_at FROM claim WHERE server IS NOT NULL
-ORDER BY number
+ORDER BY +number
 
 -- name: unclaim_task
 UPDATE task SET claim = NULL WHERE seq = :seq AND claim = :number
