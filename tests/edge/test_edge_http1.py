@@ -319,3 +319,17 @@ async def test_a_response_after_the_connection_is_lost_counts_nothing(connection
     await connections.settle()
     assert connections.capacity.budget.used == 0
     assert connections.clock.pending_timers == 0
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [b"nonsense\r\n\r\n", HEAD + b"X: y\r\n" * 200, post(900_000)],
+    ids=["invalid", "too many fields", "too large"],
+)
+async def test_a_refusal_is_not_taken_for_an_earlier_response(connections, refused):
+    connections.released.clear()
+    protocol, transport = connections.open()
+    protocol.data_received(GET)
+    protocol.data_received(refused)
+    assert transport.aborted
+    assert transport.written == b""

@@ -150,9 +150,17 @@ class HttpProtocol(HttpToolsProtocol):
         self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answer a request that is not served, and close the connection."""
+        """Answer a request that is not served, and close the connection.
+
+        While requests before it wait for their responses, the connection ends without an answer:
+        the caller would take it for the response to the first of them.
+        """
         self._unparsed = _NOTHING
         self._overhead = 0
+        before = len(self._bodies) if self._in_head else len(self._bodies) - 1
+        if before > 0:
+            self.transport.abort()
+            return
         retry = "retry-after: 1\r\n" if status == 503 else ""  # noqa: PLR2004
         self.transport.write(
             f"HTTP/1.1 {status} {_REASONS[status]}\r\ncontent-type: text/plain; charset=utf-8\r\n"
