@@ -30,7 +30,7 @@ check: $(READY)  ## check style, types, layers and generated files
 test: $(READY)  ## run all tests (about six minutes)
 	$(BIN)/pytest -q
 
-test-fast: $(READY)  ## run the tests that are not slow (less than a minute)
+test-fast: $(READY)  ## run the tests that are not slow (about a minute)
 	$(BIN)/pytest -q -m 'not slow' --hypothesis-profile=fast
 
 demo: $(READY)  ## run a server and a worker, and watch tasks being delivered
