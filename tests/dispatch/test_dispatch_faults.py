@@ -11,7 +11,7 @@ from drayman.core.delivery import Response
 from drayman.core.events import AttemptCrashed, AttemptEnded, Stopping, StoreFailed
 from drayman.core.status import Code
 from drayman.core.task import NewTask
-from drayman.dispatch import dispatcher
+from drayman.dispatch import settler
 from drayman.encryption.cipher import TaskCipher
 from drayman.tasks_v2 import types
 
@@ -85,7 +85,7 @@ async def test_a_result_is_settled_when_the_store_works_again(world, failing, fa
         await waiting_timer(world)
         assert await world.step() == 0  # its slot stays taken
         assert not await world.gone(first)
-        world.clock.advance(dispatcher.RETRY_INTERVAL)
+        world.clock.advance(settler.RETRY_INTERVAL)
     await world.dispatcher.drain()
     assert await world.gone(first)
     assert len(world.requests) == 1
@@ -97,7 +97,7 @@ async def test_a_result_is_settled_when_the_store_works_again(world, failing, fa
 async def test_a_failed_claim_is_retried_after_a_pause(world, failing, fault):
     await world.task(await world.queue())
     failing.failures["claim_due"] = [fault]
-    assert await world.dispatcher.step() == world.now + dispatcher.RETRY_INTERVAL
+    assert await world.dispatcher.step() == world.now + settler.RETRY_INTERVAL
     assert await world.run() == 1
     assert [e.verb for e in world.events if isinstance(e, StoreFailed)] == ["claim_due"]
 

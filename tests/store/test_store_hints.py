@@ -17,7 +17,7 @@ async def hinted(store):
     await world.create("in-flight")
     world.held = await world.claim_one()
     await world.create("waiting")
-    store.on_change(lambda: hints.append(threading.current_thread()))
+    store.on_change(lambda _due: hints.append(threading.current_thread()))
     return world, hints
 
 
@@ -53,6 +53,6 @@ async def test_reading_gives_no_hint(hinted):
 async def test_all_subscribers_get_a_hint(hinted):
     world, hints = hinted
     more = []
-    world.store.on_change(lambda: more.append(1))
+    world.store.on_change(lambda _due: more.append(1))
     await world.create("new")
     assert (len(hints), len(more)) == (1, 1)

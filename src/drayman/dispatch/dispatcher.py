@@ -1,43 +1,46 @@
 """The dispatcher: claim, build the request, send, decide, settle.
 
 ``step`` claims due tasks, starts their attempts and returns when to claim again; ``run`` repeats
-it. Memory holds only the attempts in flight, never waiting tasks. The number of attempts and the
-bytes of their requests are bounded.
+it. While it runs, a change that makes tasks due takes a claim along in its own transaction: a task
+that is due when it is created is claimed in the transaction that creates it, and the end of an
+attempt makes room for the next one in the transaction that settles it.
+
+Memory holds only the attempts in flight, never waiting tasks. The number of attempts and the bytes
+of their requests are bounded.
 """
 
 import asyncio
 import collections
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import NamedTuple
 
 from drayman.core import delivery, errors, history, lifecycle, retry_hint
 from drayman.core.clock import HOUR, SECOND, Clock, Micros
+from drayman.core.deadlines import DeadlineTimer
 from drayman.core.delivery import Failure, NoResponse, Request, Response, Target
 from drayman.core.events import (
     AttemptBegan,
     AttemptCrashed,
-    AttemptEnded,
     Emit,
     RateChanged,
     Stopping,
     StoreFailed,
 )
-from drayman.core.lifecycle import AttemptResult, Claim, SettleResult
+from drayman.core.lifecycle import AttemptResult, Claim
 from drayman.core.limits import Limits
 from drayman.core.queue import RetryConfig
 from drayman.dispatch.sender import Sender
+from drayman.dispatch.settler import RETRY_INTERVAL, Ended, Settler
 from drayman.encryption.cipher import TaskCipher
 from drayman.signing.bearer import BearerTokenError, BearerTokens
-from drayman.store.contract import Store
+from drayman.store.contract import Claims, Store
 from drayman.wire import deliveries
 from drayman.wire.deliveries import Delivery
 
 POLL_INTERVAL: Micros = 5 * SECOND
 """The longest time between two claims, and so the longest delay if a hint is lost."""
-RETRY_INTERVAL: Micros = 1 * SECOND
-"""The pause before a failed call of the store is repeated."""
 MAX_CLAIMS = 200
 """The most attempts claimed by one step."""
 MAX_BYTES = 128 << 20
@@ -66,6 +69,35 @@ class _Exchange(NamedTuple):
 
     target: str
     response: Response | NoResponse
+
+
+class _Attempt:
+    """An attempt from its claim until its result is settled.
+
+    Attributes:
+        claim: Its claim.
+        task: Makes it; None before it starts.
+        deadline: When it has taken too long; None while it does not wait for its target.
+        expired: Whether that moment has come.
+    """
+
+    __slots__ = ("claim", "deadline", "expired", "task")
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.task: asyncio.Task[None] | None = None
+        self.deadline: Micros | None = None
+        self.expired = False
+
+    @property
+    def size(self) -> int:
+        """The bytes of its task's request."""
+        return len(self.claim.task.request)
+
+    def cancel(self) -> None:
+        """Cancel it, if it is not over."""
+        if self.task is not None:
+            self.task.cancel()
 
 
 class Dispatcher:
@@ -97,12 +129,19 @@ class Dispatcher:
         self._cipher = cipher or TaskCipher({})
         self._wake = asyncio.Event()
         self._step_lock = asyncio.Lock()
+        self._running = False
         self._stopping = False
-        self._attempts: set[asyncio.Task[None]] = set()
+        self._next_claim: Micros = 0
+        self._early_claim: Awaitable[Claims] | None = None
+        self._short = False
+        self._attempts: dict[int, _Attempt] = {}
+        self._deadlines = DeadlineTimer(clock, self._expire)
+        self._settler = Settler(store, clock, emit, self._end)
+        self._ended = asyncio.Event()
         self._in_flight_by_queue: collections.Counter[str] = collections.Counter()
         self._bytes = 0
         self._reported: dict[str, float] = {}
-        store.on_change(self._wake.set)
+        store.on_change(self._on_change)
 
     @property
     def in_flight(self) -> int:
@@ -116,11 +155,17 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Dispatch until ``stop`` is called."""
+        self._running = True
         while not self._stopping:
             self._wake.clear()
+            now = self._clock.now()
+            if self._early_claim is None and now < self._next_claim:
+                await self._clock.wait(self._wake, self._next_claim)
+                continue
+            self._next_claim = now + POLL_INTERVAL
             due = await self.step()
-            latest = self._clock.now() + POLL_INTERVAL
-            await self._clock.wait(self._wake, latest if due is None else min(due, latest))
+            if due is not None:
+                self._next_claim = min(self._next_claim, due)
 
     async def step(self) -> Micros | None:
         """Start due attempts; return when to claim again, None for not before a hint."""
@@ -128,38 +173,62 @@ class Dispatcher:
             return await self._step()
 
     async def _step(self) -> Micros | None:
-        free = self._slots - len(self._attempts)
-        if self._stopping or free <= 0 or self._bytes > MAX_BYTES:
+        claim, self._early_claim = self._early_claim or self._begin_claim(), None
+        if claim is None:
             return None
-        now = self._clock.now()
         try:
-            claimed = await self._store.claim_due(
-                self._server, min(free, MAX_CLAIMS), dict(self._in_flight_by_queue), free, now
-            )
+            claimed = await claim
         except Exception as error:  # noqa: BLE001 - the next step tries again
             self._emit(StoreFailed("claim_due", errors.describe(error)))
-            return now + RETRY_INTERVAL
-        for claim in claimed.claims:
-            self._start(claim)
+            return self._clock.now() + RETRY_INTERVAL
+        self._short = claimed.short
+        for each in claimed.claims:
+            self._start(each)
         self._report(claimed.rate_factors)
         return claimed.next_due
+
+    def _begin_claim(self) -> Awaitable[Claims] | None:
+        """Claim as many attempts as this server has room for; None if that is none."""
+        free = self._slots - len(self._attempts)
+        if self._stopping or free <= 0 or self._bytes > MAX_BYTES:
+            self._short = True
+            return None
+        held = dict(self._in_flight_by_queue)
+        limit = min(free, MAX_CLAIMS)
+        return self._store.claim_due(self._server, limit, held, free, self._clock.now())
+
+    def _on_change(self, due: Micros) -> None:
+        """Claim in the transaction of the change that makes tasks due, or claim later."""
+        claiming = self._early_claim is not None or self._step_lock.locked()
+        if self._running and not claiming and due <= self._clock.now():
+            self._early_claim = self._begin_claim()
+        self._claim_at(due)
+
+    def _claim_at(self, time: Micros) -> None:
+        """Claim at a time at the latest."""
+        if time < self._next_claim or self._early_claim is not None:
+            self._next_claim = min(self._next_claim, time)
+            self._wake.set()
 
     async def drain(self) -> None:
         """Wait until no attempt is in flight."""
         while self._attempts:
-            await asyncio.wait(self._attempts)
+            self._ended.clear()
+            await self._ended.wait()
 
     async def stop(self, grace: Micros) -> None:
         """Start no more attempts, wait up to ``grace`` for those in flight, release the others."""
         self._stopping = True
         self._wake.set()
         async with self._step_lock:  # a running step must not add claims after the release
-            pass
+            if self._early_claim is not None:
+                await asyncio.gather(self._early_claim, return_exceptions=True)
         self._emit(Stopping(len(self._attempts)))
         with contextlib.suppress(TimeoutError):
             async with self._clock.timeout(self._clock.now() + grace):
                 await self.drain()
         await self.cancel()
+        self._deadlines.cancel()
         try:
             await self._store.release(self._server, self._clock.now())
         except Exception as error:  # noqa: BLE001 - the next start of a server releases them
@@ -167,9 +236,14 @@ class Dispatcher:
 
     async def cancel(self) -> None:
         """Cancel all attempts in flight; they get no result."""
-        for attempt in self._attempts:
+        attempts = list(self._attempts.values())
+        for attempt in attempts:
             attempt.cancel()
-        await asyncio.gather(*self._attempts, return_exceptions=True)
+        tasks = [attempt.task for attempt in attempts if attempt.task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._settler.cancel()
+        for number in list(self._attempts):
+            self._end(number)
 
     def _report(self, rate_factors: Mapping[str, float]) -> None:
         """Emit RateChanged for queues whose rate has halved since the last report, or is full."""
@@ -187,41 +261,43 @@ class Dispatcher:
             del self._reported[next(iter(self._reported))]
 
     def _start(self, claim: Claim) -> None:
-        queue, size = claim.queue.name, len(claim.task.request)
-        self._in_flight_by_queue[queue] += 1
-        self._bytes += size
+        attempt = self._attempts[claim.number] = _Attempt(claim)
+        self._in_flight_by_queue[claim.queue.name] += 1
+        self._bytes += attempt.size
+        attempt.task = asyncio.get_running_loop().create_task(self._make(attempt))
 
-        def ended(attempt: asyncio.Task[None]) -> None:
-            self._attempts.discard(attempt)
-            self._bytes -= size
-            self._in_flight_by_queue[queue] -= 1
-            if not self._in_flight_by_queue[queue]:
-                del self._in_flight_by_queue[queue]
-            self._wake.set()
+    def _end(self, number: int) -> None:
+        """Free the slot of an attempt whose result is settled."""
+        attempt = self._attempts.pop(number)
+        attempt.task = None
+        queue = attempt.claim.queue.name
+        self._bytes -= attempt.size
+        self._in_flight_by_queue[queue] -= 1
+        if not self._in_flight_by_queue[queue]:
+            del self._in_flight_by_queue[queue]
+        self._ended.set()
+        if self._short:
+            self._claim_at(0)
 
-        attempt = asyncio.get_running_loop().create_task(self._attempt(claim))
-        self._attempts.add(attempt)
-        attempt.add_done_callback(ended)
-
-    async def _attempt(self, claim: Claim) -> None:
-        began = self._clock.now()
+    async def _make(self, attempt: _Attempt) -> None:
+        began, claim = self._clock.now(), attempt.claim
         try:  # whatever fails here, the claim must be settled
-            plan, result = await self._run_attempt(claim)
+            plan, result = await self._run_attempt(attempt)
         except Exception as error:  # noqa: BLE001
             self._emit(AttemptCrashed(claim, error))
             failure = NoResponse(Failure.CONNECTION, "internal error of the server; see its log")
             plan = _Plan(claim, deliveries.placeholder(claim.queue), sampled=False)
             result = self._decide(plan, _Exchange("", failure))
-        settled = await self._settle(result)
         duration, kind = result.end_time - began, plan.delivery.target.kind
-        self._emit(AttemptEnded(result, settled, duration, kind, plan.max_attempts))
+        self._settler.add(Ended(result, duration, kind, plan.max_attempts))
 
-    async def _run_attempt(self, claim: Claim) -> tuple[_Plan, AttemptResult]:
+    async def _run_attempt(self, attempt: _Attempt) -> tuple[_Plan, AttemptResult]:
         """Make an attempt; return its plan and its result."""
+        claim = attempt.claim
         try:
             parsed = deliveries.open_(claim.queue, self._cipher.open_task(claim.task))
             plan = _Plan(claim, parsed, history.is_sampled(claim.number, parsed.sampling_ratio))
-            exchange = await self._deliver(plan)
+            exchange = await self._deliver(attempt, plan)
         except errors.FailedPrecondition as error:  # the encryption key is missing
             placeholder = deliveries.placeholder(claim.queue, MISSING_KEY_RETRIES)
             failure = NoResponse(Failure.PRECONDITION, error.message)
@@ -246,7 +322,7 @@ class Dispatcher:
             sampled=plan.sampled,
         )
 
-    async def _deliver(self, plan: _Plan) -> _Exchange:
+    async def _deliver(self, attempt: _Attempt, plan: _Plan) -> _Exchange:
         target = plan.delivery.target
         request = delivery.request(
             target,
@@ -260,16 +336,36 @@ class Dispatcher:
             return _Exchange(address, request)
         address = f"{request.method} {request.url}"
         self._emit_began(plan, address)
-        response: Response | NoResponse
+        return _Exchange(address, await self._send_in_time(attempt, request, target))
+
+    async def _send_in_time(
+        self, attempt: _Attempt, request: Request, target: Target
+    ) -> Response | NoResponse:
+        """Send a request; a failure when there is no response by the deadline."""
+        attempt.deadline = self._clock.now() + target.deadline
+        self._deadlines.include(attempt.deadline)
         try:
-            async with self._clock.timeout(self._clock.now() + target.deadline):
-                response = await self._send(request, target)
-        except TimeoutError:
+            return await self._send(request, target)
+        except asyncio.CancelledError:
+            if not attempt.expired or (attempt.task is not None and attempt.task.uncancel()):
+                raise
             seconds = target.deadline / SECOND
-            response = NoResponse(
-                Failure.DEADLINE, f"no answer within the deadline of {seconds:g} s"
-            )
-        return _Exchange(address, response)
+            return NoResponse(Failure.DEADLINE, f"no answer within the deadline of {seconds:g} s")
+        finally:
+            attempt.deadline = None
+
+    def _expire(self, now: Micros) -> Micros | None:
+        """Cancel attempts whose deadline has come; return the next deadline."""
+        following: Micros | None = None
+        for attempt in self._attempts.values():
+            if attempt.deadline is None or attempt.expired:
+                continue
+            if attempt.deadline <= now:
+                attempt.expired = True
+                attempt.cancel()
+            else:
+                following = min(attempt.deadline, following or attempt.deadline)
+        return following
 
     def _emit_began(self, plan: _Plan, address: str) -> None:
         if plan.sampled:
@@ -285,14 +381,3 @@ class Dispatcher:
                 return NoResponse(Failure.CONNECTION, str(error))
             request = delivery.with_bearer_token(request, bearer)
         return await self._sender.send(request)
-
-    async def _settle(self, result: AttemptResult) -> SettleResult:
-        """Settle a result; retry until the store accepts it. The slot stays taken meanwhile."""
-        while True:
-            try:
-                (settled,) = await self._store.settle([result], self._clock.now())
-            except Exception as error:  # noqa: BLE001 - a claim must be settled
-                self._emit(StoreFailed("settle", errors.describe(error)))
-                await self._clock.wait(asyncio.Event(), self._clock.now() + RETRY_INTERVAL)
-            else:
-                return settled or SettleResult.GONE

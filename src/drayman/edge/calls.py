@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from drayman.core.clock import Micros
+from drayman.core.deadlines import DeadlineTimer
 from drayman.core.errors import ServiceError
 from drayman.core.events import CallCrashed
 from drayman.core.status import Code
 from drayman.edge import grpc_messages, grpc_requests, grpc_status, h2, limits
 from drayman.edge.budget import Share, Slots
 from drayman.edge.call import Call, resolve
-from drayman.edge.deadlines import DeadlineTimer
 from drayman.edge.floods import PingMeter
 from drayman.edge.grpc_status import CallError, HttpError
 from drayman.edge.methods import Method, Streaming, Unary

@@ -16,7 +16,7 @@ documents. Its verbs are the transitions of ``core.lifecycle``. For all of them:
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from drayman.core.batch import Batch, BatchResult
@@ -41,15 +41,16 @@ class Claims:
 
     Attributes:
         claims: The attempts to make now.
-        next_due: When to claim again, None for not before a hint (``on_change``). It does not
-            include queues that were skipped because they hold their share of this server's slots:
-            claim again when an attempt ends.
+        next_due: When to claim again, None for not before a hint (``on_change``).
+        short: Whether more might have been claimed with more free slots: claim again when an
+            attempt has ended.
         rate_factors: The fraction of its rate that back pressure leaves to each queue that was
             considered, by the queue's name.
     """
 
     claims: list[Claim]
     next_due: Micros | None
+    short: bool = False
     rate_factors: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
@@ -112,16 +113,16 @@ MAX_DEAD_LETTERS_COUNTED = 10_000
 class Queues(Protocol):
     """Queues."""
 
-    async def get_queue(self, name: str) -> Queue:
+    def get_queue(self, name: str) -> Awaitable[Queue]:
         """Return a queue. NotFound."""
 
-    async def list_queues(self, location: str, after: str, limit: int) -> list[Queue]:
+    def list_queues(self, location: str, after: str, limit: int) -> Awaitable[list[Queue]]:
         """Return the queues of a location whose names follow ``after``, in order."""
 
-    async def list_locations(self, project: str) -> list[str]:
+    def list_locations(self, project: str) -> Awaitable[list[str]]:
         """Return the names of the locations in which a project has queues, in order."""
 
-    async def update_queue(
+    def update_queue(
         self,
         name: str,
         change: Change,
@@ -129,7 +130,7 @@ class Queues(Protocol):
         *,
         ignore_tombstone: bool = False,
         reset_pressure: bool = False,
-    ) -> Queue:
+    ) -> Awaitable[Queue]:
         """Replace a queue by the result of ``change``, and return the stored queue.
 
         ``change`` is a pure function that runs inside the transaction, possibly more than once. It
@@ -141,41 +142,43 @@ class Queues(Protocol):
         ``ignore_tombstone`` is false. ``reset_pressure`` ends the back pressure on the queue.
         """
 
-    async def purge_queue(self, name: str, now: Micros) -> Queue:
+    def purge_queue(self, name: str, now: Micros) -> Awaitable[Queue]:
         """Delete all tasks of a queue, in constant time. NotFound."""
 
-    async def delete_queue(self, name: str, now: Micros) -> None:
+    def delete_queue(self, name: str, now: Micros) -> Awaitable[None]:
         """Delete a queue with its tasks, in constant time. NotFound ("entity")."""
 
-    async def queue_stats(self, name: str, now: Micros) -> QueueStats:
+    def queue_stats(self, name: str, now: Micros) -> Awaitable[QueueStats]:
         """Return the statistics of a queue. NotFound."""
 
 
 class Tasks(Protocol):
     """Tasks."""
 
-    async def create_tasks(
+    def create_tasks(
         self, queue: str, tasks: Sequence[NewTask], now: Micros
-    ) -> list[Task | ServiceError]:
+    ) -> Awaitable[list[Task | ServiceError]]:
         """Create tasks, each on its own: the task, or NotFound or AlreadyExists in its place.
 
         A generated id is a decimal number; ids grow with time and are never used twice.
         """
 
-    async def get_task(self, name: str, now: Micros) -> Task:
+    def get_task(self, name: str, now: Micros) -> Awaitable[Task]:
         """Return a task. NotFound, with a message of its own for a task that is recently gone."""
 
-    async def list_tasks(self, queue: str, after: int, limit: int, size: int) -> TaskPage:
+    def list_tasks(self, queue: str, after: int, limit: int, size: int) -> Awaitable[TaskPage]:
         """Return tasks of a queue after the cursor ``after`` (0 for the first page).
 
         At most ``limit`` tasks and about ``size`` bytes. A task that exists throughout a listing
         is in it exactly once. NotFound.
         """
 
-    async def delete_tasks(self, names: Sequence[str], now: Micros) -> list[ServiceError | None]:
+    def delete_tasks(
+        self, names: Sequence[str], now: Micros
+    ) -> Awaitable[list[ServiceError | None]]:
         """Delete tasks, each on its own: None, or NotFound in its place."""
 
-    async def run_task(self, name: str, now: Micros) -> Task:
+    def run_task(self, name: str, now: Micros) -> Awaitable[Task]:
         """Grant a task one attempt now, whatever its queue's state, tokens and concurrency limit.
 
         The granted attempt replaces the scheduled one. If the task already has a granted attempt
@@ -184,7 +187,7 @@ class Tasks(Protocol):
         including the granted attempt in its ``dispatch_count``. NotFound.
         """
 
-    async def run_batch(self, batch: Batch, now: Micros) -> BatchResult:
+    def run_batch(self, batch: Batch, now: Micros) -> Awaitable[BatchResult]:
         """Create or delete the tasks of a batch and store the result under its operation.
 
         Everything happens in one transaction. If the operation exists, nothing changes and its
@@ -196,9 +199,9 @@ class Tasks(Protocol):
 class Dispatch(Protocol):
     """Attempts."""
 
-    async def claim_due(
+    def claim_due(
         self, server: str, limit: int, held: Mapping[str, int], slots: int, now: Micros
-    ) -> Claims:
+    ) -> Awaitable[Claims]:
         """Claim up to ``limit`` attempts for ``server``: granted ones first, then due tasks.
 
         ``slots`` is the number of free attempt slots of the server; ``held`` has the number of its
@@ -209,23 +212,23 @@ class Dispatch(Protocol):
         queue in the order of their schedule times.
         """
 
-    async def settle(
+    def settle(
         self, results: Sequence[AttemptResult], now: Micros
-    ) -> list[SettleResult | None]:
+    ) -> Awaitable[list[SettleResult | None]]:
         """Apply results of attempts; return what became of each, None if its claim is not held.
 
         A task that was deleted meanwhile stays deleted. If several attempts of a task are in flight
         (``run_task``), a success completes the task, and of failures the last one decides.
         """
 
-    async def release(self, server: str, now: Micros) -> int:
+    def release(self, server: str, now: Micros) -> Awaitable[int]:
         """Return all claims of a server to their queues; return their number.
 
         Their tasks are due again at once, except a task that another attempt had already
         rescheduled.
         """
 
-    async def sweep(self, now: Micros, limit: int) -> int:
+    def sweep(self, now: Micros, limit: int) -> Awaitable[int]:
         """Delete up to ``limit`` rows that no other verb can see; return how many.
 
         These are purged tasks, tasks beyond their retention, expired tombstones and documents, and
@@ -236,9 +239,9 @@ class Dispatch(Protocol):
 class History(Protocol):
     """Recorded attempts, and dead letters."""
 
-    async def list_attempts(
+    def list_attempts(
         self, queue: str, task: str | None, before: int, limit: int, size: int = PAGE_BYTES
-    ) -> list[tuple[int, AttemptRecord]]:
+    ) -> Awaitable[list[tuple[int, AttemptRecord]]]:
         """Return recorded attempts of a queue with their numbers, the latest first.
 
         Returns attempts with a number below ``before``, of the task with the id ``task`` or, with
@@ -247,7 +250,7 @@ class History(Protocol):
         store holds the latest ``history.MAX_ATTEMPTS``.
         """
 
-    async def list_dead_letters(
+    def list_dead_letters(
         self,
         queue: str,
         after: int,
@@ -257,7 +260,7 @@ class History(Protocol):
         task: str | None = None,
         code: Code | None = None,
         with_request: bool = True,
-    ) -> list[DeadLetter]:
+    ) -> Awaitable[list[DeadLetter]]:
         """Return dead letters of a queue with a number above ``after``, the earliest first.
 
         Returns at most ``limit`` letters and about ``size`` bytes of requests, but at least one if
@@ -271,9 +274,9 @@ class History(Protocol):
         ``history.MAX_DEAD_LETTER_BYTES``.
         """
 
-    async def replay_dead_letters(
+    def replay_dead_letters(
         self, names: Sequence[str], now: Micros
-    ) -> list[Task | ServiceError]:
+    ) -> Awaitable[list[Task | ServiceError]]:
         """Create the tasks of dead letters again, each on its own, due now, with counts at zero.
 
         Each task gets its old name, even if a tombstone reserves it, and its dead letter is
@@ -281,28 +284,28 @@ class History(Protocol):
         of that name exists.
         """
 
-    async def delete_dead_letters(self, names: Sequence[str]) -> list[ServiceError | None]:
+    def delete_dead_letters(self, names: Sequence[str]) -> Awaitable[list[ServiceError | None]]:
         """Delete dead letters, each on its own: None, or NotFound in its place."""
 
 
 class Documents(Protocol):
     """Documents: operations, names of KMS keys, signing keys (``core.document``)."""
 
-    async def get_document(self, kind: str, name: str, now: Micros) -> Document | None:
+    def get_document(self, kind: str, name: str, now: Micros) -> Awaitable[Document | None]:
         """Return a document, None if it does not exist or has expired."""
 
-    async def list_documents(
+    def list_documents(
         self, kind: str, prefix: str, after: str, limit: int, size: int, now: Micros
-    ) -> DocumentPage:
+    ) -> Awaitable[DocumentPage]:
         """Return documents whose names start with ``prefix`` and follow ``after``, by name.
 
         At most ``limit`` documents and about ``size`` bytes, but at least one if there is one.
         """
 
-    async def put_document(self, document: Document) -> None:
+    def put_document(self, document: Document) -> Awaitable[None]:
         """Store a document; one of the same kind and name is replaced."""
 
-    async def delete_document(self, kind: str, name: str, now: Micros) -> bool:
+    def delete_document(self, kind: str, name: str, now: Micros) -> Awaitable[bool]:
         """Delete a document; return whether it existed."""
 
 
@@ -313,8 +316,12 @@ class Store(Queues, Tasks, Dispatch, History, Documents, Protocol):
     def url(self) -> str:
         """The URL of the store, as given to the ``--store`` option."""
 
-    def on_change(self, hint: Callable[[], object]) -> None:
-        """Call ``hint`` in the event loop's thread after tasks may have become due."""
+    def on_change(self, hint: Callable[[Micros], object]) -> None:
+        """Call ``hint`` in the event loop's thread when tasks may become due.
+
+        Its argument is the earliest time at which one may be due. The hint comes before the change
+        is made: a claim that begins after the hint, or within it, sees the change.
+        """
 
     async def check(self) -> None:
         """Check that the store can be written at present; Unavailable or ResourceExhausted."""

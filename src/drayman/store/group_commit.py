@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from drayman.core import errors
+from drayman.core.clock import Micros
 from drayman.store.session import Session
 from drayman.store.verb import Phase, Verb
 
@@ -81,38 +82,55 @@ class GroupCommit:
         self._count = 0
         self._bytes = 0
         self._closed = False
-        self._hints: list[Callable[[], object]] = []
+        self._due: Micros | None = None
+        self._hints: list[Callable[[Micros], object]] = []
         self._thread = threading.Thread(target=self._work, name="drayman-store", daemon=True)
         self._thread.start()
 
-    def on_change(self, hint: Callable[[], object]) -> None:
-        """Call ``hint`` in the loop's thread after a group that may have made tasks due."""
+    def on_change(self, hint: Callable[[Micros], object]) -> None:
+        """Call ``hint`` in the loop's thread before calls that may make tasks due are submitted.
+
+        Its argument is the earliest time at which one may be due. A call that ``hint`` makes joins
+        the same group, so that a claim needs no transaction of its own.
+        """
         self._hints.append(hint)
 
-    async def call(self, verb: Verb[Any, _Result], argument: Any, size: int = 0) -> _Result:
-        """Run one call; ``size`` is roughly how many bytes its argument holds."""
+    def call(
+        self, verb: Verb[Any, _Result], argument: Any, size: int = 0, due: Micros | None = None
+    ) -> asyncio.Future[_Result]:
+        """Run one call; return the future of its result, Unavailable or ResourceExhausted."""
+        future: asyncio.Future[_Result] = self._loop.create_future()
         if self._closed:
-            raise errors.Unavailable("The store is closed: the server is stopping.")
+            future.set_exception(errors.Unavailable("The store is closed: the server is stopping."))
+            return future
         if verb.bounded and (self._count >= MAX_WAITING or self._bytes + size > MAX_WAITING_BYTES):
-            raise errors.ResourceExhausted("Too many calls are waiting for the store.")
-        call = _Call(verb, argument, size, self._loop.create_future())
+            future.set_exception(
+                errors.ResourceExhausted("Too many calls are waiting for the store.")
+            )
+            return future
         self._count += 1
         self._bytes += size
         if not self._gathering:  # all calls of a turn of the event loop are submitted together
             self._loop.call_soon(self._submit)
-        self._gathering.append(call)
-        result: _Result = await call.future
-        return result
+        self._gathering.append(_Call(verb, argument, size, future))
+        if due is not None:
+            self._due = due if self._due is None else min(self._due, due)
+        return future
 
     async def close(self) -> None:
         """Finish the waiting calls, then stop the thread; return when it has stopped."""
         if not self._closed:
             self._closed = True
+            self._hints.clear()
             self._submit()
             self._submitted.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _submit(self) -> None:
+        due, self._due = self._due, None
+        if due is not None:
+            for hint in self._hints:
+                hint(due)
         if self._gathering:
             self._submitted.put(self._gathering)
             self._gathering = []
@@ -192,16 +210,11 @@ class GroupCommit:
 
     def _resolve(self, group: list[_Call]) -> None:
         self._count -= len(group)
-        wakes = False
         for call in group:
             self._bytes -= call.size
-            wakes = wakes or call.verb.wakes
             if call.future.done():  # its caller was cancelled
                 continue
             if isinstance(call.result, BaseException):
                 call.future.set_exception(call.result)
             else:
                 call.future.set_result(call.result)
-        if wakes:
-            for hint in self._hints:
-                hint()

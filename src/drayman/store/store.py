@@ -11,7 +11,7 @@ from drayman.core.task import NewTask
 from drayman.store import group_commit
 from drayman.store.group_commit import GroupCommit
 from drayman.store.session import Session
-from drayman.store.verb import Phase, Verb, grouped, single
+from drayman.store.verb import Phase, Verb, at_once, grouped, single
 from drayman.store.verbs import batches, claims, documents, history, queues, results, sweep, tasks
 from drayman.store.verbs.results import Settle
 from drayman.store.verbs.tasks import CreateTasks, DeleteTasks
@@ -41,6 +41,10 @@ def _tasks_size(queue: str, tasks: Sequence[NewTask], now: Micros) -> int:  # no
     return sum(len(task.request) for task in tasks)
 
 
+def _earliest(queue: str, tasks: Sequence[NewTask], now: Micros) -> Micros | None:  # noqa: ARG001
+    return min((task.schedule_time for task in tasks), default=None)
+
+
 def _names_size(names: Sequence[str], now: Micros) -> int:  # noqa: ARG001
     return sum(map(len, names))
 
@@ -60,29 +64,29 @@ class Store:
     list_queues = single(queues.list_queues, Phase.READS)
     list_locations = single(queues.list_locations, Phase.READS)
     queue_stats = single(queues.queue_stats, Phase.READS)
-    update_queue = single(queues.update_queue, Phase.QUEUES, wakes=True, size=_queue_size)
+    update_queue = single(queues.update_queue, Phase.QUEUES, due=at_once, size=_queue_size)
     purge_queue = single(queues.purge_queue, Phase.DELETIONS)
     delete_queue = single(queues.delete_queue, Phase.DELETIONS)
 
     create_tasks = grouped(
-        tasks.create_tasks, CreateTasks, Phase.TASKS, wakes=True, size=_tasks_size
+        tasks.create_tasks, CreateTasks, Phase.TASKS, due=_earliest, size=_tasks_size
     )
     get_task = single(tasks.get_task, Phase.READS)
     list_tasks = single(tasks.list_tasks, Phase.READS)
     delete_tasks = grouped(tasks.delete_tasks, DeleteTasks, Phase.DELETIONS, size=_names_size)
-    run_task = single(tasks.run_task, Phase.TASKS, wakes=True)
-    run_batch = single(batches.run_batch, Phase.TASKS, wakes=True, size=batches.size)
+    run_task = single(tasks.run_task, Phase.TASKS, due=at_once)
+    run_batch = single(batches.run_batch, Phase.TASKS, due=at_once, size=batches.size)
 
     claim_due = single(claims.claim_due, Phase.CLAIMS, durable=False, bounded=False)
     settle = grouped(
-        results.settle, Settle, Phase.OUTCOMES, durable=False, bounded=False, wakes=True
+        results.settle, Settle, Phase.OUTCOMES, durable=False, bounded=False, due=at_once
     )
-    release = single(claims.release, Phase.OUTCOMES, durable=False, bounded=False, wakes=True)
+    release = single(claims.release, Phase.OUTCOMES, durable=False, bounded=False, due=at_once)
     sweep = single(sweep.sweep, Phase.UPKEEP, durable=False, bounded=False)
 
     list_attempts = single(history.list_attempts, Phase.READS)
     list_dead_letters = single(history.list_dead_letters, Phase.READS)
-    replay_dead_letters = single(history.replay_dead_letters, Phase.TASKS, wakes=True)
+    replay_dead_letters = single(history.replay_dead_letters, Phase.TASKS, due=at_once)
     delete_dead_letters = single(history.delete_dead_letters, Phase.DELETIONS)
 
     get_document = single(documents.get_document, Phase.READS)
@@ -102,12 +106,14 @@ class Store:
         """The URL of the store, as given to the ``--store`` option."""
         return self._database.url
 
-    async def call(self, verb: Verb[Any, _Result], argument: Any, size: int) -> _Result:
+    def call(
+        self, verb: Verb[Any, _Result], argument: Any, size: int, due: Micros | None = None
+    ) -> asyncio.Future[_Result]:
         """Run one call of a verb."""
-        return await self._group_commit.call(verb, argument, size)
+        return self._group_commit.call(verb, argument, size, due)
 
-    def on_change(self, hint: Callable[[], object]) -> None:
-        """Call ``hint`` after tasks may have become due."""
+    def on_change(self, hint: Callable[[Micros], object]) -> None:
+        """Call ``hint`` when tasks may become due."""
         self._group_commit.on_change(hint)
 
     async def check(self) -> None:

@@ -1,9 +1,11 @@
 """A verb of the store: a synchronous function over a session, and how group commit runs it."""
 
+import asyncio
 import enum
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
+from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.store.session import Session
 
@@ -29,20 +31,32 @@ class Caller(Protocol):
     """The store, as verbs see it: it runs their calls."""
 
     def call(
-        self, verb: "Verb[Any, _Result]", argument: Any, size: int
-    ) -> Coroutine[Any, Any, _Result]:
-        """Run one call of a verb; ``size`` is roughly how many bytes its argument holds."""
+        self, verb: "Verb[Any, _Result]", argument: Any, size: int, due: Micros | None
+    ) -> "asyncio.Future[_Result]":
+        """Run one call of a verb.
+
+        Args:
+            verb: The verb.
+            argument: Its argument.
+            size: Roughly how many bytes the argument holds.
+            due: The earliest time at which a task may be due because of the call, None if it makes
+                none due.
+        """
+
+
+def at_once(*_: Any, **__: Any) -> Micros:
+    """Return the ``due`` of verbs by which waiting tasks may become due at once."""
+    return 0
 
 
 class Verb(Generic[_Params, _Result]):
-    """A verb; as an attribute of a store class it is a coroutine method.
+    """A verb; as an attribute of a store class it is a method that returns a future.
 
     Attributes:
         run: Takes the session and the arguments of all calls of a group; returns a result for
             each, an exception in the place of one that failed.
         phase: When it runs within a group.
         durable: Whether its effect must be on disk before it returns.
-        wakes: Whether tasks may become due by it.
         bounded: Whether it is refused when too many calls wait. Verbs of the dispatcher are not
             refused, because the number of attempts in flight is bounded.
     """
@@ -54,33 +68,40 @@ class Verb(Generic[_Params, _Result]):
         phase: Phase,
         *,
         durable: bool = True,
-        wakes: bool = False,
+        due: Callable[_Params, Micros | None] | None = None,
         bounded: bool = True,
         size: Callable[_Params, int] | None = None,
     ) -> None:
         self.run = run
         self.phase = phase
         self.durable = durable
-        self.wakes = wakes
         self.bounded = bounded
         self._argument = argument
         self._size = size
+        self._due = due
+        self._name = ""
+
+    def __set_name__(self, owner: object, name: str) -> None:
+        self._name = name
 
     @overload
     def __get__(self, store: None, owner: object) -> Self: ...
     @overload
     def __get__(
         self, store: Caller, owner: object
-    ) -> Callable[_Params, Coroutine[Any, Any, _Result]]: ...
+    ) -> Callable[_Params, "asyncio.Future[_Result]"]: ...
     def __get__(self, store: Caller | None, owner: object) -> Any:
-        """Return the coroutine function of a store."""
+        """Return the method of a store; the store keeps it, because each call needs it."""
         if store is None:
             return self
+        size_of, due_of = self._size, self._due
 
-        def call(*args: _Params.args, **kwargs: _Params.kwargs) -> Coroutine[Any, Any, _Result]:
-            size = self._size(*args, **kwargs) if self._size else 0
-            return store.call(self, self._argument(*args, **kwargs), size)
+        def call(*args: _Params.args, **kwargs: _Params.kwargs) -> "asyncio.Future[_Result]":
+            size = size_of(*args, **kwargs) if size_of else 0
+            due = due_of(*args, **kwargs) if due_of else None
+            return store.call(self, self._argument(*args, **kwargs), size, due)
 
+        vars(store)[self._name] = call
         return call
 
 

@@ -38,9 +38,9 @@ def together(file_world):
             return [gate.wait()]
 
         verb = Verb(hold, lambda: None, Phase.READS)
-        holder = asyncio.create_task(file_world.store.call(verb, None, 0))
+        holder = file_world.store.call(verb, None, 0, None)
         await asyncio.to_thread(busy.wait)
-        waiting = [asyncio.create_task(call) for call in calls]
+        waiting = [asyncio.ensure_future(call) for call in calls]
         asyncio.get_running_loop().call_soon(gate.set)
         await holder
         return await asyncio.gather(*waiting, return_exceptions=True)

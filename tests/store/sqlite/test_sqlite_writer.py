@@ -26,13 +26,17 @@ async def test_waiting_calls_share_one_transaction(file_world, statements, toget
     assert commits(statements) == 1
 
 
+async def later(verb, *arguments):
+    return await verb(*arguments)
+
+
 async def test_different_verbs_share_a_transaction_and_each_gets_its_result(
     file_world, statements, together
 ):
     store, now = file_world.store, file_world.now
     task, claims, name, exists, other = await together(
         file_world.get(f"{full('q')}/tasks/t"),
-        store.claim_due("server", 10, {}, 10, now),
+        later(store.claim_due, "server", 10, {}, 10, now),
         file_world.create_one("t"),
         create_queue(store, queue(), now),
         create_queue(store, queue("other"), now),
@@ -174,7 +178,7 @@ async def test_an_update_of_a_queue_that_has_changed_does_not_break_its_group(
 ):
     stale = swap(queue(rate=1), queue(rate=2))
     lost, *names = await together(
-        file_world.store.update_queue(full("q"), stale, file_world.now),
+        later(file_world.store.update_queue, full("q"), stale, file_world.now),
         *(file_world.create_one() for _ in range(50)),
     )
     assert isinstance(lost, QueueChangedError)

@@ -35,25 +35,32 @@ def claim_due(
     """Claim granted attempts, then due tasks of the queues that have been ready longest."""
     request = ClaimRequest(server, limit, held, slots, now)
     all_slots = slots + sum(held.values())
-    claims = _claim_grants(session, request, fairness.grant_limit(slots, all_slots))
+    grant_limit = min(limit, fairness.grant_limit(slots, all_slots))
+    claims = _claim_grants(session, request, grant_limit)
+    short = len(claims) >= grant_limit
     in_flight = collections.Counter(held)
     in_flight.update(claim.queue.name for claim in claims)
     considered, rate_factors = 0, {}
     for queue in _ready_queues(session, now):
         left, free = limit - len(claims), slots - len(claims)
         if left <= 0 or free <= 0 or considered == _MAX_QUEUES:
+            short = True
             break
         share = min(left, fairness.share(free, in_flight[queue.name], all_slots))
         if share <= 0:
+            short = True
             continue  # skipped; it stays ready
         load = to_load(queue)._replace(pressure=_pressure(session, queue, now))
         factor = back_pressure.rate_factor(load.pressure, load.rate, now)
         rate_factors[queue.name] = factor
-        claims += _claim_queue(session, queue, load, share, request)
+        claimed = _claim_queue(session, queue, load, share, request)
+        short = short or len(claimed) >= share
+        claims += claimed
         considered += 1
     exhausted = limit <= len(claims) or considered == _MAX_QUEUES
     more = slots > len(claims) and exhausted
-    return Claims(claims, now if more else _next_wake_time(session, now), rate_factors)
+    next_due = now if more else _next_wake_time(session, now)
+    return Claims(claims, next_due, short, rate_factors)
 
 
 def release(session: Session, server: str | None, now: Micros) -> int:
@@ -86,9 +93,8 @@ def free_slots(
     return [(key, pressure, rate) for key, pressure, rate in rows]
 
 
-def _claim_grants(session: Session, request: ClaimRequest, slots: int) -> list[Claim]:
+def _claim_grants(session: Session, request: ClaimRequest, limit: int) -> list[Claim]:
     claims: list[Claim] = []
-    limit = min(request.limit, slots)
     while len(claims) < limit:
         rows = session.all("list_grants", limit=limit - len(claims))
         if not rows:
