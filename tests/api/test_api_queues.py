@@ -76,7 +76,7 @@ def test_page_tokens_are_bound_to_their_list_and_expire(client, location, server
         create(client, location, queue_id)
     page = next(client.list_queues(request={"parent": location, "page_size": 1}).pages)
     token = page.next_page_token
-    foreign = "Invalid page_token: it is malformed, or was issued for another request."
+    foreign = "Invalid page_token"
 
     def listing(**request):
         return client.list_queues(request={"parent": location, **request})
@@ -90,7 +90,8 @@ def test_page_tokens_are_bound_to_their_list_and_expire(client, location, server
 
 def test_a_negative_page_size_is_refused(client, location, refused):
     request = {"parent": location, "page_size": -1}
-    refused("INVALID_ARGUMENT", "page_size cannot be negative.", client.list_queues, request)
+    message = "ListQueuesRequest.pageSize cannot be negative."
+    refused("INVALID_ARGUMENT", message, client.list_queues, request)
 
 
 def test_pause_and_resume_change_the_state(client, location):
@@ -174,7 +175,7 @@ def test_update_without_paths_replaces_every_field_but_the_state(client, locatio
 
 def test_the_error_of_an_unknown_path_names_it(client, location, refused):
     name = create(client, location).name
-    message = 'Invalid update_mask: "retry_config.nothing" names no field.'
+    message = "Invalid mask: retry_config.nothing"
     refused("INVALID_ARGUMENT", message, update, client, {"name": name}, "retry_config.nothing")
 
 

@@ -13,15 +13,13 @@ Queue = types.Queue.pb()
              "retryConfig", "http_target.header_overrides.header", "", "name,state"]
 )  # fmt: skip
 def test_a_path_that_leads_nowhere_is_named(refused, path):
-    message = f'Invalid update_mask: "{path}" names no field.'
-    error = refused(message, masks.apply, [path], Queue(), Queue())
-    assert error.details[0].violations == [("update_mask", message)]
+    error = refused(f"Invalid mask: {path}", masks.apply, [path], Queue(), Queue())
+    assert not error.details
 
 
 def test_a_long_path_is_cut_in_the_error(refused):
     error = refused(None, masks.apply, ["\U0001f600" * 3_000], Queue(), Queue())
     assert len(error.message.encode()) <= 1_500
-    assert error.details[0].violations[0][0] == "update_mask"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from drayman.wire import operations, tasks
 
 async def batch_create_tasks(context: Context, request: Any) -> Any:
     """BatchCreateTasks: each task succeeds or fails on its own; the operation has the results."""
-    parent = names.queue("parent", request.parent)
+    parent = request.parent
     views = [_check_item(parent, index, item) for index, item in enumerate(request.requests)]
     _check_count("requests", len(views), limits.BATCH_CREATE)
     now = context.clock.now()
@@ -33,10 +33,10 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
 
 async def batch_delete_tasks(context: Context, request: Any) -> Any:
     """BatchDeleteTasks: each task succeeds or fails on its own; the operation has the results."""
-    parent = names.queue("parent", request.parent)
+    parent = request.parent
     _check_count("names", len(request.names), limits.BATCH_DELETE)
     for index, name in enumerate(request.names):
-        if names.task(f"names[{index}]", name).queue != parent:
+        if names.task(name).queue != parent:
             raise errors.invalid_field(
                 f"names[{index}]", f"must be the name of a task in {parent}."
             )

@@ -18,7 +18,7 @@ _ListResponse = types.ListTasksResponse.pb()
 
 async def create_task(context: Context, request: Any) -> Any:
     """CreateTask: returns after the task is durable."""
-    parent, view = names.queue("parent", request.parent), tasks.view(request)
+    parent, view = request.parent, tasks.view(request)
     if not request.HasField("task"):
         raise errors.invalid_field("CreateTaskRequest.task", "is required.")
     now = context.clock.now()
@@ -44,15 +44,17 @@ def requested_name(queue: str, task: NewTask) -> str:
 
 async def get_task(context: Context, request: Any) -> Any:
     """GetTask."""
-    names.task("name", request.name)
     view = tasks.view(request)
     return _render(context, await context.store.get_task(request.name, context.clock.now()), view)
 
 
 async def list_tasks(context: Context, request: Any) -> Any:
     """ListTasks: a task that exists throughout the listing is in it exactly once."""
-    parent, view = names.queue("parent", request.parent), tasks.view(request)
-    now, size = context.clock.now(), pages.size(request.page_size, limits.TASKS_PAGE)
+    parent, view = request.parent, tasks.view(request)
+    now, size = (
+        context.clock.now(),
+        pages.size("ListTasksRequest.pageSize", request.page_size, limits.TASKS_PAGE),
+    )
     after = pages.number(parent, request.page_token, now)
     page = await context.store.list_tasks(parent, after, size, limits.PAGE_BYTES)
     response = _ListResponse(tasks=[_render(context, task, view) for task in page.tasks])
@@ -63,7 +65,7 @@ async def list_tasks(context: Context, request: Any) -> Any:
 
 async def delete_task(context: Context, request: Any) -> Any:
     """DeleteTask: an attempt in flight continues, but is not retried."""
-    queue, now = names.task("name", request.name).queue, context.clock.now()
+    queue, now = names.task(request.name).queue, context.clock.now()
     results = await context.store.delete_tasks([request.name], now)
     context.emit(TasksDeleted(queue, [request.name], results, now))
     (error,) = results
@@ -74,7 +76,6 @@ async def delete_task(context: Context, request: Any) -> Any:
 
 async def run_task(context: Context, request: Any) -> Any:
     """RunTask: grants one attempt now, in any state of the queue; the response counts it."""
-    names.task("name", request.name)
     view, now = tasks.view(request), context.clock.now()
     task = await context.store.run_task(request.name, now)
     context.emit(TaskRunRequested(request.name, now))

@@ -315,7 +315,7 @@ def headers(target: Target, task: Task) -> dict[str, str]:
     dialect = _DIALECTS[target.kind]
     prefix = dialect.prefix
     fields = {name: value for name, value in target.headers.items() if not _is_reserved(name)}
-    queue_name, task_id = names.task("name", task.name)
+    queue_name, task_id = names.task(task.name)
     executions = task.response_count if dialect.counts_server_errors else task.execution_count
     fields["User-Agent"] = dialect.user_agent
     fields[prefix + "QueueName"] = names.short_id(queue_name)

@@ -23,7 +23,7 @@ def _apply(path: str, parts: Sequence[str], source: Any, target: Any) -> None:
     field = target.DESCRIPTOR.fields_by_name.get(name)
     is_message = field is not None and field.message_type is not None and not field.is_repeated
     if field is None or (rest and not is_message):
-        raise errors.field_error("update_mask", f'Invalid update_mask: "{path}" names no field.')
+        raise errors.InvalidArgument(f"Invalid mask: {path}")
     if rest:
         _apply(path, rest, getattr(source, name), getattr(target, name))
         return

@@ -117,7 +117,7 @@ def _serialize(settings: Any) -> bytes:
     """Return the stored form of the settings; their size is bounded (ours)."""
     content = bytes(settings.SerializeToString())
     if len(content) > SETTINGS_SIZE:
-        raise errors.field_error(
-            "queue", f"The settings of a queue must be at most {SETTINGS_SIZE // 1024} KB in total."
+        raise errors.InvalidArgument(
+            f"The settings of a queue must be at most {SETTINGS_SIZE // 1024} KB in total."
         )
     return content

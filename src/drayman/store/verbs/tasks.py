@@ -212,7 +212,7 @@ def _find(
     session: Session, name: str, now: Micros, statement: str = "get_queue"
 ) -> tuple[QueueRow, int]:
     """Return the queue and the seq of a task. NotFound."""
-    queue_name, task_id = names.task("name", name)
+    queue_name, task_id = names.task(name)
     queue = queues.find(session, statement, queue_name)
     if queue is None:
         raise errors.entity_missing()
@@ -235,7 +235,7 @@ def _lookup(
 ) -> _Lookup | ServiceError:
     """Return the lookup for a task's name, or the error if it is invalid or has no queue."""
     try:
-        queue_name, task_id = names.task("name", name)
+        queue_name, task_id = names.task(name)
     except ServiceError as error:
         return error
     if queue_name not in rows:
