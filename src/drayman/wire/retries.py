@@ -1,6 +1,5 @@
 """RetryConfig, of a queue and of a task, with its rules."""
 
-import dataclasses
 from typing import Any
 
 from drayman.core import errors
@@ -8,28 +7,20 @@ from drayman.core.clock import SECOND, Micros
 from drayman.core.queue import RetryConfig
 from drayman.wire import times
 
-_FOREVER: Micros = 10**18
-
 
 def parse(message: Any) -> RetryConfig:
-    """Return the checked configuration of a queue; Google's defaults stand in for unset fields."""
+    """Return the checked configuration; Google's defaults stand in for unset fields."""
     config = _merge(message, RetryConfig())
     _check(config)
     return config
 
 
-def check(message: Any) -> None:
-    """Check the configuration of a task, whose unset fields come from the queue at dispatch."""
-    _check(_merge(message, RetryConfig(min_backoff=0, max_backoff=_FOREVER)))
+def complete(message: Any, stored: Any) -> None:
+    """Write the checked configuration of a task, its unset fields filled in (recorded).
 
-
-def override(message: Any, of_queue: RetryConfig) -> RetryConfig:
-    """Return the configuration of a task, which was checked when it was created, over its queue's.
-
-    The queue may have changed since: a first delay longer than the longest one is cut to it.
+    They get Google's defaults, not the values of the queue.
     """
-    merged = _merge(message, of_queue)
-    return dataclasses.replace(merged, min_backoff=min(merged.min_backoff, merged.max_backoff))
+    encode(parse(message), stored)
 
 
 def encode(config: RetryConfig, message: Any) -> None:
