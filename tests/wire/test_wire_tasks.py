@@ -179,7 +179,7 @@ def test_an_error_with_a_text_of_our_own_names_the_field_and_has_no_details(refu
          http() | {"retry_config": {"min_backoff": {"seconds": -1}, "max_doublings": -1}}),
         ("RetryConfig.maxDoublings",
          http() | {"retry_config": {"max_doublings": -1, "max_retry_duration": {"seconds": -1}}}),
-        ("RetryConfig.maxRetryDuration",
+        ("RetryConfig.max_retry_duration",
          http() | {"retry_config": {
              "max_retry_duration": {"seconds": -1}, "max_backoff": {"seconds": -1}}}),
     ],

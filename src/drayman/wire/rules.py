@@ -15,6 +15,7 @@ _Method: Any = types.HttpMethod
 METHODS = {int(method): method.name for method in _Method}
 """The names of HTTP methods by their numbers."""
 _POST = int(_Method.POST)
+_EMAIL = re.compile(r"[^@]+@[^@]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, token
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")  # RFC 9110, field-value
 
@@ -69,6 +70,14 @@ def check_headers(
         size += len(name.encode()) + len(value.encode())
     if limit is not None and size >= limit:
         raise errors.invalid_field(field, f"must be less than {limit // 1024} KB in total.")
+
+
+def check_email(email: str) -> None:
+    """Check the address of a token's service account (recorded: tokens)."""
+    if not email:
+        raise errors.InvalidArgument("service_account_email must be set.")
+    if not _EMAIL.fullmatch(email):
+        raise errors.invalid_argument()
 
 
 class TokenField(NamedTuple):

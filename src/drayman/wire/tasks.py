@@ -43,8 +43,7 @@ def parse(parent: str, message: Any, now: Micros, allowed: TaskLimits) -> NewTas
     else:
         raise errors.invalid_field("Task.message_type", "is not set.")
     if message.HasField("retry_config"):
-        retries.check(message.retry_config)
-        stored.retry_config.CopyFrom(message.retry_config)
+        retries.complete(message.retry_config, stored.retry_config)
     request = stored.SerializeToString()
     _check_size(stored, len(request), parent, task_id, allowed.task_size)
     return NewTask(task_id, schedule_time, request)
