@@ -9,6 +9,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
 from drayman.core.clock import DAY, SECOND
+from error_details import details_of
 
 URL = "http://example.com"
 HTTP = {"http_request": {"url": URL, "body": b"x"}}
@@ -34,6 +35,7 @@ MISSING_QUEUE = (
     "Queue does not exist. If you just created the queue, wait at least a minute for the queue to "
     "initialize."
 )
+HELP = "type.googleapis.com/google.rpc.Help"
 OTHER_PARENT = (
     "All tasks in a batch request must target the same queue. Found task for queue {parent} in "
     "batch request for queue {queue}."
@@ -211,13 +213,6 @@ def test_a_batch_is_deleted_item_by_item(client, queue):
     assert texts(created) == {0: (6, A_TOMB)}
 
 
-def details_of(error):
-    """Return the details of an error, over gRPC or REST."""
-    if isinstance(error.response, grpc.RpcError):
-        return error.details
-    return error.response.json()["error"].get("details", [])
-
-
 def creation(parent, *items):
     requests = [{"parent": of_item, "task": {"name": name, **HTTP}} for of_item, name in items]
     return {"parent": parent, "requests": requests}
@@ -267,10 +262,9 @@ def test_a_malformed_name_refuses_a_batch_as_a_whole(client, queue, refused):
         "or underscores (_). Task ID must between 1 and 500 characters."
     )
     tasks = [HTTP, *named(queue, "not valid")]
-    error = refused("INVALID_ARGUMENT", message, create, client, queue, tasks)
-    assert len(details_of(error)) == 1
-    error = refused("INVALID_ARGUMENT", message, delete, client, queue, ["a", "not valid"])
-    assert len(details_of(error)) == 1
+    for call, items in ((create, tasks), (delete, ["a", "not valid"])):
+        error = refused("INVALID_ARGUMENT", message, call, client, queue, items)
+        assert [each["@type"] for each in details_of(error)] == [HELP]
     assert list(client.list_tasks(parent=queue)) == []
 
 

@@ -6,12 +6,12 @@ Source: recorded (tasks). The rules beyond these cases are tested without a serv
 
 import datetime
 
-import grpc
 import pytest
 from google.cloud import tasks_v2
 from google.protobuf import duration_pb2, timestamp_pb2
 
 from drayman.core.clock import SECOND
+from error_details import details_of
 
 URL = "https://example.com/work"
 FULL = tasks_v2.Task.View.FULL
@@ -47,13 +47,6 @@ def seconds(count):
 def create(client, queue, task):
     request = {"parent": queue, "task": task, "response_view": FULL}
     return client.create_task(request=request)
-
-
-def details(error):
-    """Return the details of an error, over gRPC or REST."""
-    if isinstance(error.response, grpc.RpcError):
-        return error.details
-    return error.response.json()["error"].get("details", [])
 
 
 ERRORS = [
@@ -102,7 +95,7 @@ def test_a_task_that_breaks_a_rule_is_refused_without_details(
 ):
     request = {"parent": queue} | ({} if task is None else {"task": task})
     error = refused("INVALID_ARGUMENT", message, client.create_task, request)
-    assert details(error) == []
+    assert details_of(error) == []
 
 
 def test_a_name_in_another_queue_is_refused(client, queue, refused):
@@ -112,7 +105,7 @@ def test_a_name_in_another_queue_is_refused(client, queue, refused):
     )
     task = http() | {"name": f"{queue}2/tasks/t"}
     error = refused("INVALID_ARGUMENT", message, client.create_task, parent=queue, task=task)
-    assert details(error) == []
+    assert details_of(error) == []
 
 
 @pytest.mark.parametrize(

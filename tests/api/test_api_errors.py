@@ -6,7 +6,8 @@ The tables of the checks themselves are in tests/wire and tests/core.
 import datetime
 
 import pytest
-from google.protobuf import json_format
+
+from error_details import details_of
 
 MISSING_QUEUE = (
     "Queue does not exist. If you just created the queue, wait at least a minute for the "
@@ -24,7 +25,7 @@ QUEUE_SETTINGS = [
     ({"retry_config": {"max_attempts": -2}},
      "RetryConfig.maxAttempts must be greater or equal to -1."),
     ({"http_target": {"uri_override": {"host": ""}}},
-     "HttpTarget.uriOverride.host cannot be empty."),
+     "Error in parsing HttpTarget. Invalid Host."),
 ]  # fmt: skip
 
 
@@ -76,19 +77,6 @@ TASKS = [
 @pytest.mark.parametrize(("task", "message"), TASKS, ids=lambda row: str(row)[:60])
 def test_a_wrong_task_is_refused(client, queue, refused, task, message):
     refused("INVALID_ARGUMENT", message, client.create_task, parent=queue, task=task)
-
-
-def details_of(error):
-    """Return the details of an error as JSON, which is what Google's client keeps over REST."""
-    return [
-        each
-        if isinstance(each, dict)
-        else {
-            "@type": f"type.googleapis.com/{each.DESCRIPTOR.full_name}",
-            **json_format.MessageToDict(each),
-        }
-        for each in error.details
-    ]
 
 
 def help_of(description, field):

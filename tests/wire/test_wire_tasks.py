@@ -190,7 +190,7 @@ def test_a_task_name_in_another_queue_is_refused(refused):
          http() | {"retry_config": {"min_backoff": {"seconds": -1}, "max_doublings": -1}}),
         ("RetryConfig.maxDoublings",
          http() | {"retry_config": {"max_doublings": -1, "max_retry_duration": {"seconds": -1}}}),
-        ("RetryConfig.maxRetryDuration",
+        ("RetryConfig.max_retry_duration",
          http() | {"retry_config": {
              "max_retry_duration": {"seconds": -1}, "max_backoff": {"seconds": -1}}}),
     ],
@@ -409,6 +409,10 @@ COMPLETE = {
     "max_backoff": {"seconds": 7},
     "max_doublings": 2,
 }
+NANOSECONDS = {
+    "min_backoff": {"seconds": 1, "nanos": 234_567_891},
+    "max_backoff": {"seconds": 1, "nanos": 234_567_892},
+}
 DEFAULTS = {
     "max_attempts": 100,
     "min_backoff": {"nanos": 100_000_000},
@@ -423,9 +427,14 @@ DEFAULTS = {
         ({}, DEFAULTS),
         ({"max_attempts": 3}, DEFAULTS | {"max_attempts": 3}),
         ({"max_attempts": -1}, DEFAULTS | {"max_attempts": -1}),
+        (
+            {"max_retry_duration": {}, "min_backoff": {}, "max_backoff": {"nanos": 0}},
+            DEFAULTS,
+        ),
         (COMPLETE, COMPLETE),
+        (COMPLETE | NANOSECONDS, COMPLETE | NANOSECONDS),
     ],
-    ids=["empty", "in part", "unlimited", "complete"],
+    ids=["empty", "in part", "unlimited", "zero", "complete", "nanoseconds"],
 )
 def test_the_retry_config_of_a_task_is_filled_in(config, filled):
     expected = types.RetryConfig.pb()(**filled)

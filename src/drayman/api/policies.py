@@ -40,7 +40,7 @@ async def set_iam_policy(context: Context, request: Any) -> Any:
     new_policy = policy_pb2.Policy()
     new_policy.CopyFrom(request.policy)
     etag, paths = new_policy.etag, list(request.update_mask.paths)
-    masks.apply(paths, new_policy, policy_pb2.Policy())  # refuses paths of fields that do not exist
+    masks.check(paths, policy_pb2.Policy.DESCRIPTOR)
     _validate(new_policy)
 
     def set_policy(existing: Queue | None) -> Queue:

@@ -32,16 +32,17 @@ async def list_queues(context: Context, request: Any) -> Any:
     scope = f"{parent}\n{request.filter}"
     after = pages.cursor(scope, request.page_token, now)
     response = _ListResponse()
-    chunk = _CHUNK if request.filter else min(size + 1, _CHUNK)
+    chunk = _CHUNK if request.filter else min(size, _CHUNK)
     response_size = 0
     async for queue in _list_after(context, parent, after, chunk):
         if request.filter and not queue_filter.matches(condition, queue):
             continue
-        response_size += len(queue.settings) + _FIXED_SIZE
-        if len(response.queues) == size or (response.queues and response_size > limits.PAGE_BYTES):
-            response.next_page_token = pages.token(scope, response.queues[-1].name, now)
-            break
         response.queues.append(queues.encode(queue))
+        response_size += len(queue.settings) + _FIXED_SIZE
+        if len(response.queues) == size or response_size > limits.PAGE_BYTES:
+            break
+    if response.queues:  # the last page has a token, too (recorded)
+        response.next_page_token = pages.token(scope, response.queues[-1].name, now)
     return response
 
 
@@ -74,7 +75,7 @@ async def create_queue(context: Context, request: Any) -> Any:
 async def update_queue(context: Context, request: Any) -> Any:
     """UpdateQueue: sets the fields of the mask, or all; creates a queue that does not exist."""
     name = request.queue.name
-    paths = list(request.update_mask.paths)
+    paths = list(request.update_mask.paths) if request.HasField("update_mask") else None
 
     def compute(existing: Queue | None) -> Queue:
         message = queues.Message()
