@@ -278,7 +278,7 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path):
         ("queues: 3", 'must contain a list named "queues"'),
         ("queues: [3]", "queue 1: "),
         (f"queues: [{{name: {QUEUE}}}, {{name: {QUEUE}}}]", "queue 2: "),
-        ("queues: [{name: q}]", 'queue 1: Invalid resource field value in the request. "name"'),
+        ("queues: [{name: q}]", "queue 1: Queue name must be formatted: "),
         (f"queues: [{{name: {QUEUE}, state: DISABLED}}]", "state must be RUNNING or PAUSED"),
         (f"queues: [{{name: {QUEUE}, state: ASLEEP}}]", "queue 1: "),
         (f"queues: [{{name: {QUEUE}, state: 7}}]", "queue 1: "),

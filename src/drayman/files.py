@@ -82,7 +82,7 @@ def _queue_entry(entry: Any, limits: QueueLimits) -> DeclaredQueue:
         # Nobody can ask the real service for DISABLED either; PAUSED stops dispatch as well.
         raise ValueError("state must be RUNNING or PAUSED")
     state = State(message.state) if message.state else None
-    queue = queues.parse(message, names.queue("name", message.name), limits)
+    queue = queues.parse(message, names.queue(message.name), limits)
     return DeclaredQueue(dataclasses.replace(queue, state=state or State.RUNNING), state)
 
 

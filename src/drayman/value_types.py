@@ -74,7 +74,7 @@ def _store(text: str) -> str:
 
 def _queue(text: str) -> str:
     try:
-        return names.queue("--queue", text)
+        return names.queue(text)
     except errors.InvalidArgument:
         raise ValueError(text) from None
 
@@ -129,7 +129,7 @@ URL = ValueType("URL", "a URL starting with http:// or https://", _url)
 STORE = ValueType("STORE", "sqlite:PATH or memory", _store)
 DURABILITY = _one_of("LEVEL", "safe or relaxed", "safe", "relaxed")
 LOG_LEVEL = _one_of("LEVEL", "debug, info, warning, error", "debug", "info", "warning", "error")
-QUEUE = ValueType("NAME", f"a full name, {names.QUEUE_FORM}", _queue)
+QUEUE = ValueType("NAME", f"a full name, {errors.QUEUE_FORM}", _queue)
 LOCATION = ValueType("ID", "letters, digits and hyphens", _location)
 TARGET = ValueType(
     "[SERVICE=]URL",

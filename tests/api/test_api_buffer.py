@@ -101,7 +101,7 @@ def test_wrapped_data_that_is_not_base64_is_refused(buffer, queue, data):
     answer = buffer(f"{queue}/tasks:buffer", wrapped, **{"Content-Type": "application/json"})
     error = answer.json()["error"]
     assert (answer.status_code, error["message"]) == (400, "body.data must be a text of base64.")
-    assert error["details"][0]["fieldViolations"][0]["field"] == "body.data"
+    assert "details" not in error
 
 
 def test_a_compressed_body_is_delivered_decompressed(buffer, queue, server, worker):

@@ -5,7 +5,7 @@ import re
 import grpc
 import pytest
 from google.api_core import exceptions, operations_v1
-from google.rpc import error_details_pb2
+from google.protobuf import json_format
 from grpc_status import rpc_status
 
 from drayman.api import calls
@@ -66,52 +66,114 @@ def repr_of(value):
     return getattr(value, "name", None) or ascii(value)[:12]
 
 
-NAMED = [
-    (rpc, name)
-    for rpc in rpcs.SERVED
-    if rpc.name in calls.HANDLERS and rpc.name != "CreateQueue"  # see the test below
-    for name in ("", "x", "projects", "projects//locations/l/queues/q", "/" * 9, "é" * 300, "a\0b")
-]
-
-
-@pytest.mark.parametrize(("rpc", "name"), NAMED, ids=repr_of)
-def test_a_malformed_name_is_an_invalid_argument(channel, rpc, name):
-    request = calls.message_class(rpc.request)()
-    message, *rest = rpc.routing.split(".")
-    if rest:
-        setattr(getattr(request, message), rest[0], name)
-    else:
-        setattr(request, message, name)
-    code, details = refusal(channel, rpc.full_name, request.SerializeToString())
-    assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert name[:100] in details
-    assert "must be formatted" in details
-
-
-@pytest.mark.parametrize("parent", ["x", "projects/x", "projects/x/locations"])
-def test_a_parent_of_a_new_queue_that_is_none_looks_like_an_unknown_project(channel, parent):
-    request = types.CreateQueueRequest.pb()(parent=parent)
-    with pytest.raises(grpc.RpcError) as caught:
-        channel.unary_unary(f"/{rpcs.SERVICE}/CreateQueue")(request.SerializeToString())
-    error = caught.value
-    assert error.code() is grpc.StatusCode.PERMISSION_DENIED
-    assert error.details() == "Permission denied on resource project x."
+def details_of(error):
+    """Return the details of a gRPC error as JSON."""
     status = rpc_status.from_call(error)
-    info, message, link = (
-        error_details_pb2.ErrorInfo(),
-        error_details_pb2.LocalizedMessage(),
-        error_details_pb2.Help(),
+    packed = status.details if status else []
+    return [json_format.MessageToDict(each) for each in packed]
+
+
+def send(channel, rpc, name):
+    """Call a method with a name alone; return code, message and details of its refusal."""
+    request = calls.message_class(rpc.request)()
+    *parents, last = rpc.routing.split(".")
+    for_name = getattr(request, parents[0]) if parents else request
+    setattr(for_name, last, name)
+    with pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary(rpc.full_name)(request.SerializeToString(), timeout=20)
+    return caught.value.code().name, caught.value.details(), details_of(caught.value)
+
+
+INFO = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "domain": "googleapis.com"}
+LOCALIZED = {"@type": "type.googleapis.com/google.rpc.LocalizedMessage", "locale": "en-US"}
+HELP = {"@type": "type.googleapis.com/google.rpc.Help"}
+SERVED = [rpcs.BY_NAME[name] for name in calls.HANDLERS]
+each_call = pytest.mark.parametrize("rpc", SERVED, ids=lambda rpc: rpc.name)
+
+
+@each_call
+def test_a_call_without_a_resource_is_refused_by_its_name(channel, rpc):
+    """Recorded: common errors, empty resource field."""
+    metadata = {"method": f"{rpc.service}.{rpc.name}", "service": "cloudtasks.googleapis.com"}
+    info = INFO | {"reason": "RESOURCE_PROJECT_INVALID", "metadata": metadata}
+    assert send(channel, rpc, "") == (
+        "INVALID_ARGUMENT", "Invalid resource field value in the request.", [info]
+    )  # fmt: skip
+    code, message = refusal(channel, rpc.full_name, b"")
+    assert (code.name, message) == (
+        "INVALID_ARGUMENT",
+        "Invalid resource field value in the request.",
     )
-    for packed, detail in zip(status.details, (info, message, link), strict=True):
-        assert packed.Unpack(detail)
-    assert (info.reason, info.domain) == ("CONSUMER_INVALID", "googleapis.com")
-    assert dict(info.metadata) == {
-        "consumer": "projects/x",
-        "containerInfo": "x",
+
+
+@each_call
+@pytest.mark.parametrize("name", ["not-a-valid-name", "projects", "/" * 9, "a\0b"])
+def test_a_resource_outside_of_all_projects_is_refused(channel, rpc, name):
+    """Recorded: common errors, resource field that names no project."""
+    text = f"Permission denied on resource project {name}."
+    metadata = {
+        "consumer": f"projects/{name}",
+        "containerInfo": name,
         "service": "cloudtasks.googleapis.com",
     }
-    assert message.message == "Permission denied on resource project x."
-    assert link.links[0].url == "https://console.developers.google.com"
+    link = {
+        "description": "Google developers console",
+        "url": "https://console.developers.google.com",
+    }
+    assert send(channel, rpc, name) == (
+        "PERMISSION_DENIED",
+        text,
+        [
+            INFO | {"reason": "CONSUMER_INVALID", "metadata": metadata},
+            LOCALIZED | {"message": text},
+            HELP | {"links": [link]},
+        ],
+    )
+
+
+PERMISSIONS = {  # recorded: common errors, the permission that each call names
+    "CreateQueue": "queues.create",
+    "ListQueues": "queues.list",
+    "GetQueue": "queues.get",
+    "UpdateQueue": "queues.update",
+    "DeleteQueue": "queues.delete",
+    "PauseQueue": "queues.pause",
+    "ResumeQueue": "queues.resume",
+    "PurgeQueue": "queues.purge",
+    "CreateTask": "tasks.create",
+    "ListTasks": "tasks.list",
+    "GetTask": "tasks.get",
+    "DeleteTask": "tasks.delete",
+    "RunTask": "tasks.run",
+    "GetIamPolicy": "queues.list",
+    "SetIamPolicy": "queues.list",
+    "TestIamPermissions": "queues.list",
+    "GetOperation": "operations.get",
+    # Not recorded: those of Google's list of permissions that belong to the call.
+    "BatchCreateTasks": "tasks.create",
+    "BatchDeleteTasks": "tasks.delete",
+    "GetLocation": "locations.get",
+    "ListLocations": "locations.list",
+    "ListOperations": "operations.list",
+    "WaitOperation": "operations.get",
+    "CancelOperation": "operations.cancel",
+    "DeleteOperation": "operations.delete",
+}
+
+
+@pytest.mark.parametrize("call", PERMISSIONS)
+def test_a_name_with_other_segments_is_refused_by_permission(channel, call):
+    """Recorded: common errors, too few or too many segments."""
+    rpc = rpcs.BY_NAME[call]
+    parent = rpc.pattern.replace("*", "x").rpartition("/")[0]
+    for name in (parent, f"{rpc.pattern.replace('*', 'x')}/extra"):
+        if name != "projects":
+            text = (
+                "The principal (user or service account) lacks IAM permission "
+                f'"cloudtasks.{PERMISSIONS[call]}" for the resource "{name}" '
+                "(or the resource may not exist)."
+            )
+            assert send(channel, rpc, name) == ("PERMISSION_DENIED", text, [])
 
 
 def test_a_deadline_of_more_than_thirty_seconds_is_refused(channel, queue_name):

@@ -119,5 +119,5 @@ def test_a_mask_limits_what_is_replaced(client, queue, refused):
     stored = client.set_iam_policy(request=request)
     assert (stored.version, stored.bindings[0].members) == (3, ["user:a@b"])
     request["update_mask"] = {"paths": ["nothing"]}
-    message = 'Invalid update_mask: "nothing" names no field.'
+    message = "Invalid mask: nothing"
     refused("INVALID_ARGUMENT", message, client.set_iam_policy, request=request)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from drayman.core import errors
 from drayman.core.errors import BadRequest, ErrorInfo, Help, LocalizedMessage, ServiceError
+from drayman.edge.grpc_status import trailers
 
 CLASSES = [  # other packages may define more, which are never stored
     class_ for class_ in ServiceError.__subclasses__() if class_.__module__ == errors.__name__
@@ -43,9 +44,12 @@ def test_an_error_is_decoded_as_it_was_encoded(class_, message, details):
     "error",
     [
         errors.no_project("p"), errors.queue_exists(), errors.queue_existed(),
-        errors.queue_missing(), errors.entity_missing(), errors.request_id_taken(),
+        errors.queue_missing(), errors.entity_missing(), errors.operation_exists("b"),
         errors.task_exists(), errors.task_existed(), errors.task_gone(),
-        errors.field_error("task.name", "is wrong"), errors.invalid_field("size", "is too large"),
+        errors.invalid_field("size", "is too large"), errors.invalid_argument(),
+        errors.empty_resource("s.M"), errors.no_permission("p", "n"), errors.no_location("l"),
+        errors.queue_name(), errors.queue_id("q"), errors.task_name(), errors.task_id("t"),
+        errors.cmek_config_name(), errors.unknown_pattern("k"),
     ],
     ids=str,
 )  # fmt: skip
@@ -68,10 +72,24 @@ def test_a_long_message_is_cut_between_characters(letter):
     assert set(message) <= {"x", letter}
 
 
-def test_the_error_of_a_field_names_it_in_message_and_details():
+def test_the_error_of_a_field_names_it_and_has_no_details():
     error = errors.invalid_field("task.name", "must not be empty.")
-    assert error.message == "task.name must not be empty."
-    assert error.details == (BadRequest([("task.name", "task.name must not be empty.")]),)
+    assert (error.message, error.details) == ("task.name must not be empty.", ())
+
+
+@pytest.mark.parametrize("letter", ["x", "\u00fc", "\U0001f69a"])
+@pytest.mark.parametrize(
+    "of_text",
+    [
+        errors.no_project, errors.no_location, errors.queue_id, errors.task_id,
+        errors.unknown_pattern, lambda text: errors.no_permission("cloudtasks.queues.get", text),
+    ],
+)  # fmt: skip
+def test_an_error_that_quotes_a_long_text_fits_in_the_trailers_of_a_call(of_text, letter):
+    error = of_text(letter * 100_000)
+    assert error.message.endswith((".", ")"))
+    size = sum(len(name) + len(value) for name, value in trailers(error))
+    assert size < 8_000
 
 
 def test_a_bug_is_described_with_its_type():

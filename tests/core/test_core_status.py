@@ -50,7 +50,11 @@ def test_every_code_has_its_http_status():
         (
             errors.task_existed(),
             Code.ALREADY_EXISTS,
-            "The task cannot be created because a task with this name existed too recently.",
+            (
+                "The task cannot be created because a task with this name existed too recently. "
+                "For more information about task de-duplication see https://cloud.google.com/tasks/docs/"
+                "reference/rest/v2/projects.locations.queues.tasks/create#body.request_body.FIELDS.task."
+            ),
         ),
         (
             errors.task_gone(),

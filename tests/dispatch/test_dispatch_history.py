@@ -193,12 +193,13 @@ async def test_log_lines_have_the_format_of_the_real_log(world):
 
 async def test_log_lines_show_the_policy_of_the_task_itself(world):
     world.start(app_engine={"": "https://app.example"})
-    queue = await world.queue(settings=sampling(1.0), max_attempts=100, min_backoff=0)
+    queue = await world.queue(settings=sampling(1.0), max_attempts=100)
     name = await world.task(
         queue, app_engine=True, url="/x?u=a://b", of_task={"retry_config": {"max_attempts": 3}}
     )
     world.targets.will(500, 500)
     await world.run()
+    await world.when_due(name)
     await world.run()
     await world.store.run_task(name, world.now)
     await world.run()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drayman.core import names
+from drayman.core import errors
 from processes import LOCATION, QUEUE, http_task, run_to_end, run_worker, serve
 
 
@@ -100,7 +100,7 @@ def test_queue_file_is_applied_again_at_the_next_start_and_keeps_the_state(tmp_p
             ["--queue", "my-queue"],
             {},
             'drayman: --queue: "my-queue" is not allowed; allowed: a full name, '
-            + names.QUEUE_FORM,
+            + errors.QUEUE_FORM,
         ),
     ],
 )

@@ -49,8 +49,7 @@ def test_fields_select_parts_of_a_response(fields, selected):
                "a(" * 100 + "b" + ")" * 100, "", ","]
 )  # fmt: skip
 def test_a_malformed_selection_is_refused(refused, fields):
-    error = refused(f'Invalid field selection: "{fields[:200]}".', field_selection.parse, fields)
-    assert error.details[0].violations[0][0] == "fields"
+    refused(f'Invalid field selection: "{fields[:200]}".', field_selection.parse, fields)
 
 
 @given(st.text(st.sampled_from("ab*/(), é")))

@@ -13,15 +13,13 @@ Queue = types.Queue.pb()
              "retryConfig", "http_target.header_overrides.header", "", "name,state"]
 )  # fmt: skip
 def test_a_path_that_leads_nowhere_is_named(refused, path):
-    message = f'Invalid update_mask: "{path}" names no field.'
-    error = refused(message, masks.apply, [path], Queue(), Queue())
-    assert error.details[0].violations == [("update_mask", message)]
+    error = refused(f"Invalid mask: {path}", masks.check, [path], Queue.DESCRIPTOR)
+    assert not error.details
 
 
 def test_a_long_path_is_cut_in_the_error(refused):
-    error = refused(None, masks.apply, ["\U0001f600" * 3_000], Queue(), Queue())
+    error = refused(None, masks.check, ["\U0001f600" * 3_000], Queue.DESCRIPTOR)
     assert len(error.message.encode()) <= 1_500
-    assert error.details[0].violations[0][0] == "update_mask"
 
 
 @pytest.mark.parametrize(
@@ -39,9 +37,18 @@ def test_a_long_path_is_cut_in_the_error(refused):
          {"http_target": {"header_overrides": [{"header": {"key": "b"}}]}},
          {"http_target": {"header_overrides": [{"header": {"key": "a"}}]}}),
         ([], {"name": "a"}, {}, {}),
+        # Recorded: UpdateQueue, merge.
+        (["http_target.oidc_token.audience"], {}, {"http_target": {}}, {"http_target": {}}),
+        (["http_target.oidc_token.audience"], {"http_target": {}}, {}, {"http_target": {}}),
+        (["http_target.oidc_token.audience"], {}, {}, {}),
+        (["http_target.oauth_token.scope"], {"http_target": {"oauth_token": {"scope": "s"}}},
+         {"http_target": {"oidc_token": {"audience": "a"}}},
+         {"http_target": {"oauth_token": {"scope": "s"}}}),
+        (["http_target", "http_target.uri_override.host"], {}, {"http_target": {}}, {}),
     ],
 )  # fmt: skip
 def test_a_mask_makes_what_it_names_equal_to_the_source(paths, source, target, result):
     message = Queue(**target)
+    masks.check(paths, Queue.DESCRIPTOR)
     masks.apply(paths, Queue(**source), message)
     assert message == Queue(**result)

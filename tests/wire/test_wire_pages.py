@@ -9,7 +9,7 @@ from drayman.wire import pages
 
 NOW = 1_700_000_000 * SECOND
 SCOPE = "projects/p/locations/l/queues/q"
-FOREIGN = "Invalid page_token: it is malformed, or was issued for another request."
+UNDECODABLE = "Invalid page_token"  # recorded: ListQueues, ListTasks
 TOKEN = pages.token(SCOPE, "é:7", NOW)
 
 
@@ -24,12 +24,12 @@ def test_a_token_continues_the_list_it_was_made_for():
      "\0", "="]
 )  # fmt: skip
 def test_a_token_that_was_not_issued_is_refused(refused, token):
-    error = refused(FOREIGN, pages.cursor, SCOPE, token, NOW)
-    assert error.details[0].violations == [("page_token", FOREIGN)]
+    error = refused(UNDECODABLE, pages.cursor, SCOPE, token, NOW)
+    assert not error.details
 
 
 def test_a_token_of_another_list_is_refused(refused):
-    refused(FOREIGN, pages.cursor, f"{SCOPE}2", TOKEN, NOW)
+    refused(UNDECODABLE, pages.cursor, f"{SCOPE}2", TOKEN, NOW)
 
 
 def test_a_token_expires_after_two_hours(refused):
@@ -41,7 +41,7 @@ def test_a_token_expires_after_two_hours(refused):
 @pytest.mark.parametrize("position", ["x", "-1", "9" * 30, "\u0661", "9223372036854775808"])
 def test_a_token_of_another_kind_is_refused(refused, position):
     token = pages.token(SCOPE, position, NOW)
-    refused(FOREIGN, pages.number, SCOPE, token, NOW)
+    refused(UNDECODABLE, pages.number, SCOPE, token, NOW)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,10 @@ def test_a_token_of_a_number_is_read_as_one(position, number):
     ("page_size", "size"), [(0, 1_000), (1, 1), (1_000, 1_000), (1_001, 1_000), (2**31 - 1, 1_000)]
 )
 def test_a_page_is_as_large_as_asked_for_up_to_the_limit(page_size, size):
-    assert pages.size(page_size, 1_000) == size
+    assert pages.size("pageSize", page_size, 1_000) == size
 
 
 def test_a_negative_page_size_is_refused(refused):
-    error = refused("page_size cannot be negative.", pages.size, -1, 1_000)
-    assert error.details[0].violations[0][0] == "page_size"
+    field = "ListTasksRequest.pageSize"
+    error = refused(f"{field} cannot be negative.", pages.size, field, -1, 1_000)
+    assert not error.details

@@ -48,7 +48,7 @@ class AdminRequest:
     @classmethod
     def parse(cls, request: Request, body: bytes, now: Micros) -> "AdminRequest":
         """Return a request that a route has matched. InvalidArgument."""
-        queue = names.queue("name", request.path_params["queue"])
+        queue = names.queue(request.path_params["queue"])
         task_id = request.path_params.get("task_id", "")
         return cls(queue, task_id, request.query_params, protojson.decode(body), now)
 
@@ -74,7 +74,7 @@ class AdminRequest:
         text = self.query.get("pageSize") or "0"
         if not re.fullmatch("[0-9]{1,9}", text):
             raise errors.invalid_field("pageSize", "must be a whole number.")
-        return pages.size(int(text), PAGE)
+        return pages.size("pageSize", int(text), PAGE)
 
     def cursor(self, collection: str, token: str | None = None) -> int:
         """Return the number after which a page starts, 0 for the first. InvalidArgument.
@@ -111,7 +111,7 @@ class AdminRequest:
 
 def _task_name(queue: str, task_id: str) -> str:
     name = names.join_task(queue, task_id)
-    names.task("name", name)
+    names.task(name)
     return name
 
 

@@ -29,7 +29,7 @@ async def buffer_task(
     context: Context, queue: str, task_id: str, body: bytes, content_type: str
 ) -> Any:
     """Create the task; return its message in the BASIC view."""
-    names.queue("queue", queue)
+    names.queue(queue)
     names.check_location(queue, context.limits.locations)
     target = deliveries.url_of(await context.store.get_queue(queue))
     if not target:

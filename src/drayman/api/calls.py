@@ -62,7 +62,9 @@ async def handle_serialized(
 
 async def handle(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
     """Return the response message to a request message; raises what its handler raises."""
-    names.check_location(_routing_name(rpc, request), context.limits.locations)
+    name = _routing_name(rpc, request)
+    names.check_resource(name, rpc.pattern, f"{rpc.service}.{rpc.name}", rpc.permission)
+    names.check_location(name, context.limits.locations)
     return await HANDLERS[rpc.name](context, request)
 
 

@@ -12,18 +12,18 @@ _PATHS = frozenset({"kms_key", "name", "*"})
 
 async def get_cmek_config(context: Context, request: Any) -> Any:
     """GetCmekConfig: ``kms_key`` is empty until one is set."""
-    location = names.cmek_config("name", request.name)
+    location = names.location_of(request.name)
     return _CmekConfig(name=request.name, kms_key=await context.encryption.locations.get(location))
 
 
 async def update_cmek_config(context: Context, request: Any) -> Any:
     """UpdateCmekConfig: sets the key that encrypts new tasks; an empty one ends encryption."""
     config = request.cmek_config
-    location = names.cmek_config("cmek_config.name", config.name)
+    location = names.location_of(config.name)
     paths = set(request.update_mask.paths)
     for path in paths - _PATHS:
-        raise errors.field_error("update_mask", f'Invalid update_mask: "{path}" names no field.')
-    kms_key = names.key("cmek_config.kms_key", config.kms_key) if config.kms_key else ""
+        raise errors.InvalidArgument(f"Invalid mask: {path}")
+    kms_key = names.key(config.kms_key) if config.kms_key else ""
     if paths != {"name"}:
         await context.encryption.locations.set(location, kms_key)
     return _CmekConfig(name=config.name, kms_key=await context.encryption.locations.get(location))

@@ -11,10 +11,13 @@ from drayman.wire import pages
 
 async def list_locations(context: Context, request: Any) -> Any:
     """ListLocations: the allowed locations; if all are allowed, those that have queues."""
-    project = names.project("name", request.name)
+    project = request.name
     if request.filter:
         raise errors.invalid_field("ListLocationsRequest.filter", "is not supported.")
-    now, size = context.clock.now(), pages.size(request.page_size, limits.LOCATIONS_PAGE)
+    now, size = (
+        context.clock.now(),
+        pages.size("ListLocationsRequest.pageSize", request.page_size, limits.LOCATIONS_PAGE),
+    )
     scope = f"{project}/locations"
     after = pages.cursor(scope, request.page_token, now)
     remaining = [name for name in await _load_names(context, project) if name > after]
@@ -28,7 +31,7 @@ async def list_locations(context: Context, request: Any) -> Any:
 
 async def get_location(context: Context, request: Any) -> Any:  # noqa: ARG001 - a handler has both
     """GetLocation: every allowed name is a location."""
-    return _location(names.location("name", request.name))
+    return _location(request.name)
 
 
 async def _load_names(context: Context, project: str) -> list[str]:

@@ -6,7 +6,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
 from drayman.api.context import Context
-from drayman.core import batch, errors, limits, names
+from drayman.core import batch, errors, limits
 from drayman.core.batch import BatchResult
 from drayman.core.document import OPERATION, Document
 from drayman.wire import operations, pages
@@ -14,16 +14,19 @@ from drayman.wire import operations, pages
 
 async def get_operation(context: Context, request: Any) -> Any:
     """GetOperation."""
-    result = await _get(context, names.operation("name", request.name))
+    result = await _get(context, request.name)
     return operations.show(context.encryption.open_result(result))
 
 
 async def list_operations(context: Context, request: Any) -> Any:
     """ListOperations: those of a location, ordered by name."""
-    parent = names.location("name", request.name)
+    parent = request.name
     if request.filter:
         raise errors.invalid_field("ListOperationsRequest.filter", "is not supported.")
-    now, size = context.clock.now(), pages.size(request.page_size, limits.OPERATIONS_PAGE)
+    now, size = (
+        context.clock.now(),
+        pages.size("ListOperationsRequest.pageSize", request.page_size, limits.OPERATIONS_PAGE),
+    )
     scope = f"{parent}/operations"
     after = pages.cursor(scope, request.page_token, now)
     page = await context.store.list_documents(
@@ -44,13 +47,13 @@ async def wait_operation(context: Context, request: Any) -> Any:
 
 async def cancel_operation(context: Context, request: Any) -> Any:
     """CancelOperation: has no effect, as every operation is done. NotFound."""
-    await _get(context, names.operation("name", request.name))
+    await _get(context, request.name)
     return empty_pb2.Empty()
 
 
 async def delete_operation(context: Context, request: Any) -> Any:
     """DeleteOperation: deletes the result; the id may be used again. NotFound."""
-    name = names.operation("name", request.name)
+    name = request.name
     if not await context.store.delete_document(OPERATION, name, context.clock.now()):
         raise errors.entity_missing()
     return empty_pb2.Empty()

@@ -8,7 +8,7 @@ from google.iam.v1 import iam_policy_pb2, policy_pb2
 
 from drayman.api import queue_updates
 from drayman.api.context import Context
-from drayman.core import errors, limits, names
+from drayman.core import errors, limits
 from drayman.core.queue import Queue
 from drayman.wire import masks
 
@@ -22,7 +22,7 @@ _VERSIONS = frozenset({0, 1, _CONDITIONS})
 
 async def get_iam_policy(context: Context, request: Any) -> Any:
     """GetIamPolicy: an empty policy where none was set."""
-    name = names.queue("resource", request.resource)
+    name = request.resource
     if request.options.requested_policy_version not in _VERSIONS:
         raise errors.invalid_field("options.requestedPolicyVersion", "must be 0, 1 or 3.")
     policy = _render((await context.store.get_queue(name)).policy)
@@ -36,11 +36,11 @@ async def set_iam_policy(context: Context, request: Any) -> Any:
 
     With an update_mask only the fields that it names are replaced.
     """
-    name = names.queue("resource", request.resource)
+    name = request.resource
     new_policy = policy_pb2.Policy()
     new_policy.CopyFrom(request.policy)
     etag, paths = new_policy.etag, list(request.update_mask.paths)
-    masks.apply(paths, new_policy, policy_pb2.Policy())  # refuses paths of fields that do not exist
+    masks.check(paths, policy_pb2.Policy.DESCRIPTOR)
     _validate(new_policy)
 
     def set_policy(existing: Queue | None) -> Queue:
@@ -66,10 +66,10 @@ async def set_iam_policy(context: Context, request: Any) -> Any:
 
 async def test_iam_permissions(context: Context, request: Any) -> Any:
     """TestIamPermissions: grants all, as nothing is enforced; none for a queue that is missing."""
-    name = names.queue("resource", request.resource)
+    name = request.resource
     for permission in request.permissions:
         if not permission.startswith(_PERMISSION) or "*" in permission:
-            raise errors.field_error("permissions", f"Permission {permission[:100]} is not valid.")
+            raise errors.InvalidArgument(f"Permission {permission[:100]} is not valid.")
     response = iam_policy_pb2.TestIamPermissionsResponse()
     try:
         await context.store.get_queue(name)
@@ -97,7 +97,7 @@ def _validate_binding(policy: Any, field: str, binding: Any) -> None:
     if not binding.role:
         raise errors.invalid_field(f"{field}.role", "is required.")
     if binding.HasField("condition") and policy.version != _CONDITIONS:
-        raise errors.field_error("policy.version", "A policy with conditions must have version 3.")
+        raise errors.InvalidArgument("A policy with conditions must have version 3.")
     for member in binding.members:
         if not _is_member(member):
             raise errors.invalid_field(

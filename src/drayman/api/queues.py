@@ -23,22 +23,26 @@ _ListResponse = types.ListQueuesResponse.pb()
 
 async def list_queues(context: Context, request: Any) -> Any:
     """ListQueues: the queues that match the filter, ordered by name, a page at a time."""
-    parent = names.location("parent", request.parent)
+    parent = request.parent
     condition = queue_filter.parse(request.filter)
-    now, size = context.clock.now(), pages.size(request.page_size, limits.QUEUES_PAGE)
+    now, size = (
+        context.clock.now(),
+        pages.size("ListQueuesRequest.pageSize", request.page_size, limits.QUEUES_PAGE),
+    )
     scope = f"{parent}\n{request.filter}"
     after = pages.cursor(scope, request.page_token, now)
     response = _ListResponse()
-    chunk = _CHUNK if request.filter else min(size + 1, _CHUNK)
+    chunk = _CHUNK if request.filter else min(size, _CHUNK)
     response_size = 0
     async for queue in _list_after(context, parent, after, chunk):
         if request.filter and not queue_filter.matches(condition, queue):
             continue
-        response_size += len(queue.settings) + _FIXED_SIZE
-        if len(response.queues) == size or (response.queues and response_size > limits.PAGE_BYTES):
-            response.next_page_token = pages.token(scope, response.queues[-1].name, now)
-            break
         response.queues.append(queues.encode(queue))
+        response_size += len(queue.settings) + _FIXED_SIZE
+        if len(response.queues) == size or response_size > limits.PAGE_BYTES:
+            break
+    if response.queues:  # the last page has a token, too (recorded)
+        response.next_page_token = pages.token(scope, response.queues[-1].name, now)
     return response
 
 
@@ -57,12 +61,12 @@ async def _list_after(
 
 async def get_queue(context: Context, request: Any) -> Any:
     """GetQueue."""
-    return queues.encode(await context.store.get_queue(names.queue("name", request.name)))
+    return queues.encode(await context.store.get_queue(request.name))
 
 
 async def create_queue(context: Context, request: Any) -> Any:
     """CreateQueue: the response has the defaults filled in."""
-    parent = names.new_parent(request.parent)
+    parent = request.parent
     name = names.new_queue(parent, request.queue.name)
     queue = queues.parse(request.queue, name, context.limits.queue)
     return await _change(context, name, queue_changes.creation(queue), QueueAction.CREATED)
@@ -70,8 +74,8 @@ async def create_queue(context: Context, request: Any) -> Any:
 
 async def update_queue(context: Context, request: Any) -> Any:
     """UpdateQueue: sets the fields of the mask, or all; creates a queue that does not exist."""
-    name = names.queue("queue.name", request.queue.name)
-    paths = list(request.update_mask.paths)
+    name = request.queue.name
+    paths = list(request.update_mask.paths) if request.HasField("update_mask") else None
 
     def compute(existing: Queue | None) -> Queue:
         message = queues.Message()
@@ -85,7 +89,7 @@ async def update_queue(context: Context, request: Any) -> Any:
 
 async def delete_queue(context: Context, request: Any) -> Any:
     """DeleteQueue: deletes the queue and all its tasks."""
-    name, now = names.queue("name", request.name), context.clock.now()
+    name, now = request.name, context.clock.now()
     await context.store.delete_queue(name, now)
     context.emit(QueueChanged(name, QueueAction.DELETED, now))
     return empty_pb2.Empty()
@@ -93,7 +97,7 @@ async def delete_queue(context: Context, request: Any) -> Any:
 
 async def purge_queue(context: Context, request: Any) -> Any:
     """PurgeQueue: deletes every task that was created before the call."""
-    name, now = names.queue("name", request.name), context.clock.now()
+    name, now = request.name, context.clock.now()
     queue = await context.store.purge_queue(name, now)
     context.emit(QueueChanged(name, QueueAction.PURGED, now))
     return queues.encode(queue)
@@ -101,14 +105,14 @@ async def purge_queue(context: Context, request: Any) -> Any:
 
 async def pause_queue(context: Context, request: Any) -> Any:
     """PauseQueue: tasks can still be created, but are not dispatched."""
-    name = names.queue("name", request.name)
+    name = request.name
     pause = queue_changes.replacement(state=State.PAUSED)
     return await _change(context, name, pause, QueueAction.PAUSED)
 
 
 async def resume_queue(context: Context, request: Any) -> Any:
     """ResumeQueue: dispatches again, without earlier back pressure."""
-    name = names.queue("name", request.name)
+    name = request.name
     resume = queue_changes.replacement(state=State.RUNNING)
     return await _change(context, name, resume, QueueAction.RESUMED, reset_pressure=True)
 

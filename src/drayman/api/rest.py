@@ -207,9 +207,7 @@ def _pop_format(parameters: dict[str, list[str]]) -> _Format:
     system = {key: parameters.pop(key)[-1] for key in list(parameters) if _SYSTEM.fullmatch(key)}
     alt, *options = (system.get("$alt") or system.get("alt") or "json").split(";")
     if alt != "json":
-        raise errors.field_error(
-            "alt", f'Unsupported "alt": "{alt[:100]}". Only json is supported.'
-        )
+        raise errors.InvalidArgument(f'Unsupported "alt": "{alt[:100]}". Only json is supported.')
     pretty = system.get("$prettyPrint", system.get("prettyPrint", "true"))
     fields = system.get("$fields", system.get("fields", ""))
     return _Format(

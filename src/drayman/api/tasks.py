@@ -5,7 +5,7 @@ from typing import Any
 from google.protobuf import empty_pb2
 
 from drayman.api.context import Context
-from drayman.core import errors, limits, names
+from drayman.core import limits, names
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.events import TaskRunRequested, TasksCreated, TasksDeleted
@@ -18,9 +18,7 @@ _ListResponse = types.ListTasksResponse.pb()
 
 async def create_task(context: Context, request: Any) -> Any:
     """CreateTask: returns after the task is durable."""
-    parent, view = names.queue("parent", request.parent), tasks.view(request)
-    if not request.HasField("task"):
-        raise errors.invalid_field("CreateTaskRequest.task", "is required.")
+    parent, view = request.parent, tasks.view(request)
     now = context.clock.now()
     task = tasks.parse(parent, request.task, now, context.limits.task)
     return _render(context, await create(context, parent, task, now), view)
@@ -44,15 +42,17 @@ def requested_name(queue: str, task: NewTask) -> str:
 
 async def get_task(context: Context, request: Any) -> Any:
     """GetTask."""
-    names.task("name", request.name)
     view = tasks.view(request)
     return _render(context, await context.store.get_task(request.name, context.clock.now()), view)
 
 
 async def list_tasks(context: Context, request: Any) -> Any:
     """ListTasks: a task that exists throughout the listing is in it exactly once."""
-    parent, view = names.queue("parent", request.parent), tasks.view(request)
-    now, size = context.clock.now(), pages.size(request.page_size, limits.TASKS_PAGE)
+    parent, view = request.parent, tasks.view(request)
+    now, size = (
+        context.clock.now(),
+        pages.size("ListTasksRequest.pageSize", request.page_size, limits.TASKS_PAGE),
+    )
     after = pages.number(parent, request.page_token, now)
     page = await context.store.list_tasks(parent, after, size, limits.PAGE_BYTES)
     response = _ListResponse(tasks=[_render(context, task, view) for task in page.tasks])
@@ -63,7 +63,7 @@ async def list_tasks(context: Context, request: Any) -> Any:
 
 async def delete_task(context: Context, request: Any) -> Any:
     """DeleteTask: an attempt in flight continues, but is not retried."""
-    queue, now = names.task("name", request.name).queue, context.clock.now()
+    queue, now = names.task(request.name).queue, context.clock.now()
     results = await context.store.delete_tasks([request.name], now)
     context.emit(TasksDeleted(queue, [request.name], results, now))
     (error,) = results
@@ -74,11 +74,10 @@ async def delete_task(context: Context, request: Any) -> Any:
 
 async def run_task(context: Context, request: Any) -> Any:
     """RunTask: grants one attempt now, in any state of the queue; the response counts it."""
-    names.task("name", request.name)
     view, now = tasks.view(request), context.clock.now()
     task = await context.store.run_task(request.name, now)
     context.emit(TaskRunRequested(request.name, now))
-    return _render(context, task, view)
+    return tasks.encode_granted(context.encryption.open(task, view), view)
 
 
 def _render(context: Context, task: Task, view: int) -> Any:

@@ -46,6 +46,10 @@ class OidcToken:
     audience: str = ""
 
 
+DEFAULT_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+"""The scope of an OAuth token that names none."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class OAuthToken:
     """A request for an OAuth access token.
@@ -56,7 +60,7 @@ class OAuthToken:
     """
 
     email: str
-    scope: str = "https://www.googleapis.com/auth/cloud-platform"
+    scope: str = DEFAULT_SCOPE
 
 
 Token = OidcToken | OAuthToken
@@ -268,6 +272,14 @@ def address(target: Target) -> str:
     return f"{target.method} {url}"
 
 
+def default_audience(url: str) -> str:
+    """Return the audience of a task's ID token that names none: the URL of the task.
+
+    Without its fragment, which is not sent, and without user name and password.
+    """
+    return _split_credentials(url.partition("#")[0])[0]
+
+
 def _split_credentials(url: str) -> tuple[str, bytes]:
     """Return a URL without user name and password, and ``user:password`` for HTTP Basic."""
     match = _USER_INFO.match(url)
@@ -315,7 +327,7 @@ def headers(target: Target, task: Task) -> dict[str, str]:
     dialect = _DIALECTS[target.kind]
     prefix = dialect.prefix
     fields = {name: value for name, value in target.headers.items() if not _is_reserved(name)}
-    queue_name, task_id = names.task("name", task.name)
+    queue_name, task_id = names.task(task.name)
     executions = task.response_count if dialect.counts_server_errors else task.execution_count
     fields["User-Agent"] = dialect.user_agent
     fields[prefix + "QueueName"] = names.short_id(queue_name)

@@ -154,14 +154,9 @@ def decode(value: Mapping[str, Any]) -> ServiceError:
     return _CLASSES[Code(value["code"])](value["message"], *details)
 
 
-def field_error(field: str, text: str) -> InvalidArgument:
-    """Return the error for an invalid field; its details name the field."""
-    return InvalidArgument(text, BadRequest([(_cut(field, 200), _cut(text, 500))]))
-
-
 def invalid_field(field: str, sentence: str) -> InvalidArgument:
     """Return the error for an invalid field, with the message ``<field> <sentence>``."""
-    return field_error(field, f"{field} {sentence}")
+    return InvalidArgument(f"{field} {sentence}")
 
 
 def describe(error: Exception) -> str:
@@ -170,26 +165,99 @@ def describe(error: Exception) -> str:
 
 
 _REFERENCE = "https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues"
-QUEUE_NAME_HELP = Help("Definition of queue name", f"{_REFERENCE}#Queue.FIELDS.name")
-TASK_ID_HELP = Help("Definition of task ID", f"{_REFERENCE}.tasks#Task.FIELDS.name")
+_QUEUE_FIELD = f"{_REFERENCE}#Queue.FIELDS.name"
+_TASK_FIELD = f"{_REFERENCE}.tasks#Task.FIELDS.name"
+LOCATION_FORM = "projects/<PROJECT_ID>/locations/<LOCATION_ID>"
+QUEUE_FORM = f"{LOCATION_FORM}/queues/<QUEUE_ID>"
+_SERVICE = "cloudtasks.googleapis.com"
 
 
-def no_project(project: str) -> PermissionDenied:
-    """Return the error of CreateQueue for a parent that is not a location.
+def invalid_argument() -> InvalidArgument:
+    """Return the error that names no field, which the service has for some rules."""
+    return InvalidArgument("Request contains an invalid argument.")
 
-    The real service takes the parent for a project, which it does not find.
-    """
-    message = f"Permission denied on resource project {project}."
-    metadata = {
-        "consumer": f"projects/{project}",
-        "containerInfo": project,
-        "service": "cloudtasks.googleapis.com",
-    }
+
+def empty_resource(method: str) -> InvalidArgument:
+    """Return the error of a call (by its full name) whose resource field is empty."""
+    metadata = {"method": method, "service": _SERVICE}
+    return InvalidArgument(
+        "Invalid resource field value in the request.",
+        ErrorInfo("RESOURCE_PROJECT_INVALID", "googleapis.com", metadata),
+    )
+
+
+def no_project(text: str) -> PermissionDenied:
+    """Return the error for a resource name that does not lie in a project."""
+    text = _cut(text, 500)  # it occurs four times
+    message = f"Permission denied on resource project {text}."
+    metadata = {"consumer": f"projects/{text}", "containerInfo": text, "service": _SERVICE}
     return PermissionDenied(
         message,
         ErrorInfo("CONSUMER_INVALID", "googleapis.com", metadata),
         LocalizedMessage("en-US", message),
         Help("Google developers console", "https://console.developers.google.com"),
+    )
+
+
+def no_permission(permission: str, name: str) -> PermissionDenied:
+    """Return the error for a resource name that is not of the form that its call has."""
+    return PermissionDenied(
+        f'The principal (user or service account) lacks IAM permission "{permission}" for the '
+        f'resource "{_cut(name, 1_000)}" (or the resource may not exist).'
+    )
+
+
+def no_location(location_id: str) -> InvalidArgument:
+    """Return the error for a location that the server does not have."""
+    return InvalidArgument(
+        f"Location '{_cut(location_id, 1_000)}' is not a valid location. "
+        "Use ListLocations to list valid locations."
+    )
+
+
+def queue_name() -> InvalidArgument:
+    """Return the error for a text that is not the name of a queue."""
+    return InvalidArgument(
+        f'Queue name must be formatted: "{QUEUE_FORM}".',
+        Help("Definition of queue name", _QUEUE_FIELD),
+    )
+
+
+def queue_id(text: str) -> InvalidArgument:
+    """Return the error for an invalid queue id."""
+    return InvalidArgument(
+        f'Queue ID "{_cut(text, 1_000)}" can contain only letters ([A-Za-z]), numbers ([0-9]), '
+        "or hyphens (-). Queue ID must be between 1 and 100 characters.",
+        Help("Definition of queue ID", _QUEUE_FIELD),
+    )
+
+
+def task_name() -> InvalidArgument:
+    """Return the error for a text that is not the name of a task."""
+    return InvalidArgument(
+        f'Task name must be formatted: "{QUEUE_FORM}/tasks/<TASK_ID>".',
+        Help("Definition of task name", _TASK_FIELD),
+    )
+
+
+def task_id(text: str) -> InvalidArgument:
+    """Return the error for an invalid task id (sic: the message lacks a "be")."""
+    return InvalidArgument(
+        f'Task ID "{_cut(text, 1_000)}" can contain only letters ([A-Za-z]), numbers ([0-9]), '
+        "hyphens (-), or underscores (_). Task ID must between 1 and 500 characters.",
+        Help("Definition of task ID", _TASK_FIELD),
+    )
+
+
+def cmek_config_name() -> InvalidArgument:
+    """Return the error for a text that is not the name of a CMEK configuration."""
+    return InvalidArgument(f'CMEK Config name must be formatted: "{LOCATION_FORM}/cmekConfig".')
+
+
+def unknown_pattern(name: str) -> InvalidArgument:
+    """Return the error for a text that is not the name of a KMS key."""
+    return InvalidArgument(
+        f"Resource name [{_cut(name, 1_000)}] does not match any known resource name pattern."
     )
 
 
@@ -224,9 +292,9 @@ def entity_missing() -> NotFound:
     return NotFound("Requested entity was not found.")
 
 
-def request_id_taken() -> InvalidArgument:
-    """Return the error of a batch with the request_id of a different request (AIP-155)."""
-    return field_error("request_id", "The request_id was used before, for another request.")
+def operation_exists(request_id: str) -> InvalidArgument:
+    """Return the error of a batch whose request_id an earlier batch has used."""
+    return InvalidArgument(f"Duplicate operation id in the batch request: {request_id}")
 
 
 def task_exists() -> AlreadyExists:
@@ -237,7 +305,9 @@ def task_exists() -> AlreadyExists:
 def task_existed() -> AlreadyExists:
     """Return the error of CreateTask for the name of a task that is recently gone."""
     return AlreadyExists(
-        "The task cannot be created because a task with this name existed too recently."
+        "The task cannot be created because a task with this name existed too recently. "
+        "For more information about task de-duplication see "
+        f"{_REFERENCE}.tasks/create#body.request_body.FIELDS.task."
     )
 
 

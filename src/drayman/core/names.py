@@ -1,7 +1,8 @@
-"""Parsing, checking and building resource names (API text; recorded errors)."""
+"""Parsing, checking and building resource names (recorded: order of checks, common errors)."""
 
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from drayman.core import errors
@@ -10,21 +11,29 @@ from drayman.core import errors
 _PROJECT = r"[A-Za-z0-9:.-]{1,128}"
 _LOCATION = r"[A-Za-z0-9-]{1,64}"
 _QUEUE_ID = r"[A-Za-z0-9-]{1,100}"
-_LOCATION_NAME = re.compile(rf"projects/{_PROJECT}/locations/{_LOCATION}")
-_QUEUE_NAME = re.compile(rf"projects/{_PROJECT}/locations/{_LOCATION}/queues/{_QUEUE_ID}")
-_TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
+_TASK_ID = r"[A-Za-z0-9_-]{1,500}"
+_IDS: dict[str, tuple[str, Callable[[str], errors.ServiceError]]] = {
+    "projects": (_PROJECT, errors.no_project),
+    "locations": (_LOCATION, errors.no_location),
+    "queues": (_QUEUE_ID, errors.queue_id),
+    "tasks": (_TASK_ID, errors.task_id),
+}
+"""The form of the ids of each collection, and the error for another one.
 
-LOCATION_FORM = "projects/<PROJECT_ID>/locations/<LOCATION_ID>"
-QUEUE_FORM = f"{LOCATION_FORM}/queues/<QUEUE_ID>"
-KEY_FORM = f"{LOCATION_FORM}/keyRings/<KEY_RING>/cryptoKeys/<KEY>"
-OPERATION_FORM = f"{LOCATION_FORM}/operations/<OPERATION_ID>"
-TASK_FORM = f"{QUEUE_FORM}/tasks/<TASK_ID>"
+The ids of other collections have no form: one that was never given does not exist.
+"""
 
+KEY_FORM = f"{errors.LOCATION_FORM}/keyRings/<KEY_RING>/cryptoKeys/<KEY>"
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_KEY = re.compile(r"[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}")
+_PARENT = rf"projects/{_PROJECT}/locations/{_LOCATION}"
+_QUEUE_NAME = re.compile(rf"{_PARENT}/queues/(?P<queues>[^/]*)")
+_TASK_NAME = re.compile(rf"{_QUEUE_NAME.pattern}/tasks/(?P<tasks>[^/]*)")
+_KEY_NAME = re.compile(
+    rf"{_PARENT}/keyRings/[A-Za-z0-9_-]{{1,63}}/cryptoKeys/[A-Za-z0-9_-]{{1,63}}"
+)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _LOCATION_OF = re.compile(r"projects/[^/]+/locations/([^/]+)")
-_PROJECT_NAME = re.compile(rf"projects/{_PROJECT}")
+_PROJECT_OF = re.compile(r"projects/([^/]+)")
 
 
 class TaskName(NamedTuple):
@@ -39,71 +48,61 @@ class TaskName(NamedTuple):
     id: str
 
 
-def location(field: str, name: str) -> str:
-    """Return ``name`` if it is the name of a location; InvalidArgument."""
-    if not _LOCATION_NAME.fullmatch(name):
-        raise _malformed(field, name, LOCATION_FORM)
-    return name
+def check_resource(name: str, pattern: str, method: str, permission: str) -> None:
+    """Check the name of the resource that a call is about (recorded: order of checks).
+
+    Args:
+        name: The name, as it was sent.
+        pattern: Its form, such as ``projects/*/locations/*``.
+        method: The full name of the call, for the error of an empty name.
+        permission: The permission that the error of a name of another form names.
+
+    Raises:
+        InvalidArgument: The name is empty or has an invalid id.
+        PermissionDenied: The name does not lie in a project, or does not have the form.
+    """
+    if not _regex(pattern, strict=True).fullmatch(name):
+        raise _refusal(name, pattern, method, permission)
 
 
-def queue(field: str, name: str) -> str:
-    """Return ``name`` if it is the name of a queue; InvalidArgument."""
-    if not _QUEUE_NAME.fullmatch(name):
-        raise _malformed(field, name, QUEUE_FORM)
-    return name
+def _refusal(name: str, pattern: str, method: str, permission: str) -> errors.ServiceError:
+    """Return the error for a name that is not of the form; the order is that of the lines."""
+    if not name:
+        return errors.empty_resource(method)
+    project = _PROJECT_OF.match(name)
+    if not project:
+        return errors.no_project(name)
+    if not re.fullmatch(_PROJECT, project[1]):
+        return errors.no_project(project[1])
+    match = _regex(pattern, strict=False).fullmatch(name)
+    if match and (error := _id_error(match)):
+        return error
+    if pattern.endswith("/cmekConfig"):
+        return errors.cmek_config_name()
+    return errors.no_permission(permission, name)
 
 
-def task(field: str, name: str) -> TaskName:
-    """Return the parts of a task's name; InvalidArgument."""
-    queue_name, separator, task_id = name.rpartition("/tasks/")
-    if not separator or not _QUEUE_NAME.fullmatch(queue_name) or not _TASK_ID.fullmatch(task_id):
-        raise _malformed(field, name, TASK_FORM)
-    return TaskName(queue_name, task_id)
+@functools.cache
+def _regex(pattern: str, *, strict: bool) -> re.Pattern[str]:
+    """Return the regular expression of a form; ``strict`` includes the form of its ids."""
+
+    def ids(match: re.Match[str]) -> str:
+        collection = match[1]
+        if collection not in _IDS:
+            return f"{collection}/[^/]*"
+        form = _IDS[collection][0] if strict else "[^/]*"
+        return f"{collection}/(?P<{collection}>{form})"
+
+    return re.compile(re.sub(r"(\w+)/\*", ids, pattern))
 
 
-def operation(field: str, name: str) -> str:
-    """Return ``name`` if it is the name of an operation; InvalidArgument."""
-    parent, separator, operation_id = name.rpartition("/operations/")
-    if not separator or not _LOCATION_NAME.fullmatch(parent) or not _ID.fullmatch(operation_id):
-        raise _malformed(field, name, OPERATION_FORM)
-    return name
-
-
-def request_id(text: str) -> str:
-    """Return ``text`` if it is a request id or empty; InvalidArgument."""
-    if text and not _ID.fullmatch(text):
-        raise errors.invalid_field(
-            "request_id", "can contain only letters, numbers, hyphens or underscores, 100 at most."
-        )
-    return text
-
-
-def cmek_config(field: str, name: str) -> str:
-    """Return the location in the name of a CMEK configuration; InvalidArgument."""
-    parent = name.removesuffix("/cmekConfig")
-    if parent == name or not _LOCATION_NAME.fullmatch(parent):
-        raise _malformed(field, name, f"{LOCATION_FORM}/cmekConfig")
-    return parent
-
-
-def key(field: str, name: str) -> str:
-    """Return ``name`` if it is the name of a KMS key; InvalidArgument."""
-    if not is_key(name):
-        raise _malformed(field, name, KEY_FORM)
-    return name
-
-
-def is_key(text: str) -> bool:
-    """Return whether a text is the name of a KMS key."""
-    parent, _, rest = text.partition("/keyRings/")
-    return bool(_LOCATION_NAME.fullmatch(parent) and _KEY.fullmatch(rest))
-
-
-def project(field: str, name: str) -> str:
-    """Return ``name`` if it is the name of a project; InvalidArgument."""
-    if not _PROJECT_NAME.fullmatch(name):
-        raise _malformed(field, name, "projects/<PROJECT_ID>")
-    return name
+def _id_error(match: re.Match[str]) -> errors.ServiceError | None:
+    """Return the error for the first invalid id among the groups of a match."""
+    for collection, text in match.groupdict().items():
+        form, error = _IDS[collection]
+        if not re.fullmatch(form, text):
+            return error(text)
+    return None
 
 
 def check_location(name: str, allowed: Sequence[str]) -> None:
@@ -113,33 +112,32 @@ def check_location(name: str, allowed: Sequence[str]) -> None:
     """
     match = _LOCATION_OF.match(name)
     if allowed and match and match[1] not in allowed:
-        raise errors.InvalidArgument(
-            f"Location '{match[1][:200]}' is not a valid location. "
-            "Use ListLocations to list valid locations."
-        )
+        raise errors.no_location(match[1])
 
 
-def is_location_id(text: str) -> bool:
-    """Return whether a text is a location id."""
-    return re.fullmatch(_LOCATION, text) is not None
+def queue(name: str) -> str:
+    """Return ``name`` if it is the name of a queue; InvalidArgument."""
+    match = _QUEUE_NAME.fullmatch(name)
+    if not match:
+        raise errors.queue_name()
+    if error := _id_error(match):
+        raise error
+    return name
 
 
-def new_parent(name: str) -> str:
-    """Return ``name`` if it is a location, as the parent of CreateQueue; PermissionDenied.
-
-    InvalidArgument if it is empty.
-    """
-    if name and not _LOCATION_NAME.fullmatch(name):
-        raise errors.no_project(name.removeprefix("projects/").partition("/")[0][:200])
-    return location("parent", name)
+def task(name: str) -> TaskName:
+    """Return the parts of a task's name; InvalidArgument."""
+    match = _TASK_NAME.fullmatch(name)
+    if not match:
+        raise errors.task_name()
+    if error := _id_error(match):
+        raise error
+    return TaskName(name.partition("/tasks/")[0], match["tasks"])
 
 
 def new_queue(parent: str, name: str) -> str:
     """Return ``name`` if CreateQueue may create it under ``parent``; InvalidArgument."""
-    if not _QUEUE_NAME.fullmatch(name):
-        raise errors.InvalidArgument(
-            f'Queue name must be formatted: "{QUEUE_FORM}".', errors.QUEUE_NAME_HELP
-        )
+    queue(name)
     if not name.startswith(f"{parent}/queues/"):
         raise errors.InvalidArgument(f"{name} must begin with {parent}.")
     return name
@@ -147,21 +145,39 @@ def new_queue(parent: str, name: str) -> str:
 
 def new_task(parent: str, name: str) -> str:
     """Return the task id in ``name`` if CreateTask may create it in ``parent``; InvalidArgument."""
-    queue_name, separator, task_id = name.partition("/tasks/")
-    if not separator or not _QUEUE_NAME.fullmatch(queue_name):
-        raise _malformed("task.name", name, TASK_FORM)
+    queue_name, task_id = task(name)
     if queue_name != parent:
         raise errors.InvalidArgument(
             f"The queue name from request ('{parent}') must be the same as the queue name "
             f"in the named task ('{queue_name}')."
         )
-    if not _TASK_ID.fullmatch(task_id):
-        raise errors.InvalidArgument(
-            f'Task ID "{task_id}" can contain only letters ([A-Za-z]), numbers ([0-9]), '
-            "hyphens (-), or underscores (_). Task ID must between 1 and 500 characters.",
-            errors.TASK_ID_HELP,
-        )
     return task_id
+
+
+def request_id(text: str) -> str:
+    """Return ``text`` if it is a request id or empty; InvalidArgument."""
+    if text and not _REQUEST_ID.fullmatch(text):
+        raise errors.invalid_field(
+            "request_id", "can contain only letters, numbers, hyphens or underscores, 100 at most."
+        )
+    return text
+
+
+def key(name: str) -> str:
+    """Return ``name`` if it is the name of a KMS key; InvalidArgument."""
+    if not is_key(name):
+        raise errors.unknown_pattern(name)
+    return name
+
+
+def is_key(text: str) -> bool:
+    """Return whether a text is the name of a KMS key."""
+    return _KEY_NAME.fullmatch(text) is not None
+
+
+def is_location_id(text: str) -> bool:
+    """Return whether a text is a location id."""
+    return re.fullmatch(_LOCATION, text) is not None
 
 
 def join_task(queue_name: str, task_id: str) -> str:
@@ -174,16 +190,6 @@ def short_id(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def location_of(queue_name: str) -> str:
-    """Return the name of the location of a queue."""
-    return queue_name.partition("/queues/")[0]
-
-
-def _malformed(field: str, name: str, form: str) -> errors.InvalidArgument:
-    # The first sentence is the real service's message. The second one is ours, because the first
-    # does not say what is wrong.
-    return errors.InvalidArgument(
-        "Invalid resource field value in the request. "
-        f'"{field}" must be formatted "{form}", not "{name[:200]}".',
-        errors.BadRequest([(field, f'must be formatted "{form}"')]),
-    )
+def location_of(name: str) -> str:
+    """Return the name of the location that a resource lies in."""
+    return "/".join(name.split("/", 4)[:4])

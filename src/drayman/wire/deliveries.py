@@ -44,7 +44,7 @@ def open_(queue: Queue, task: Task) -> Delivery:
     settings = _settings(queue.settings)
     config = queue.retry_config
     if message.HasField("retry_config"):
-        config = retries.override(message.retry_config, config)
+        config = retries.parse(message.retry_config)
     if message.HasField("http_request"):
         target = _http(message)
         if settings.http_target is not None:

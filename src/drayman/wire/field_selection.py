@@ -81,4 +81,4 @@ def _parse_path(
 
 
 def _malformed(text: str) -> errors.InvalidArgument:
-    return errors.field_error("fields", f'Invalid field selection: "{text[:200]}".')
+    return errors.InvalidArgument(f'Invalid field selection: "{text[:200]}".')

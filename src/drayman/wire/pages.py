@@ -28,6 +28,8 @@ def token(scope: str, cursor: str, now: Micros) -> str:
 def cursor(scope: str, page_token: str, now: Micros) -> str:
     """Return the position that a token holds; "" without a token, for the first page.
 
+    The message for an invalid token is that of the real service (recorded: ListQueues, ListTasks).
+
     Raises:
         InvalidArgument: The token is malformed, belongs to another list, or has expired.
     """
@@ -42,9 +44,9 @@ def cursor(scope: str, page_token: str, now: Micros) -> str:
     except ValueError:  # of which wrong base64, wrong UTF-8 and wrong numbers are kinds
         valid = expired = False
     if not valid:
-        raise _foreign()
+        raise _undecodable()
     if expired:
-        raise errors.field_error("page_token", "Invalid page_token: it has expired.")
+        raise errors.InvalidArgument("Invalid page_token: it has expired.")
     return position
 
 
@@ -52,21 +54,22 @@ def number(scope: str, page_token: str, now: Micros) -> int:
     """Return the position that a token holds as a number; 0 for the first page."""
     position = cursor(scope, page_token, now) or "0"
     if not _NUMBER.fullmatch(position) or int(position) > _LARGEST:
-        raise _foreign()
+        raise _undecodable()
     return int(position)
 
 
-def size(page_size: int, limit: int) -> int:
-    """Return the most items of a page; 0 means the limit. InvalidArgument if negative."""
+def size(field: str, page_size: int, limit: int) -> int:
+    """Return the most items of a page; 0 means the limit. InvalidArgument if negative.
+
+    ``field`` is the name of the page size in the error, ``ListTasksRequest.pageSize``.
+    """
     if page_size < 0:
-        raise errors.invalid_field("page_size", "cannot be negative.")
+        raise errors.invalid_field(field, "cannot be negative.")
     return min(page_size or limit, limit)
 
 
-def _foreign() -> errors.InvalidArgument:
-    return errors.field_error(
-        "page_token", "Invalid page_token: it is malformed, or was issued for another request."
-    )
+def _undecodable() -> errors.InvalidArgument:
+    return errors.InvalidArgument("Invalid page_token")
 
 
 def _digest(scope: str, content: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Queue messages, to and from ``core.queue``, with the rules of their own fields.
 
 The settings of a queue that only dispatch needs (HTTP target, routing, logging) are stored as one
-serialized Queue message.
+serialized Queue message, with the fractions of a microsecond that its retry policy was set with.
 """
 
 import dataclasses
@@ -18,7 +18,6 @@ Message = types.Queue.pb()
 
 OUTPUT_ONLY = ("name", "state", "purge_time", "rate_limits.max_burst_size")
 _SETTINGS = ("app_engine_routing_override", "http_target", "stackdriver_logging_config")
-_ABSENT_IF_EMPTY = ("app_engine_routing_override", "http_target")
 
 
 def parse(message: Any, name: str, limits: QueueLimits) -> Queue:
@@ -29,6 +28,13 @@ def parse(message: Any, name: str, limits: QueueLimits) -> Queue:
     Raises:
         InvalidArgument: A field breaks its rule; the message names both.
     """
+    if message.HasField("http_target"):
+        targets.check(message.http_target)
+    return _parse(message, name, limits)
+
+
+def _parse(message: Any, name: str, limits: QueueLimits) -> Queue:
+    """Return the queue of a message whose HttpTarget was checked in the parts it consists of."""
     settings = _parse_settings(message, name)
     rate_limits = _parse_rate_limits(message.rate_limits, limits)
     retry_config = retries.parse(message.retry_config)
@@ -41,22 +47,39 @@ def parse(message: Any, name: str, limits: QueueLimits) -> Queue:
 
 
 def update(
-    existing: Queue | None, message: Any, paths: Sequence[str], limits: QueueLimits
+    existing: Queue | None, message: Any, paths: Sequence[str] | None, limits: QueueLimits
 ) -> Queue:
-    """Return what UpdateQueue makes of a queue; None is one that does not exist.
+    """Return what UpdateQueue makes of a queue; None is one that does not exist (recorded).
 
-    No paths, or the path ``*``, mean every field. Output-only fields are ignored wherever they
-    are named (API text).
+    None for the paths means every field. The paths of output-only fields have no effect. An
+    HttpTarget of the message is checked also where no path names it.
     """
-    name = message.name
-    if paths and list(paths) != ["*"]:
-        merged = Message() if existing is None else encode(existing)
-        masks.apply([path for path in paths if path not in OUTPUT_ONLY], message, merged)
-        message = merged
-    changed = parse(message, name, limits)
+    if paths is not None:
+        masks.check(paths, Message.DESCRIPTOR)
+    if message.HasField("http_target"):
+        targets.check(message.http_target)
+    changed = _parse(_merge(existing, message, paths), message.name, limits)
     if existing is None:
         return changed
-    return dataclasses.replace(changed, state=existing.state, purge_time=existing.purge_time)
+    return dataclasses.replace(
+        existing,
+        rate_limits=changed.rate_limits,
+        retry_config=changed.retry_config,
+        settings=changed.settings,
+    )
+
+
+def _merge(existing: Queue | None, message: Any, paths: Sequence[str] | None) -> Any:
+    """Return a message with the fields that the paths name, and the others of the queue."""
+    if paths is None:
+        return message
+    merged = Message() if existing is None else encode(existing)
+    masks.apply([path for path in paths if not _is_output_only(path)], message, merged)
+    return merged
+
+
+def _is_output_only(path: str) -> bool:
+    return any(f"{path}.".startswith(f"{field}.") for field in OUTPUT_ONLY)
 
 
 def encode(queue: Queue) -> Any:
@@ -78,18 +101,17 @@ def _parse_settings(message: Any, name: str) -> Any:
     """Return a message of the checked settings alone."""
     settings = Message()
     masks.apply(_SETTINGS, message, settings)
-    for field in _ABSENT_IF_EMPTY:
-        if not getattr(settings, field).ByteSize():
-            settings.ClearField(field)
-    if settings.HasField("http_target"):
-        targets.check(settings.http_target)
-    if settings.HasField("app_engine_routing_override"):
+    targets.check_override(settings.http_target)
+    if not settings.app_engine_routing_override.ByteSize():
+        settings.ClearField("app_engine_routing_override")
+    else:
         requests.complete_routing(settings.app_engine_routing_override, name)
     ratio = settings.stackdriver_logging_config.sampling_ratio
-    if not 0.0 <= ratio <= 1.0:  # API text
-        raise errors.invalid_field(
-            "StackdriverLoggingConfig.samplingRatio", "must be between 0.0 and 1.0."
-        )
+    if not 0.0 <= ratio <= 1.0:
+        raise errors.invalid_field("sampling_ratio", "must be between 0.0 and 1.0.")
+    if not ratio:  # recorded: no configuration at all
+        settings.ClearField("stackdriver_logging_config")
+    retries.keep_fractions(message.retry_config, settings.retry_config)
     return settings
 
 
@@ -117,7 +139,7 @@ def _serialize(settings: Any) -> bytes:
     """Return the stored form of the settings; their size is bounded (ours)."""
     content = bytes(settings.SerializeToString())
     if len(content) > SETTINGS_SIZE:
-        raise errors.field_error(
-            "queue", f"The settings of a queue must be at most {SETTINGS_SIZE // 1024} KB in total."
+        raise errors.InvalidArgument(
+            f"The settings of a queue must be at most {SETTINGS_SIZE // 1024} KB in total."
         )
     return content

@@ -15,6 +15,7 @@ _Method: Any = types.HttpMethod
 METHODS = {int(method): method.name for method in _Method}
 """The names of HTTP methods by their numbers."""
 _POST = int(_Method.POST)
+_EMAIL = re.compile(r"[^@]+@[^@]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, token
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")  # RFC 9110, field-value
 
@@ -38,7 +39,7 @@ def check_required(field: str, text: str) -> None:
 
 
 def complete_method(name: str, message: Any, with_body: Collection[str]) -> None:
-    """Check method and body of a task's request; no method means POST (API text).
+    """Check method and body of a task's request; no method means POST (recorded).
 
     Only the methods ``with_body`` may have one.
     """
@@ -46,12 +47,16 @@ def complete_method(name: str, message: Any, with_body: Collection[str]) -> None
     message.http_method = message.http_method or _POST
     if not message.body:
         return
-    method = METHODS[message.http_method]
-    if method not in with_body:
-        methods = ", ".join(with_body)
-        raise errors.invalid_field(
-            f"{name}.body", f"is allowed only for the methods {methods}, not for {method}."
+    if METHODS[message.http_method] not in with_body:
+        raise errors.InvalidArgument(
+            f"Body can only be set if the http_method is {_alternatives(with_body)}."
         )
+
+
+def _alternatives(items: Collection[str]) -> str:
+    """Return two or more items as text: "A or B", "A, B, or C"."""
+    *others, last = items
+    return f"{', '.join(others)}{',' * (len(others) > 1)} or {last}"
 
 
 def check_headers(
@@ -69,6 +74,14 @@ def check_headers(
         size += len(name.encode()) + len(value.encode())
     if limit is not None and size >= limit:
         raise errors.invalid_field(field, f"must be less than {limit // 1024} KB in total.")
+
+
+def check_email(email: str) -> None:
+    """Check the address of a token's service account (recorded: tokens)."""
+    if not email:
+        raise errors.InvalidArgument("service_account_email must be set.")
+    if not _EMAIL.fullmatch(email):
+        raise errors.invalid_argument()
 
 
 class TokenField(NamedTuple):

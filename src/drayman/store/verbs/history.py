@@ -78,7 +78,7 @@ def delete_dead_letters(session: Session, letters: Sequence[str]) -> list[Servic
 def _each(name: str, verb: Callable[[str, str], _Result | ServiceError]) -> _Result | ServiceError:
     """Return what a verb makes of a task's queue and id, or the error of a malformed name."""
     try:
-        queue, task_id = names.task("name", name)
+        queue, task_id = names.task(name)
     except ServiceError as error:
         return error
     return verb(queue, task_id)
@@ -96,7 +96,7 @@ def add_attempts(
         for claim in ended
         if results[claim.number].recorded
     ]
-    rows = [(*names.task("name", each.task), history.encode(each)) for each in records]
+    rows = [(*names.task(each.task), history.encode(each)) for each in records]
     if rows:
         session.run("insert_attempts", attempts=json.dumps(rows))
 
