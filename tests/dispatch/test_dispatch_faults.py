@@ -107,7 +107,7 @@ async def test_an_internal_error_is_a_failed_attempt(world):
     world.targets.will(ZeroDivisionError("oops"))
     await world.run()
     task = await world.get(name)
-    assert task.last_attempt.code is Code.UNKNOWN
+    assert task.last_attempt.code is Code.INTERNAL
     assert "internal error" in task.last_attempt.message
     assert any(isinstance(event, AttemptCrashed) for event in world.events)
 

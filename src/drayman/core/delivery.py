@@ -125,8 +125,17 @@ class Failure(enum.Enum):
 
     DEADLINE = "deadline"
     CONNECTION = "connection"
+    REQUEST = "request"
+    """The request cannot be sent as it is."""
+    FORBIDDEN = "forbidden"
+    """This server does not send there."""
     PRECONDITION = "precondition"
     """The request was not sent, because of the configuration of this server."""
+    INTERNAL = "internal"
+    """A fault of this server."""
+    RESOURCES = "resources"
+    """This server lacked files, memory, ports or threads. It says nothing about the target, and
+    the attempt does not count."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -150,10 +159,11 @@ class Outcome:
         success: Whether the attempt succeeded.
         code: The code that ``last_attempt.response_status`` shows.
         message: The message that it shows.
-        responded: Whether there was a response.
-        executed: Whether ``execution_count`` grows: a response with a status below 500.
+        responded: Whether ``response_count`` grows: a response with a status below 500.
+        executed: Whether ``execution_count`` grows, which the TaskExecutionCount header shows.
         previous_response: The value of the TaskPreviousResponse header of the next attempt.
         signal: What the response says about the load of the target.
+        reason: Why there is no response, "" if there is one.
     """
 
     success: bool
@@ -163,6 +173,14 @@ class Outcome:
     executed: bool
     previous_response: int
     signal: Signal = Signal.NONE
+    reason: str = ""
+
+    @property
+    def description(self) -> str:
+        """Its message, with the reason that the message may leave out."""
+        if not self.reason or self.reason in self.message:
+            return self.message
+        return f"{self.message} ({self.reason})"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -316,13 +334,12 @@ def headers(target: Target, task: Task) -> dict[str, str]:
     prefix = dialect.prefix
     fields = {name: value for name, value in target.headers.items() if not _is_reserved(name)}
     queue_name, task_id = names.task("name", task.name)
-    executions = task.response_count if dialect.counts_server_errors else task.execution_count
     fields["User-Agent"] = dialect.user_agent
     fields[prefix + "QueueName"] = names.short_id(queue_name)
     fields[prefix + "TaskName"] = task_id
     fields[prefix + "TaskRetryCount"] = str(task.dispatch_count - 1)
-    fields[prefix + "TaskExecutionCount"] = str(executions)
-    fields[prefix + "TaskETA"] = f"{task.schedule_time // SECOND}.{task.schedule_time % SECOND:06d}"
+    fields[prefix + "TaskExecutionCount"] = str(task.execution_count)
+    fields[prefix + "TaskETA"] = eta(task.schedule_time)
     if task.previous_response is not None:
         responded = task.previous_response != dialect.response_after_timeout
         fields[prefix + "TaskPreviousResponse"] = str(task.previous_response)
@@ -332,37 +349,59 @@ def headers(target: Target, task: Task) -> dict[str, str]:
     return fields
 
 
-_CODE_OF_FAILURE = {
-    Failure.DEADLINE: Code.DEADLINE_EXCEEDED,
-    Failure.CONNECTION: Code.UNKNOWN,  # recorded: connection refused
-    Failure.PRECONDITION: Code.FAILED_PRECONDITION,
+def eta(time: Micros) -> str:
+    """Return a time in seconds since 1970, with up to six decimals (recorded: headers)."""
+    seconds, micros = divmod(time, SECOND)
+    return f"{seconds}.{micros:06d}".rstrip("0").rstrip(".")
+
+
+_FAILURES = {
+    Failure.DEADLINE: (Code.DEADLINE_EXCEEDED, "HTTP status code 504"),
+    Failure.CONNECTION: (Code.UNKNOWN, "HTTP status code 0"),
+    Failure.REQUEST: (Code.UNKNOWN, "HTTP status code 0"),
+    Failure.FORBIDDEN: (Code.PERMISSION_DENIED, "the server does not send to this target"),
+    Failure.PRECONDITION: (Code.FAILED_PRECONDITION, "{reason}"),
+    Failure.INTERNAL: (Code.INTERNAL, "{reason}"),
+    Failure.RESOURCES: (Code.UNAVAILABLE, "{reason}"),
 }
+"""The code and message of an attempt without a response (recorded: response status of the last
+attempt; those from ``FORBIDDEN`` on are ours)."""
+_FAILURES_OF_TARGETS = frozenset({Failure.DEADLINE, Failure.CONNECTION})
 
 
 def outcome(kind: Kind, result: Response | NoResponse) -> Outcome:
     """Return the outcome of an attempt: 2xx is success, everything else is failure."""
     if isinstance(result, Response):
-        code = from_http(result.status)
+        code, server_error = from_http(result.status), _is_server_error(result.status)
         return Outcome(
             success=code is Code.OK,
             code=code,
-            message=f"{code.name}({code.value}): HTTP status code {result.status}",
-            responded=True,
-            executed=result.status < 500,  # noqa: PLR2004 - the 5xx range is HTTP's own
+            message=_message(code, f"HTTP status code {result.status}"),
+            responded=not server_error,
+            executed=not server_error or _DIALECTS[kind].counts_server_errors,
             previous_response=result.status,
             signal=_signal(kind, result.status),
         )
     timed_out = result.failure is Failure.DEADLINE
-    code = _CODE_OF_FAILURE[result.failure]
+    code, text = _FAILURES[result.failure]
     return Outcome(
         success=False,
         code=code,
-        message=f"{code.name}({code.value}): {result.reason}",
+        message=_message(code, text.format(reason=result.reason)),
         responded=False,
         executed=False,
         previous_response=_DIALECTS[kind].response_after_timeout if timed_out else 0,
-        signal=Signal.NONE if result.failure is Failure.PRECONDITION else _signal(kind, None),
+        signal=_signal(kind, None) if result.failure in _FAILURES_OF_TARGETS else Signal.NONE,
+        reason=result.reason,
     )
+
+
+def _message(code: Code, text: str) -> str:
+    return f"{code.name}({code.value}): {text}"
+
+
+def _is_server_error(status: int) -> bool:
+    return status >= 500  # noqa: PLR2004 - the 5xx range is HTTP's own
 
 
 def _signal(kind: Kind, status: int | None) -> Signal:
@@ -370,7 +409,7 @@ def _signal(kind: Kind, status: int | None) -> Signal:
     dialect = _DIALECTS[kind]
     if status in dialect.pushback_statuses:
         return Signal.PUSHBACK
-    if status is None or status >= 500:  # noqa: PLR2004 - the 5xx range is HTTP's own
+    if status is None or _is_server_error(status):
         return Signal.ERROR if dialect.errors_throttle else Signal.NONE
     return Signal.GOOD
 

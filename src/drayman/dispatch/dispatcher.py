@@ -209,7 +209,7 @@ class Dispatcher:
             plan, result = await self._run_attempt(claim)
         except Exception as error:  # noqa: BLE001
             self._emit(AttemptCrashed(claim, error))
-            failure = NoResponse(Failure.CONNECTION, "internal error of the server; see its log")
+            failure = NoResponse(Failure.INTERNAL, "internal error of the server; see its log")
             plan = _Plan(claim, deliveries.placeholder(claim.queue), sampled=False)
             result = self._decide(plan, _Exchange("", failure))
         settled = await self._settle(result)
@@ -282,7 +282,7 @@ class Dispatcher:
             try:
                 bearer = await self._bearer_tokens.get(target.token, request.url)
             except BearerTokenError as error:
-                return NoResponse(Failure.CONNECTION, str(error))
+                return NoResponse(Failure.PRECONDITION, str(error))
             request = delivery.with_bearer_token(request, bearer)
         return await self._sender.send(request)
 

@@ -68,18 +68,18 @@ def _attempt_ended(event: AttemptEnded) -> None:
     elif event.settled is not SettleResult.SETTLED:
         _log.info(
             "task %s: attempt %d failed after %.3f s: %s; %s",
-            task.name, number, seconds, result.outcome.message, _OVERRULED[event.settled],
+            task.name, number, seconds, result.outcome.description, _OVERRULED[event.settled],
         )  # fmt: skip
     elif result.verdict is Verdict.RETRY:
         wait = (result.schedule_time - result.end_time) / SECOND
         _log.info(
             "task %s: attempt %d failed after %.3f s: %s; retry in %.3f s",
-            task.name, number, seconds, result.outcome.message, wait,
+            task.name, number, seconds, result.outcome.description, wait,
         )  # fmt: skip
     else:
         _log.warning(
             "task %s failed permanently: attempt %d, %s: %s",
-            task.name, number, result.reason, result.outcome.message,
+            task.name, number, result.reason, result.outcome.description,
         )  # fmt: skip
 
 
