@@ -132,17 +132,22 @@ def test_the_eta_is_the_schedule_time_without_trailing_zeros(micros, shown):
 
 @pytest.mark.parametrize(
     "name",
-    ["Host", "content-length", "User-Agent", "Connection", "Transfer-Encoding",
-     "X-Google-Anything", "x-appengine-queuename", "X-CLOUDTASKS-TaskRetryCount"],
+    ["Host", "content-length", "User-Agent", "Connection", "Transfer-Encoding", "Keep-Alive",
+     "Proxy-Authorization", "Proxy-Connection", "TE", "Upgrade", "Via", "Accept-Encoding",
+     "X-Forwarded-For", "From", "Expect", "X-Google", "X-Google-Anything", "x-appengine-queuename",
+     "X-CLOUDTASKS-TaskRetryCount", "X_CloudTasks_TaskName", "X-CloudTasks_TaskName",
+     "x.cloudtasks.taskname", "X_AppEngine_QueueName", "Content_Length", "X/Slash", "a b", "ü", ""],
 )  # fmt: skip
 @pytest.mark.parametrize("target", [HTTP, APP_ENGINE], ids=lambda target: target.kind.name)
 def test_reserved_headers_of_a_task_are_ignored(target, name):
+    """Recorded: headers of the request; other spellings, and what HTTP cannot carry, are ours."""
     forged = dataclasses.replace(target, headers={name: "forged"})
     assert delivery.headers(forged, TASK) == delivery.headers(target, TASK)
 
 
 def test_all_other_headers_are_sent_unchanged():
-    own = {"content-TYPE": "text/plain", "Authorization": "Bearer x", "X-Goog-Thing": "1"}
+    own = {"content-TYPE": "text/plain", "Authorization": "Bearer x", "X-Goog-Thing": "1",
+           "Trailer": "x", "X-Forwarded-Proto": "http", "X_Own": "1"}  # fmt: skip
     sent = delivery.headers(dataclasses.replace(HTTP, headers=own), TASK)
     assert own.items() <= sent.items()
     assert len(sent) == len(delivery.headers(HTTP, TASK)) + len(own)
@@ -285,6 +290,18 @@ def test_a_header_or_a_token_replaces_credentials_in_a_url():
     assert "Authorization" not in request.headers
     with_token = dataclasses.replace(target, headers={}, token=delivery.OidcToken("a@b.example"))
     assert "Authorization" not in delivery.request(with_token, TASK, {}).headers
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS"])
+def test_a_body_that_the_method_of_the_queue_does_not_allow_is_a_failed_attempt(method):
+    """Recorded: a queue's http_target at dispatch, for GET; the others are inferred."""
+    result = delivery.request(dataclasses.replace(HTTP, method=method), TASK, {})
+    assert isinstance(result, NoResponse)
+    assert delivery.outcome(Kind.HTTP, result).message == "UNKNOWN(2): HTTP status code 0"
+    assert method in result.reason
+    assert (
+        delivery.request(dataclasses.replace(HTTP, method=method, body=b""), TASK, {}).body == b""
+    )
 
 
 def test_a_fragment_is_not_sent():

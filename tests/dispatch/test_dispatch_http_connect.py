@@ -133,7 +133,7 @@ async def test_an_address_that_the_policy_refuses_is_not_connected_to(new_sender
         result = await sender.send(post(peer.url))
         assert peer.connections == 0
     reason = "the target's address is not allowed: 127.0.0.1 is private"
-    assert result == NoResponse(Failure.CONNECTION, reason)
+    assert result == NoResponse(Failure.FORBIDDEN, reason)
 
 
 async def test_the_policy_is_asked_about_every_address_of_a_name(new_sender):

@@ -7,6 +7,7 @@ difference is a field of ``_DIALECTS`` (recorded dispatches of the real service)
 import base64
 import dataclasses
 import enum
+import functools
 import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
@@ -233,12 +234,15 @@ _DIALECTS = {
 
 _USER_INFO = re.compile(r"([^:/?#]+://)([^:@/?#]*)(?::([^@/?#]*))?@")
 _AUTHORITY = re.compile(r"(?<=://)[^/?#]+")
-# Host, Content-Length and User-Agent: API text. The others control the connection (RFC 9110).
+_TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+# Recorded: headers of the request. "expect" is ours: no target is asked before the body is sent.
 _RESERVED = {
-    "host", "content-length", "user-agent", "connection", "transfer-encoding", "expect",
-    "keep-alive", "proxy-connection", "te", "trailer", "upgrade",
+    "host", "content-length", "user-agent", "connection", "transfer-encoding", "keep-alive",
+    "proxy-authorization", "proxy-connection", "te", "upgrade", "via", "accept-encoding",
+    "x-forwarded-for", "from", "expect",
 }  # fmt: skip
-_RESERVED_PREFIXES = ("x-cloudtasks-", "x-appengine-", "x-google-")
+_RESERVED_PREFIXES = ("x-cloudtasks-", "x-appengine", "x-google")
+_NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
 
 
 def user_agent(kind: Kind) -> str:
@@ -252,11 +256,18 @@ def request(
     """Return the HTTP request of a task's current attempt, which ``dispatch_count`` includes.
 
     ``app_engine`` has the base URLs of App Engine services by name; the empty name is the default.
-    Returns NoResponse if the task's service has no base URL, or if a token would go to an
-    ``http://`` URL without ``http_tokens``. A user name and password in the URL become an
+    Returns NoResponse if the method of the queue allows no body but there is one, if the task's
+    service has no base URL, or if a token would go to an ``http://`` URL without ``http_tokens``.
+    A user name and password in the URL become an
     Authorization header, unless there is such a header or a token.
     """
     url = target.url
+    if target.body and target.method not in METHODS_WITH_BODY[target.kind]:
+        # Recorded: a queue's http_target at dispatch.
+        return NoResponse(
+            Failure.REQUEST,
+            f"a body cannot be sent with {target.method}, which the queue's target has set",
+        )
     if target.token is not None and not http_tokens and not _is_https(target.url):
         return NoResponse(
             Failure.PRECONDITION,
@@ -329,10 +340,10 @@ def _encode_idna(authority: re.Match[str]) -> str:
 
 
 def headers(target: Target, task: Task) -> dict[str, str]:
-    """Return the headers of an attempt: those of the target that are not reserved, and our own."""
+    """Return the headers of an attempt: those of the target that may be sent, and our own."""
     dialect = _DIALECTS[target.kind]
     prefix = dialect.prefix
-    fields = {name: value for name, value in target.headers.items() if not _is_reserved(name)}
+    fields = {name: value for name, value in target.headers.items() if _is_sent(name)}
     queue_name, task_id = names.task("name", task.name)
     fields["User-Agent"] = dialect.user_agent
     fields[prefix + "QueueName"] = names.short_id(queue_name)
@@ -414,6 +425,13 @@ def _signal(kind: Kind, status: int | None) -> Signal:
     return Signal.GOOD
 
 
-def _is_reserved(header: str) -> bool:
-    name = header.lower()
-    return name in _RESERVED or name.startswith(_RESERVED_PREFIXES)
+@functools.lru_cache(maxsize=1024)
+def _is_sent(header: str) -> bool:
+    """Return whether a header of a target is sent: neither reserved nor unknown to HTTP.
+
+    A handler behind CGI or WSGI cannot tell ``X_CloudTasks_TaskName`` from ``X-CloudTasks-TaskName``
+    (RFC 3875, section 4.1.18), so every other character counts as a hyphen.
+    """
+    name = _NOT_ALPHANUMERIC.sub("-", header.lower())
+    reserved = name in _RESERVED or name.startswith(_RESERVED_PREFIXES)
+    return not reserved and _TOKEN.fullmatch(header) is not None

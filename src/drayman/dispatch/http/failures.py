@@ -24,6 +24,12 @@ ENDLESS_INTERIM = "the target sends interim answers (1xx) without end"
 ENDLESS = "the target's answer goes on without end and without content"
 OUT_OF_RESOURCES = "this server has no files, memory, ports or threads left: {}"
 
+_KINDS = {
+    INVALID_URL: Failure.REQUEST,
+    INVALID_REQUEST: Failure.REQUEST,
+    FORBIDDEN: Failure.FORBIDDEN,
+}
+"""The failures that are not of the connection."""
 MAX_TEXT_SIZE = 500
 """The most characters of a failure's text."""
 
@@ -42,8 +48,8 @@ class ResourceFailure(NoResponse):
 
 
 def failure(text: str, why: str = "") -> NoResponse:
-    """Return a failure of the connection; ``text`` is one of this module's."""
-    return NoResponse(Failure.CONNECTION, text.format(why)[:MAX_TEXT_SIZE])
+    """Return a failure; ``text`` is one of this module's."""
+    return NoResponse(_KINDS.get(text, Failure.CONNECTION), text.format(why)[:MAX_TEXT_SIZE])
 
 
 def worst(several: Sequence[NoResponse]) -> NoResponse:
