@@ -429,8 +429,8 @@ def _signal(kind: Kind, status: int | None) -> Signal:
 def _is_sent(header: str) -> bool:
     """Return whether a header of a target is sent: neither reserved nor unknown to HTTP.
 
-    A handler behind CGI or WSGI cannot tell ``X_CloudTasks_TaskName`` from ``X-CloudTasks-TaskName``
-    (RFC 3875, section 4.1.18), so every other character counts as a hyphen.
+    A handler behind CGI or WSGI cannot tell ``X_CloudTasks_TaskName`` from
+    ``X-CloudTasks-TaskName`` (RFC 3875, section 4.1.18), so all other characters count as hyphens.
     """
     name = _NOT_ALPHANUMERIC.sub("-", header.lower())
     reserved = name in _RESERVED or name.startswith(_RESERVED_PREFIXES)

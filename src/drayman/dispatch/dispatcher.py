@@ -9,16 +9,18 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
-from collections.abc import Mapping
-from typing import NamedTuple
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple, TypeVar
 
-from drayman.core import delivery, errors, history, lifecycle, retry_hint
-from drayman.core.clock import HOUR, SECOND, Clock, Micros
+from drayman.core import delivery, errors, history, lifecycle, pause, retry_hint
+from drayman.core.clock import HOUR, MINUTE, SECOND, Clock, Micros
 from drayman.core.delivery import Failure, NoResponse, Request, Response, Target
 from drayman.core.events import (
     AttemptBegan,
     AttemptCrashed,
     AttemptEnded,
+    DispatchPaused,
     Emit,
     RateChanged,
     Stopping,
@@ -26,13 +28,17 @@ from drayman.core.events import (
 )
 from drayman.core.lifecycle import AttemptResult, Claim, SettleResult
 from drayman.core.limits import Limits
+from drayman.core.pause import Pause
 from drayman.core.queue import RetryConfig
+from drayman.dispatch.http import failures
 from drayman.dispatch.sender import Sender
 from drayman.encryption.cipher import TaskCipher
 from drayman.signing.bearer import BearerTokenError, BearerTokens
 from drayman.store.contract import Store
 from drayman.wire import deliveries
 from drayman.wire.deliveries import Delivery
+
+_Result = TypeVar("_Result")
 
 POLL_INTERVAL: Micros = 5 * SECOND
 """The longest time between two claims, and so the longest delay if a hint is lost."""
@@ -44,6 +50,8 @@ MAX_BYTES = 128 << 20
 """No attempt is claimed while the requests in flight hold more bytes than this."""
 MAX_REPORTED_QUEUES = 10_000
 """The most queues whose last reported rate factor is remembered; the oldest are dropped first."""
+NOTICE_INTERVAL: Micros = 1 * MINUTE
+"""The shortest time between two events for a lack of resources."""
 MISSING_KEY_RETRIES = RetryConfig(max_attempts=-1, min_backoff=30 * SECOND, max_backoff=HOUR)
 """The retry policy of a task whose encryption key is missing, so that a start of the server without
 its key file does not use up the attempts."""
@@ -102,6 +110,8 @@ class Dispatcher:
         self._in_flight_by_queue: collections.Counter[str] = collections.Counter()
         self._bytes = 0
         self._reported: dict[str, float] = {}
+        self._pause = Pause()
+        self._next_notice: Micros = 0
         store.on_change(self._wake.set)
 
     @property
@@ -132,6 +142,8 @@ class Dispatcher:
         if self._stopping or free <= 0 or self._bytes > MAX_BYTES:
             return None
         now = self._clock.now()
+        if now < self._pause.until:
+            return self._pause.until
         try:
             claimed = await self._store.claim_due(
                 self._server, min(free, MAX_CLAIMS), dict(self._in_flight_by_queue), free, now
@@ -205,19 +217,31 @@ class Dispatcher:
 
     async def _attempt(self, claim: Claim) -> None:
         began = self._clock.now()
-        try:  # whatever fails here, the claim must be settled
-            plan, result = await self._run_attempt(claim)
+        try:  # whatever fails here, the claim must be settled or released
+            ended = await self._run_attempt(claim)
+        except MemoryError as error:
+            ended = failures.out_of_resources(error)
         except Exception as error:  # noqa: BLE001
-            self._emit(AttemptCrashed(claim, error))
-            failure = NoResponse(Failure.INTERNAL, "internal error of the server; see its log")
-            plan = _Plan(claim, deliveries.placeholder(claim.queue), sampled=False)
-            result = self._decide(plan, _Exchange("", failure))
+            ended = self._crash(claim, error)
+        if isinstance(ended, NoResponse):
+            await self._release(claim, ended)
+            return
+        plan, result = ended
+        if self._pause.length:
+            self._pause = pause.after_progress(self._pause)
         settled = await self._settle(result)
         duration, kind = result.end_time - began, plan.delivery.target.kind
         self._emit(AttemptEnded(result, settled, duration, kind, plan.max_attempts))
 
-    async def _run_attempt(self, claim: Claim) -> tuple[_Plan, AttemptResult]:
-        """Make an attempt; return its plan and its result."""
+    def _crash(self, claim: Claim, error: Exception) -> tuple[_Plan, AttemptResult]:
+        """Return the result of an attempt that failed by a fault of this server."""
+        self._emit(AttemptCrashed(claim, error))
+        failure = NoResponse(Failure.INTERNAL, "internal error of the server; see its log")
+        plan = _Plan(claim, deliveries.placeholder(claim.queue), sampled=False)
+        return plan, self._decide(plan, _Exchange("", failure))
+
+    async def _run_attempt(self, claim: Claim) -> tuple[_Plan, AttemptResult] | NoResponse:
+        """Make an attempt; return its plan and its result, or the lack of resources for it."""
         try:
             parsed = deliveries.open_(claim.queue, self._cipher.open_task(claim.task))
             plan = _Plan(claim, parsed, history.is_sampled(claim.number, parsed.sampling_ratio))
@@ -226,6 +250,9 @@ class Dispatcher:
             placeholder = deliveries.placeholder(claim.queue, MISSING_KEY_RETRIES)
             failure = NoResponse(Failure.PRECONDITION, error.message)
             plan, exchange = _Plan(claim, placeholder, sampled=False), _Exchange("", failure)
+        response = exchange.response
+        if isinstance(response, NoResponse) and response.failure is Failure.RESOURCES:
+            return response
         return plan, self._decide(plan, exchange)
 
     def _decide(self, plan: _Plan, exchange: _Exchange) -> AttemptResult:
@@ -287,12 +314,24 @@ class Dispatcher:
         return await self._sender.send(request)
 
     async def _settle(self, result: AttemptResult) -> SettleResult:
-        """Settle a result; retry until the store accepts it. The slot stays taken meanwhile."""
+        (settled,) = await self._persist("settle", functools.partial(self._store.settle, [result]))
+        return settled or SettleResult.GONE
+
+    async def _release(self, claim: Claim, lack: NoResponse) -> None:
+        """Return a claim whose attempt lacked resources, and start none for a while."""
+        now = self._clock.now()
+        self._pause = pause.after_lack(self._pause, now)
+        if now >= self._next_notice:
+            self._next_notice = now + NOTICE_INTERVAL
+            self._emit(DispatchPaused(lack.reason))
+        release = functools.partial(self._store.release_unsent, [claim.number])
+        await self._persist("release_unsent", release)
+
+    async def _persist(self, verb: str, call: Callable[[Micros], Awaitable[_Result]]) -> _Result:
+        """Call a verb of the store until it succeeds. The slot stays taken meanwhile."""
         while True:
             try:
-                (settled,) = await self._store.settle([result], self._clock.now())
-            except Exception as error:  # noqa: BLE001 - a claim must be settled
-                self._emit(StoreFailed("settle", errors.describe(error)))
+                return await call(self._clock.now())
+            except Exception as error:  # noqa: BLE001 - a claim must be settled or released
+                self._emit(StoreFailed(verb, errors.describe(error)))
                 await self._clock.wait(asyncio.Event(), self._clock.now() + RETRY_INTERVAL)
-            else:
-                return settled or SettleResult.GONE

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from drayman.core.clock import Clock, SystemClock
-from drayman.core.delivery import NoResponse, Request, Response
+from drayman.core.delivery import Failure, NoResponse, Request, Response
 from drayman.dispatch.http import connect, failures
 from drayman.dispatch.http import request as requests
 from drayman.dispatch.http.connect import AddressPolicy, Connector
@@ -77,6 +77,8 @@ class HttpSender:
             return failures.failure(failures.INVALID_REQUEST, str(error))
         connection = self._pool.take(route) or await self._connector.connect(route)
         if isinstance(connection, NoResponse):
+            if connection.failure is Failure.RESOURCES:
+                self._pool.drop_idle()
             return connection
         try:
             response = await connection.exchange(request.method, head, request.body)

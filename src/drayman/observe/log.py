@@ -12,6 +12,7 @@ from drayman.core.events import (
     CallCrashed,
     CallRefused,
     Crashed,
+    DispatchPaused,
     Event,
     QueueChanged,
     RateChanged,
@@ -118,6 +119,10 @@ def _store_failed(event: StoreFailed) -> None:
     _log.error("store: %s failed, retrying: %s", event.verb, event.message)
 
 
+def _dispatch_paused(event: DispatchPaused) -> None:
+    _log.error("dispatch pauses, no attempt is counted: %s", event.reason)
+
+
 def _stopping(event: Stopping) -> None:
     _log.info("stopping; %d attempts in flight", event.in_flight)
 
@@ -139,6 +144,7 @@ _WRITERS: Mapping[type, Callable[[Any], None]] = {
     CallRefused: _call_refused,
     CallCrashed: _call_crashed,
     StoreFailed: _store_failed,
+    DispatchPaused: _dispatch_paused,
     Stopping: _stopping,
     Crashed: _crashed,
 }

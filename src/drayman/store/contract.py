@@ -225,6 +225,13 @@ class Dispatch(Protocol):
         rescheduled.
         """
 
+    async def release_unsent(self, numbers: Sequence[int], now: Micros) -> int:
+        """Return claims whose requests were not sent to their queues, by number; return how many.
+
+        Their attempts do not count: their tasks are due again at once with the ``dispatch_count``
+        of before, and the granted ones are granted again. Claims that are not held are ignored.
+        """
+
     async def sweep(self, now: Micros, limit: int) -> int:
         """Delete up to ``limit`` rows that no other verb can see; return how many.
 

@@ -78,6 +78,9 @@ class Store:
         results.settle, Settle, Phase.OUTCOMES, durable=False, bounded=False, wakes=True
     )
     release = single(claims.release, Phase.OUTCOMES, durable=False, bounded=False, wakes=True)
+    release_unsent = single(
+        claims.release_unsent, Phase.OUTCOMES, durable=False, bounded=False, wakes=True
+    )
     sweep = single(sweep.sweep, Phase.UPKEEP, durable=False, bounded=False)
 
     list_attempts = single(history.list_attempts, Phase.READS)
