@@ -70,11 +70,12 @@ async def test_connections_are_reused(sender):
     assert peer.connections == 1
 
 
-async def test_redirects_are_not_followed(sender):
+async def test_the_sender_itself_follows_no_redirects(sender):
     async with Peer() as elsewhere:
         content = f"HTTP/1.1 302 Found\r\nLocation: {elsewhere.url}\r\nContent-Length: 0\r\n\r\n"
         async with answering(content.encode()) as peer:
-            assert (await sender.send(post(peer.url))).status == 302
+            response = await sender.send(post(peer.url))
+    assert (response.status, response.headers) == (302, {"location": elsewhere.url})
     assert elsewhere.requests == []
 
 

@@ -112,7 +112,7 @@ class Response:
 
     Attributes:
         status: The status code.
-        headers: The headers in ``retry_hint.RETRY_HEADERS``, with names in lower case.
+        headers: Location and those in ``retry_hint.RETRY_HEADERS``, with names in lower case.
         body: The first ``RECORDED_BODY_SIZE`` bytes of its body.
     """
 
@@ -197,6 +197,7 @@ class _Dialect:
         counts_server_errors: Whether TaskExecutionCount includes 5xx responses.
         pushback_statuses: The statuses that ask for a lower rate.
         errors_throttle: Whether a high error rate lowers the rate.
+        follows_redirects: Whether redirects are followed.
     """
 
     prefix: str
@@ -207,6 +208,7 @@ class _Dialect:
     counts_server_errors: bool
     pushback_statuses: tuple[int, ...]
     errors_throttle: bool
+    follows_redirects: bool
 
 
 _DIALECTS = {
@@ -219,6 +221,7 @@ _DIALECTS = {
         counts_server_errors=False,
         pushback_statuses=(429, 503),
         errors_throttle=True,
+        follows_redirects=True,
     ),
     Kind.APP_ENGINE: _Dialect(
         prefix="X-AppEngine-",
@@ -229,6 +232,7 @@ _DIALECTS = {
         counts_server_errors=True,
         pushback_statuses=(503,),
         errors_throttle=False,
+        follows_redirects=False,
     ),
 }
 
@@ -293,8 +297,17 @@ def request(
 
 def address(target: Target) -> str:
     """Return the method and URL of a target for logs, without user name and password."""
-    url, _ = _split_credentials(target.url)
-    return f"{target.method} {url}"
+    return f"{target.method} {without_credentials(target.url)}"
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL without user name and password."""
+    return _split_credentials(url)[0]
+
+
+def follows_redirects(kind: Kind) -> bool:
+    """Return whether redirects of a kind of target are followed (recorded dispatches)."""
+    return _DIALECTS[kind].follows_redirects
 
 
 def _split_credentials(url: str) -> tuple[str, bytes]:

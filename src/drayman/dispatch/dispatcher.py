@@ -30,6 +30,7 @@ from drayman.core.lifecycle import AttemptResult, Claim, SettleResult
 from drayman.core.limits import Limits
 from drayman.core.pause import Pause
 from drayman.core.queue import RetryConfig
+from drayman.dispatch import redirects
 from drayman.dispatch.http import failures
 from drayman.dispatch.sender import Sender
 from drayman.encryption.cipher import TaskCipher
@@ -311,7 +312,9 @@ class Dispatcher:
             except BearerTokenError as error:
                 return NoResponse(Failure.PRECONDITION, str(error))
             request = delivery.with_bearer_token(request, bearer)
-        return await self._sender.send(request)
+        if not delivery.follows_redirects(target.kind):
+            return await self._sender.send(request)
+        return await redirects.send(self._sender, request)
 
     async def _settle(self, result: AttemptResult) -> SettleResult:
         (settled,) = await self._persist("settle", functools.partial(self._store.settle, [result]))

@@ -31,8 +31,9 @@ class Sender(Protocol):
 
 
 class HttpSender:
-    """Sends over HTTP/1.1: connections are reused, redirects not followed, cookies ignored.
+    """Sends over HTTP/1.1: connections are reused, cookies ignored.
 
+    Redirects are responses like others; ``redirects`` follows them.
     At most ``MAX_RESPONSE_SIZE`` bytes of a response's body are read, without decompression. No
     request is sent twice.
     """
