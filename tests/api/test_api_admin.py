@@ -56,7 +56,8 @@ def test_lists_have_pages(server, queue):
     _, rest = call(server, f"{queue}/attempts?pageToken={first['nextPageToken']}")
     assert len(first["attempts"] + rest["attempts"]) == 3
     assert first["attempts"][0]["outcome"] == "failed"
-    assert "no connection" in first["attempts"][0]["status"]["message"]
+    assert first["attempts"][0]["status"]["message"] == "UNKNOWN(2): HTTP status code 0"
+    assert "no connection" in first["attempts"][0]["error"]
     _, filtered = call(server, f"{queue}/attempts?task=b")
     assert [attempt["target"] for attempt in filtered["attempts"]] == ["POST http://127.0.0.1:1/b"]
 

@@ -113,7 +113,7 @@ async def test_a_token_that_cannot_be_obtained_is_a_failed_attempt(world):
     await world.run()
     assert world.requests == []
     attempt = (await world.get(name)).last_attempt
-    assert attempt.message == f"UNKNOWN(2): no token for {EMAIL}: IAM does not answer"
+    assert attempt.message == f"FAILED_PRECONDITION(9): no token for {EMAIL}: IAM does not answer"
     source.fault = None
     await world.when_due(name)
     assert bearer(world.requests[0]) == "1"

@@ -7,7 +7,7 @@ from dispatch_world import HANG
 
 from drayman.core import errors
 from drayman.core.clock import MINUTE, SECOND
-from drayman.core.delivery import Response
+from drayman.core.delivery import Failure, NoResponse, Response
 from drayman.core.events import AttemptCrashed, AttemptEnded, Stopping, StoreFailed
 from drayman.core.status import Code
 from drayman.core.task import NewTask
@@ -43,6 +43,11 @@ class Failing:
         if self.failures.get("settle"):
             raise self._take("settle")
         return await self._store.settle(*args)
+
+    async def release_unsent(self, *args):
+        if self.failures.get("release_unsent"):
+            raise self._take("release_unsent")
+        return await self._store.release_unsent(*args)
 
     async def release(self, *args):
         if self.failures.get("release"):
@@ -102,12 +107,25 @@ async def test_a_failed_claim_is_retried_after_a_pause(world, failing, fault):
     assert [e.verb for e in world.events if isinstance(e, StoreFailed)] == ["claim_due"]
 
 
+async def test_a_claim_is_released_when_the_store_works_again(world, failing):
+    name = await world.task(await world.queue(max_attempts=1))
+    failing.failures["release_unsent"] = [errors.Unavailable("the disk is away")]
+    world.targets.will(NoResponse(Failure.RESOURCES, "no files"))
+    await world.step()
+    await waiting_timer(world)
+    world.clock.advance(settler.RETRY_INTERVAL)
+    await world.dispatcher.drain()
+    assert [e.verb for e in world.events if isinstance(e, StoreFailed)] == ["release_unsent"]
+    assert await world.run() == 1
+    assert await world.gone(name)
+
+
 async def test_an_internal_error_is_a_failed_attempt(world):
     name = await world.task(await world.queue())
     world.targets.will(ZeroDivisionError("oops"))
     await world.run()
     task = await world.get(name)
-    assert task.last_attempt.code is Code.UNKNOWN
+    assert task.last_attempt.code is Code.INTERNAL
     assert "internal error" in task.last_attempt.message
     assert any(isinstance(event, AttemptCrashed) for event in world.events)
 

@@ -51,7 +51,7 @@ async def test_an_attempt_is_recorded_with_its_response(world):
     (attempt,) = await kept(world, queue)
     assert attempt.task == name
     assert attempt.target == "PUT https://a.example/x?y"
-    assert (attempt.number, attempt.response_count, attempt.outcome.code) == (1, 1, Code.INTERNAL)
+    assert (attempt.number, attempt.response_count, attempt.outcome.code) == (1, 0, Code.INTERNAL)
     assert attempt.response_body == "stack trace \ufffd"
     assert (attempt.result, attempt.retry_time) == ("retry", world.now + 7 * SECOND)
 
@@ -180,7 +180,7 @@ async def test_log_lines_have_the_format_of_the_real_log(world):
                 "attemptDuration": "0.000000s",
                 "dispatchCount": "1",
                 "maxAttempts": 100,
-                "responseCount": "1",
+                "responseCount": "0",
                 "retryTime": "2023-11-14T22:14:20Z",
                 "scheduleTime": "2023-11-14T22:13:20Z",
                 "status": "INTERNAL",

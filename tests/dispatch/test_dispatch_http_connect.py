@@ -1,6 +1,7 @@
 """Connecting: which addresses are tried, who may refuse them, and whose fault a failure is."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import resource
@@ -14,7 +15,6 @@ from drayman.core.clock import SECOND, ManualClock
 from drayman.core.delivery import Failure, NoResponse, Response
 from drayman.dispatch.http import failures
 from drayman.dispatch.http.connect import MAX_ADDRESSES, STAGGER
-from drayman.dispatch.http.failures import ResourceFailure
 from drayman.dispatch.sender import HttpSender
 
 
@@ -133,7 +133,7 @@ async def test_an_address_that_the_policy_refuses_is_not_connected_to(new_sender
         result = await sender.send(post(peer.url))
         assert peer.connections == 0
     reason = "the target's address is not allowed: 127.0.0.1 is private"
-    assert result == NoResponse(Failure.CONNECTION, reason)
+    assert result == NoResponse(Failure.FORBIDDEN, reason)
 
 
 async def test_the_policy_is_asked_about_every_address_of_a_name(new_sender):
@@ -145,21 +145,43 @@ async def test_the_policy_is_asked_about_every_address_of_a_name(new_sender):
     assert policy.asked == [("127.0.1.1", port), ("127.0.0.1", port)]
 
 
+@contextlib.contextmanager
+def no_files():
+    """Let this process open no more files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = os.dup(0)
+    os.close(spare)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (spare, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 async def test_a_lack_of_files_is_this_servers_failure(new_sender):
     sender = new_sender()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     async with Peer() as peer:
         assert (await sender.send(post(peer.url))).status == 200
-        spare = os.dup(0)
-        os.close(spare)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (spare, hard))
-        try:
+        with no_files():
             result = await sender.send(post("http://127.0.0.2:1/"))
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert isinstance(result, ResourceFailure)
+        await peer.closed.wait()  # idle connections hold files
+    assert result.failure is Failure.RESOURCES
+    assert result.reason == (
+        "this server has no files, memory, ports or threads left: Too many open files; raise its "
+        "limit of open files (ulimit -n), or lower --max-in-flight"
+    )
+
+
+async def test_a_lookup_without_files_is_this_servers_failure(new_sender):
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    sender = new_sender(getaddrinfo=unknown)
+    with no_files():
+        result = await sender.send(post("http://work.test/"))
+    assert result.failure is Failure.RESOURCES
+    result = await sender.send(post("http://work.test/"))  # the lack was not cached
     assert result.failure is Failure.CONNECTION
-    assert result.reason.endswith("ports or threads left: Too many open files")
 
 
 @pytest.mark.parametrize(
@@ -167,8 +189,9 @@ async def test_a_lack_of_files_is_this_servers_failure(new_sender):
 )
 def test_a_lack_of_any_resource_is_this_servers_failure(number):
     error = OSError(number, os.strerror(number))
-    assert isinstance(failures.connecting(error), ResourceFailure)
-    assert isinstance(failures.resolving(error), ResourceFailure)
+    for failure in (failures.connecting(error), failures.resolving(error)):
+        assert failure.failure is Failure.RESOURCES
+        assert failure.reason.endswith(", or lower --max-in-flight")
 
 
 @pytest.mark.parametrize("number", [errno.ECONNREFUSED, errno.ETIMEDOUT, errno.EHOSTUNREACH])
@@ -181,10 +204,9 @@ def test_other_errors_are_the_targets_failure(number):
 
 def test_a_lookup_without_a_thread_is_this_servers_failure():
     error = socket.gaierror(socket.EAI_MEMORY, "can't start new thread")
-    assert isinstance(failures.resolving(error), ResourceFailure)
-    assert not isinstance(
-        failures.resolving(socket.gaierror(socket.EAI_AGAIN, "later")), ResourceFailure
-    )
+    assert failures.resolving(error).failure is Failure.RESOURCES
+    later = socket.gaierror(socket.EAI_AGAIN, "later")
+    assert failures.resolving(later).failure is Failure.CONNECTION
 
 
 def test_an_address_that_could_not_be_tried_outweighs_those_that_refused():
@@ -278,7 +300,7 @@ async def test_a_name_without_an_address_is_a_failure(new_sender):
 async def test_an_ipv6_address_may_be_out_of_reach(new_sender, url):
     result = await new_sender().send(post(url))
     assert isinstance(result, NoResponse)
-    assert not isinstance(result, ResourceFailure)
+    assert result.failure is Failure.CONNECTION
 
 
 def test_what_may_have_been_sent_is_no_lack_of_resources():

@@ -75,6 +75,30 @@ async def test_a_duration_alone_ends_a_task(world):
     assert len(world.requests) == 3
 
 
+@pytest.mark.parametrize(
+    ("max_attempts", "duration", "backoff", "attempts"),
+    [(3, 0, (1, 1, 0), [0, 1, 2]), (-1, 3, (2, 2, 0), [0, 2, 4]), (2, 3, (2, 2, 0), [0, 2, 4]),
+     (4, 1, (1, 1, 0), [0, 1, 2, 3]), (6, 0, (1, 7, 1), [0, 1, 3, 7, 13, 20])],
+)  # fmt: skip
+async def test_retries_follow_the_recorded_sequences(
+    world, max_attempts, duration, backoff, attempts
+):
+    """Recorded: retries. The attempts are in seconds after the first."""
+    least, most, doublings = backoff
+    queue = await world.queue(
+        max_attempts=max_attempts, max_retry_duration=duration * SECOND,
+        min_backoff=least * SECOND, max_backoff=most * SECOND, max_doublings=doublings,
+    )  # fmt: skip
+    name, start = await world.task(queue), world.now
+    world.targets.otherwise = 500
+    await world.run()
+    times = [0]
+    while not await world.gone(name):
+        await world.when_due(name)
+        times.append((world.now - start) // SECOND)
+    assert times == attempts
+
+
 async def test_unlimited_retries_end_with_the_retention(world):
     name = await world.task(
         await world.queue(max_attempts=-1, min_backoff=DAY, max_backoff=10 * DAY)
@@ -192,7 +216,7 @@ async def test_a_request_names_its_queue_and_task_by_their_short_ids(world):
         "X-CloudTasks-TaskName": "welcome",
         "X-CloudTasks-TaskRetryCount": "0",
         "X-CloudTasks-TaskExecutionCount": "0",
-        "X-CloudTasks-TaskETA": "1700000000.000000",
+        "X-CloudTasks-TaskETA": "1700000000",
     }
 
 
@@ -214,7 +238,7 @@ async def test_attempts_are_recorded(world):
     assert (task.dispatch_count, task.response_count) == (2, 1)
     assert task.first_dispatch_time == first
     assert task.last_attempt.response_time == world.now
-    assert task.last_attempt.message == "UNKNOWN(2): refused"
+    assert task.last_attempt.message == "UNKNOWN(2): HTTP status code 0"
 
 
 async def test_an_attempt_in_flight_is_included_in_the_dispatch_count(world):

@@ -2,6 +2,9 @@
 
 import dataclasses
 
+import jwt
+import pytest
+
 from drayman.core.clock import SECOND
 from drayman.core.status import Code
 from drayman.tasks_v2 import types
@@ -51,7 +54,64 @@ async def test_retries_use_the_target_that_the_queue_has_by_then(world):
     assert [r.url for r in world.requests] == ["https://old.example/a", "https://new.example/a"]
 
 
-async def test_a_queue_may_set_only_missing_parts(world):
+RECORDED = {
+    "uri_override": {
+        "scheme": "HTTPS", "host": "queue.example", "port": 8443,
+        "path_override": {"path": "/queue"}, "query_override": {"query_params": "q=1"},
+    },
+    "http_method": "PUT",
+    "header_overrides": [
+        {"header": {"key": "X-Custom", "value": "queue"}},
+        {"header": {"key": "X-Other", "value": "other"}},
+    ],
+    "oidc_token": {"service_account_email": "queue@example.com", "audience": "of-queue"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "own"),
+    [
+        ({"headers": {"X-Custom": "task", "Content-Type": "text/plain"}, "body": b"x"},
+         {"Content-Type": "text/plain"}),
+        ({}, {}),
+    ],
+)  # fmt: skip
+async def test_a_queue_overrides_all_parts_of_a_request(world, fields, own):
+    """Recorded: a queue's http_target at dispatch."""
+    queue = await world.queue(settings=settings(http_target=RECORDED))
+    await world.task(queue, url="https://example.com/work?b=2", **fields)
+    await world.run()
+    (request,) = world.requests
+    assert (request.method, request.url) == ("PUT", "https://queue.example:8443/queue?q=1")
+    assert request.body == fields.get("body", b"")
+    headers = {
+        name: value for name, value in request.headers.items()
+        if not name.startswith(("X-CloudTasks-", "User-Agent"))
+    }  # fmt: skip
+    token = headers.pop("Authorization").removeprefix("Bearer ")
+    assert jwt.decode(token, options={"verify_signature": False})["email"] == "queue@example.com"
+    assert headers == {"X-Custom": "queue", "X-Other": "other"} | own
+
+
+async def test_a_task_with_a_body_waits_while_its_queue_sets_get(world):
+    """Recorded: a queue's http_target at dispatch."""
+    queue = await world.queue(settings=settings(http_target={"http_method": "GET"}))
+    name = await world.task(queue, body=b"x")
+    bare = await world.task(queue, headers={"Content-Type": "text/plain"})
+    await world.run()
+    assert await world.gone(bare)
+    (request,) = world.requests
+    assert (request.method, request.headers["Content-Type"]) == ("GET", "text/plain")
+    task = await world.get(name)
+    assert task.last_attempt.message == "UNKNOWN(2): HTTP status code 0"
+    assert (task.dispatch_count, task.response_count) == (1, 0)
+    await change(world, queue)
+    await world.when_due(name)
+    assert await world.gone(name)
+
+
+async def test_if_not_exists_overrides_no_complete_url(world):
+    """Recorded: a queue's http_target at dispatch."""
     queue = await world.queue(
         settings=settings(
             http_target={
@@ -64,7 +124,7 @@ async def test_a_queue_may_set_only_missing_parts(world):
     )  # fmt: skip
     await world.task(queue, url="https://old.example/a")
     await world.run()
-    assert world.requests[0].url == "https://old.example:81/a"
+    assert world.requests[0].url == "https://old.example/a"
 
 
 async def test_reserved_headers_of_a_queue_are_ignored(world):

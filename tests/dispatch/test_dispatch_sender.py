@@ -70,11 +70,12 @@ async def test_connections_are_reused(sender):
     assert peer.connections == 1
 
 
-async def test_redirects_are_not_followed(sender):
+async def test_the_sender_itself_follows_no_redirects(sender):
     async with Peer() as elsewhere:
         content = f"HTTP/1.1 302 Found\r\nLocation: {elsewhere.url}\r\nContent-Length: 0\r\n\r\n"
         async with answering(content.encode()) as peer:
-            assert (await sender.send(post(peer.url))).status == 302
+            response = await sender.send(post(peer.url))
+    assert (response.status, response.headers) == (302, {"location": elsewhere.url})
     assert elsewhere.requests == []
 
 
@@ -308,10 +309,16 @@ async def test_a_slow_or_hanging_response_ends_at_the_deadline(sender, start):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://[", "http://", "http://a:99999/", "http://a b/", "http://%zz/", "http:///x", "http://a\0b/"],
+    ["http://[", "http://", "http://a:99999/", "http://a:65536/", "http://a b/", "http:///x", "http://a\0b/"],
 )  # fmt: skip
-async def test_an_unusable_url_is_a_failure(sender, url):
-    assert await failure(sender, url)
+async def test_an_unusable_url_is_a_failure_of_the_request(sender, url):
+    result = await sender.send(post(url))
+    assert result.failure is Failure.REQUEST
+    assert result.reason.startswith("the URL cannot be used: ")
+
+
+async def test_a_host_that_is_no_name_is_a_failure(sender):
+    assert await failure(sender, "http://%zz/")
 
 
 def test_a_host_name_that_is_not_ascii_is_encoded_for_the_dns():

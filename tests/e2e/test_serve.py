@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import signal
 import socket
 import sqlite3
@@ -225,6 +226,35 @@ def test_with_few_open_files_attempts_leave_some_to_callers(tmp_path):
         assert server.get("/readyz") == (200, {"status": "ready"})
         assert client.get_queue(name=QUEUE).name == QUEUE
         assert "Too many open files" not in server.log()
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs prlimit, which Linux has")
+def test_a_server_without_files_uses_up_no_attempt(tmp_path):
+    """The limit becomes what is open already, and is lifted once dispatch has met it."""
+    queue = {"name": QUEUE, "retry_config": {"max_attempts": 1}}
+    with (
+        run_worker() as worker,
+        serve(tmp_path, store="memory") as server,
+        server.client() as client,
+    ):
+        client.create_queue(parent=LOCATION, queue=queue)
+        process = server.process.pid
+        files = len(list(Path(f"/proc/{process}/fd").iterdir()))
+        normal = resource.prlimit(process, resource.RLIMIT_NOFILE)
+        resource.prlimit(process, resource.RLIMIT_NOFILE, (files, normal[1]))
+        for _ in range(100):
+            client.create_task(parent=QUEUE, task=http_task(worker.url))
+        while "dispatch pauses" not in server.log():
+            client.get_queue(name=QUEUE)
+        resource.prlimit(process, resource.RLIMIT_NOFILE, normal)
+        deliveries = [worker.await_delivery() for _ in range(100)]
+        assert len({delivery.task_id for delivery in deliveries}) == 100
+        assert {delivery.headers["X-CloudTasks-TaskRetryCount"] for delivery in deliveries} == {"0"}
+        while list(client.list_tasks(parent=QUEUE)):
+            pass
+        assert server.get(f"/drayman/v1/{QUEUE}/deadLetters")[1] == {"deadLetters": []}
+        (line,) = [line for line in server.log().splitlines() if "dispatch pauses" in line]
+        assert "Too many open files; raise its limit of open files (ulimit -n)" in line
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc, which Linux has")

@@ -13,6 +13,7 @@ from drayman.core.events import (
     CallCrashed,
     CallRefused,
     Crashed,
+    DispatchPaused,
     QueueAction,
     QueueChanged,
     RateChanged,
@@ -65,6 +66,8 @@ LINES = [
      "GetQueue refused: NOT_FOUND: no such queue"),
     (StoreFailed("settle", "the disk does not answer"), "ERROR",
      "store: settle failed, retrying: the disk does not answer"),
+    (DispatchPaused("no files left; raise the limit"), "ERROR",
+     "dispatch pauses, no attempt is counted: no files left; raise the limit"),
     (Stopping(5), "INFO", "stopping; 5 attempts in flight"),
 ]  # fmt: skip
 

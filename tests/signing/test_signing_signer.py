@@ -34,6 +34,7 @@ def test_the_audience_of_a_token(spec, url, audience):
 
 
 def test_the_claims_of_an_id_token():
+    """Recorded: OIDC token."""
     payload = claims.id_token(OidcToken(EMAIL), URL, ISSUER, NOW)
     subject = payload["sub"]
     assert payload == {

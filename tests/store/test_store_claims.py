@@ -138,6 +138,54 @@ async def test_attempts_in_flight_do_not_exceed_the_concurrency_limit(world):
     assert len(await world.claim()) == 3
 
 
+async def test_a_claim_that_is_released_unsent_leaves_no_trace(world):
+    await world.queue(concurrency=1)
+    name = await world.create_one("a")
+    before = await world.get(name)
+    claim = await world.claim_one()
+    other = claim.number + 1
+    assert await world.store.release_unsent([other, claim.number], world.now) == 1
+    assert await world.get(name) == before
+    assert await world.store.release_unsent([claim.number], world.now) == 0
+    again = await world.claim_one()
+    assert again.number != claim.number
+    assert again.task == claim.task
+
+
+async def test_a_later_attempt_that_is_released_unsent_does_not_count(world):
+    await world.queue()
+    name = await world.create_one("a")
+    first = await world.claim_one()
+    await world.settle(first, Verdict.RETRY)
+    task = await world.get(name)
+    claim = await world.claim_one()
+    await world.store.release_unsent([claim.number], world.now)
+    released = await world.get(name)
+    assert released == dataclasses.replace(task, last_attempt=claim.task.last_attempt)
+
+
+async def test_a_grant_that_is_released_unsent_is_granted_again(world):
+    await world.queue()
+    name = await world.create_one("a", after=HOUR)
+    await world.store.run_task(name, world.now)
+    claim = await world.claim_one()
+    await world.store.release_unsent([claim.number], world.now)
+    again = await world.claim_one()
+    assert (again.task, again.forced_at) == (claim.task, claim.forced_at)
+    await world.settle(again)
+    assert await world.claim() == []
+
+
+async def test_a_deleted_task_that_is_released_unsent_stays_deleted(world):
+    await world.queue(concurrency=1)
+    await world.create("a")
+    claim = await world.claim_one()
+    await world.delete(claim.task.name)
+    assert await world.store.release_unsent([claim.number], world.now) == 1
+    await world.create("b")
+    assert ids_of(await world.claim()) == ["b"]
+
+
 async def test_an_attempt_of_a_deleted_task_holds_its_slot_until_it_ends(world):
     await world.queue(concurrency=1)
     await world.create("a", "b")

@@ -7,6 +7,7 @@ difference is a field of ``_DIALECTS`` (recorded dispatches of the real service)
 import base64
 import dataclasses
 import enum
+import functools
 import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from drayman.core import names
 from drayman.core.back_pressure import Signal
 from drayman.core.clock import SECOND, Micros
+from drayman.core.headers import DROPPED, DROPPED_PREFIXES
 from drayman.core.status import Code, from_http
 from drayman.core.task import Task
 
@@ -115,7 +117,7 @@ class Response:
 
     Attributes:
         status: The status code.
-        headers: The headers in ``retry_hint.RETRY_HEADERS``, with names in lower case.
+        headers: Location and those in ``retry_hint.RETRY_HEADERS``, with names in lower case.
         body: The first ``RECORDED_BODY_SIZE`` bytes of its body.
     """
 
@@ -129,8 +131,17 @@ class Failure(enum.Enum):
 
     DEADLINE = "deadline"
     CONNECTION = "connection"
+    REQUEST = "request"
+    """The request cannot be sent as it is."""
+    FORBIDDEN = "forbidden"
+    """This server does not send there."""
     PRECONDITION = "precondition"
     """The request was not sent, because of the configuration of this server."""
+    INTERNAL = "internal"
+    """A fault of this server."""
+    RESOURCES = "resources"
+    """This server lacked files, memory, ports or threads. It says nothing about the target, and
+    the attempt does not count."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -154,10 +165,11 @@ class Outcome:
         success: Whether the attempt succeeded.
         code: The code that ``last_attempt.response_status`` shows.
         message: The message that it shows.
-        responded: Whether there was a response.
-        executed: Whether ``execution_count`` grows: a response with a status below 500.
+        responded: Whether ``response_count`` grows: a response with a status below 500.
+        executed: Whether ``execution_count`` grows, which the TaskExecutionCount header shows.
         previous_response: The value of the TaskPreviousResponse header of the next attempt.
         signal: What the response says about the load of the target.
+        reason: Why there is no response, "" if there is one.
     """
 
     success: bool
@@ -167,6 +179,14 @@ class Outcome:
     executed: bool
     previous_response: int
     signal: Signal = Signal.NONE
+    reason: str = ""
+
+    @property
+    def description(self) -> str:
+        """Its message, with the reason that the message may leave out."""
+        if not self.reason or self.reason in self.message:
+            return self.message
+        return f"{self.message} ({self.reason})"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -182,6 +202,7 @@ class _Dialect:
         counts_server_errors: Whether TaskExecutionCount includes 5xx responses.
         pushback_statuses: The statuses that ask for a lower rate.
         errors_throttle: Whether a high error rate lowers the rate.
+        follows_redirects: Whether redirects are followed.
     """
 
     prefix: str
@@ -192,6 +213,7 @@ class _Dialect:
     counts_server_errors: bool
     pushback_statuses: tuple[int, ...]
     errors_throttle: bool
+    follows_redirects: bool
 
 
 _DIALECTS = {
@@ -204,6 +226,7 @@ _DIALECTS = {
         counts_server_errors=False,
         pushback_statuses=(429, 503),
         errors_throttle=True,
+        follows_redirects=True,
     ),
     Kind.APP_ENGINE: _Dialect(
         prefix="X-AppEngine-",
@@ -214,17 +237,17 @@ _DIALECTS = {
         counts_server_errors=True,
         pushback_statuses=(503,),
         errors_throttle=False,
+        follows_redirects=False,
     ),
 }
 
 _USER_INFO = re.compile(r"([^:/?#]+://)([^:@/?#]*)(?::([^@/?#]*))?@")
 _AUTHORITY = re.compile(r"(?<=://)[^/?#]+")
-# Host, Content-Length and User-Agent: API text. The others control the connection (RFC 9110).
-_RESERVED = {
-    "host", "content-length", "user-agent", "connection", "transfer-encoding", "expect",
-    "keep-alive", "proxy-connection", "te", "trailer", "upgrade",
-}  # fmt: skip
-_RESERVED_PREFIXES = ("x-cloudtasks-", "x-appengine-", "x-google-")
+_TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+# Recorded: headers of the request. "expect" is ours: no target is asked before the body is sent.
+_RESERVED = DROPPED | {"expect"}
+_RESERVED_PREFIXES = ("x-cloudtasks-", *DROPPED_PREFIXES)
+_NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
 
 
 def user_agent(kind: Kind) -> str:
@@ -238,11 +261,18 @@ def request(
     """Return the HTTP request of a task's current attempt, which ``dispatch_count`` includes.
 
     ``app_engine`` has the base URLs of App Engine services by name; the empty name is the default.
-    Returns NoResponse if the task's service has no base URL, or if a token would go to an
-    ``http://`` URL without ``http_tokens``. A user name and password in the URL become an
+    Returns NoResponse if the method of the queue allows no body but there is one, if the task's
+    service has no base URL, or if a token would go to an ``http://`` URL without ``http_tokens``.
+    A user name and password in the URL become an
     Authorization header, unless there is such a header or a token.
     """
     url = target.url
+    if target.body and target.method not in METHODS_WITH_BODY[target.kind]:
+        # Recorded: a queue's http_target at dispatch.
+        return NoResponse(
+            Failure.REQUEST,
+            f"a body cannot be sent with {target.method}, which the queue's target has set",
+        )
     if target.token is not None and not http_tokens and not _is_https(target.url):
         return NoResponse(
             Failure.PRECONDITION,
@@ -268,8 +298,17 @@ def request(
 
 def address(target: Target) -> str:
     """Return the method and URL of a target for logs, without user name and password."""
-    url, _ = _split_credentials(target.url)
-    return f"{target.method} {url}"
+    return f"{target.method} {without_credentials(target.url)}"
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL without user name and password."""
+    return _split_credentials(url)[0]
+
+
+def follows_redirects(kind: Kind) -> bool:
+    """Return whether redirects of a kind of target are followed (recorded dispatches)."""
+    return _DIALECTS[kind].follows_redirects
 
 
 def default_audience(url: str) -> str:
@@ -323,18 +362,17 @@ def _encode_idna(authority: re.Match[str]) -> str:
 
 
 def headers(target: Target, task: Task) -> dict[str, str]:
-    """Return the headers of an attempt: those of the target that are not reserved, and our own."""
+    """Return the headers of an attempt: those of the target that may be sent, and our own."""
     dialect = _DIALECTS[target.kind]
     prefix = dialect.prefix
-    fields = {name: value for name, value in target.headers.items() if not _is_reserved(name)}
+    fields = {name: value for name, value in target.headers.items() if _is_sent(name)}
     queue_name, task_id = names.task(task.name)
-    executions = task.response_count if dialect.counts_server_errors else task.execution_count
     fields["User-Agent"] = dialect.user_agent
     fields[prefix + "QueueName"] = names.short_id(queue_name)
     fields[prefix + "TaskName"] = task_id
     fields[prefix + "TaskRetryCount"] = str(task.dispatch_count - 1)
-    fields[prefix + "TaskExecutionCount"] = str(executions)
-    fields[prefix + "TaskETA"] = f"{task.schedule_time // SECOND}.{task.schedule_time % SECOND:06d}"
+    fields[prefix + "TaskExecutionCount"] = str(task.execution_count)
+    fields[prefix + "TaskETA"] = eta(task.schedule_time)
     if task.previous_response is not None:
         responded = task.previous_response != dialect.response_after_timeout
         fields[prefix + "TaskPreviousResponse"] = str(task.previous_response)
@@ -344,37 +382,59 @@ def headers(target: Target, task: Task) -> dict[str, str]:
     return fields
 
 
-_CODE_OF_FAILURE = {
-    Failure.DEADLINE: Code.DEADLINE_EXCEEDED,
-    Failure.CONNECTION: Code.UNKNOWN,  # recorded: connection refused
-    Failure.PRECONDITION: Code.FAILED_PRECONDITION,
+def eta(time: Micros) -> str:
+    """Return a time in seconds since 1970, with up to six decimals (recorded: headers)."""
+    seconds, micros = divmod(time, SECOND)
+    return f"{seconds}.{micros:06d}".rstrip("0").rstrip(".")
+
+
+_FAILURES = {
+    Failure.DEADLINE: (Code.DEADLINE_EXCEEDED, "HTTP status code 504"),
+    Failure.CONNECTION: (Code.UNKNOWN, "HTTP status code 0"),
+    Failure.REQUEST: (Code.UNKNOWN, "HTTP status code 0"),
+    Failure.FORBIDDEN: (Code.PERMISSION_DENIED, "the server does not send to this target"),
+    Failure.PRECONDITION: (Code.FAILED_PRECONDITION, "{reason}"),
+    Failure.INTERNAL: (Code.INTERNAL, "{reason}"),
+    Failure.RESOURCES: (Code.UNAVAILABLE, "{reason}"),
 }
+"""The code and message of an attempt without a response (recorded: response status of the last
+attempt; those from ``FORBIDDEN`` on are ours)."""
+_FAILURES_OF_TARGETS = frozenset({Failure.DEADLINE, Failure.CONNECTION})
 
 
 def outcome(kind: Kind, result: Response | NoResponse) -> Outcome:
     """Return the outcome of an attempt: 2xx is success, everything else is failure."""
     if isinstance(result, Response):
-        code = from_http(result.status)
+        code, server_error = from_http(result.status), _is_server_error(result.status)
         return Outcome(
             success=code is Code.OK,
             code=code,
-            message=f"{code.name}({code.value}): HTTP status code {result.status}",
-            responded=True,
-            executed=result.status < 500,  # noqa: PLR2004 - the 5xx range is HTTP's own
+            message=_message(code, f"HTTP status code {result.status}"),
+            responded=not server_error,
+            executed=not server_error or _DIALECTS[kind].counts_server_errors,
             previous_response=result.status,
             signal=_signal(kind, result.status),
         )
     timed_out = result.failure is Failure.DEADLINE
-    code = _CODE_OF_FAILURE[result.failure]
+    code, text = _FAILURES[result.failure]
     return Outcome(
         success=False,
         code=code,
-        message=f"{code.name}({code.value}): {result.reason}",
+        message=_message(code, text.format(reason=result.reason)),
         responded=False,
         executed=False,
         previous_response=_DIALECTS[kind].response_after_timeout if timed_out else 0,
-        signal=Signal.NONE if result.failure is Failure.PRECONDITION else _signal(kind, None),
+        signal=_signal(kind, None) if result.failure in _FAILURES_OF_TARGETS else Signal.NONE,
+        reason=result.reason,
     )
+
+
+def _message(code: Code, text: str) -> str:
+    return f"{code.name}({code.value}): {text}"
+
+
+def _is_server_error(status: int) -> bool:
+    return status >= 500  # noqa: PLR2004 - the 5xx range is HTTP's own
 
 
 def _signal(kind: Kind, status: int | None) -> Signal:
@@ -382,11 +442,19 @@ def _signal(kind: Kind, status: int | None) -> Signal:
     dialect = _DIALECTS[kind]
     if status in dialect.pushback_statuses:
         return Signal.PUSHBACK
-    if status is None or status >= 500:  # noqa: PLR2004 - the 5xx range is HTTP's own
+    if status is None or _is_server_error(status):
         return Signal.ERROR if dialect.errors_throttle else Signal.NONE
     return Signal.GOOD
 
 
-def _is_reserved(header: str) -> bool:
-    name = header.lower()
-    return name in _RESERVED or name.startswith(_RESERVED_PREFIXES)
+@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=1024)
+def _is_sent(header: str) -> bool:
+    """Return whether a header of a target is sent: neither reserved nor unknown to HTTP.
+
+    A handler behind CGI or WSGI cannot tell ``X_CloudTasks_TaskName`` from
+    ``X-CloudTasks-TaskName`` (RFC 3875, section 4.1.18), so all other characters count as hyphens.
+    """
+    name = _NOT_ALPHANUMERIC.sub("-", header.lower())
+    reserved = name in _RESERVED or name.startswith(_RESERVED_PREFIXES)
+    return not reserved and _TOKEN.fullmatch(header) is not None

@@ -197,6 +197,17 @@ class StoreFailed:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class DispatchPaused:
+    """Dispatch pauses because this server lacks resources. Emitted once in a while, not each time.
+
+    Attributes:
+        reason: What it lacks, and what to do about it.
+    """
+
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class RateChanged:
     """Back pressure has halved the rate of a queue, or has ended.
 
@@ -242,6 +253,7 @@ Event = (
     | AttemptEnded
     | AttemptCrashed
     | StoreFailed
+    | DispatchPaused
     | RateChanged
     | Stopping
     | Crashed

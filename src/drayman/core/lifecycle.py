@@ -16,6 +16,7 @@
     dispatched   settle with COMPLETED or FAILED                 gone
     dispatched   settle with RETRY                               scheduled
     dispatched   release (its server stops or died)              scheduled
+    dispatched   release_unsent (its server lacks resources)     scheduled
     scheduled    sweep (older than the retention)                gone
     any          delete_task, purge_queue, delete_queue          gone
 

@@ -8,7 +8,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 
-from drayman.core.delivery import METHODS_WITH_BODY, Kind, Target, Token
+from drayman.core.delivery import Target, Token
 
 _URI = re.compile(r"(?:([^:/?#]+)://)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.DOTALL)
 _AUTHORITY = re.compile(r"(.*?)(?::(\d*))?", re.DOTALL)
@@ -24,8 +24,8 @@ class UriOverride:
         port: The port; 0 removes the port.
         path: The path; empty removes it.
         query: The query without its "?"; empty removes it.
-        always: Whether the parts replace those of the task's URL; otherwise they only apply where
-            that has none.
+        always: Whether the parts replace those of the task's URL; otherwise they apply only to a
+            task without a URL.
     """
 
     scheme: str | None = None
@@ -55,37 +55,35 @@ class HttpTarget:
 
 def apply(override: HttpTarget, target: Target) -> Target:
     """Return the target of a task with the overrides of its queue applied."""
-    method = override.method or target.method
     overridden = {name.lower() for name in override.headers}
     headers = {
         name: value for name, value in target.headers.items() if name.lower() not in overridden
     }
-    has_body = override.method is None or method in METHODS_WITH_BODY[Kind.HTTP]
     return dataclasses.replace(
         target,
         url=url(override.uri, target.url),
-        method=method,
-        # A body is ignored if the method does not allow one (API text).
-        body=target.body if has_body else b"",
+        method=override.method or target.method,
         headers=headers | dict(override.headers),
         token=override.token or target.token,
     )
 
 
 def url(override: UriOverride, task_url: str) -> str:
-    """Return the URL of a task with the overrides of its queue applied."""
+    """Return the URL of a task with the overrides of its queue applied.
+
+    With IF_NOT_EXISTS a URL is complete as it is, even without a path or query (recorded: a
+    queue's http_target at dispatch).
+    """
+    if task_url and not override.always:
+        return task_url
     match = _URI.fullmatch(task_url)
     scheme, authority, path, query = match.groups() if match else ("", "", "", None)
     host, port = _split_authority(authority)
-
-    def pick(new: str | None, old: str | None) -> str | None:
-        return old if new is None or (old and not override.always) else new
-
-    scheme = pick(override.scheme, scheme) or "https"
-    host = pick(override.host, host) or ""
-    port = pick(None if override.port is None else str(override.port), port)
-    path = pick(override.path, "" if path == "/" and not override.always else path) or ""
-    query = pick(override.query, query)
+    scheme = override.scheme or scheme or "https"
+    host = override.host or host
+    port = port if override.port is None else str(override.port)
+    path = path if override.path is None else override.path
+    query = query if override.query is None else override.query
     authority = host if port in {None, "", "0"} else f"{host}:{port}"
     # In these parts, "?" and "#" are data and do not start the next part.
     path = path.replace("?", "%3F").replace("#", "%23")

@@ -51,21 +51,21 @@ _CODES_BY_HTTP_STATUS = {
     401: Code.UNAUTHENTICATED,
     403: Code.PERMISSION_DENIED,
     404: Code.NOT_FOUND,
-    409: Code.ALREADY_EXISTS,
+    409: Code.ABORTED,
     429: Code.RESOURCE_EXHAUSTED,
     499: Code.CANCELLED,
-    500: Code.INTERNAL,
     501: Code.UNIMPLEMENTED,
     503: Code.UNAVAILABLE,
     504: Code.DEADLINE_EXCEEDED,
 }
+_CODES_BY_HTTP_CLASS = {2: Code.OK, 4: Code.FAILED_PRECONDITION, 5: Code.INTERNAL}
 
 
 def from_http(status: int) -> Code:
     """Return the code with which an attempt is recorded, by the HTTP status of its response.
 
-    2xx is OK; a status that is not in the table is UNKNOWN (attempt logs of the real service).
+    A status that is not in the table has the code of its class; a class without one is UNKNOWN
+    (recorded: response status of the last attempt).
     """
-    if 200 <= status < 300:  # noqa: PLR2004 - the 2xx range is HTTP's own
-        return Code.OK
-    return _CODES_BY_HTTP_STATUS.get(status, Code.UNKNOWN)
+    code = _CODES_BY_HTTP_STATUS.get(status)
+    return _CODES_BY_HTTP_CLASS.get(status // 100, Code.UNKNOWN) if code is None else code

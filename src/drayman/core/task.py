@@ -50,9 +50,9 @@ class Task:
         schedule_time: When its next attempt is due, or when the one in flight was.
         request: The request to deliver, as a serialized message that only ``wire`` parses.
         dispatch_count: The number of attempts that were started.
-        response_count: The number of attempts with a response.
-        execution_count: The number of attempts with a response below 500, which requests to HTTP
-            targets carry in a header.
+        response_count: The number of attempts with a response below 500 (recorded).
+        execution_count: The number of attempts with a response, for HTTP targets of those with
+            one below 500, which requests carry in a header.
         previous_response: The TaskPreviousResponse header of the next attempt: the HTTP status of
             the last failure, or a number for a failure without a response; None before the first
             failure.

@@ -16,13 +16,14 @@ import dataclasses
 from collections.abc import Awaitable, Mapping
 from typing import NamedTuple
 
-from drayman.core import delivery, errors, history, lifecycle, retry_hint
-from drayman.core.clock import HOUR, SECOND, Clock, Micros
+from drayman.core import delivery, errors, history, lifecycle, pause, retry_hint
+from drayman.core.clock import HOUR, MINUTE, SECOND, Clock, Micros
 from drayman.core.deadlines import DeadlineTimer
 from drayman.core.delivery import Failure, NoResponse, Request, Response, Target
 from drayman.core.events import (
     AttemptBegan,
     AttemptCrashed,
+    DispatchPaused,
     Emit,
     RateChanged,
     Stopping,
@@ -30,7 +31,10 @@ from drayman.core.events import (
 )
 from drayman.core.lifecycle import AttemptResult, Claim
 from drayman.core.limits import Limits
+from drayman.core.pause import Pause
 from drayman.core.queue import RetryConfig
+from drayman.dispatch import redirects
+from drayman.dispatch.http import failures
 from drayman.dispatch.sender import Sender
 from drayman.dispatch.settler import RETRY_INTERVAL, Ended, Settler
 from drayman.encryption.cipher import TaskCipher
@@ -47,6 +51,8 @@ MAX_BYTES = 128 << 20
 """No attempt is claimed while the requests in flight hold more bytes than this."""
 MAX_REPORTED_QUEUES = 10_000
 """The most queues whose last reported rate factor is remembered; the oldest are dropped first."""
+NOTICE_INTERVAL: Micros = 1 * MINUTE
+"""The shortest time between two events for a lack of resources."""
 MISSING_KEY_RETRIES = RetryConfig(max_attempts=-1, min_backoff=30 * SECOND, max_backoff=HOUR)
 """The retry policy of a task whose encryption key is missing, so that a start of the server without
 its key file does not use up the attempts."""
@@ -141,6 +147,8 @@ class Dispatcher:
         self._in_flight_by_queue: collections.Counter[str] = collections.Counter()
         self._bytes = 0
         self._reported: dict[str, float] = {}
+        self._pause = Pause()
+        self._next_notice: Micros = 0
         store.on_change(self._on_change)
 
     @property
@@ -175,7 +183,7 @@ class Dispatcher:
     async def _step(self) -> Micros | None:
         claim, self._early_claim = self._early_claim or self._begin_claim(), None
         if claim is None:
-            return None
+            return self._pause.until if self._clock.now() < self._pause.until else None
         try:
             claimed = await claim
         except Exception as error:  # noqa: BLE001 - the next step tries again
@@ -189,6 +197,8 @@ class Dispatcher:
 
     def _begin_claim(self) -> Awaitable[Claims] | None:
         """Claim as many attempts as this server has room for; None if that is none."""
+        if self._clock.now() < self._pause.until:
+            return None
         free = self._slots - len(self._attempts)
         if self._stopping or free <= 0 or self._bytes > MAX_BYTES:
             self._short = True
@@ -281,18 +291,31 @@ class Dispatcher:
 
     async def _make(self, attempt: _Attempt) -> None:
         began, claim = self._clock.now(), attempt.claim
-        try:  # whatever fails here, the claim must be settled
-            plan, result = await self._run_attempt(attempt)
+        try:  # whatever fails here, the claim must be settled or released
+            ended = await self._run_attempt(attempt)
+        except MemoryError as error:
+            ended = failures.out_of_resources(error)
         except Exception as error:  # noqa: BLE001
-            self._emit(AttemptCrashed(claim, error))
-            failure = NoResponse(Failure.CONNECTION, "internal error of the server; see its log")
-            plan = _Plan(claim, deliveries.placeholder(claim.queue), sampled=False)
-            result = self._decide(plan, _Exchange("", failure))
+            ended = self._crash(claim, error)
+        if isinstance(ended, NoResponse):
+            await self._release(claim, ended)
+            self._end(claim.number)
+            return
+        plan, result = ended
+        if self._pause.length:
+            self._pause = pause.after_progress(self._pause)
         duration, kind = result.end_time - began, plan.delivery.target.kind
         self._settler.add(Ended(result, duration, kind, plan.max_attempts))
 
-    async def _run_attempt(self, attempt: _Attempt) -> tuple[_Plan, AttemptResult]:
-        """Make an attempt; return its plan and its result."""
+    def _crash(self, claim: Claim, error: Exception) -> tuple[_Plan, AttemptResult]:
+        """Return the result of an attempt that failed by a fault of this server."""
+        self._emit(AttemptCrashed(claim, error))
+        failure = NoResponse(Failure.INTERNAL, "internal error of the server; see its log")
+        plan = _Plan(claim, deliveries.placeholder(claim.queue), sampled=False)
+        return plan, self._decide(plan, _Exchange("", failure))
+
+    async def _run_attempt(self, attempt: _Attempt) -> tuple[_Plan, AttemptResult] | NoResponse:
+        """Make an attempt; return its plan and its result, or the lack of resources for it."""
         claim = attempt.claim
         try:
             parsed = deliveries.open_(claim.queue, self._cipher.open_task(claim.task))
@@ -302,6 +325,9 @@ class Dispatcher:
             placeholder = deliveries.placeholder(claim.queue, MISSING_KEY_RETRIES)
             failure = NoResponse(Failure.PRECONDITION, error.message)
             plan, exchange = _Plan(claim, placeholder, sampled=False), _Exchange("", failure)
+        response = exchange.response
+        if isinstance(response, NoResponse) and response.failure is Failure.RESOURCES:
+            return response
         return plan, self._decide(plan, exchange)
 
     def _decide(self, plan: _Plan, exchange: _Exchange) -> AttemptResult:
@@ -378,6 +404,24 @@ class Dispatcher:
             try:
                 bearer = await self._bearer_tokens.get(target.token, request.url)
             except BearerTokenError as error:
-                return NoResponse(Failure.CONNECTION, str(error))
+                return NoResponse(Failure.PRECONDITION, str(error))
             request = delivery.with_bearer_token(request, bearer)
-        return await self._sender.send(request)
+        if not delivery.follows_redirects(target.kind):
+            return await self._sender.send(request)
+        return await redirects.send(self._sender, request)
+
+    async def _release(self, claim: Claim, lack: NoResponse) -> None:
+        """Return a claim whose attempt lacked resources, and start none for a while."""
+        now = self._clock.now()
+        self._pause = pause.after_lack(self._pause, now)
+        if now >= self._next_notice:
+            self._next_notice = now + NOTICE_INTERVAL
+            self._emit(DispatchPaused(lack.reason))
+        while True:
+            try:
+                await self._store.release_unsent([claim.number], self._clock.now())
+            except Exception as error:  # noqa: BLE001 - the claim must be released
+                self._emit(StoreFailed("release_unsent", errors.describe(error)))
+                await self._clock.wait(asyncio.Event(), self._clock.now() + RETRY_INTERVAL)
+            else:
+                return

@@ -27,6 +27,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from drayman.core.clock import SECOND, Clock, Micros, Timer
+from drayman.dispatch.http.failures import is_resource_error
 
 MAX_THREADS = 64
 """The most lookups at a time."""
@@ -190,7 +191,8 @@ class Resolver:
             )  # fmt: skip
             result = [(row[0], row[4]) for row in rows]
         except OSError as error:
-            result = error.with_traceback(None)  # a cached error must not hold its frames
+            # A cached error must not hold its frames.
+            result = (_lack_of_files() or error).with_traceback(None)
         except Exception as error:  # noqa: BLE001 - UnicodeError: the name is invalid in the DNS
             result = socket.gaierror(socket.EAI_NONAME, str(error))
         with contextlib.suppress(RuntimeError):  # the loop is closed, and no caller is left
@@ -201,6 +203,8 @@ class Resolver:
         self._busy_threads -= 1
         in_time = not lookup.future.done()
         cache_time = FAILURE_CACHE_TIME if isinstance(result, OSError) else CACHE_TIME
+        if isinstance(result, OSError) and is_resource_error(result):
+            cache_time = 0
         self._cache[lookup.name] = _CacheEntry(result, self._clock.now() + cache_time, in_time)
         self._cache.move_to_end(lookup.name)
         if len(self._cache) > MAX_CACHED:
@@ -247,3 +251,15 @@ class Resolver:
             self._enqueue(successor)
         if not blocked:
             self._blocked.pop(lookup.domain, None)
+
+
+def _lack_of_files() -> OSError | None:
+    """Return the error of opening a socket now, None if it works.
+
+    Without files, ``getaddrinfo`` reports an unknown name or name servers that do not answer.
+    """
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+    except OSError as error:
+        return error
+    return None

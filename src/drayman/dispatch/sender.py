@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from drayman.core.clock import Clock, SystemClock
-from drayman.core.delivery import NoResponse, Request, Response
+from drayman.core.delivery import Failure, NoResponse, Request, Response
 from drayman.dispatch.http import connect, failures
 from drayman.dispatch.http import request as requests
 from drayman.dispatch.http.connect import AddressPolicy, Connector
@@ -31,8 +31,9 @@ class Sender(Protocol):
 
 
 class HttpSender:
-    """Sends over HTTP/1.1: connections are reused, redirects not followed, cookies ignored.
+    """Sends over HTTP/1.1: connections are reused, cookies ignored.
 
+    Redirects are responses like others; ``redirects`` follows them.
     At most ``MAX_RESPONSE_SIZE`` bytes of a response's body are read, without decompression. No
     request is sent twice.
     """
@@ -77,6 +78,8 @@ class HttpSender:
             return failures.failure(failures.INVALID_REQUEST, str(error))
         connection = self._pool.take(route) or await self._connector.connect(route)
         if isinstance(connection, NoResponse):
+            if connection.failure is Failure.RESOURCES:
+                self._pool.drop_idle()
             return connection
         try:
             response = await connection.exchange(request.method, head, request.body)

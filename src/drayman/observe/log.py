@@ -12,6 +12,7 @@ from drayman.core.events import (
     CallCrashed,
     CallRefused,
     Crashed,
+    DispatchPaused,
     Event,
     QueueChanged,
     RateChanged,
@@ -68,18 +69,18 @@ def _attempt_ended(event: AttemptEnded) -> None:
     elif event.settled is not SettleResult.SETTLED:
         _log.info(
             "task %s: attempt %d failed after %.3f s: %s; %s",
-            task.name, number, seconds, result.outcome.message, _OVERRULED[event.settled],
+            task.name, number, seconds, result.outcome.description, _OVERRULED[event.settled],
         )  # fmt: skip
     elif result.verdict is Verdict.RETRY:
         wait = (result.schedule_time - result.end_time) / SECOND
         _log.info(
             "task %s: attempt %d failed after %.3f s: %s; retry in %.3f s",
-            task.name, number, seconds, result.outcome.message, wait,
+            task.name, number, seconds, result.outcome.description, wait,
         )  # fmt: skip
     else:
         _log.warning(
             "task %s failed permanently: attempt %d, %s: %s",
-            task.name, number, result.reason, result.outcome.message,
+            task.name, number, result.reason, result.outcome.description,
         )  # fmt: skip
 
 
@@ -118,6 +119,10 @@ def _store_failed(event: StoreFailed) -> None:
     _log.error("store: %s failed, retrying: %s", event.verb, event.message)
 
 
+def _dispatch_paused(event: DispatchPaused) -> None:
+    _log.error("dispatch pauses, no attempt is counted: %s", event.reason)
+
+
 def _stopping(event: Stopping) -> None:
     _log.info("stopping; %d attempts in flight", event.in_flight)
 
@@ -139,6 +144,7 @@ _WRITERS: Mapping[type, Callable[[Any], None]] = {
     CallRefused: _call_refused,
     CallCrashed: _call_crashed,
     StoreFailed: _store_failed,
+    DispatchPaused: _dispatch_paused,
     Stopping: _stopping,
     Crashed: _crashed,
 }

@@ -228,6 +228,13 @@ class Dispatch(Protocol):
         rescheduled.
         """
 
+    def release_unsent(self, numbers: Sequence[int], now: Micros) -> Awaitable[int]:
+        """Return claims whose requests were not sent to their queues, by number; return how many.
+
+        Their attempts do not count: their tasks are due again at once with the ``dispatch_count``
+        of before, and the granted ones are granted again. Claims that are not held are ignored.
+        """
+
     def sweep(self, now: Micros, limit: int) -> Awaitable[int]:
         """Delete up to ``limit`` rows that no other verb can see; return how many.
 

@@ -82,6 +82,9 @@ class Store:
         results.settle, Settle, Phase.OUTCOMES, durable=False, bounded=False, due=at_once
     )
     release = single(claims.release, Phase.OUTCOMES, durable=False, bounded=False, due=at_once)
+    release_unsent = single(
+        claims.release_unsent, Phase.OUTCOMES, durable=False, bounded=False, due=at_once
+    )
     sweep = single(sweep.sweep, Phase.UPKEEP, durable=False, bounded=False)
 
     list_attempts = single(history.list_attempts, Phase.READS)

@@ -1,6 +1,5 @@
 """The failures of an attempt: which kind each error is, and the text that the record keeps."""
 
-import dataclasses
 import errno
 import socket
 import ssl
@@ -23,27 +22,30 @@ NOT_HTTP = "the target's answer is not HTTP: {}"
 ENDLESS_INTERIM = "the target sends interim answers (1xx) without end"
 ENDLESS = "the target's answer goes on without end and without content"
 OUT_OF_RESOURCES = "this server has no files, memory, ports or threads left: {}"
+_OTHERWISE = "or lower --max-in-flight"
+_NEXT_STEPS = {
+    errno.EMFILE: f"raise its limit of open files (ulimit -n), {_OTHERWISE}",
+    errno.ENFILE: f"raise the system's limit of open files (fs.file-max), {_OTHERWISE}",
+    errno.EADDRNOTAVAIL: f"widen the range of ports (net.ipv4.ip_local_port_range), {_OTHERWISE}",
+    errno.ENOMEM: f"give it more memory, {_OTHERWISE}",
+    errno.ENOBUFS: f"give the system more memory for sockets, {_OTHERWISE}",
+}
+"""What to do about a lack of resources, by the system's number of the error."""
+_MORE_THREADS = f"raise its limit of threads (ulimit -u) or give it more memory, {_OTHERWISE}"
 
+_KINDS = {
+    INVALID_URL: Failure.REQUEST,
+    INVALID_REQUEST: Failure.REQUEST,
+    FORBIDDEN: Failure.FORBIDDEN,
+}
+"""The failures that are not of the connection."""
 MAX_TEXT_SIZE = 500
 """The most characters of a failure's text."""
 
-_RESOURCE_ERRORS = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
-)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ResourceFailure(NoResponse):
-    """A failure because this server lacks resources; it says nothing about the target.
-
-    A class of its own, so that dispatch can release the claim instead of counting the attempt.
-    Until it does, the failure counts as one of the connection.
-    """
-
 
 def failure(text: str, why: str = "") -> NoResponse:
-    """Return a failure of the connection; ``text`` is one of this module's."""
-    return NoResponse(Failure.CONNECTION, text.format(why)[:MAX_TEXT_SIZE])
+    """Return a failure; ``text`` is one of this module's."""
+    return NoResponse(_KINDS.get(text, Failure.CONNECTION), text.format(why)[:MAX_TEXT_SIZE])
 
 
 def worst(several: Sequence[NoResponse]) -> NoResponse:
@@ -51,14 +53,14 @@ def worst(several: Sequence[NoResponse]) -> NoResponse:
 
     That is this server's own if there is one: an address that it could not try may be a good one.
     """
-    own = (each for each in several if isinstance(each, ResourceFailure))
+    own = (each for each in several if each.failure is Failure.RESOURCES)
     return next(own, several[0])
 
 
 def resolving(error: OSError) -> NoResponse:
     """Return the failure of a lookup."""
     lacking = isinstance(error, socket.gaierror) and error.errno == socket.EAI_MEMORY
-    return _resource_failure(error) if lacking else _failed(UNRESOLVED, error)
+    return out_of_resources(error, _MORE_THREADS) if lacking else _failed(UNRESOLVED, error)
 
 
 def connecting(error: OSError | ValueError) -> NoResponse:
@@ -92,20 +94,22 @@ def clear_frames(error: BaseException | None) -> None:
 
 
 def _failed(text: str, error: Exception) -> NoResponse:
-    if isinstance(error, OSError) and _is_resource_error(error):
-        return _resource_failure(error)
+    if isinstance(error, OSError) and is_resource_error(error):
+        return out_of_resources(error, _NEXT_STEPS[error.errno or 0])
     return failure(text, reason(error))
 
 
-def _is_resource_error(error: OSError) -> bool:
+def is_resource_error(error: OSError) -> bool:
+    """Return whether an error of the system is a lack of resources."""
     # The numbers of gaierror and SSLError are not those of the system.
     own_numbers = isinstance(error, socket.gaierror | ssl.SSLError)
-    return not own_numbers and error.errno in _RESOURCE_ERRORS
+    return not own_numbers and error.errno in _NEXT_STEPS
 
 
-def _resource_failure(error: OSError) -> ResourceFailure:
-    text = OUT_OF_RESOURCES.format(reason(error))
-    return ResourceFailure(Failure.CONNECTION, text[:MAX_TEXT_SIZE])
+def out_of_resources(error: Exception, next_step: str = _NEXT_STEPS[errno.ENOMEM]) -> NoResponse:
+    """Return the failure of an attempt that this server lacks resources for."""
+    text = f"{OUT_OF_RESOURCES.format(reason(error)[:MAX_TEXT_SIZE])}; {next_step}"
+    return NoResponse(Failure.RESOURCES, text)
 
 
 def _tls_failure(error: Exception) -> NoResponse | None:

@@ -69,6 +69,11 @@ class Pool:
         if self._timer is None:
             self._timer = self._clock.call_at(now + KEEP_ALIVE, self._expire)
 
+    def drop_idle(self) -> None:
+        """Close all idle connections, whose files others need."""
+        for connection in list(self._idle):
+            self._drop(connection)
+
     def opened(self, connection: Connection) -> None:
         """Count a connection as open."""
         self._open.add(connection)

@@ -22,8 +22,8 @@ MAX_RECEIVED_SIZE = 4 * MAX_RESPONSE_SIZE
 PARSE_SIZE = 8 * 1024
 """The most bytes that are parsed between two checks of the bounds."""
 
-_RETRY_HEADERS = {name.encode(): name for name in RETRY_HEADERS}
-_FIELDS = {b"content-length", b"transfer-encoding", *_RETRY_HEADERS}
+_RETURNED = {name.encode(): name for name in ("location", *RETRY_HEADERS)}
+_FIELDS = {b"content-length", b"transfer-encoding", *_RETURNED}
 """The fields of a head that matter; llhttp takes care of the rest."""
 _SWITCHING_PROTOCOLS = 101
 
@@ -129,7 +129,7 @@ class ResponseReader:
             self._is_encoded = True
             self._is_chunked = value.lower().rpartition(b",")[2].strip() == b"chunked"
         else:
-            self._headers.setdefault(_RETRY_HEADERS[name], value.decode("latin-1"))
+            self._headers.setdefault(_RETURNED[name], value.decode("latin-1"))
 
     def on_headers_complete(self) -> None:
         """Take the status; skip an interim response."""

@@ -1,8 +1,8 @@
-"""The verb that claims attempts, and the one that returns the claims of a server."""
+"""The verb that claims attempts, and those that return claims to their queues."""
 
 import collections
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from drayman.core import admission, back_pressure, fairness, task_ids
@@ -15,6 +15,7 @@ from drayman.store.rows import QueueRow, TaskRow, to_load, to_queue, to_task
 from drayman.store.session import Session
 from drayman.store.verbs import tasks
 
+_Unclaim = Callable[[Session, EndedClaim], bool]
 _MAX_QUEUES = 64
 """The most queues that one claim considers."""
 
@@ -72,12 +73,37 @@ def release(session: Session, server: str | None, now: Micros) -> int:
     claims = [EndedClaim(*row) for row in rows]
     for claim in claims:
         session.run("delete_claim", number=claim.number)
+    return _return_claims(session, claims, _unclaim, now)
+
+
+def release_unsent(session: Session, numbers: Sequence[int], now: Micros) -> int:
+    """Return claims to their queues whose attempts do not count."""
+    rows = session.all("end_claims", numbers=json.dumps(list(numbers)))
+    claims = sorted(EndedClaim(*row) for row in rows)
+    return _return_claims(session, claims, _unclaim_unsent, now)
+
+
+def _return_claims(
+    session: Session, claims: Sequence[EndedClaim], unclaim: _Unclaim, now: Micros
+) -> int:
+    """Make the tasks of ended claims due again."""
+    for claim in claims:
         if claim.forced_at is None:
-            session.run("unclaim_task", seq=claim.task, number=claim.number)
+            unclaim(session, claim)
         else:
             _grant_again(session, claim, claim.forced_at)
     free_slots(session, collections.Counter(claim.queue for claim in claims), now)
     return len(claims)
+
+
+def _unclaim(session: Session, claim: EndedClaim) -> bool:
+    """Schedule the task of a claim again, if the claim was to decide on it."""
+    return bool(session.run("unclaim_task", seq=claim.task, number=claim.number))
+
+
+def _unclaim_unsent(session: Session, claim: EndedClaim) -> bool:
+    """Schedule the task of a claim again, and do not count the attempt."""
+    return bool(session.run("unclaim_unsent_task", seq=claim.task, number=claim.number))
 
 
 def free_slots(
@@ -199,7 +225,7 @@ def set_pressures(session: Session, pressures: Mapping[int, Pressure]) -> None:
 
 def _grant_again(session: Session, claim: EndedClaim, forced_at: Micros) -> None:
     """Grant the attempt of an ended claim again, if it was to decide on its task."""
-    if not session.run("unclaim_task", seq=claim.task, number=claim.number):
+    if not _unclaim(session, claim):
         return
     number = tasks.grant(session, claim.task, claim.queue, forced_at)
     session.run("move_claim", seq=claim.task, new=number)

@@ -106,5 +106,14 @@ ORDER BY +number
 -- name: unclaim_task
 UPDATE task SET claim = NULL WHERE seq = :seq AND claim = :number
 
+-- name: unclaim_unsent_task
+UPDATE task SET
+  claim = NULL,
+  dispatch_count = dispatch_count - 1,
+  first_dispatch_time = CASE dispatch_count WHEN 1 THEN NULL ELSE first_dispatch_time END,
+  last_schedule_time = CASE dispatch_count WHEN 1 THEN NULL ELSE last_schedule_time END,
+  last_dispatch_time = CASE dispatch_count WHEN 1 THEN NULL ELSE last_dispatch_time END
+WHERE seq = :seq AND claim = :number
+
 -- name: move_claim
 UPDATE task SET claim = :new WHERE seq = :seq
