@@ -12,13 +12,9 @@ from drayman.core.errors import ServiceError
 from drayman.core.task import Task
 
 OPERATION = "projects/p/locations/l/operations/o"
-TASKS = st.builds(
-    Task,
-    name=st.text(max_size=30),
-    create_time=st.integers(0, 2**53),
-    schedule_time=st.integers(0, 2**53),
-    request=st.binary(max_size=100),
-)
+TASKS = st.tuples(
+    st.text(max_size=30), st.integers(0, 2**53), st.integers(0, 2**53), st.binary(max_size=100)
+).map(lambda fields: Task(*fields))
 ITEMS = st.one_of(
     TASKS,
     st.binary(min_size=1, max_size=100),

@@ -1,7 +1,5 @@
 """What a target is told, in the recorded sequences of the real service (reference 3.1 to 3.5)."""
 
-import dataclasses
-
 import pytest
 
 from drayman.core import delivery
@@ -36,8 +34,7 @@ def attempts(target, results):
         headers = delivery.headers(target, task)
         yield {name.split("-Task")[-1]: value for name, value in headers.items() if "-Task" in name}
         outcome = delivery.outcome(target.kind, result)
-        task = dataclasses.replace(
-            task,
+        task = task._replace(
             dispatch_count=task.dispatch_count + 1,
             response_count=task.response_count + outcome.responded,
             execution_count=task.execution_count + outcome.executed,
@@ -124,7 +121,7 @@ def test_an_app_engine_request_has_the_headers_of_app_engine():
 )  # fmt: skip
 def test_the_eta_is_the_schedule_time_without_trailing_zeros(micros, shown):
     """Recorded: headers that a handler gets. A whole second without a point is inferred."""
-    task = dataclasses.replace(TASK, schedule_time=DUE + micros)
+    task = TASK._replace(schedule_time=DUE + micros)
     eta = delivery.headers(HTTP, task)["X-CloudTasks-TaskETA"]
     assert eta == f"1700000000{shown}"
     assert float(eta) == pytest.approx((DUE + micros) / SECOND)
@@ -141,14 +138,14 @@ def test_the_eta_is_the_schedule_time_without_trailing_zeros(micros, shown):
 @pytest.mark.parametrize("target", [HTTP, APP_ENGINE], ids=lambda target: target.kind.name)
 def test_reserved_headers_of_a_task_are_ignored(target, name):
     """Recorded: headers of the request; other spellings, and what HTTP cannot carry, are ours."""
-    forged = dataclasses.replace(target, headers={name: "forged"})
+    forged = target._replace(headers={name: "forged"})
     assert delivery.headers(forged, TASK) == delivery.headers(target, TASK)
 
 
 def test_all_other_headers_are_sent_unchanged():
     own = {"content-TYPE": "text/plain", "Authorization": "Bearer x", "X-Goog-Thing": "1",
            "Trailer": "x", "X-Forwarded-Proto": "http", "X_Own": "1"}  # fmt: skip
-    sent = delivery.headers(dataclasses.replace(HTTP, headers=own), TASK)
+    sent = delivery.headers(HTTP._replace(headers=own), TASK)
     assert own.items() <= sent.items()
     assert len(sent) == len(delivery.headers(HTTP, TASK)) + len(own)
 
@@ -164,9 +161,7 @@ def test_all_other_headers_are_sent_unchanged():
     ],
 )
 def test_an_app_engine_task_goes_to_the_base_url_of_its_service(service, known, url):
-    request = delivery.request(
-        dataclasses.replace(APP_ENGINE, bases=(service or "default", "")), TASK, known
-    )
+    request = delivery.request(APP_ENGINE._replace(bases=(service or "default", "")), TASK, known)
     assert isinstance(request, delivery.Request)
     assert request.url == url
 
@@ -175,7 +170,7 @@ def test_an_app_engine_task_goes_to_the_base_url_of_its_service(service, known, 
     ("service", "shown"), [("", '"default"'), ("worker", '"worker"')]
 )  # fmt: skip
 def test_an_app_engine_task_without_a_base_url_is_a_failed_attempt(service, shown):
-    target = dataclasses.replace(APP_ENGINE, bases=(service or "default", ""))
+    target = APP_ENGINE._replace(bases=(service or "default", ""))
     result = delivery.request(target, TASK, {"elsewhere": "http://e:1"})
     assert isinstance(result, NoResponse)
     assert result.failure is Failure.PRECONDITION
@@ -196,7 +191,7 @@ def test_an_app_engine_task_without_a_base_url_is_a_failed_attempt(service, show
     ],
 )
 def test_a_token_is_sent_only_to_https_whether_of_task_or_queue(url, allowed, sent):
-    target = dataclasses.replace(HTTP, url=url, token=delivery.OidcToken("a@b.example", ""))
+    target = HTTP._replace(url=url, token=delivery.OidcToken("a@b.example", ""))
     result = delivery.request(target, TASK, {}, http_tokens=allowed)
     assert isinstance(result, delivery.Request) is sent
     if not sent:
@@ -278,30 +273,28 @@ def test_what_the_message_leaves_out_is_in_the_description():
     ],
 )
 def test_credentials_in_a_url_become_an_authorization_header(url, sent, authorization):
-    request = delivery.request(dataclasses.replace(HTTP, url=url, headers={}), TASK, {})
+    request = delivery.request(HTTP._replace(url=url, headers={}), TASK, {})
     assert request.url == sent
     assert request.headers.get("Authorization") == authorization
 
 
 def test_a_header_or_a_token_replaces_credentials_in_a_url():
-    target = dataclasses.replace(HTTP, url="https://u:p@h.example/", headers={"authorization": "A"})
+    target = HTTP._replace(url="https://u:p@h.example/", headers={"authorization": "A"})
     request = delivery.request(target, TASK, {})
     assert (request.url, request.headers["authorization"]) == ("https://h.example/", "A")
     assert "Authorization" not in request.headers
-    with_token = dataclasses.replace(target, headers={}, token=delivery.OidcToken("a@b.example"))
+    with_token = target._replace(headers={}, token=delivery.OidcToken("a@b.example"))
     assert "Authorization" not in delivery.request(with_token, TASK, {}).headers
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS"])
 def test_a_body_that_the_method_of_the_queue_does_not_allow_is_a_failed_attempt(method):
     """Recorded: a queue's http_target at dispatch, for GET; the others are inferred."""
-    result = delivery.request(dataclasses.replace(HTTP, method=method), TASK, {})
+    result = delivery.request(HTTP._replace(method=method), TASK, {})
     assert isinstance(result, NoResponse)
     assert delivery.outcome(Kind.HTTP, result).message == "UNKNOWN(2): HTTP status code 0"
     assert method in result.reason
-    assert (
-        delivery.request(dataclasses.replace(HTTP, method=method, body=b""), TASK, {}).body == b""
-    )
+    assert delivery.request(HTTP._replace(method=method, body=b""), TASK, {}).body == b""
 
 
 def test_a_fragment_is_not_sent():

@@ -1,7 +1,5 @@
 """What becomes of a task after an attempt."""
 
-import dataclasses
-
 import pytest
 
 from drayman.core import delivery, lifecycle
@@ -27,7 +25,7 @@ TASK = Task(
 
 
 def decide(result, *, config=CONFIG, forced_at=None, **changes):
-    task = dataclasses.replace(TASK, **changes)
+    task = TASK._replace(**changes)
     claim = Claim(7, Queue(QUEUE), task, forced_at)
     outcome = delivery.outcome(Kind.HTTP, result)
     return lifecycle.decide(claim, outcome, config, retention=RETENTION, now=NOW)
@@ -69,7 +67,7 @@ def test_a_retry_is_never_scheduled_in_the_past():
     ],
 )
 def test_a_retry_hint_wins_over_the_backoff(hint, delay):
-    claim = Claim(7, Queue(QUEUE), dataclasses.replace(TASK, dispatch_count=1))
+    claim = Claim(7, Queue(QUEUE), TASK._replace(dispatch_count=1))
     outcome = delivery.outcome(Kind.HTTP, Response(503))
     decided = lifecycle.decide(claim, outcome, CONFIG, retention=RETENTION, now=NOW, hint=hint)
     assert decided.schedule_time == NOW + delay * SECOND

@@ -96,7 +96,7 @@ def test_headers_of_the_same_name_are_replaced_whatever_their_case():
 
 def test_the_token_of_the_queue_replaces_that_of_the_task():
     own, of_queue = OidcToken("task@example"), OAuthToken("queue@example", "scope")
-    target = routing.apply(HttpTarget(), routing.dataclasses.replace(TARGET, token=own))
+    target = routing.apply(HttpTarget(), TARGET._replace(token=own))
     assert target.token == own
     assert routing.apply(HttpTarget(token=of_queue), target).token == of_queue
 

@@ -112,9 +112,9 @@ class World:
         if token:
             stored = tasks.Message.FromString(new.request)
             stored.MergeFrom(tasks.Message(http_request=token))
-            new = dataclasses.replace(new, request=stored.SerializeToString())
+            new = new._replace(request=stored.SerializeToString())
         if delay:
-            new = dataclasses.replace(new, schedule_time=self.now + delay)
+            new = new._replace(schedule_time=self.now + delay)
         (created,) = await self.store.create_tasks(queue, [new], self.now)
         return created.name
 

@@ -1,7 +1,6 @@
 """Which attempts are kept, and what of them; dead letters; Google's log lines."""
 
 import asyncio
-import dataclasses
 import json
 
 import pytest
@@ -217,7 +216,7 @@ async def test_an_encrypted_task_is_replayed_as_it_was(world):
     queue = await world.queue(max_attempts=1)
     message = types.Task.pb()(http_request={"url": "https://a.example/", "body": b"secret"})
     new = tasks.parse(queue, message, world.now, world.limits.task)
-    sealed = dataclasses.replace(new, request=cipher.seal("key", new.request))
+    sealed = new._replace(request=cipher.seal("key", new.request))
     (created,) = await world.store.create_tasks(queue, [sealed], world.now)
     world.targets.will(500)
     await world.run()
@@ -232,7 +231,7 @@ async def test_a_task_whose_key_is_missing_is_a_failed_attempt(world):
     queue = await world.queue()
     message = types.Task.pb()(http_request={"url": "https://a.example/", "body": b"secret"})
     new = tasks.parse(queue, message, world.now, world.limits.task)
-    sealed = dataclasses.replace(new, request=cipher.seal("key", new.request))
+    sealed = new._replace(request=cipher.seal("key", new.request))
     (created,) = await world.store.create_tasks(queue, [sealed], world.now)
     await world.run()
     assert world.requests == []

@@ -4,7 +4,6 @@ Entries of attempts are tested in ``tests/dispatch/test_dispatch_ledger.py``.
 """
 
 import asyncio
-import dataclasses
 import json
 
 import pytest
@@ -154,7 +153,7 @@ async def test_entries_follow_the_order_of_the_events(recorded):
     recorded.proceed.clear()  # the first event waits for its queue, the others wait behind it
     other = QUEUE.replace("mail", "other")
     recorded.set_ratio(1.0, other)
-    foreign = dataclasses.replace(task("b"), name=f"{other}/tasks/b")
+    foreign = task("b")._replace(name=f"{other}/tasks/b")
     for event in (created(task("a"), task("c")), created(foreign, queue=other), deleted("a")):
         recorded.log.record(event)
     recorded.proceed.set()

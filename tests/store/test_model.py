@@ -122,6 +122,10 @@ class Attempt:
         return self.alive and self.task.decider is self
 
 
+async def result_of(call):
+    return await call
+
+
 class Model(RuleBasedStateMachine):
     """The store and its model, side by side."""
 
@@ -145,7 +149,7 @@ class Model(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def wait(self, call):
-        return self.runner.run(call)
+        return self.runner.run(result_of(call))
 
     def open(self, path):
         self.path = path

@@ -1,7 +1,6 @@
 """Claiming what is due: order, rate, burst, concurrency, and the tasks as they are claimed."""
 
 import asyncio
-import dataclasses
 
 import pytest
 from hypothesis import strategies as st
@@ -23,8 +22,7 @@ async def test_a_claim_is_the_queue_and_the_task_with_the_attempt_counted(world)
     claim = await world.claim_one()
     assert claim.queue == queue(**settings)
     assert claim.forced_at is None
-    assert claim.task == dataclasses.replace(
-        created,
+    assert claim.task == created._replace(
         dispatch_count=1,
         first_dispatch_time=world.now,
         last_attempt=Attempt(created.schedule_time, world.now),
@@ -161,7 +159,7 @@ async def test_a_later_attempt_that_is_released_unsent_does_not_count(world):
     claim = await world.claim_one()
     await world.store.release_unsent([claim.number], world.now)
     released = await world.get(name)
-    assert released == dataclasses.replace(task, last_attempt=claim.task.last_attempt)
+    assert released == task._replace(last_attempt=claim.task.last_attempt)
 
 
 async def test_a_grant_that_is_released_unsent_is_granted_again(world):

@@ -1,7 +1,5 @@
 """RunTask: one attempt now, whatever the limits of the queue."""
 
-import dataclasses
-
 import pytest
 from world import attempt_result, full, ids_of, names_of, set_state
 
@@ -18,8 +16,7 @@ async def test_run_task_returns_the_task_with_the_granted_attempt_counted(world)
     before = await world.get(name)
     world.advance(SECOND)
     granted = await world.run(name)
-    assert granted == dataclasses.replace(
-        before,
+    assert granted == before._replace(
         dispatch_count=1,
         first_dispatch_time=world.now,
         last_attempt=Attempt(before.schedule_time, world.now),

@@ -1,7 +1,6 @@
 """Settling results of attempts, and ignoring those of claims that are no longer held."""
 
 import asyncio
-import dataclasses
 
 import pytest
 from world import LIMITS, attempt_result, create_queue, full, queue
@@ -32,8 +31,7 @@ async def test_a_retry_is_stored_completely(world):
     late = {"schedule_time": world.now + HOUR, "code": Code.NOT_FOUND, "message": "NOT_FOUND(5)"}
     await world.settle(claim, Verdict.RETRY, **late, executed=True, previous_response=404)
     first = claim.task.first_dispatch_time
-    assert await world.get(claim.task.name) == dataclasses.replace(
-        claim.task,
+    assert await world.get(claim.task.name) == claim.task._replace(
         schedule_time=world.now + HOUR,
         response_count=1,
         execution_count=1,
@@ -110,7 +108,7 @@ async def test_results_of_a_batch_are_settled_one_by_one(world):
     await world.delete(c.task.name)
     verdicts = [(a, Verdict.RETRY), (b, Verdict.RETRY), (c, Verdict.RETRY), (d, Verdict.FAILED)]
     ends = [attempt_result(claim, verdict, world.now) for claim, verdict in verdicts]
-    unknown = dataclasses.replace(ends[0], claim=dataclasses.replace(a, number=10**12))
+    unknown = ends[0]._replace(claim=a._replace(number=10**12))
     results = await world.store.settle([*ends, unknown], world.now)
     assert results == [SettleResult.SETTLED, None, SettleResult.GONE, SettleResult.SETTLED, None]
     assert await world.listed() == [a.task.name]

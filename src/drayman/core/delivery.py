@@ -11,6 +11,8 @@ import functools
 import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from drayman.core import names
 from drayman.core.back_pressure import Signal
@@ -68,8 +70,7 @@ class OAuthToken:
 Token = OidcToken | OAuthToken
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """The target of a task, as it was stored.
 
     Attributes:
@@ -94,8 +95,7 @@ class Target:
     token: Token | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """An HTTP request.
 
     Attributes:
@@ -111,8 +111,7 @@ class Request:
     body: bytes
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """An HTTP response.
 
     Attributes:
@@ -122,7 +121,7 @@ class Response:
     """
 
     status: int
-    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     body: bytes = b""
 
 
@@ -288,7 +287,7 @@ def request(
                 "--app-engine-target",
             )
         url = base.rstrip("/") + target.url
-    url, credentials = _split_credentials(encode_url(url))
+    url, credentials = _sendable(url)
     fields = headers(target, task)
     authorized = target.token is not None or any(name.lower() == "authorization" for name in fields)
     if credentials and not authorized:
@@ -296,11 +295,18 @@ def request(
     return Request(target.method, url, fields, target.body)
 
 
+@functools.lru_cache(maxsize=1024)
+def _sendable(url: str) -> tuple[str, bytes]:
+    """Return a URL as it is sent, and ``user:password`` for HTTP Basic."""
+    return _split_credentials(encode_url(url))
+
+
 def address(target: Target) -> str:
     """Return the method and URL of a target for logs, without user name and password."""
     return f"{target.method} {without_credentials(target.url)}"
 
 
+@functools.lru_cache(maxsize=1024)
 def without_credentials(url: str) -> str:
     """Return a URL without user name and password."""
     return _split_credentials(url)[0]
@@ -338,7 +344,7 @@ def with_bearer_token(request_: Request, token: str) -> Request:
     others = {
         name: value for name, value in request_.headers.items() if name.lower() != "authorization"
     }
-    return dataclasses.replace(request_, headers=others | {"Authorization": f"Bearer {token}"})
+    return request_._replace(headers=others | {"Authorization": f"Bearer {token}"})
 
 
 def encode_url(url: str) -> str:
@@ -366,7 +372,7 @@ def headers(target: Target, task: Task) -> dict[str, str]:
     dialect = _DIALECTS[target.kind]
     prefix = dialect.prefix
     fields = {name: value for name, value in target.headers.items() if _is_sent(name)}
-    queue_name, task_id = names.task(task.name)
+    queue_name, _, task_id = task.name.rpartition("/tasks/")
     fields["User-Agent"] = dialect.user_agent
     fields[prefix + "QueueName"] = names.short_id(queue_name)
     fields[prefix + "TaskName"] = task_id
@@ -405,16 +411,7 @@ _FAILURES_OF_TARGETS = frozenset({Failure.DEADLINE, Failure.CONNECTION})
 def outcome(kind: Kind, result: Response | NoResponse) -> Outcome:
     """Return the outcome of an attempt: 2xx is success, everything else is failure."""
     if isinstance(result, Response):
-        code, server_error = from_http(result.status), _is_server_error(result.status)
-        return Outcome(
-            success=code is Code.OK,
-            code=code,
-            message=_message(code, f"HTTP status code {result.status}"),
-            responded=not server_error,
-            executed=not server_error or _DIALECTS[kind].counts_server_errors,
-            previous_response=result.status,
-            signal=_signal(kind, result.status),
-        )
+        return _outcome_of_status(kind, result.status)
     timed_out = result.failure is Failure.DEADLINE
     code, text = _FAILURES[result.failure]
     return Outcome(
@@ -426,6 +423,20 @@ def outcome(kind: Kind, result: Response | NoResponse) -> Outcome:
         previous_response=_DIALECTS[kind].response_after_timeout if timed_out else 0,
         signal=_signal(kind, None) if result.failure in _FAILURES_OF_TARGETS else Signal.NONE,
         reason=result.reason,
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _outcome_of_status(kind: Kind, status: int) -> Outcome:
+    code, server_error = from_http(status), _is_server_error(status)
+    return Outcome(
+        success=code is Code.OK,
+        code=code,
+        message=_message(code, f"HTTP status code {status}"),
+        responded=not server_error,
+        executed=not server_error or _DIALECTS[kind].counts_server_errors,
+        previous_response=status,
+        signal=_signal(kind, status),
     )
 
 

@@ -8,6 +8,7 @@ deletions of tasks are one event per call of the API, however many tasks the cal
 import dataclasses
 import enum
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from drayman.core.clock import Micros
 from drayman.core.delivery import Kind
@@ -44,8 +45,7 @@ class QueueChanged:
     time: Micros
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class TasksCreated:
+class TasksCreated(NamedTuple):
     """A call asked the store to create tasks of one queue.
 
     The call is CreateTask, BatchCreateTasks, BufferTask or a replay of dead letters. A task that
@@ -130,8 +130,7 @@ class CallCrashed:
     time: Micros
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AttemptBegan:
+class AttemptBegan(NamedTuple):
     """A request is about to be sent. Emitted for sampled attempts only.
 
     Attributes:
@@ -150,8 +149,7 @@ class AttemptBegan:
     max_attempts: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AttemptEnded:
+class AttemptEnded(NamedTuple):
     """An attempt ended, and the store has settled its result.
 
     Attributes:

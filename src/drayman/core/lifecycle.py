@@ -31,7 +31,6 @@ If a task is deleted while an attempt of it is in flight, the attempt counts aga
 concurrency limit until it ends. Its result then changes nothing.
 """
 
-import dataclasses
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -40,7 +39,7 @@ from drayman.core import retry
 from drayman.core.clock import Micros
 from drayman.core.delivery import Outcome
 from drayman.core.queue import Queue, RetryConfig
-from drayman.core.retry_hint import RetryHint
+from drayman.core.retry_hint import NO_HINT, RetryHint
 from drayman.core.task import Task
 
 
@@ -63,8 +62,7 @@ class SettleResult(enum.Enum):
     """The task was deleted meanwhile, or the claim was no longer held."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """The right to make one attempt.
 
     Attributes:
@@ -86,8 +84,7 @@ class Claim:
         return self.task.schedule_time if last is None else last.schedule_time
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AttemptResult:
+class AttemptResult(NamedTuple):
     """How an attempt ended and what becomes of its task.
 
     Attributes:
@@ -120,9 +117,6 @@ class AttemptResult:
         return self.sampled or self.verdict is Verdict.FAILED
 
 
-_NO_HINT = RetryHint()
-
-
 def decide(
     claim: Claim,
     outcome: Outcome,
@@ -130,7 +124,7 @@ def decide(
     *,
     retention: Micros,
     now: Micros,
-    hint: RetryHint = _NO_HINT,
+    hint: RetryHint = NO_HINT,
 ) -> AttemptResult:
     """Return the result of an attempt: its verdict, by outcome, retry policy and retry hint."""
     verdict, schedule_time, reason = _verdict(claim, outcome, config, retention, now, hint)

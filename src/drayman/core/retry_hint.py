@@ -12,9 +12,9 @@
 value that cannot be parsed is ignored.
 """
 
-import dataclasses
 import datetime
 import email.utils
+from typing import NamedTuple
 
 from drayman.core.clock import DAY, SECOND, Micros
 from drayman.core.delivery import NoResponse, Response
@@ -28,8 +28,7 @@ MAX_DELAY: Micros = DAY
 _RETRY_AFTER_STATUSES = (429, 503)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class RetryHint:
+class RetryHint(NamedTuple):
     """What a handler asks for.
 
     Attributes:
@@ -43,10 +42,14 @@ class RetryHint:
     not_before: Micros | None = None
 
 
+NO_HINT = RetryHint()
+"""The hint of a response without one."""
+
+
 def parse(result: Response | NoResponse, now: Micros) -> RetryHint:
     """Return the retry hint of a response that arrived at ``now``."""
     if not isinstance(result, Response) or not result.headers:
-        return RetryHint()
+        return NO_HINT
     directive, _, value = result.headers.get(DRAYMAN_RETRY, "").partition(";")
     directive = directive.strip().lower()
     not_before = None

@@ -59,8 +59,7 @@ def apply(override: HttpTarget, target: Target) -> Target:
     headers = {
         name: value for name, value in target.headers.items() if name.lower() not in overridden
     }
-    return dataclasses.replace(
-        target,
+    return target._replace(
         url=url(override.uri, target.url),
         method=override.method or target.method,
         headers=headers | dict(override.headers),

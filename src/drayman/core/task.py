@@ -1,13 +1,12 @@
 """Tasks."""
 
-import dataclasses
+from typing import NamedTuple
 
 from drayman.core.clock import Micros
 from drayman.core.status import Code
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class NewTask:
+class NewTask(NamedTuple):
     """A task to create.
 
     Attributes:
@@ -21,8 +20,7 @@ class NewTask:
     request: bytes
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """The latest attempt of a task.
 
     Attributes:
@@ -40,8 +38,7 @@ class Attempt:
     message: str = ""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """A stored task.
 
     Attributes:

@@ -12,7 +12,6 @@ of their requests are bounded.
 import asyncio
 import collections
 import contextlib
-import dataclasses
 from collections.abc import Awaitable, Mapping
 from typing import NamedTuple
 
@@ -341,8 +340,7 @@ class Dispatcher:
             now=now,
             hint=retry_hint.parse(response, now),
         )
-        return dataclasses.replace(
-            result,
+        return result._replace(
             target=exchange.target,
             response_body=body.decode("utf-8", "replace"),
             sampled=plan.sampled,

@@ -12,7 +12,6 @@ is that Authorization and cookies go to the origin of the request only. A redire
 followed is the response of the attempt.
 """
 
-import dataclasses
 import urllib.parse
 
 from drayman.core import delivery
@@ -52,10 +51,10 @@ def follow(request: Request, response: Response | NoResponse) -> Request | None:
     if url is None:
         return None
     if request.method in _AS_GET.get(response.status, ()):
-        request = dataclasses.replace(_without(request, _HEADERS_OF_BODY), method="GET", body=b"")
+        request = _without(request, _HEADERS_OF_BODY)._replace(method="GET", body=b"")
     if requests.split_url(url)[0] != requests.split_url(request.url)[0]:
         request = _without(request, _HEADERS_OF_ORIGIN)
-    return dataclasses.replace(request, url=url)
+    return request._replace(url=url)
 
 
 def _location(base: str, location: str) -> str | None:
@@ -81,4 +80,4 @@ def _decode(location: str) -> str:
 
 def _without(request: Request, names: tuple[str, ...]) -> Request:
     others = {name: value for name, value in request.headers.items() if name.lower() not in names}
-    return dataclasses.replace(request, headers=others)
+    return request._replace(headers=others)

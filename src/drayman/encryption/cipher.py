@@ -4,7 +4,6 @@ Body and headers of a task are sealed; the rest stays readable and is authentica
 that no part of a stored task can be exchanged for another's.
 """
 
-import dataclasses
 import os
 from collections.abc import Mapping
 
@@ -60,7 +59,7 @@ class TaskCipher:
         """Return a task with its request open. FailedPrecondition."""
         if not envelope.is_sealed(task.request):
             return task
-        return dataclasses.replace(task, request=self.open(task.request))
+        return task._replace(request=self.open(task.request))
 
     def _cipher(self, kms_key: str) -> AESGCM:
         if kms_key not in self._ciphers:

@@ -38,10 +38,7 @@ class TaskEncryption:
         """Return new tasks sealed with a KMS key; with "" as they are. FailedPrecondition."""
         if not kms_key:
             return list(new)
-        return [
-            dataclasses.replace(task, request=self.cipher.seal(kms_key, task.request))
-            for task in new
-        ]
+        return [task._replace(request=self.cipher.seal(kms_key, task.request)) for task in new]
 
     def seal_error(self, kms_key: str, error: ServiceError) -> bytes:
         """Return why an item of a batch was refused as it is stored. FailedPrecondition.
@@ -77,4 +74,4 @@ class TaskEncryption:
         except FailedPrecondition:
             if view == tasks.FULL:
                 raise
-            return dataclasses.replace(task, request=envelope.open_part(task.request))
+            return task._replace(request=envelope.open_part(task.request))
