@@ -111,8 +111,8 @@ FIELD_ERRORS = [  # recorded: filters, errors
      ("Cannot match a nested type 'rate_limits'. A member field of scalar or enum type must be "
      "provided.")),
     ("http_target.uri_override = *",
-     ("Cannot match a nested type 'http_target.uri_override'. A member field of scalar or enum type "
-     "must be provided.")),
+     ("Cannot match a nested type 'http_target.uri_override'. A member field of scalar or enum "
+     "type must be provided.")),
 ]  # fmt: skip
 
 

@@ -185,7 +185,7 @@ class _Parser:
                 f"Cannot match a nested type '{name}'. "
                 "A member field of scalar or enum type must be provided."
             )
-        read = field.number if field.kind == "enum" else _READERS[field.kind]
+        read: Callable[[Any], Any] = field.number if field.members else _READERS[field.kind]
         try:
             operand = read(self.text)
         except ValueError:
