@@ -300,7 +300,7 @@ def test_an_unset_key_is_left_out(http, location):
     )
 
 
-def test_accepted_input(http, location):
+def test_input_in_the_recorded_forms_is_accepted(http, location):
     """Recorded: accepted input; the name of a queue comes from the path."""
     name = f"{location}/queues/restlist"
     assert http("POST", f"/v2/{location}/queues", {"name": name}).status_code == 200
