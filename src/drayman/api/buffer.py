@@ -13,7 +13,7 @@ from drayman.api import calls
 from drayman.api import tasks as task_calls
 from drayman.api.context import Context
 from drayman.core import errors, names
-from drayman.tasks_v2 import rpcs, types
+from drayman.tasks_v2 import types
 from drayman.wire import deliveries, json_values, protojson, tasks
 
 PATH = re.compile(r"(projects/[^/]+/locations/[^/]+/queues/[^/]+)/tasks(?:/([^/]*))?:buffer")
@@ -30,7 +30,7 @@ async def buffer_task(
     context: Context, queue: str, task_id: str, body: bytes, content_type: str
 ) -> Any:
     """Create the task; return its message in the BASIC view."""
-    calls.check_name(context, rpcs.BY_NAME["CreateTask"], queue)
+    calls.check_name(context, "CreateTask", queue)
     target = deliveries.url_of(await context.store.get_queue(queue))
     if not target:
         raise errors.FailedPrecondition(

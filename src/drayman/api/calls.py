@@ -62,13 +62,19 @@ async def handle_serialized(
 
 async def handle(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
     """Return the response message to a request message; raises what its handler raises."""
-    check_name(context, rpc, _routing_name(rpc, request))
+    check_name(context, rpc.name, _routing_name(rpc, request))
     return await HANDLERS[rpc.name](context, request)
 
 
-def check_name(context: Context, rpc: rpcs.Rpc, name: str) -> None:
+_CHECKS = {
+    rpc.name: names.resource_check(rpc.pattern, f"{rpc.service}.{rpc.name}", rpc.permission)
+    for rpc in rpcs.SERVED
+}
+
+
+def check_name(context: Context, rpc: str, name: str) -> None:
     """Check the name of the resource that a call is about; InvalidArgument, PermissionDenied."""
-    names.check_resource(name, rpc.pattern, f"{rpc.service}.{rpc.name}", rpc.permission)
+    _CHECKS[rpc](name)
     names.check_location(name, context.limits.locations)
 
 

@@ -1,6 +1,5 @@
 """Parsing, checking and building resource names (recorded: order of checks, common errors)."""
 
-import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -48,21 +47,24 @@ class TaskName(NamedTuple):
     id: str
 
 
-def check_resource(name: str, pattern: str, method: str, permission: str) -> None:
-    """Check the name of the resource that a call is about (recorded: order of checks).
+def resource_check(pattern: str, method: str, permission: str) -> Callable[[str], None]:
+    """Return the check of the name of a call's resource (recorded: order of checks).
+
+    The check raises InvalidArgument for a name that is empty or has an invalid id, and
+    PermissionDenied for one that does not lie in a project or has another form.
 
     Args:
-        name: The name, as it was sent.
-        pattern: Its form, such as ``projects/*/locations/*``.
+        pattern: The form of the name, such as ``projects/*/locations/*``.
         method: The full name of the call, for the error of an empty name.
         permission: The permission that the error of a name of another form names.
-
-    Raises:
-        InvalidArgument: The name is empty or has an invalid id.
-        PermissionDenied: The name does not lie in a project, or does not have the form.
     """
-    if not _regex(pattern, strict=True).fullmatch(name):
-        raise _refusal(name, pattern, method, permission)
+    valid = _regex(pattern, strict=True)
+
+    def check(name: str) -> None:
+        if not valid.fullmatch(name):
+            raise _refusal(name, pattern, method, permission)
+
+    return check
 
 
 def _refusal(name: str, pattern: str, method: str, permission: str) -> errors.ServiceError:
@@ -82,7 +84,6 @@ def _refusal(name: str, pattern: str, method: str, permission: str) -> errors.Se
     return errors.no_permission(permission, name)
 
 
-@functools.cache
 def _regex(pattern: str, *, strict: bool) -> re.Pattern[str]:
     """Return the regular expression of a form; ``strict`` includes the form of its ids."""
 
