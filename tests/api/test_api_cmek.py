@@ -98,7 +98,7 @@ def test_body_and_headers_are_unreadable_on_the_disk_and_readable_by_the_api(sta
     assert client.get_task(request={"name": task.name, "response_view": FULL}) == task
     batch = client.batch_create_tasks(
         parent=QUEUE,
-        requests=[{"task": {"http_request": {"url": "http://a", "body": SECRET}}}],
+        requests=[{"parent": QUEUE, "task": {"http_request": {"url": "http://a", "body": SECRET}}}],
     )
     assert len(batch.result().tasks) == 1
     before, after, of_batch = stored(live)
