@@ -9,10 +9,11 @@ google.api.HttpBody as in the discovery document. Any object with other fields, 
 import re
 from typing import Any
 
+from drayman.api import calls
 from drayman.api import tasks as task_calls
 from drayman.api.context import Context
 from drayman.core import errors, names
-from drayman.tasks_v2 import types
+from drayman.tasks_v2 import rpcs, types
 from drayman.wire import deliveries, json_values, protojson, tasks
 
 PATH = re.compile(r"(projects/[^/]+/locations/[^/]+/queues/[^/]+)/tasks(?:/([^/]*))?:buffer")
@@ -29,8 +30,7 @@ async def buffer_task(
     context: Context, queue: str, task_id: str, body: bytes, content_type: str
 ) -> Any:
     """Create the task; return its message in the BASIC view."""
-    names.queue(queue)
-    names.check_location(queue, context.limits.locations)
+    calls.check_name(context, rpcs.BY_NAME["CreateTask"], queue)
     target = deliveries.url_of(await context.store.get_queue(queue))
     if not target:
         raise errors.FailedPrecondition(

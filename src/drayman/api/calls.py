@@ -62,10 +62,14 @@ async def handle_serialized(
 
 async def handle(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
     """Return the response message to a request message; raises what its handler raises."""
-    name = _routing_name(rpc, request)
+    check_name(context, rpc, _routing_name(rpc, request))
+    return await HANDLERS[rpc.name](context, request)
+
+
+def check_name(context: Context, rpc: rpcs.Rpc, name: str) -> None:
+    """Check the name of the resource that a call is about; InvalidArgument, PermissionDenied."""
     names.check_resource(name, rpc.pattern, f"{rpc.service}.{rpc.name}", rpc.permission)
     names.check_location(name, context.limits.locations)
-    return await HANDLERS[rpc.name](context, request)
 
 
 async def guard(context: Context, rpc: str, handling: Awaitable[_Result]) -> _Result:
