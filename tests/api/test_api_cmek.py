@@ -1,6 +1,7 @@
 """Encryption of tasks at rest: what is on the disk, and what happens without the key."""
 
 import base64
+import datetime
 import sqlite3
 
 import pytest
@@ -148,7 +149,7 @@ def test_body_and_headers_are_unreadable_on_the_disk_and_readable_by_the_api(sta
     assert client.get_task(request={"name": task.name, "response_view": FULL}) == task
     batch = client.batch_create_tasks(
         parent=QUEUE,
-        requests=[{"task": {"http_request": {"url": "http://a", "body": SECRET}}}],
+        requests=[{"parent": QUEUE, "task": {"http_request": {"url": "http://a", "body": SECRET}}}],
     )
     assert len(batch.result().tasks) == 1
     before, after, of_batch = stored(live)
@@ -164,18 +165,18 @@ def test_the_result_of_a_batch_is_unreadable_on_the_disk_too(start, keys, tmp_pa
     prepare(client)
     set_key(client, KEY)
     request = {"url": "http://a", "body": SECRET, "headers": {"X-Secret": "of the header"}}
-    refused_task = {"http_request": request | {"headers": {"X secret name": ""}}}
+    too_late = {"schedule_time": datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)}
     batch = {
         "parent": QUEUE,
         "request_id": "once",
         "requests": [
-            {"task": {"http_request": request}, "response_view": FULL},
-            {"task": {"http_request": request}},
-            {"task": refused_task},
+            {"parent": QUEUE, "task": {"http_request": request}, "response_view": FULL},
+            {"parent": QUEUE, "task": {"http_request": request}},
+            {"parent": QUEUE, "task": {"http_request": request} | too_late},
         ],
     }
     first = client.batch_create_tasks(request=batch)
-    assert client.batch_create_tasks(request=batch).operation == first.operation
+    assert "2099-12-31" in first.metadata.failed_requests[2].message
     full, basic = first.result().tasks
     assert (full.http_request.body, basic.http_request.body) == (SECRET, b"")
     assert basic.http_request.headers["X-Secret"] == "of the header"
@@ -185,7 +186,7 @@ def test_the_result_of_a_batch_is_unreadable_on_the_disk_too(start, keys, tmp_pa
     live.run(live.store.check())
     on_disk = b"".join(path.read_bytes() for path in files if path.exists())
     assert b"operations/once" in on_disk
-    for secret in (SECRET, b"of the header", b"X secret name"):
+    for secret in (SECRET, b"of the header", b"2099-12-31"):
         assert secret not in on_disk
 
     live, client = start()  # without the key

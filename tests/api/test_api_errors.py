@@ -55,8 +55,13 @@ def test_calls_on_a_missing_queue_are_refused(client, location, refused):
 
 
 def test_calls_on_a_missing_task_are_refused(client, queue, refused):
+    """Recorded: common errors, by call and by what is missing."""
     for call in (client.get_task, client.delete_task, client.run_task):
         refused("NOT_FOUND", MISSING, call, name=f"{queue}/tasks/never")
+    elsewhere = f"{queue}2/tasks/never"
+    refused("NOT_FOUND", MISSING, client.get_task, name=elsewhere)
+    refused("NOT_FOUND", MISSING, client.delete_task, name=elsewhere)
+    refused("NOT_FOUND", MISSING_QUEUE, client.run_task, name=elsewhere)
 
 
 TASKS = [
@@ -65,7 +70,6 @@ TASKS = [
      "Task.dispatchDeadline must be between [15s, 30m]."),
     ({"app_engine_http_request": {"relative_uri": "x"}},
      "AppEngineHttpRequest.relativeUri must start with '/' and contain no spaces."),
-    ({}, "Task.message_type is not set."),
     ({"http_request": {"url": URL, "body": b"x" * (1 << 20)}}, "Task size too large"),
 ]  # fmt: skip
 

@@ -120,16 +120,13 @@ def test_a_request_to_run_a_task_is_an_event(client, server, queue, emitted):
 
 
 def test_a_batch_is_one_event_of_what_reached_the_store(client, queue, emitted):
-    creation = {
-        "parent": queue,
-        "requests": [
-            {"task": named(queue, "a")}, {"task": {}}, {"task": _UNNAMED},
-            {"task": named(queue, "a")},
-        ],
-    }  # fmt: skip
+    client.create_task(parent=queue, task=named(queue, "live"))
+    emitted.take()
+    tasks = [named(queue, "a"), {}, _UNNAMED, named(queue, "live")]
+    creation = {"parent": queue, "requests": [{"parent": queue, "task": task} for task in tasks]}
     client.batch_create_tasks(creation)
     (event,) = emitted.take()
-    assert event.names == [f"{queue}/tasks/a", "", f"{queue}/tasks/a"]
+    assert event.names == [f"{queue}/tasks/a", "", f"{queue}/tasks/live"]
     assert [getattr(result, "code", None) for result in event.results] == [
         None, None, Code.ALREADY_EXISTS,
     ]  # fmt: skip
@@ -140,8 +137,8 @@ def test_a_batch_is_one_event_of_what_reached_the_store(client, queue, emitted):
     assert [error and error.code for error in event.results] == [None, Code.NOT_FOUND]
 
 
-def test_a_repeated_batch_emits_nothing(client, queue, emitted):
-    creation = {"parent": queue, "requests": [{"task": named(queue, "a")}]}
+def test_a_repeated_batch_is_a_refused_call_alone(client, queue, emitted):
+    creation = {"parent": queue, "requests": [{"parent": queue, "task": named(queue, "a")}]}
     deletion = {"parent": queue, "names": [f"{queue}/tasks/a"]}
     for call, request in (
         (client.batch_create_tasks, creation),
@@ -150,8 +147,9 @@ def test_a_repeated_batch_emits_nothing(client, queue, emitted):
         request["request_id"] = str(uuid.uuid4())
         call(request)
         assert len(emitted.take()) == 1
-        call(request)
-        assert emitted.take() == []
+        with pytest.raises(exceptions.GoogleAPICallError):
+            call(request)
+        assert [type(event) for event in emitted.take()] == [CallRefused]
 
 
 def test_a_buffered_task_is_an_event(server, clients, location):

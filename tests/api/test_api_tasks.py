@@ -16,6 +16,7 @@ GONE = (
     "The task no longer exists, though a task with this name existed recently. "
     "The task either successfully completed or was deleted."
 )
+MISSING = "Requested entity was not found."
 
 
 def create(client, queue, view=0, **task):
@@ -86,11 +87,34 @@ def test_a_past_schedule_time_becomes_now_and_a_later_one_keeps_its_microseconds
 
 
 def test_tasks_are_listed_in_order_of_creation_a_page_at_a_time(client, queue):
-    names = [create(client, queue).name for _ in range(5)]
+    """Recorded: every page with tasks has a token, the last one too; an empty page has none."""
+    names = [create(client, queue).name for _ in range(3)]
     pager = client.list_tasks(request={"parent": queue, "page_size": 2})
-    assert [[task.name for task in page.tasks] for page in pager.pages] == [
-        names[:2], names[2:4], names[4:]
+    pages_ = [([task.name for task in page.tasks], page.next_page_token) for page in pager.pages]
+    assert [(listed, bool(token)) for listed, token in pages_] == [
+        (names[:2], True), (names[2:], True), ([], False)
     ]  # fmt: skip
+
+
+def test_a_single_page_has_a_token_too(server, clients, location):
+    queue = f"{location}/queues/q"
+    clients["rest"].create_queue(parent=location, queue={"name": queue})
+    assert server.request("GET", f"/v2/{queue}/tasks") == (200, {})
+    create(clients["rest"], queue, schedule_time=moment(server.clock.now() + HOUR))
+    _, page = server.request("GET", f"/v2/{queue}/tasks")
+    assert [task["view"] for task in page["tasks"]] == ["BASIC"]
+    assert page["nextPageToken"]
+
+
+def test_a_negative_page_size_and_a_wrong_token_are_refused(client, queue, refused):
+    """Recorded: paging of ListTasks; a missing queue comes after both (inferred)."""
+    for parent in (queue, f"{queue}2"):
+        for request, message in (
+            ({"page_size": -1}, "ListTasksRequest.pageSize cannot be negative."),
+            ({"page_token": "bad"}, "Invalid page_token"),
+        ):
+            request["parent"] = parent
+            refused("INVALID_ARGUMENT", message, client.list_tasks, request)
 
 
 def test_a_task_that_exists_throughout_a_listing_is_in_it_once(client, queue):
@@ -109,7 +133,7 @@ def test_pages_hold_a_thousand_tasks_at_most(client, queue, server):
     new_task = NewTask(None, server.clock.now() + HOUR, message)
     server.run(server.store.create_tasks(queue, [new_task] * 1_001, server.clock.now()))
     pages = client.list_tasks(request={"parent": queue, "page_size": 5_000}).pages
-    assert [len(page.tasks) for page in pages] == [1_000, 1]
+    assert [len(page.tasks) for page in pages] == [1_000, 1, 0]
 
 
 def test_the_name_of_a_deleted_task_is_taken_for_a_day(client, queue, server, refused):
@@ -123,26 +147,46 @@ def test_the_name_of_a_deleted_task_is_taken_for_a_day(client, queue, server, re
         "rest/v2/projects.locations.queues.tasks/create#body.request_body.FIELDS.task."
     )
     refused("ALREADY_EXISTS", existed, create, client, queue, name=name)
-    for call in (client.get_task, client.delete_task, client.run_task):
-        refused("NOT_FOUND", GONE, call, name=name)
+    refused("NOT_FOUND", GONE, client.get_task, name=name)
+    for call in (client.delete_task, client.run_task):
+        refused("NOT_FOUND", MISSING, call, name=name)
     server.advance(DAY)
     for call in (client.get_task, client.delete_task, client.run_task):
-        refused("NOT_FOUND", "Requested entity was not found.", call, name=name)
+        refused("NOT_FOUND", MISSING, call, name=name)
     assert create(client, queue, name=name).name == name
 
 
 def test_run_delivers_from_a_paused_queue_and_success_ends_the_task(
     client, queue, worker, refused, server
 ):
-    task = create(client, queue, http_request={"url": f"{worker.url}/run", "body": b"hi"})
-    counted = client.run_task(request={"name": task.name, "response_view": FULL})
-    assert counted.dispatch_count == 1
-    assert counted.http_request.body == b"hi"
+    """Recorded: RunTask's answer shows an attempt that is decided and not sent."""
+    tomorrow = moment(server.clock.now() + DAY)
+    request = {"url": f"{worker.url}/run", "body": b"hi"}
+    task = create(client, queue, http_request=request, schedule_time=tomorrow)
+    granted = client.run_task(request={"name": task.name, "response_view": FULL})
+    assert (granted.dispatch_count, granted.response_count) == (1, 0)
+    assert "first_attempt" not in granted
+    assert granted.schedule_time == tomorrow
+    assert granted.last_attempt == tasks_v2.Attempt(schedule_time=tomorrow)
+    assert (granted.view, granted.http_request.body) == (FULL, b"hi")
     delivery = worker.next()
     assert (delivery.method, delivery.path, delivery.body) == ("POST", "/run", b"hi")
     assert delivery.headers["X-CloudTasks-TaskName"] == task.name.rpartition("/")[2]
+    assert float(delivery.headers["X-CloudTasks-TaskETA"]) == tomorrow.timestamp()
     server.next_event(AttemptEnded)
     refused("NOT_FOUND", GONE, client.get_task, name=task.name)
+
+
+def test_run_answers_over_rest_as_recorded(server, clients, location):
+    queue = f"{location}/queues/q"
+    clients["rest"].create_queue(parent=location, queue={"name": queue})
+    clients["rest"].pause_queue(name=queue)
+    task = create(clients["rest"], queue)
+    status, answer = server.request("POST", f"/v2/{task.name}:run", {})
+    assert (status, answer["dispatchCount"], answer["view"]) == (200, 1, "BASIC")
+    assert answer["lastAttempt"] == {"scheduleTime": answer["scheduleTime"]}
+    assert "firstAttempt" not in answer
+    assert "responseCount" not in answer
 
 
 def test_a_failed_run_shows_its_attempt(client, queue, worker, server):

@@ -24,15 +24,18 @@ class Server:
     Args:
         supports_batches: Whether BatchCreateTasks is implemented.
         done_at_once: Whether an operation is done when it is created, or at the first poll.
+        loses_responses: Whether a batch is created and its response gets lost.
     """
 
-    def __init__(self, *, supports_batches=True, done_at_once=True):
+    def __init__(self, *, supports_batches=True, done_at_once=True, loses_responses=False):
         self.supports_batches = supports_batches
         self.done_at_once = done_at_once
+        self.loses_responses = loses_responses
         self.batches = []
         self.single_calls = 0
         self.unavailable_calls = 0
         self._operations = {}
+        self._names = set()
         self._lock = threading.Lock()
 
     def __call__(self, method, body):
@@ -47,24 +50,36 @@ class Server:
             return Failure(grpc.StatusCode.UNAVAILABLE, "later")
         request = google_tasks.BatchCreateTasksRequest.deserialize(body)
         assert {creation.parent for creation in request.requests} == {request.parent} == {QUEUE}
+        name = f"{LOCATION}/operations/{request.request_id}"
+        if name in self._operations:
+            return Failure(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"Duplicate operation id in the batch request: {request.request_id}",
+            )
+        names = [creation.task.name for creation in request.requests if creation.task.name]
+        if len(names) > len(set(names)) or any("bad" in each for each in names):
+            return Failure(grpc.StatusCode.INVALID_ARGUMENT, "a name is bad")
         self.batches.append(request)
         created = google_tasks.BatchCreateTasksResponse()
         metadata = google_tasks.BatchCreateTasksMetadata()
         for index, creation in enumerate(request.requests):
-            if "refuse" in creation.task.http_request.url:
+            if creation.task.name in self._names:
+                metadata.failed_requests[index] = status_pb2.Status(code=6, message="exists")
+            elif "refuse" in creation.task.http_request.url:
                 metadata.failed_requests[index] = status_pb2.Status(code=5, message="refused")
             else:
                 created.tasks.append({"name": creation.task.http_request.url})
-        operation = operations_pb2.Operation(name=f"{LOCATION}/operations/{request.request_id}")
+                self._names |= {creation.task.name} - {""}
+        operation = operations_pb2.Operation(name=name)
         operation.metadata.Pack(google_tasks.BatchCreateTasksMetadata.pb(metadata))
         done = operations_pb2.Operation()
         done.CopyFrom(operation)
         done.done = True
-        if created.tasks:
+        if created.tasks:  # without any, an operation has neither response nor error (recorded)
             done.response.Pack(google_tasks.BatchCreateTasksResponse.pb(created))
-        else:
-            done.error.CopyFrom(status_pb2.Status(code=10, message="see failed_requests"))
         self._operations[operation.name] = done
+        if self.loses_responses:
+            return Failure(grpc.StatusCode.UNAVAILABLE, "the response is lost")
         return (done if self.done_at_once else operation).SerializeToString()
 
     def get_operation(self, body):
@@ -150,6 +165,39 @@ async def test_a_batch_is_retried_with_the_same_request_id(create, recorder):
     assert summary(await create(QUEUE, new_tasks(2))) == ["u0", "u1"]
     first, second = recorder.take()
     assert first.body == second.body
+
+
+@pytest.mark.parametrize("done_at_once", [True, False], ids=["at once", "later"])
+async def test_a_batch_whose_response_was_lost_is_read_from_its_operation(
+    create, recorder, done_at_once
+):
+    server = recorder.handler = Server(done_at_once=done_at_once, loses_responses=True)
+    created = await create(QUEUE, new_tasks(3, refused={1}))
+    assert summary(created) == ["u0", exceptions.NotFound, "u2"]
+    assert len(server.batches) == 1
+
+
+async def test_a_name_that_refuses_a_batch_as_a_whole_is_the_error_of_its_task_alone(
+    create, recorder
+):
+    recorder.handler = Server()
+    new = [
+        tasks.http_task(f"u{index}", name=f"{QUEUE}/tasks/{name}" if name else "")
+        for index, name in enumerate(["a", "", "bad", "b", "a", ""])
+    ]
+    assert summary(await create(QUEUE, new)) == [
+        "u0", "u1", exceptions.InvalidArgument, "u3", exceptions.AlreadyExists, "u5",
+    ]  # fmt: skip
+
+
+async def test_a_batch_without_names_is_refused_once(create, recorder):
+    calls = []
+    recorder.handler = lambda method, _: (
+        calls.append(method) or Failure(grpc.StatusCode.INVALID_ARGUMENT, "no")
+    )
+    created = await create(QUEUE, new_tasks(3))
+    assert summary(created) == [exceptions.InvalidArgument] * 3
+    assert calls == ["BatchCreateTasks"]
 
 
 async def test_large_tasks_are_sent_in_smaller_batches(create, recorder):

@@ -44,7 +44,7 @@ def test_an_error_is_decoded_as_it_was_encoded(class_, message, details):
     "error",
     [
         errors.no_project("p"), errors.queue_exists(), errors.queue_existed(),
-        errors.queue_missing(), errors.entity_missing(), errors.request_id_taken(),
+        errors.queue_missing(), errors.entity_missing(), errors.operation_exists("b"),
         errors.task_exists(), errors.task_existed(), errors.task_gone(),
         errors.invalid_field("size", "is too large"), errors.invalid_argument(),
         errors.empty_resource("s.M"), errors.no_permission("p", "n"), errors.no_location("l"),

@@ -109,18 +109,34 @@ async def test_many_tasks_are_created_and_listed_page_by_page(client):
 
 
 async def test_a_batch_sent_twice_creates_its_tasks_once(client):
+    request_id = str(uuid.uuid4())
     batch = {
         "parent": client.queue,
-        "request_id": str(uuid.uuid4()),
+        "request_id": request_id,
         "requests": [
             {"parent": client.queue, "task": tasks.http_task("http://localhost:1/x")}
             for _ in range(3)
         ],
     }
-    names = []
-    for _ in range(2):
-        result = (await client.batch_create_tasks(batch)).result()
-        created = await result if inspect.isawaitable(result) else result
-        names.append([task.name for task in created.tasks])
-    assert names[0] == names[1]
-    assert sorted(names[0]) == sorted(t.name for t in await client.list_tasks(parent=client.queue))
+    result = (await client.batch_create_tasks(batch)).result()
+    created = await result if inspect.isawaitable(result) else result
+    with pytest.raises(exceptions.GoogleAPICallError, match="Duplicate operation id"):
+        await client.batch_create_tasks(batch)
+    listed = await client.list_tasks(parent=client.queue)
+    assert sorted(task.name for task in created.tasks) == sorted(task.name for task in listed)
+    operation = await client.get_operation({"name": f"{LOCATION}/operations/{request_id}"})
+    stored = tasks.BatchCreateTasksResponse.deserialize(operation.response.value)
+    assert [task.name for task in stored.tasks] == [task.name for task in created.tasks]
+
+
+async def test_each_of_many_tasks_has_its_own_error_whatever_refuses_it(client):
+    new = [
+        tasks.http_task("http://localhost:1/x", name=f"{client.queue}/tasks/{name}" if name else "")
+        for name in ("own", "", "own", "not valid")
+    ]
+    results = await client.create_tasks(client.queue, [*new, tasks.http_task("nonsense")])
+    assert [type(one.error) for one in results] == [
+        type(None), type(None), exceptions.AlreadyExists, *[exceptions.InvalidArgument] * 2,
+    ]  # fmt: skip
+    results = await client.create_tasks(client.queue, [tasks.http_task("nonsense")] * 2)
+    assert [type(one.error) for one in results] == [exceptions.InvalidArgument] * 2

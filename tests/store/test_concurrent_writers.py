@@ -7,15 +7,15 @@ import pytest
 from interrupted import InterruptedDatabase
 from world import LIMITS, START, World, full
 
-from drayman.core import errors
-from drayman.core.batch import Batch, Creations
+from drayman.core import document, errors
+from drayman.core.batch import Batch, Creations, decode
 from drayman.core.clock import HOUR
 from drayman.core.errors import ServiceError
 from drayman.core.queue import Queue
 from drayman.core.task import NewTask
 from drayman.store.store import Store
 from drayman.store.verb import Phase, single
-from drayman.store.verbs import batches, queues, tasks
+from drayman.store.verbs import queues, tasks
 from drayman.store.verbs.tasks import CreateTasks
 
 OPERATION = "projects/p/locations/l/operations/o"
@@ -98,10 +98,10 @@ async def test_the_refused_task_is_not_delivered(world):
 async def test_a_batch_stores_which_items_were_refused(world):
     create_meanwhile(world, "t")
     items = Creations(full("q"), [NewTask(each, world.now, b"ours") for each in ("a", "t")], [1, 1])
-    batch = Batch(OPERATION, b"fingerprint", world.now + HOUR, items)
-    for repeated in (False, True):
-        result = await world.store.run_batch(batch, world.now)
-        assert (ids(result.results), result.repeated) == (["a", EXISTS], repeated)
+    result = await world.store.run_batch(Batch(OPERATION, world.now + HOUR, items), world.now)
+    stored = await world.store.get_document(document.OPERATION, OPERATION, world.now)
+    for each in (result, decode(OPERATION, stored.content)):
+        assert ids(each.results) == ["a", EXISTS]
 
 
 async def test_a_seq_that_is_in_use_is_an_error_and_no_lost_task(world):
@@ -130,18 +130,3 @@ async def test_a_queue_that_another_server_creates_meanwhile_is_not_created_agai
     )
     assert await world.store.update_queue(name, change, world.now) == theirs
     assert seen == [None, theirs]
-
-
-async def test_a_batch_that_another_server_runs_meanwhile_is_not_run_again(world):
-    batch = Batch(OPERATION, b"f", world.now + HOUR, creations("a"))
-    world.session.statement = "reserve_document"
-    world.session.competing_write = lambda session: batches.run_batch(session, batch, world.now)
-    result = await world.store.run_batch(batch, world.now)
-    assert result.repeated
-    assert ids(result.results) == ["a"]
-    assert len(await world.listed()) == 1
-
-
-def creations(*task_ids):
-    new = [NewTask(task_id, START, b"request") for task_id in task_ids]
-    return Creations(full("q"), new, [0] * len(new))

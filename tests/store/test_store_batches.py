@@ -6,7 +6,7 @@ import pytest
 from world import LOCATION, full
 
 from drayman.core import batch, errors
-from drayman.core.batch import Batch, Creations, Deletions
+from drayman.core.batch import Batch, BatchResult, Creations, Deletions
 from drayman.core.clock import DAY
 from drayman.core.document import OPERATION
 from drayman.core.task import NewTask, Task
@@ -18,9 +18,8 @@ def operation(name):
     return f"{LOCATION}/operations/{name}"
 
 
-def run(world, items, name="b", fingerprint=b"f"):
-    request = Batch(operation(name), fingerprint, world.now + DAY, items)
-    return world.store.run_batch(request, world.now)
+def run(world, items, name="b"):
+    return world.store.run_batch(Batch(operation(name), world.now + DAY, items), world.now)
 
 
 def create(world, *ids, queue="q", **of_batch):
@@ -70,34 +69,36 @@ async def test_errors_of_validation_stay_in_their_places(world):
     assert (again[3].code, again[3].details) == (result.results[3].code, ())
 
 
-async def test_a_repeated_batch_does_nothing_and_returns_the_first_result(world):
+@pytest.mark.parametrize("second", [create, delete])
+@pytest.mark.parametrize("first", [create, delete])
+async def test_an_operation_belongs_to_one_batch(world, first, second):
+    """Recorded: the id of an operation is used once, by creations and deletions alike."""
     await world.queue()
-    results = await asyncio.gather(*[create(world, "a", "b") for _ in range(5)])
-    assert {tuple(shown(result.results)) for result in results} == {("a", "b")}
-    assert {result.results[0].request for result in results} == {b"request"}
+    await world.create("live")
+    await first(world, "a")  # of deletions, all fail
+    before = (await names_of(world), shown((await stored(world)).results))
+    with pytest.raises(errors.InvalidArgument) as caught:
+        await second(world, "live", "b")
+    assert caught.value.message == "Duplicate operation id in the batch request: b"
+    assert (await names_of(world), shown((await stored(world)).results)) == before
+
+
+async def test_of_concurrent_batches_of_an_operation_one_runs(world):
+    await world.queue()
+    results = await asyncio.gather(
+        *[create(world, "a", "b") for _ in range(5)], return_exceptions=True
+    )
+    assert sum(isinstance(each, BatchResult) for each in results) == 1
     assert await names_of(world) == ["a", "b"]
-    first = await delete(world, "a", "none", name="d")
-    assert shown(first.results) == [None, str(errors.entity_missing())]
-    world.advance(1)
-    again = await delete(world, "a", "none", name="d")
-    assert (again.time, again.repeated, first.repeated) == (first.time, True, False)
-    assert await names_of(world) == ["b"]
 
 
-async def test_an_operation_belongs_to_one_request(world):
-    await world.queue()
-    await create(world, "a")
-    with pytest.raises(errors.InvalidArgument):
-        await create(world, "b", fingerprint=b"other")
-    with pytest.raises(errors.InvalidArgument):
-        await delete(world, "a", fingerprint=b"other")
-    assert await names_of(world) == ["a"]
-
-
-async def test_a_batch_for_an_absent_queue_stores_nothing(world):
-    with pytest.raises(errors.NotFound):
-        await create(world, "a", queue="none")
-    assert await world.store.get_document(OPERATION, operation("b"), world.now) is None
+async def test_every_item_of_a_batch_for_an_absent_queue_fails(world):
+    """Recorded: creations and deletions have different messages."""
+    created = await create(world, "a", "b", queue="none")
+    assert shown(created.results) == [str(errors.queue_missing())] * 2
+    deleted = await delete(world, "a", name="d")
+    assert shown(deleted.results) == [str(errors.entity_missing())]
+    assert shown((await stored(world)).results) == shown(created.results)
 
 
 async def test_tasks_of_a_batch_are_claimed_like_others(world):

@@ -1,8 +1,7 @@
-"""The batch calls: one transaction of the store, idempotent by the id of the request."""
+"""The batch calls: one transaction of the store each, once for each id of a request."""
 
-import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from drayman.api import tasks as task_calls
@@ -19,49 +18,85 @@ from drayman.wire import operations, tasks
 async def batch_create_tasks(context: Context, request: Any) -> Any:
     """BatchCreateTasks: each task succeeds or fails on its own; the operation has the results."""
     parent = request.parent
-    views = [_check_item(parent, index, item) for index, item in enumerate(request.requests)]
-    _check_count("requests", len(views), limits.BATCH_CREATE)
+    _check_creations(parent, request.requests)
+    views = [tasks.view(item) for item in request.requests]
     now = context.clock.now()
-    parsed = [_parse_item(context, parent, item, now) for item in request.requests]
+    parsed = [_parse_item(context, parent, item.task, now) for item in request.requests]
     kms_key = await context.encryption.kms_key_of(parent)
     items = [_seal(context, kms_key, item) for item in parsed]
     result = await _run(context, parent, request, Creations(parent, items, views), now)
-    if not result.repeated:
-        _emit_created(context, parent, items, result)
+    _emit_created(context, parent, items, result)
     return operations.show(context.encryption.open_result(result))
 
 
 async def batch_delete_tasks(context: Context, request: Any) -> Any:
     """BatchDeleteTasks: each task succeeds or fails on its own; the operation has the results."""
     parent = request.parent
-    _check_count("names", len(request.names), limits.BATCH_DELETE)
-    for index, name in enumerate(request.names):
-        if names.task(name).queue != parent:
-            raise errors.invalid_field(
-                f"names[{index}]", f"must be the name of a task in {parent}."
-            )
+    _check_deletions(parent, request.names)
     requested, now = list(request.names), context.clock.now()
     result = await _run(context, parent, request, Deletions(requested), now)
-    if not result.repeated:
-        failures = [item if isinstance(item, ServiceError) else None for item in result.results]
-        context.emit(TasksDeleted(parent, requested, failures, now))
+    failures = [item if isinstance(item, ServiceError) else None for item in result.results]
+    context.emit(TasksDeleted(parent, requested, failures, now))
     return operations.show(context.encryption.open_result(result))
 
 
 async def _run(
     context: Context, parent: str, request: Any, items: Creations | Deletions, now: Micros
 ) -> BatchResult:
-    """Run a batch, or return the stored result of an earlier request with the same id."""
-    request_id = names.request_id(request.request_id)
+    """Run a batch. InvalidArgument if an earlier one has used the id of the request."""
+    operation_id = names.request_id(request.request_id) or uuid.uuid4()
     new_batch = Batch(
-        operation=f"{names.location_of(parent)}/operations/{request_id or uuid.uuid4()}",
-        fingerprint=_fingerprint(request)
-        if request_id
-        else b"",  # without an id a batch is never repeated
+        operation=f"{names.location_of(parent)}/operations/{operation_id}",
         expire_time=now + batch.RETENTION,
         items=items,
     )
     return await context.store.run_batch(new_batch, now)
+
+
+def _check_creations(parent: str, requests: Sequence[Any]) -> None:
+    """Check what concerns a batch of creations as a whole: its size and its names (recorded)."""
+    if not requests:
+        raise errors.InvalidArgument("Request must contain at least one task.")
+    if len(requests) > limits.BATCH_CREATE:
+        raise errors.InvalidArgument(
+            f"A maximum of {limits.BATCH_CREATE} tasks can be created in a single batch, but got "
+            f"{len(requests)} tasks."
+        )
+    used: set[str] = set()
+    for item in requests:
+        _check_item_names(parent, item, used)
+        used.add(item.task.name)
+
+
+def _check_item_names(parent: str, item: Any, used: Container[str]) -> None:
+    """Check the parent of an item, then its task's name, which is not among those ``used``."""
+    if item.parent != parent:
+        raise errors.InvalidArgument(
+            "All tasks in a batch request must target the same queue. Found task for queue "
+            f"{item.parent} in batch request for queue {parent}."
+        )
+    name = item.task.name
+    if name:
+        names.new_task(parent, name)
+        if name in used:
+            raise errors.InvalidArgument(f"Duplicate task name in the batch request: {name}")
+
+
+def _check_deletions(parent: str, requested: Sequence[str]) -> None:
+    """Check the size of a batch of deletions (recorded) and its names (as those of creations).
+
+    A name may occur twice: the second deletion finds nothing.
+    """
+    count = len(requested)
+    if not count:
+        raise errors.invalid_argument()
+    if count > limits.BATCH_DELETE:
+        raise errors.InvalidArgument(
+            f"A maximum of {limits.BATCH_DELETE} tasks can be handled in a batch, but {count} "
+            "were requested."
+        )
+    for name in requested:
+        names.new_task(parent, name)
 
 
 def _emit_created(
@@ -77,21 +112,11 @@ def _emit_created(
     context.emit(TasksCreated(parent, requested, results, result.time))
 
 
-def _check_item(parent: str, index: int, request: Any) -> int:
-    """Check that an item belongs to the batch; return the view that it requests."""
-    if request.parent not in {"", parent}:
-        raise errors.invalid_field(
-            f"requests[{index}].parent",
-            f"must be the parent of the batch ('{parent}'), not '{request.parent[:200]}'.",
-        )
-    return tasks.view(request)
-
-
-def _parse_item(context: Context, parent: str, request: Any, now: Micros) -> NewTask | ServiceError:
-    if not request.HasField("task"):
-        return errors.invalid_field("CreateTaskRequest.task", "is required.")
+def _parse_item(context: Context, parent: str, message: Any, now: Micros) -> NewTask | ServiceError:
+    if not tasks.has_payload(message):  # CreateTask has another message for it (recorded)
+        return errors.InvalidArgument("Payload type must be set.")
     try:
-        return tasks.parse(parent, request.task, now, context.limits.task)
+        return tasks.parse(parent, message, now, context.limits.task)
     except ServiceError as error:
         return error
 
@@ -101,15 +126,3 @@ def _seal(context: Context, kms_key: str, item: NewTask | ServiceError) -> NewTa
         return context.encryption.seal_error(kms_key, item)
     (sealed,) = context.encryption.seal_with(kms_key, [item])
     return sealed
-
-
-def _check_count(field: str, count: int, limit: int) -> None:
-    if not count:
-        raise errors.invalid_field(field, "is required.")
-    if count > limit:
-        raise errors.invalid_field(field, f"has {count} items; at most {limit} are allowed.")
-
-
-def _fingerprint(request: Any) -> bytes:
-    text = request.SerializeToString(deterministic=True)
-    return hashlib.sha256(request.DESCRIPTOR.name.encode() + text).digest()

@@ -5,7 +5,7 @@ from typing import Any
 from google.protobuf import empty_pb2
 
 from drayman.api.context import Context
-from drayman.core import errors, limits, names
+from drayman.core import limits, names
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.events import TaskRunRequested, TasksCreated, TasksDeleted
@@ -19,8 +19,6 @@ _ListResponse = types.ListTasksResponse.pb()
 async def create_task(context: Context, request: Any) -> Any:
     """CreateTask: returns after the task is durable."""
     parent, view = request.parent, tasks.view(request)
-    if not request.HasField("task"):
-        raise errors.invalid_field("CreateTaskRequest.task", "is required.")
     now = context.clock.now()
     task = tasks.parse(parent, request.task, now, context.limits.task)
     return _render(context, await create(context, parent, task, now), view)
@@ -79,7 +77,7 @@ async def run_task(context: Context, request: Any) -> Any:
     view, now = tasks.view(request), context.clock.now()
     task = await context.store.run_task(request.name, now)
     context.emit(TaskRunRequested(request.name, now))
-    return _render(context, task, view)
+    return tasks.encode_granted(context.encryption.open(task, view), view)
 
 
 def _render(context: Context, task: Task, view: int) -> Any:

@@ -14,7 +14,7 @@ from drayman.core.errors import ServiceError
 from drayman.core.task import NewTask, Task
 
 RETENTION: Micros = DAY
-"""How long an operation can be read, and how long a repeated request returns its result."""
+"""How long an operation can be read, and how long its id cannot be used again."""
 _LENGTH_SIZE = 4
 """Bytes of the number before the header."""
 
@@ -49,14 +49,12 @@ class Batch:
     """A batch that runs at most once.
 
     Attributes:
-        operation: The full name of its operation.
-        fingerprint: A digest of the request. A different request must not use the operation.
+        operation: The full name of its operation, which no other batch may have.
         expire_time: When its operation may be deleted.
         items: The tasks to create or delete.
     """
 
     operation: str
-    fingerprint: bytes
     expire_time: Micros
     items: Creations | Deletions
 
@@ -70,22 +68,18 @@ class BatchResult:
 
     Attributes:
         operation: The full name of its operation.
-        fingerprint: The digest of the request.
         time: When it ran.
         deletes: Whether it deleted tasks; otherwise it created tasks.
         results: For each item the created task, None for a deleted one, the error of the store,
             or the encoded error of an item that failed validation.
         views: For each creation the requested view.
-        repeated: Whether the batch ran earlier and this is its stored result.
     """
 
     operation: str
-    fingerprint: bytes
     time: Micros
     deletes: bool
     results: Sequence[Item]
     views: Sequence[int] = ()
-    repeated: bool = False
 
 
 def encode(result: BatchResult) -> bytes:
@@ -94,7 +88,6 @@ def encode(result: BatchResult) -> bytes:
     Bodies are stored unchanged, so that encrypted tasks stay encrypted.
     """
     header = {
-        "fingerprint": result.fingerprint.hex(),
         "time": result.time,
         "deletes": result.deletes,
         "views": list(result.views),
@@ -113,15 +106,7 @@ def decode(operation: str, content: bytes) -> BatchResult:
         size = item.get("size", 0) if item else 0
         results.append(_decode_item(item, content[start : start + size]))
         start += size
-    return BatchResult(
-        operation,
-        bytes.fromhex(header["fingerprint"]),
-        header["time"],
-        header["deletes"],
-        results,
-        header["views"],
-        repeated=True,
-    )
+    return BatchResult(operation, header["time"], header["deletes"], results, header["views"])
 
 
 def _body(item: Item) -> bytes:

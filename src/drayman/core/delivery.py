@@ -46,6 +46,10 @@ class OidcToken:
     audience: str = ""
 
 
+DEFAULT_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+"""The scope of an OAuth token that names none."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class OAuthToken:
     """A request for an OAuth access token.
@@ -56,7 +60,7 @@ class OAuthToken:
     """
 
     email: str
-    scope: str = "https://www.googleapis.com/auth/cloud-platform"
+    scope: str = DEFAULT_SCOPE
 
 
 Token = OidcToken | OAuthToken
@@ -266,6 +270,14 @@ def address(target: Target) -> str:
     """Return the method and URL of a target for logs, without user name and password."""
     url, _ = _split_credentials(target.url)
     return f"{target.method} {url}"
+
+
+def default_audience(url: str) -> str:
+    """Return the audience of a task's ID token that names none: the URL of the task.
+
+    Without its fragment, which is not sent, and without user name and password.
+    """
+    return _split_credentials(url.partition("#")[0])[0]
 
 
 def _split_credentials(url: str) -> tuple[str, bytes]:

@@ -301,9 +301,9 @@ def entity_missing() -> NotFound:
     return NotFound("Requested entity was not found.")
 
 
-def request_id_taken() -> InvalidArgument:
-    """Return the error of a batch with the request_id of a different request (AIP-155)."""
-    return InvalidArgument("The request_id was used before, for another request.")
+def operation_exists(request_id: str) -> InvalidArgument:
+    """Return the error of a batch whose request_id an earlier batch has used."""
+    return InvalidArgument(f"Duplicate operation id in the batch request: {request_id}")
 
 
 def task_exists() -> AlreadyExists:

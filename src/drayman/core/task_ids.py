@@ -1,11 +1,11 @@
 """Task ids: how they are generated, and which names are free.
 
-    the name belongs to               creating a task          any other call
-    ------------------------------    ---------------------    ---------------------------
-    an existing task                  ALREADY_EXISTS           finds it
-    a task that is recently gone      ALREADY_EXISTS ("too     NOT_FOUND ("no longer
-    (tombstone)                       recently")               exists")
-    no task                           creates it               NOT_FOUND
+    the name belongs to             creating a task        GetTask                any other call
+    ----------------------------    -------------------    -------------------    --------------
+    an existing task                ALREADY_EXISTS         finds it               finds it
+    a task that is recently gone    ALREADY_EXISTS         NOT_FOUND              NOT_FOUND
+    (tombstone)                     ("too recently")       ("no longer exists")
+    no task                         creates it             NOT_FOUND              NOT_FOUND
 
 A generated id is the ``seq`` of the task as a decimal number of 19 digits. It starts with the time
 of creation, so that a generated name can be recognized as recent without a tombstone.
@@ -64,7 +64,7 @@ def creation_error(use: NameUse) -> ServiceError | None:
 
 
 def missing_error(use: NameUse, task_id: str, now: Micros, tombstone: Micros) -> ServiceError:
-    """Return the error for a task that does not exist; ``tombstone`` is how long one lasts."""
+    """Return the error of GetTask for an absent task; ``tombstone`` is how long one lasts."""
     seq = parse(task_id)
     was_generated = seq is not None and now - tombstone <= seq // SEQS_PER_MICRO <= now
     return errors.task_gone() if use.tombstone or was_generated else errors.entity_missing()

@@ -59,7 +59,7 @@ class TaskPage:
 
     Attributes:
         tasks: The tasks, in order of creation.
-        cursor: The ``after`` of the next page, None for the last page.
+        cursor: The ``after`` of the next page, which may be empty; None after an empty page.
     """
 
     tasks: list[Task]
@@ -181,15 +181,15 @@ class Tasks(Protocol):
         The granted attempt replaces the scheduled one. If the task already has a granted attempt
         that has not started, nothing changes. If an attempt is in flight, it continues: a success
         of either completes the task, and of failures the last one decides. Returns the task,
-        including the granted attempt in its ``dispatch_count``. NotFound.
+        including the granted attempt in its ``dispatch_count``. NotFound, with a message of its own
+        if there is no queue.
         """
 
     async def run_batch(self, batch: Batch, now: Micros) -> BatchResult:
         """Create or delete the tasks of a batch and store the result under its operation.
 
-        Everything happens in one transaction. If the operation exists, nothing changes and its
-        stored result is returned. NotFound if the queue of creations does not exist;
-        InvalidArgument if the operation belongs to a different request.
+        Everything happens in one transaction. InvalidArgument if the operation exists: nothing
+        changes then.
         """
 
 

@@ -7,7 +7,7 @@ rule that is broken raises InvalidArgument.
 import re
 from typing import Any
 
-from drayman.core import delivery, errors, limits, names
+from drayman.core import delivery, errors, headers, limits, names
 from drayman.core.delivery import Kind
 from drayman.core.limits import TaskLimits
 from drayman.wire import rules
@@ -16,7 +16,8 @@ HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[^\s\x00-\x20\x7f/?#@\[\]\\:]+)"
 """A host name or an IPv6 address in brackets, as a regular expression."""
 PORTS = range(65536)
 _AUTHORITY = re.compile(
-    rf"https?://(?:[^/?#@]*@)?{HOST}(?::(?P<port>[0-9]{{0,9}}))?(?=[/?#]|\Z)", re.IGNORECASE
+    rf"https?://(?:[^/?#@]*@)?(?P<host>{HOST})(?::(?P<port>[0-9]{{0,9}}))?(?=[/?#]|\Z)",
+    re.IGNORECASE,
 )
 _HTTP_WITH_BODY = delivery.METHODS_WITH_BODY[Kind.HTTP]
 _HTTP_USER_AGENT = delivery.user_agent(Kind.HTTP)
@@ -28,16 +29,18 @@ _APP_ENGINE_ID = re.compile(r"[A-Za-z0-9-]{0,100}")
 def complete_http(message: Any, allowed: TaskLimits) -> None:
     """Check the HttpRequest of a task and fill in its defaults."""
     token = rules.token_fields("HttpRequest", message)
-    if token:  # its email is required, audience and scope are not (API text)
-        rules.check_required(token[0].name, token[0].value)
-    _check_url(message.url)
+    if token:
+        rules.check_email(token[0].value)
+    host = _check_url(message.url)
     if token and not allowed.allow_http_tokens:
-        _check_https(message.url)
+        _check_token_url(message, host)
     rules.complete_method("HttpRequest", message, _HTTP_WITH_BODY)
-    rules.check_headers("HttpRequest.headers", message.headers.items())
-    for field in token:
-        rules.check_length(*field)
-    _set_header(message.headers, "User-Agent", _HTTP_USER_AGENT)
+    rules.check_headers_size("HttpRequest.headers", headers.sanitize(message.headers))
+    if token:
+        for field in token:
+            rules.check_length(*field)
+        _complete_token(message)
+    message.headers["User-Agent"] = _HTTP_USER_AGENT
 
 
 def complete_app_engine(message: Any, queue: str) -> None:
@@ -45,10 +48,10 @@ def complete_app_engine(message: Any, queue: str) -> None:
     message.relative_uri = message.relative_uri or "/"
     _check_relative_uri(message.relative_uri)
     rules.complete_method("AppEngineHttpRequest", message, _APP_ENGINE_WITH_BODY)
-    rules.check_headers("AppEngineHttpRequest.headers", message.headers.items(), limit=None)
-    _set_header(message.headers, "User-Agent", _APP_ENGINE_USER_AGENT)
+    headers.sanitize(message.headers)
+    message.headers["User-Agent"] = _APP_ENGINE_USER_AGENT
     if message.body:
-        _set_header(message.headers, "Content-Length", str(len(message.body)))
+        message.headers["Content-Length"] = str(len(message.body))
         if not any(name.lower() == "content-type" for name in message.headers):
             message.headers["Content-Type"] = "application/octet-stream"
     complete_routing(message.app_engine_routing, queue)
@@ -71,8 +74,8 @@ def complete_routing(message: Any, queue: str) -> None:
     message.host = ".".join([*filter(None, labels), "r.appspot.com"])
 
 
-def _check_url(url: str) -> None:
-    """Check the URL of an HTTP task (recorded; host and length are ours)."""
+def _check_url(url: str) -> str:
+    """Check the URL of an HTTP task (recorded; host and length are ours); return its host."""
     rules.check_required("HttpRequest.url", url)
     if not url[:8].lower().startswith(("http://", "https://")):
         raise errors.invalid_field(
@@ -86,15 +89,30 @@ def _check_url(url: str) -> None:
     limit = limits.URL_LENGTH
     if 3 * len(url.encode()) > limit and len(delivery.encode_url(url)) > limit:
         raise errors.invalid_field("HttpRequest.url", f"must be at most {limit} characters long.")
+    return authority["host"]
 
 
-def _check_https(url: str) -> None:
-    """Check that a token travels encrypted (recorded)."""
-    if not url[:8].lower().startswith("https://"):
+def _check_token_url(message: Any, host: str) -> None:
+    """Check that a token travels encrypted, and an OAuth token to Google only (recorded)."""
+    if not message.url[:8].lower().startswith("https://"):
         raise errors.invalid_field(
             "HttpRequest.url",
             "must start with 'https://' for request with HttpRequest.authorization_header",
         )
+    if message.HasField("oauth_token") and not host.lower().endswith(".googleapis.com"):
+        raise errors.InvalidArgument(
+            "Invalid url for HttpRequest.oauth_token. The hostname in the url must end with "
+            '".googleapis.com"'
+        )
+
+
+def _complete_token(message: Any) -> None:
+    """Fill in the audience or the scope of a token (recorded: tokens of a task)."""
+    match message.WhichOneof("authorization_header"):
+        case "oidc_token" if not message.oidc_token.audience:
+            message.oidc_token.audience = delivery.default_audience(message.url)
+        case "oauth_token" if not message.oauth_token.scope:
+            message.oauth_token.scope = delivery.DEFAULT_SCOPE
 
 
 def _check_relative_uri(uri: str) -> None:
@@ -103,11 +121,3 @@ def _check_relative_uri(uri: str) -> None:
     if not uri.startswith("/") or " " in uri:
         raise errors.invalid_field(field, "must start with '/' and contain no spaces.")
     rules.check_length(field, uri, limits.URL_LENGTH)
-
-
-def _set_header(headers: Any, name: str, value: str) -> None:
-    """Set a header in place of any whose name differs in case alone."""
-    lowered = name.lower()
-    for other in [key for key in headers if key.lower() == lowered]:
-        del headers[other]
-    headers[name] = value

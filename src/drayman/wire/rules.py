@@ -39,7 +39,7 @@ def check_required(field: str, text: str) -> None:
 
 
 def complete_method(name: str, message: Any, with_body: Collection[str]) -> None:
-    """Check method and body of a task's request; no method means POST (API text).
+    """Check method and body of a task's request; no method means POST (recorded).
 
     Only the methods ``with_body`` may have one.
     """
@@ -47,18 +47,20 @@ def complete_method(name: str, message: Any, with_body: Collection[str]) -> None
     message.http_method = message.http_method or _POST
     if not message.body:
         return
-    method = METHODS[message.http_method]
-    if method not in with_body:
-        methods = ", ".join(with_body)
-        raise errors.invalid_field(
-            f"{name}.body", f"is allowed only for the methods {methods}, not for {method}."
+    if METHODS[message.http_method] not in with_body:
+        raise errors.InvalidArgument(
+            f"Body can only be set if the http_method is {_alternatives(with_body)}."
         )
 
 
-def check_headers(
-    field: str, headers: Iterable[tuple[str, str]], limit: int | None = limits.HEADERS_SIZE
-) -> None:
-    """Check names, values and the total size of headers (RFC 9110; API text); None: any size."""
+def _alternatives(items: Collection[str]) -> str:
+    """Return two or more items as text: "A or B", "A, B, or C"."""
+    *others, last = items
+    return f"{', '.join(others)}{',' * (len(others) > 1)} or {last}"
+
+
+def check_headers(field: str, headers: Iterable[tuple[str, str]]) -> None:
+    """Check names, values and the total size of headers (RFC 9110; API text)."""
     size = 0
     for name, value in headers:
         if not _HEADER_NAME.fullmatch(name):
@@ -68,8 +70,15 @@ def check_headers(
                 f'{field}["{name[:100]}"]', "contains a line break or another control character."
             )
         size += len(name.encode()) + len(value.encode())
-    if limit is not None and size >= limit:
-        raise errors.invalid_field(field, f"must be less than {limit // 1024} KB in total.")
+    check_headers_size(field, size)
+
+
+def check_headers_size(field: str, size: int) -> None:
+    """Check the total size of the names and values of headers (API text)."""
+    if size >= limits.HEADERS_SIZE:
+        raise errors.invalid_field(
+            field, f"must be less than {limits.HEADERS_SIZE // 1024} KB in total."
+        )
 
 
 def check_email(email: str) -> None:

@@ -19,6 +19,8 @@ BASIC, FULL = int(types.Task.View.BASIC), int(types.Task.View.FULL)
 _View: Any = types.Task.View
 _VIEWS = frozenset(map(int, _View))
 _GENERATED_ID = "0" * 19
+_MOST_OF_TIMES = 32
+"""More bytes than the two times of a task have, and the tag and length of its name."""
 
 
 def parse(parent: str, message: Any, now: Micros, allowed: TaskLimits) -> NewTask:
@@ -41,12 +43,17 @@ def parse(parent: str, message: Any, now: Micros, allowed: TaskLimits) -> NewTas
         requests.complete_app_engine(stored.app_engine_http_request, parent)
         _complete_deadline(message, stored, _APP_ENGINE_DEADLINE)
     else:
-        raise errors.invalid_field("Task.message_type", "is not set.")
+        raise errors.invalid_field("Task.payload_type", "is not set.")
     if message.HasField("retry_config"):
         retries.complete(message.retry_config, stored.retry_config)
-    request = stored.SerializeToString()
-    _check_size(stored, len(request), parent, task_id, allowed.task_size)
-    return NewTask(task_id, schedule_time, request)
+    new_task = NewTask(task_id, schedule_time, stored.SerializeToString())
+    _check_size(new_task, parent, now, allowed.task_size)
+    return new_task
+
+
+def has_payload(message: Any) -> bool:
+    """Return whether a Task message has a request of either kind."""
+    return message.WhichOneof("message_type") is not None
 
 
 def view(request: Any) -> int:
@@ -70,6 +77,18 @@ def encode(task: Task, view: int) -> Any:
         times.set_moment(message.first_attempt.dispatch_time, task.first_dispatch_time)
     if task.last_attempt is not None:
         _encode_attempt(task.last_attempt, message.last_attempt)
+    return message
+
+
+def encode_granted(task: Task, view: int) -> Any:
+    """Return the message of a task whose latest attempt is granted and not sent yet (recorded).
+
+    The attempt is counted and has a schedule time, but no dispatch time.
+    """
+    message = encode(task, view)
+    message.last_attempt.ClearField("dispatch_time")
+    if task.dispatch_count == 1:
+        message.ClearField("first_attempt")
     return message
 
 
@@ -125,10 +144,13 @@ _APP_ENGINE_DEADLINE = _DeadlineRule(*limits.APP_ENGINE_DEADLINE_RANGE, "[15s, 2
 
 
 def _parse_schedule_time(message: Any, now: Micros, horizon: Micros) -> Micros:
-    """Return when a task is due; absent or past means now (recorded)."""
+    """Return when a task is due; absent or past means now (recorded).
+
+    A time that no timestamp may have, such as one before the year 1, counts as past or future.
+    """
     if not message.HasField("schedule_time"):
         return now
-    time = times.moment("Task.scheduleTime", message.schedule_time)
+    time = times.moment(message.schedule_time)
     if time > now + horizon:
         raise errors.InvalidArgument(
             f"The Task.scheduleTime, {times.pacific(time)}, is too far in the future. Schedule "
@@ -149,15 +171,13 @@ def _complete_deadline(message: Any, stored: Any, rule: _DeadlineRule) -> None:
         times.set_span(stored.dispatch_deadline, deadline)
 
 
-def _check_size(stored: Any, size: int, parent: str, task_id: str | None, limit: int) -> None:
-    """Check the size of a task: stored, with its name and two times (measured, recorded text)."""
-    name = names.join_task(parent, task_id or _GENERATED_ID)
-    if size + len(name) + 32 < limit:
+def _check_size(task: NewTask, parent: str, now: Micros, limit: int) -> None:
+    """Check the size of a task: stored, with its name and two times (recorded)."""
+    name = names.join_task(parent, task.id or _GENERATED_ID)
+    if len(task.request) + len(name) + _MOST_OF_TIMES < limit:
         return
-    whole = Message(name=name)
-    whole.MergeFrom(stored)
-    whole.schedule_time.seconds = whole.create_time.seconds = 1 << 30
-    whole.schedule_time.nanos = 1 << 29
+    whole = encode(Task(name, now, task.schedule_time, task.request), FULL)
+    whole.ClearField("view")
     if whole.ByteSize() > limit:
         raise errors.InvalidArgument("Task size too large")
 

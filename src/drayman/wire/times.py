@@ -10,14 +10,11 @@ from drayman.core.clock import SECOND, Micros
 
 NANOS = 1_000
 """Nanoseconds of a microsecond."""
-_TIMESTAMP_RANGE = range(-62_135_596_800, 253_402_300_800)  # years 1 to 9999
 _DURATION_LIMIT = 315_576_000_000
 
 
-def moment(field: str, message: Timestamp) -> Micros:
-    """Return the moment of a timestamp, truncated; InvalidArgument if out of range."""
-    if message.seconds not in _TIMESTAMP_RANGE or not 0 <= message.nanos < SECOND * NANOS:
-        raise errors.invalid_field(field, "is not a valid timestamp.")
+def moment(message: Timestamp) -> Micros:
+    """Return the moment of a timestamp, truncated; any seconds and nanos are added up."""
     return message.seconds * SECOND + message.nanos // NANOS
 
 

@@ -189,7 +189,7 @@ async def test_names_and_documents_count_as_bytes_that_wait(file_world, monkeypa
     for call in (
         file_world.store.delete_tasks([name] * 100, now),
         file_world.store.put_document(Document("kind", "name", bytes(2_000))),
-        file_world.store.run_batch(batch=Batch("o", b"f", now + 1, items), now=now),
+        file_world.store.run_batch(batch=Batch("o", now + 1, items), now=now),
     ):
         with pytest.raises(errors.ResourceExhausted):
             await call

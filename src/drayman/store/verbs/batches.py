@@ -1,42 +1,22 @@
 """The verb that runs batches."""
 
 from drayman.core import batch as batches
-from drayman.core import errors
+from drayman.core import errors, names
 from drayman.core.batch import Batch, BatchResult, Creations, Item
 from drayman.core.clock import Micros
 from drayman.core.document import OPERATION, Document
 from drayman.core.task import NewTask
 from drayman.store.session import Session
-from drayman.store.verbs import documents, queues, tasks
+from drayman.store.verbs import documents, tasks
 
 
 def run_batch(session: Session, batch: Batch, now: Micros) -> BatchResult:
-    """Run a batch and store its result, or return the result that is stored."""
-    stored = _stored(session, batch, now)
-    if stored is not None:
-        return stored
-    if isinstance(batch.items, Creations):
-        queues.existing(session, "share_queue", batch.items.queue)
+    """Run a batch and store its result."""
     if not session.run(
         "reserve_document", kind=OPERATION, name=batch.operation, expire_time=batch.expire_time,
         now=now,
     ):  # fmt: skip
-        # Another server runs the same batch; the statement has waited for its commit.
-        stored = _stored(session, batch, now)
-    return stored or _run(session, batch, now)
-
-
-def _stored(session: Session, batch: Batch, now: Micros) -> BatchResult | None:
-    document = documents.get_document(session, OPERATION, batch.operation, now)
-    if document is None:
-        return None
-    result = batches.decode(batch.operation, document.content)
-    if result.fingerprint != batch.fingerprint:
-        raise errors.request_id_taken()
-    return result
-
-
-def _run(session: Session, batch: Batch, now: Micros) -> BatchResult:
+        raise errors.operation_exists(names.short_id(batch.operation))
     items, deletes = batch.items, not isinstance(batch.items, Creations)
     results: list[Item]
     if isinstance(items, Creations):
@@ -44,7 +24,7 @@ def _run(session: Session, batch: Batch, now: Micros) -> BatchResult:
     else:
         (deleted,) = tasks.delete_tasks(session, [tasks.DeleteTasks(items.names, now)])
         results, views = [*deleted], ()
-    result = BatchResult(batch.operation, batch.fingerprint, now, deletes, results, views)
+    result = BatchResult(batch.operation, now, deletes, results, views)
     content = batches.encode(result)
     documents.put_document(
         session, Document(OPERATION, batch.operation, content, batch.expire_time)

@@ -68,16 +68,22 @@ def create_tasks(session: Session, calls: Sequence[CreateTasks]) -> list[list[Ta
 
 def get_task(session: Session, name: str, now: Micros) -> Task:
     """Return a task."""
-    queue, seq = _find(session, name, now)
-    return to_task(queue.name, _get(session, seq))
+    queue_name, task_id = names.task(name)
+    queue = queues.find(session, "get_queue", queue_name)
+    if queue is None:
+        raise errors.entity_missing()
+    use = _use(session, queue, task_id, now)
+    if use.seq is None:
+        raise task_ids.missing_error(use, task_id, now, session.retention.task_tombstone)
+    return to_task(queue.name, _get(session, use.seq))
 
 
 def list_tasks(session: Session, queue: str, after: int, limit: int, size: int) -> TaskPage:
     """Return tasks of a queue after a cursor, by count and size."""
     row = queues.existing(session, "get_queue", queue)
-    rows = session.each("list_tasks", generation=row.generation, after=after, limit=limit + 1)
-    page, more = paging.take(map(TaskRow._make, rows), limit, size, lambda task: len(task.request))
-    return TaskPage([to_task(queue, task) for task in page], page[-1].seq if more else None)
+    rows = session.each("list_tasks", generation=row.generation, after=after, limit=limit)
+    page, _ = paging.take(map(TaskRow._make, rows), limit, size, lambda task: len(task.request))
+    return TaskPage([to_task(queue, task) for task in page], page[-1].seq if page else None)
 
 
 def delete_tasks(session: Session, calls: Sequence[DeleteTasks]) -> list[list[ServiceError | None]]:
@@ -85,7 +91,7 @@ def delete_tasks(session: Session, calls: Sequence[DeleteTasks]) -> list[list[Se
     rows: dict[str, QueueRow | None] = {}
     lookups = [[_lookup(session, name, call.now, rows) for name in call.names] for call in calls]
     uses = _look_up(session, [each for call in lookups for each in call if _is_lookup(each)])
-    deletion = _Deletion(uses, session.retention.task_tombstone)
+    deletion = _Deletion(uses)
     results = [[deletion.add(each) for each in call] for call in lookups]
     now = max((call.now for call in calls), default=0)
     remove(session, deletion.tasks, now + session.retention.task_tombstone)
@@ -94,7 +100,11 @@ def delete_tasks(session: Session, calls: Sequence[DeleteTasks]) -> list[list[Se
 
 def run_task(session: Session, name: str, now: Micros) -> Task:
     """Grant a task one attempt."""
-    queue, seq = _find(session, name, now, "share_queue")
+    queue_name, task_id = names.task(name)
+    queue = queues.existing(session, "share_queue", queue_name)
+    seq = _use(session, queue, task_id, now).seq
+    if seq is None:
+        raise errors.entity_missing()
     number = grant(session, seq, queue.key, now)
     if number is None:  # granted already
         return to_task(queue.name, _get(session, seq))
@@ -208,19 +218,10 @@ def _look_up(session: Session, lookups: Sequence[_Lookup]) -> dict[_Name, NameUs
     return {(key, task_id): NameUse(seq, bool(gone)) for key, task_id, seq, gone in uses}
 
 
-def _find(
-    session: Session, name: str, now: Micros, statement: str = "get_queue"
-) -> tuple[QueueRow, int]:
-    """Return the queue and the seq of a task. NotFound."""
-    queue_name, task_id = names.task(name)
-    queue = queues.find(session, statement, queue_name)
-    if queue is None:
-        raise errors.entity_missing()
+def _use(session: Session, queue: QueueRow, task_id: str, now: Micros) -> NameUse:
+    """Return what uses the name of a task."""
     lookup = _Lookup(queue, task_id, now)
-    use = _look_up(session, [lookup])[lookup.name]
-    if use.seq is None:
-        raise task_ids.missing_error(use, task_id, now, session.retention.task_tombstone)
-    return queue, use.seq
+    return _look_up(session, [lookup])[lookup.name]
 
 
 def _get(session: Session, seq: int) -> TaskRow:
@@ -255,10 +256,9 @@ class _Deletion:
         tasks: Their seqs, each with the key of its queue.
     """
 
-    def __init__(self, uses: dict[_Name, NameUse], tombstone: Micros) -> None:
+    def __init__(self, uses: dict[_Name, NameUse]) -> None:
         self.tasks: list[tuple[int, int]] = []
         self._uses = uses
-        self._tombstone = tombstone
 
     def add(self, item: _Lookup | ServiceError) -> ServiceError | None:
         """Add a task; return None, or the error if it does not exist."""
@@ -266,7 +266,7 @@ class _Deletion:
             return item
         use = self._uses[item.name]
         if use.seq is None:
-            return task_ids.missing_error(use, item.task_id, item.now, self._tombstone)
+            return errors.entity_missing()
         self.tasks.append((use.seq, item.queue.key))
         self._uses[item.name] = NameUse(
             None, tombstone=True

@@ -212,7 +212,8 @@ class BatchCreateTasksRequest(proto.Message):
     Attributes:
         parent (str): Required: the queue's name. Each request must have the same parent.
         requests (Sequence[CreateTaskRequest]): Required: the tasks.
-        request_id (str): A UUID that makes the request idempotent.
+        request_id (str): A UUID, the id of the operation. A batch with an id that was used before
+            is refused.
     """
 
     parent: str = proto.Field(proto.STRING, number=1)
@@ -277,7 +278,8 @@ class BatchDeleteTasksRequest(proto.Message):
     Attributes:
         parent (str): Required: the queue's name.
         names (Sequence[str]): Required: the tasks' names.
-        request_id (str): A UUID that makes the request idempotent.
+        request_id (str): A UUID, the id of the operation. A batch with an id that was used before
+            is refused.
     """
 
     parent: str = proto.Field(proto.STRING, number=1)

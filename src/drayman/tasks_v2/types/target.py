@@ -169,7 +169,7 @@ class HttpRequest(proto.Message):
         http_method: The method, POST by default.
         headers (Mapping[str, str]): Headers to send. The service sets ``User-Agent``,
             ``Content-Length``, ``Host`` and all names that start with ``X-CloudTasks-``,
-            ``X-Google-`` or ``X-AppEngine-``.
+            ``X-Google-`` or ``X-AppEngine-``. Headers that cannot be sent are dropped silently.
         body (bytes): The body. Allowed for POST, PUT and PATCH only.
         oauth_token: The access token to send. Excludes ``oidc_token``.
         oidc_token: The ID token to send. Excludes ``oauth_token``.

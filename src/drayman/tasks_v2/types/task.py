@@ -50,7 +50,7 @@ class Task(proto.Message):
         first_attempt: Output only: the first attempt. Only its dispatch time is set.
         last_attempt: Output only: the last attempt.
         view: Output only: the view that this message contains.
-        retry_config: The retry policy, instead of the queue's.
+        retry_config: The retry policy, instead of the queue's. Unset fields get the defaults.
     """
 
     class View(proto.Enum):

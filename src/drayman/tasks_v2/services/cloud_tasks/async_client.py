@@ -460,11 +460,13 @@ class CloudTasksAsyncClient(BaseClient):
 
         Returns:
             A long-running operation. Its result is a ``BatchCreateTasksResponse``. Its metadata,
-            a ``BatchCreateTasksMetadata``, has the errors of failed requests.
+            a ``BatchCreateTasksMetadata``, has the errors of failed requests. If all have failed,
+            the operation has neither a result nor an error, and ``result()`` raises
+            ``GoogleAPICallError``.
 
         Raises:
-            InvalidArgument: There are too many requests, or their parents differ.
-            NotFound: There is no such queue.
+            InvalidArgument: There are no or too many requests, their parents differ, a name is
+                invalid or occurs twice, or an earlier batch had the same ``request_id``.
 
         Example:
             >>> operation = await client.batch_create_tasks(
@@ -522,8 +524,8 @@ class CloudTasksAsyncClient(BaseClient):
             ``BatchDeleteTasksMetadata``, has the errors of failed deletions.
 
         Raises:
-            InvalidArgument: There are too many names, or one belongs to another queue.
-            NotFound: There is no such queue.
+            InvalidArgument: There are no or too many names, one is invalid or belongs to another
+                queue, or an earlier batch had the same ``request_id``.
 
         Example:
             >>> operation = await client.batch_delete_tasks(parent=path, names=names)
@@ -690,7 +692,7 @@ class CloudTasksAsyncClient(BaseClient):
         ``tasks`` is any iterable or async iterable, ``progress`` a function or coroutine function.
         ``concurrency`` is the number of batches of up to 100 tasks in flight. If the server does
         not support batches, eight times as many single calls are in flight instead. ``progress``
-        is called with the number of tasks that have a result. Batches are idempotent and are
+        is called with the number of tasks that have a result. Batches run once and are
         retried while the server is unavailable. Single calls are not retried by default.
 
         Returns:

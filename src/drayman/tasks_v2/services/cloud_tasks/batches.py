@@ -49,7 +49,10 @@ def parse_task(value: TaskLike) -> types.Task | Creation:
 
 
 def build_request(parent: str, tasks: Sequence[types.Task]) -> types.BatchCreateTasksRequest:
-    """Return the request for a batch, with a request id so that it can be retried."""
+    """Return the request for a batch.
+
+    It has a request id, so that it can be retried: the service runs no batch twice.
+    """
     message = types.BatchCreateTasksRequest.pb()(parent=parent, request_id=str(uuid.uuid4()))
     for task in tasks:
         request = message.requests.add()
@@ -57,6 +60,17 @@ def build_request(parent: str, tasks: Sequence[types.Task]) -> types.BatchCreate
         request.task.CopyFrom(types.Task.pb(task))
     batch: types.BatchCreateTasksRequest = types.BatchCreateTasksRequest.wrap(message)
     return batch
+
+
+def exists_already(error: Exception) -> bool:
+    """Return whether a batch was refused because a batch with its request id exists."""
+    return "Duplicate operation id in the batch request" in str(error)
+
+
+def operation_name(request: types.BatchCreateTasksRequest) -> str:
+    """Return the name of the operation of a batch."""
+    location = request.parent.partition("/queues/")[0]
+    return f"{location}/operations/{request.request_id}"
 
 
 def results(

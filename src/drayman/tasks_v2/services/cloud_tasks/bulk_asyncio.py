@@ -153,7 +153,13 @@ class AsyncBulkCreator:
         timeout = options["timeout"]
         request = batches.build_request(self._parent, tasks)
         try:
-            operation = await self._client.batch_create_tasks(request, **options)
+            operation = await self._start(request, options)
+        except exceptions.BadRequest as error:  # over REST it is no InvalidArgument
+            if len(tasks) == 1 or not any(task.name for task in tasks):
+                return [Creation(error=error)] * len(tasks)
+            # The name of one task, such as one that occurs twice, refuses a batch as a whole.
+            middle = len(tasks) // 2
+            return [*await self._batch(tasks[:middle]), *await self._batch(tasks[middle:])]
         except (exceptions.GoogleAPIError, GoogleAuthError) as error:
             return [Creation(error=batches.last_error(error))] * len(tasks)
         if not operation.operation.done:
@@ -174,6 +180,25 @@ class AsyncBulkCreator:
             late = exceptions.DeadlineExceeded("The server is still working on this batch.")
             return [Creation(error=late)] * len(tasks)
         return batches.results(len(tasks), operation.metadata, response)
+
+    async def _start(self, request: types.BatchCreateTasksRequest, options: dict[str, Any]) -> Any:
+        """Send a batch. If an earlier try of the same call has created it, return its operation."""
+        from google.api_core import exceptions
+
+        try:
+            return await self._client.batch_create_tasks(request, **options)
+        except exceptions.BadRequest as error:
+            if not batches.exists_already(error):
+                raise
+        name = batches.operation_name(request)
+        state = await self._client.get_operation({"name": name}, **options)
+        return operations.async_operation(
+            self._client,
+            state,
+            types.BatchCreateTasksResponse,
+            types.BatchCreateTasksMetadata,
+            self._options,
+        )
 
     async def _single(self, tasks: Sequence[types.Task]) -> list[Creation]:
         """Create a single task by CreateTask."""
