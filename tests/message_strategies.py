@@ -28,8 +28,12 @@ NUMBERS = {
 # What makes a message likely to pass, by its type, unless something else is drawn for a field.
 LIKELY = {
     "CreateQueueRequest": {"queue": {"name": f"{LOCATION}/queues/new"}},
-    "CreateTaskRequest": {"task": {"http_request": {"url": "http://127.0.0.1:1/"}}},
-    "BatchCreateTasksRequest": {"requests": [{"task": {"app_engine_http_request": {}}}]},
+    "CreateTaskRequest": {
+        "parent": QUEUE, "task": {"http_request": {"url": "http://127.0.0.1:1/"}},
+    },
+    "BatchCreateTasksRequest": {
+        "requests": [{"parent": QUEUE, "task": {"app_engine_http_request": {}}}],
+    },
     "BatchDeleteTasksRequest": {"names": [f"{QUEUE}/tasks/t"]},
     "Queue": {"name": f"{LOCATION}/queues/new"},
     "Task": {"name": f"{QUEUE}/tasks/t", "http_request": {"url": "https://127.0.0.1:1/"}},
@@ -41,7 +45,7 @@ LIKELY = {
     "OAuthToken": {"service_account_email": "a@b", "scope": "x"},
     "Header": {"key": "a", "value": "b"},
     "Binding": {"role": "roles/x", "members": ["user:a@b"]},
-}
+}  # fmt: skip
 
 
 def single(field):

@@ -140,3 +140,5 @@ def test_a_queue_without_a_target_of_its_own_is_refused(buffer, clients, locatio
     assert error["status"] == "NOT_FOUND"
     error = buffer(f"{location}/queues/a_b/tasks:buffer").json()["error"]
     assert error["status"] == "INVALID_ARGUMENT"
+    error = buffer("projects/a_b/locations/l/queues/q/tasks:buffer").json()["error"]
+    assert error["status"] == "PERMISSION_DENIED"

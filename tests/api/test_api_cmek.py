@@ -12,6 +12,7 @@ from drayman import files
 from drayman.core.clock import MINUTE
 from drayman.core.events import AttemptEnded
 from drayman.settings import SettingsError
+from error_details import details_of
 from live import LiveServer, Worker
 
 LOCATION = "projects/p/locations/l"
@@ -84,7 +85,57 @@ def test_a_location_has_no_key_until_one_is_set(start, keys, refused):
     other = f"{LOCATION}/keyRings/r/cryptoKeys/other"
     message = f"The key {other} is not available; it must be in the file given by --key-file."
     refused("FAILED_PRECONDITION", message, set_key, client, other)
-    refused("INVALID_ARGUMENT", None, set_key, client, "k")
+    message = "Resource name [not-a-key] does not match any known resource name pattern."
+    error = refused("INVALID_ARGUMENT", message, set_key, client, "not-a-key")
+    assert details_of(error) == []
+
+
+def test_a_mask_names_the_key_or_changes_nothing(start, keys, refused):
+    _, client = start(key_file=keys)
+    config = {"name": f"{LOCATION}/cmekConfig", "kms_key": KEY}
+
+    def update(*paths):
+        return client.update_cmek_config(cmek_config=config, update_mask={"paths": paths}).kms_key
+
+    refused("INVALID_ARGUMENT", "Invalid mask: bogus", update, "bogus")
+    assert [update(), update("name"), update("kms_key", "name")] == ["", "", KEY]
+
+
+def test_a_name_of_another_form_is_refused(clients, refused):
+    message = (
+        'CMEK Config name must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>/'
+        'cmekConfig".'
+    )
+    for name in (LOCATION, f"{LOCATION}/kmsConfig"):
+        get = clients["grpc"].get_cmek_config
+        error = refused("INVALID_ARGUMENT", message, get, name=name)
+        assert details_of(error) == []
+        config = {"name": name}
+        update = clients["grpc"].update_cmek_config
+        refused("INVALID_ARGUMENT", message, update, cmek_config=config)
+
+
+def test_encryption_cannot_begin_while_a_queue_overrides_headers(start, keys, refused):
+    """Recorded: CMEK; before the key is checked."""
+    _, client = start(key_file=keys)
+    headers = {"header_overrides": [{"header": {"key": "A", "value": "1"}}]}
+    client.create_queue(parent=LOCATION, queue={"name": QUEUE, "http_target": headers})
+    message = (
+        "CMEK cannot be enabled on any project that has one or more queues with HTTP Target "
+        "Override headers or tasks ttl of more than 60 days."
+    )
+    error = refused("FAILED_PRECONDITION", message, set_key, client, "not-a-key")
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "UNSATISFIED_PRECONDITION_FOR_CMEK",
+        "domain": "cloudtasks.googleapis.com",
+    }
+    assert details_of(error) == [info]
+    assert set_key(client, "").kms_key == ""
+    client.update_queue(queue={"name": QUEUE})
+    assert set_key(client, KEY).kms_key == KEY
+    client.update_queue(queue={"name": QUEUE, "http_target": headers})
+    assert set_key(client, KEY).kms_key == KEY  # it has begun
 
 
 def test_body_and_headers_are_unreadable_on_the_disk_and_readable_by_the_api(start, keys):
@@ -98,7 +149,7 @@ def test_body_and_headers_are_unreadable_on_the_disk_and_readable_by_the_api(sta
     assert client.get_task(request={"name": task.name, "response_view": FULL}) == task
     batch = client.batch_create_tasks(
         parent=QUEUE,
-        requests=[{"task": {"http_request": {"url": "http://a", "body": SECRET}}}],
+        requests=[{"parent": QUEUE, "task": {"http_request": {"url": "http://a", "body": SECRET}}}],
     )
     assert len(batch.result().tasks) == 1
     before, after, of_batch = stored(live)

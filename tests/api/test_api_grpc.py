@@ -77,8 +77,8 @@ def send(channel, rpc, name):
     """Call a method with a name alone; return code, message and details of its refusal."""
     request = calls.message_class(rpc.request)()
     *parents, last = rpc.routing.split(".")
-    for_name = getattr(request, parents[0]) if parents else request
-    setattr(for_name, last, name)
+    message = getattr(request, parents[0]) if parents else request
+    setattr(message, last, name)
     with pytest.raises(grpc.RpcError) as caught:
         channel.unary_unary(rpc.full_name)(request.SerializeToString(), timeout=20)
     return caught.value.code().name, caught.value.details(), details_of(caught.value)

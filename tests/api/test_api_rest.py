@@ -160,7 +160,6 @@ def test_a_method_that_no_call_has_is_not_found(http, queue, method):
 
 WRONG_BODIES = [
     ("{", "Invalid JSON payload received. Syntax error at line 1, column 2."),
-    ("[]", "Invalid value (type.googleapis.com/google.cloud.tasks.v2.CreateTaskRequest), []"),
     ("\xff", "Invalid JSON payload received. It is not UTF-8."),
     ('{"task": {"httpRequest": {"uri": "x"}}}',
      "Unknown name \"uri\" at 'task.http_request': Cannot find field."),
@@ -178,14 +177,142 @@ def test_an_invalid_body_is_refused_with_the_reason(http, queue, body, text):
     assert text in error["message"]
 
 
-def test_a_wrong_value_is_named_in_the_details(http, queue):
-    body = {"rateLimits": {"maxDispatchesPerSecond": "x"}}
-    error = error_of(http("PATCH", f"/v2/{queue}", body), 400, "INVALID_ARGUMENT")
-    field = "queue.rate_limits.max_dispatches_per_second"
-    assert error["message"] == f"Invalid value at '{field}' (TYPE_DOUBLE), \"x\""
-    (detail,) = error["details"]
-    assert detail["@type"] == "type.googleapis.com/google.rpc.BadRequest"
-    assert detail["fieldViolations"] == [{"field": field, "description": error["message"]}]
+PREFIX = "Invalid JSON payload received."
+UNKNOWN = f"{PREFIX} Unknown name"
+BINDING_ERRORS = [  # recorded: REST errors; a row has the path of the field, "" for the root
+    ("POST", "/tasks", '{"bogus": 1}', [(f'{UNKNOWN} "bogus": Cannot find field.', "")]),
+    ("POST", "/tasks", '{"task": {"httpRequest": {"bogus": 1, "other": 2}}}', [
+        (f"{UNKNOWN} \"{name}\" at 'task.http_request': Cannot find field.", "task.http_request")
+        for name in ("bogus", "other")]),
+    ("GET", "/tasks?bogus=1", "", [
+        ((f"{UNKNOWN} \"bogus\": Cannot bind query parameter. Field 'bogus' could not be found in "
+          "request message."), "")]),
+    ("POST", "/tasks", '{"task": {"name": 5}}', [
+        ("Invalid value at 'task.name' (TYPE_STRING), 5", "task.name")]),
+    ("GET", "/tasks?pageSize=abc", "", [
+        ("Invalid value at 'page_size' (TYPE_INT32), \"abc\"", "page_size")]),
+    ("GET", "/tasks?responseView=NOPE", "", [
+        (("Invalid value at 'response_view' (type.googleapis.com/google.cloud.tasks.v2.Task.View), "
+          '"NOPE"'), "response_view")]),
+    ("POST", "/tasks", "[]", [(f'{UNKNOWN} "": Root element must be a message.', "")]),
+    ("PATCH", "", '{"rateLimits": {"maxDispatchesPerSecond": "x"}}', [  # by the same rule
+        ("Invalid value at 'queue.rate_limits.max_dispatches_per_second' (TYPE_DOUBLE), \"x\"",
+         "queue.rate_limits.max_dispatches_per_second")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("verb", "path", "body", "violations"), BINDING_ERRORS)
+def test_a_request_that_does_not_bind_is_refused_before_anything_else(
+    http, location, verb, path, body, violations
+):
+    """The queue does not exist, and its id is not even valid."""
+    message = "\n".join(text for text, _ in violations)
+    answer = http(verb, f"/v2/{location}/queues/not_valid{path}", body)
+    error = error_of(answer, 400, "INVALID_ARGUMENT")
+    assert error == {
+        "code": 400,
+        "message": message,
+        "status": "INVALID_ARGUMENT",
+        "details": [
+            {
+                "@type": "type.googleapis.com/google.rpc.BadRequest",
+                "fieldViolations": [
+                    ({"field": field} if field else {}) | {"description": text}
+                    for text, field in violations
+                ],
+            }
+        ],
+    }
+
+
+def test_a_body_that_is_not_json_has_no_details(http, queue):
+    """Recorded: REST errors."""
+    error = error_of(http("POST", f"/v2/{queue}/tasks", "{bogus"), 400, "INVALID_ARGUMENT")
+    assert error["message"].startswith(f"{PREFIX} ")
+    assert "details" not in error
+
+
+def test_an_error_without_details_has_no_such_key(http, location):
+    """Recorded: REST errors."""
+    error = error_of(http("GET", f"/v2/{location}/queues/none"), 404, "NOT_FOUND")
+    assert set(error) == {"code", "message", "status"}
+
+
+def test_a_detail_begins_with_its_type(http, location):
+    """Recorded: REST errors."""
+    answer = http("GET", f"/v2/{location}/queues/not_valid")
+    (detail,) = error_of(answer, 400, "INVALID_ARGUMENT")["details"]
+    assert next(iter(detail)) == "@type"
+
+
+def test_answers_have_two_blanks_of_indentation_and_a_final_newline(http, location):
+    """Recorded: form of answers."""
+    name = f"{location}/queues/q"
+    body = {
+        "name": name,
+        "http_target": {"uri_override": {"host": "example.net"}},
+        "rateLimits": {"maxDispatchesPerSecond": 10},
+        "retryConfig": {"minBackoff": "1.5s", "maxRetryDuration": "0s"},
+        "stackdriverLoggingConfig": {"samplingRatio": 0.5},
+    }
+    answer = http("POST", f"/v2/{location}/queues", body)
+    purged = http("POST", f"/v2/{name}:purge", "{}").json()
+    assert list(purged) == [
+        "name", "rateLimits", "retryConfig", "state", "purgeTime", "stackdriverLoggingConfig",
+        "httpTarget",
+    ]  # fmt: skip
+    assert answer.text == (
+        f"""{{
+  "name": "{name}",
+  "rateLimits": {{
+    "maxDispatchesPerSecond": 10,
+    "maxBurstSize": 10,
+    "maxConcurrentDispatches": 1000
+  }},
+  "retryConfig": {{
+    "maxAttempts": 100,
+    "minBackoff": "1.500s",
+    "maxBackoff": "3600s",
+    "maxDoublings": 16
+  }},
+  "state": "RUNNING",
+  "stackdriverLoggingConfig": {{
+    "samplingRatio": 0.5
+  }},
+  "httpTarget": {{
+    "uriOverride": {{
+      "host": "example.net"
+    }}
+  }}
+}}
+"""
+    )
+    assert http("DELETE", f"/v2/{name}").text == "{}\n"
+
+
+def test_an_unset_key_is_left_out(http, location):
+    """Recorded: form of answers, CMEK."""
+    name = f"{location}/cmekConfig"
+    assert http("GET", f"/v2/{name}").text == f'{{\n  "name": "{name}"\n}}\n'
+    error = error_of(http("PATCH", f"/v2/{name}", {"kmsKey": "not-a-key"}), 400, "INVALID_ARGUMENT")
+    assert error["message"] == (
+        "Resource name [not-a-key] does not match any known resource name pattern."
+    )
+
+
+def test_input_in_the_recorded_forms_is_accepted(http, location):
+    """Recorded: accepted input; the name of a queue comes from the path."""
+    name = f"{location}/queues/restlist"
+    assert http("POST", f"/v2/{location}/queues", {"name": name}).status_code == 200
+    mask = "rateLimits.maxDispatchesPerSecond"
+    changed = http(
+        "PATCH", f"/v2/{name}?updateMask={mask}", {"rate_limits": {"max_dispatches_per_second": 5}}
+    )
+    assert changed.json()["rateLimits"]["maxDispatchesPerSecond"] == 5
+    listed = http("GET", f"/v2/{location}/queues?filter=name:restlist").json()
+    assert [queue["name"] for queue in listed["queues"]] == [name]
+    assert listed["nextPageToken"]
+    assert http("GET", f"/v2/{location}/queues?filter=name:none").text == "{}\n"
 
 
 def test_at_most_twenty_of_many_wrong_fields_are_named(http, queue):
@@ -204,6 +331,7 @@ def test_at_most_twenty_of_many_wrong_fields_are_named(http, queue):
         ("POST", "/v2/projects/p/locations/l/queues/q:explode"),
         ("GET", "/v2/projects//locations/l/queues/q"),
         ("GET", "/v2/projects/p/locations/l/queues/q:pause"),
+        ("DELETE", "/v2/projects/p/locations/l/queues/q:pause"), ("GET", "/v2/bogus"),
         ("POST", "/v2/projects/p/locations/l/queues/q:a:pause"),
     ],
 )  # fmt: skip

@@ -49,7 +49,7 @@ def test_an_error_is_decoded_as_it_was_encoded(class_, message, details):
         errors.invalid_field("size", "is too large"), errors.invalid_argument(),
         errors.empty_resource("s.M"), errors.no_permission("p", "n"), errors.no_location("l"),
         errors.queue_name(), errors.queue_id("q"), errors.task_name(), errors.task_id("t"),
-        errors.cmek_config_name(), errors.unknown_pattern("k"),
+        errors.cmek_config_name(), errors.cmek_precondition(), errors.unknown_pattern("k"),
     ],
     ids=str,
 )  # fmt: skip

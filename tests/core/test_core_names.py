@@ -24,7 +24,7 @@ FORMS = {
 
 
 def check(name, pattern="projects/*/locations/*/queues/*"):
-    names.check_resource(name, pattern, "service.Method", "a.b.c")
+    names.resource_check(pattern, "service.Method", "a.b.c")(name)
 
 
 @pytest.mark.parametrize(("pattern", "name"), FORMS.items())

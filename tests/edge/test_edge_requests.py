@@ -1,6 +1,7 @@
 """Header fields of requests, and those of statuses."""
 
 import base64
+import urllib.parse
 
 import pytest
 from google.rpc import status_pb2
@@ -78,11 +79,21 @@ def test_metadata_may_be_as_large_as_the_limit():
 def test_a_message_is_printable_ascii_on_the_wire(text):
     encoded = grpc_status.percent_encode(text)
     assert all(0x20 <= byte <= 0x7E for byte in encoded)
+    assert encoded == encoded.strip()
+    assert urllib.parse.unquote(encoded.decode()) == text
 
 
 @pytest.mark.parametrize(
     ("text", "encoded"),
-    [("plain: 'a' <b>", b"plain: 'a' <b>"), ("100%", b"100%25"), ("é\n", b"%C3%A9%0A"), ("", b"")],
+    [
+        ("plain: 'a' <b>", b"plain: 'a' <b>"),
+        ("100%", b"100%25"),
+        ("é\n", b"%C3%A9%0A"),
+        ("", b""),
+        (" a b ", b"%20a b%20"),
+        ("a  ", b"a %20"),
+        (" ", b"%20"),
+    ],
 )
 def test_what_is_not_printable_is_percent_encoded(text, encoded):
     assert grpc_status.percent_encode(text) == encoded

@@ -1,7 +1,7 @@
 """The batch calls: one transaction of the store each, once for each id of a request."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from drayman.api import tasks as task_calls
@@ -54,10 +54,7 @@ async def _run(
 
 
 def _check_creations(parent: str, requests: Sequence[Any]) -> None:
-    """Check what concerns a batch of creations as a whole: its size and names (recorded).
-
-    Of each item in turn its parent is checked, then the name of its task.
-    """
+    """Check what concerns a batch of creations as a whole: its size and its names (recorded)."""
     if not requests:
         raise errors.InvalidArgument("Request must contain at least one task.")
     if len(requests) > limits.BATCH_CREATE:
@@ -67,17 +64,22 @@ def _check_creations(parent: str, requests: Sequence[Any]) -> None:
         )
     used: set[str] = set()
     for item in requests:
-        if item.parent != parent:
-            raise errors.InvalidArgument(
-                "All tasks in a batch request must target the same queue. Found task for queue "
-                f"{item.parent} in batch request for queue {parent}."
-            )
-        name = item.task.name
-        if name:
-            names.new_task(parent, name)
-            if name in used:
-                raise errors.InvalidArgument(f"Duplicate task name in the batch request: {name}")
-            used.add(name)
+        _check_item_names(parent, item, used)
+        used.add(item.task.name)
+
+
+def _check_item_names(parent: str, item: Any, used: Container[str]) -> None:
+    """Check the parent of an item, then its task's name, which is not among those ``used``."""
+    if item.parent != parent:
+        raise errors.InvalidArgument(
+            "All tasks in a batch request must target the same queue. Found task for queue "
+            f"{item.parent} in batch request for queue {parent}."
+        )
+    name = item.task.name
+    if name:
+        names.new_task(parent, name)
+        if name in used:
+            raise errors.InvalidArgument(f"Duplicate task name in the batch request: {name}")
 
 
 def _check_deletions(parent: str, requested: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ google.api.HttpBody as in the discovery document. Any object with other fields, 
 import re
 from typing import Any
 
+from drayman.api import calls
 from drayman.api import tasks as task_calls
 from drayman.api.context import Context
 from drayman.core import errors, names
@@ -29,8 +30,7 @@ async def buffer_task(
     context: Context, queue: str, task_id: str, body: bytes, content_type: str
 ) -> Any:
     """Create the task; return its message in the BASIC view."""
-    names.queue(queue)
-    names.check_location(queue, context.limits.locations)
+    calls.check_name(context, "CreateTask", queue)
     target = deliveries.url_of(await context.store.get_queue(queue))
     if not target:
         raise errors.FailedPrecondition(

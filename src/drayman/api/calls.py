@@ -62,10 +62,20 @@ async def handle_serialized(
 
 async def handle(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
     """Return the response message to a request message; raises what its handler raises."""
-    name = _routing_name(rpc, request)
-    names.check_resource(name, rpc.pattern, f"{rpc.service}.{rpc.name}", rpc.permission)
-    names.check_location(name, context.limits.locations)
+    check_name(context, rpc.name, _routing_name(rpc, request))
     return await HANDLERS[rpc.name](context, request)
+
+
+_CHECKS = {
+    rpc.name: names.resource_check(rpc.pattern, f"{rpc.service}.{rpc.name}", rpc.permission)
+    for rpc in rpcs.SERVED
+}
+
+
+def check_name(context: Context, rpc: str, name: str) -> None:
+    """Check the name of the resource that a call is about; InvalidArgument, PermissionDenied."""
+    _CHECKS[rpc](name)
+    names.check_location(name, context.limits.locations)
 
 
 async def guard(context: Context, rpc: str, handling: Awaitable[_Result]) -> _Result:

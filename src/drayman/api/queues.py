@@ -34,7 +34,7 @@ async def list_queues(context: Context, request: Any) -> Any:
     response = _ListResponse()
     chunk = _CHUNK if request.filter else min(size, _CHUNK)
     response_size = 0
-    async for queue in _list_after(context, parent, after, chunk):
+    async for queue in list_after(context, parent, after, chunk):
         if request.filter and not queue_filter.matches(condition, queue):
             continue
         response.queues.append(queues.encode(queue))
@@ -46,8 +46,8 @@ async def list_queues(context: Context, request: Any) -> Any:
     return response
 
 
-async def _list_after(
-    context: Context, parent: str, after: str, chunk: int
+async def list_after(
+    context: Context, parent: str, after: str = "", chunk: int = _CHUNK
 ) -> AsyncIterator[Queue]:
     """Yield the queues of a location whose names follow ``after``; load ``chunk`` at a time."""
     while True:

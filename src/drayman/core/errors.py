@@ -254,6 +254,15 @@ def cmek_config_name() -> InvalidArgument:
     return InvalidArgument(f'CMEK Config name must be formatted: "{LOCATION_FORM}/cmekConfig".')
 
 
+def cmek_precondition() -> FailedPrecondition:
+    """Return the error of a location in which encryption cannot begin."""
+    return FailedPrecondition(
+        "CMEK cannot be enabled on any project that has one or more queues with HTTP Target "
+        "Override headers or tasks ttl of more than 60 days.",
+        ErrorInfo("UNSATISFIED_PRECONDITION_FOR_CMEK", _SERVICE, {}),
+    )
+
+
 def unknown_pattern(name: str) -> InvalidArgument:
     """Return the error for a text that is not the name of a KMS key."""
     return InvalidArgument(

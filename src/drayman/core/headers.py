@@ -19,6 +19,7 @@ value, or dropped:
 The rules are applied in this order: a value is judged as it would be stored.
 """
 
+import functools
 import re
 from collections.abc import MutableMapping
 
@@ -44,7 +45,7 @@ def sanitize(headers: MutableMapping[str, str]) -> int:
     for name, value in list(headers.items()):
         clean = value if _VALUE.fullmatch(value) else _clean(value)
         length = len(name) + len(clean)
-        if not clean or length > LINE_SIZE or is_dropped(name):
+        if not clean or length > LINE_SIZE or _is_dropped(name):
             del headers[name]
             continue
         if clean != value:
@@ -59,6 +60,10 @@ def is_dropped(name: str) -> bool:
     return (
         lowered in DROPPED or lowered.startswith(DROPPED_PREFIXES) or _NAME.fullmatch(name) is None
     )
+
+
+_is_dropped = functools.lru_cache(maxsize=256)(is_dropped)
+"""The same, cached, for names that are no longer than a line."""
 
 
 def _clean(value: str) -> str:

@@ -1,6 +1,5 @@
 """Parsing, checking and building resource names (recorded: order of checks, common errors)."""
 
-import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -28,6 +27,7 @@ KEY_FORM = f"{errors.LOCATION_FORM}/keyRings/<KEY_RING>/cryptoKeys/<KEY>"
 _PARENT = rf"projects/{_PROJECT}/locations/{_LOCATION}"
 _QUEUE_NAME = re.compile(rf"{_PARENT}/queues/(?P<queues>[^/]*)")
 _TASK_NAME = re.compile(rf"{_QUEUE_NAME.pattern}/tasks/(?P<tasks>[^/]*)")
+_VALID_TASK_NAME = re.compile(rf"({_PARENT}/queues/{_QUEUE_ID})/tasks/({_TASK_ID})")
 _KEY_NAME = re.compile(
     rf"{_PARENT}/keyRings/[A-Za-z0-9_-]{{1,63}}/cryptoKeys/[A-Za-z0-9_-]{{1,63}}"
 )
@@ -48,21 +48,24 @@ class TaskName(NamedTuple):
     id: str
 
 
-def check_resource(name: str, pattern: str, method: str, permission: str) -> None:
-    """Check the name of the resource that a call is about (recorded: order of checks).
+def resource_check(pattern: str, method: str, permission: str) -> Callable[[str], None]:
+    """Return the check of the name of a call's resource (recorded: order of checks).
+
+    The check raises InvalidArgument for a name that is empty or has an invalid id, and
+    PermissionDenied for one that does not lie in a project or has another form.
 
     Args:
-        name: The name, as it was sent.
-        pattern: Its form, such as ``projects/*/locations/*``.
+        pattern: The form of the name, such as ``projects/*/locations/*``.
         method: The full name of the call, for the error of an empty name.
         permission: The permission that the error of a name of another form names.
-
-    Raises:
-        InvalidArgument: The name is empty or has an invalid id.
-        PermissionDenied: The name does not lie in a project, or does not have the form.
     """
-    if not _regex(pattern, strict=True).fullmatch(name):
-        raise _refusal(name, pattern, method, permission)
+    valid = _regex(pattern, strict=True)
+
+    def check(name: str) -> None:
+        if not valid.fullmatch(name):
+            raise _refusal(name, pattern, method, permission)
+
+    return check
 
 
 def _refusal(name: str, pattern: str, method: str, permission: str) -> errors.ServiceError:
@@ -82,7 +85,6 @@ def _refusal(name: str, pattern: str, method: str, permission: str) -> errors.Se
     return errors.no_permission(permission, name)
 
 
-@functools.cache
 def _regex(pattern: str, *, strict: bool) -> re.Pattern[str]:
     """Return the regular expression of a form; ``strict`` includes the form of its ids."""
 
@@ -127,12 +129,11 @@ def queue(name: str) -> str:
 
 def task(name: str) -> TaskName:
     """Return the parts of a task's name; InvalidArgument."""
+    valid = _VALID_TASK_NAME.fullmatch(name)  # by one pattern: this is on the way of every task
+    if valid:
+        return TaskName(valid[1], valid[2])
     match = _TASK_NAME.fullmatch(name)
-    if not match:
-        raise errors.task_name()
-    if error := _id_error(match):
-        raise error
-    return TaskName(name.partition("/tasks/")[0], match["tasks"])
+    raise (_id_error(match) if match else None) or errors.task_name()
 
 
 def new_queue(parent: str, name: str) -> str:

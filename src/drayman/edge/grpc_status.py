@@ -1,6 +1,7 @@
 """How a call ends in gRPC: status, message and details as header fields (gRPC over HTTP/2)."""
 
 import base64
+import re
 import urllib.parse
 
 from drayman.core.errors import ServiceError
@@ -40,8 +41,11 @@ class HttpError(Exception):
 
 
 def percent_encode(message: str) -> bytes:
-    """Encode a message for ``grpc-message``: printable ASCII but ``%`` stays as it is."""
-    return urllib.parse.quote(message, safe=_KEPT).encode()
+    """Encode a message for ``grpc-message``: printable ASCII but ``%`` stays as it is.
+
+    A blank at either end is encoded: HTTP/2 forbids it there, and some messages end with one.
+    """
+    return re.sub("^ | $", "%20", urllib.parse.quote(message, safe=_KEPT)).encode()
 
 
 def encode_binary(value: bytes) -> bytes:

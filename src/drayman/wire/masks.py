@@ -40,9 +40,9 @@ def _apply(parts: Sequence[str], source: Any, target: Any) -> None:
     if not rest:
         _copy(target.DESCRIPTOR.fields_by_name[name], source, target)
     elif source.HasField(name) or target.HasField(name):
-        below = getattr(target, name)
-        below.SetInParent()
-        _apply(rest, getattr(source, name), below)
+        child = getattr(target, name)
+        child.SetInParent()
+        _apply(rest, getattr(source, name), child)
 
 
 def _copy(field: Any, source: Any, target: Any) -> None:

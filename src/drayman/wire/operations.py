@@ -65,12 +65,7 @@ def show(result: BatchResult) -> Any:
 
 
 def _metadata(kind: _Kind, result: BatchResult, failed: Mapping[int, ServiceError]) -> Any:
-    metadata = kind.metadata()
-    none, some, all_ = kind.states
-    if not failed:
-        metadata.state = int(none)
-    else:
-        metadata.state = int(all_ if len(failed) == len(result.results) else some)
+    metadata = kind.metadata(state=_state(kind, len(failed), len(result.results)))
     times.set_moment(metadata.start_time, result.time)
     # A batch is one transaction at one moment, but its end is recorded as later than its start.
     times.set_moment(metadata.end_time, result.time + 1)
@@ -78,6 +73,13 @@ def _metadata(kind: _Kind, result: BatchResult, failed: Mapping[int, ServiceErro
         status = metadata.failed_requests[index]  # without details
         status.code, status.message = int(error.code), error.message
     return metadata
+
+
+def _state(kind: _Kind, failed: int, count: int) -> int:
+    none_failed, some_failed, all_failed = kind.states
+    if not failed:
+        return int(none_failed)
+    return int(all_failed if failed == count else some_failed)
 
 
 def _response(result: BatchResult) -> Any:

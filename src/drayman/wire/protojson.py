@@ -108,10 +108,10 @@ def _field(descriptor: Any, name: str) -> Any:
 
 def _unbound(name: str) -> errors.InvalidArgument:
     text = (
-        f'Unknown name "{name[:200]}": Cannot bind query parameter. '
+        f'{_PREFIX} Unknown name "{name[:200]}": Cannot bind query parameter. '
         f"Field '{name[:200]}' could not be found in request message."
     )
-    return errors.InvalidArgument(f"{_PREFIX} {text}", errors.BadRequest([("", text)]))
+    return errors.InvalidArgument(text, errors.BadRequest([("", text)]))
 
 
 def _typed(field: Any, text: str) -> Any:
@@ -125,11 +125,11 @@ class _Reader:
 
     def __init__(self) -> None:
         self.violations: list[tuple[str, str]] = []
-        self._lines: list[str] = []
 
     def error(self) -> errors.InvalidArgument:
         """Return the error that names the violations."""
-        return errors.InvalidArgument("\n".join(self._lines), errors.BadRequest(self.violations))
+        text = "\n".join(description for _, description in self.violations)
+        return errors.InvalidArgument(text, errors.BadRequest(self.violations))
 
     def message(self, value: Any, message: Any, path: str) -> None:
         """Merge a JSON value into a message."""
@@ -141,17 +141,18 @@ class _Reader:
                 self._wrong(path, _type_name(descriptor), value)
             return
         if not isinstance(value, dict):
-            self._wrong(path, _type_name(descriptor), value)
+            if path:
+                self._wrong(path, _type_name(descriptor), value)
+            else:
+                self._unknown(path, "", "Root element must be a message.")
             return
         fields_set: dict[str, str] = {}
         for key, item in value.items():
             field = _field(descriptor, key)
             if field is None:
-                self._record(
-                    path, f'Unknown name "{key[:200]}"{_at(path)}: Cannot find field.', _PREFIX
-                )
+                self._unknown(path, key, "Cannot find field.")
             elif item is not None and self._is_first(field, key, fields_set, path):
-                self._field(field, item, message, f"{path}.{field.name}" if path else field.name)
+                self._field(field, item, message, path)
 
     def _is_first(self, field: Any, key: str, fields_set: dict[str, str], path: str) -> bool:
         """Return whether neither the field nor its oneof was set before; record it otherwise."""
@@ -161,7 +162,7 @@ class _Reader:
             fields_set[place] = field.name
             return True
         if fields_set[place] == field.name:
-            self._record(path, f'Duplicate name "{key[:200]}"{_at(path)}.', _PREFIX)
+            self._record(path, f'{_PREFIX} Duplicate name "{key[:200]}"{_at(path)}.')
         else:
             self._record(
                 path,
@@ -170,8 +171,8 @@ class _Reader:
             )
         return False
 
-    def _field(self, field: Any, value: Any, message: Any, path: str) -> None:
-        kind = field.message_type
+    def _field(self, field: Any, value: Any, message: Any, parent: str) -> None:
+        kind, path = field.message_type, f"{parent}.{field.name}" if parent else field.name
         if kind is not None and kind.GetOptions().map_entry:
             self._map(kind.fields_by_name["value"], value, getattr(message, field.name), path)
         elif field.is_repeated:
@@ -185,6 +186,9 @@ class _Reader:
                     self.message(item, items.add(), place)
                 elif (content := self._scalar(field, item, place)) is not None:
                     items.append(content)
+        elif isinstance(value, list):
+            reason = "Proto field is not repeating, cannot start list."
+            self._unknown(parent, field.name, reason)
         elif kind is not None:
             part = getattr(message, field.name)
             part.SetInParent()
@@ -205,23 +209,23 @@ class _Reader:
     def _scalar(self, field: Any, value: Any, path: str) -> Any:
         """Return the value of a field; None, with a violation recorded, if it has a wrong type."""
         if field.enum_type is not None:
+            name = _type_name(field.enum_type)
             content = json_values.enum_number(field.enum_type, value)
-            if content is None:
-                self._wrong(path, _type_name(field.enum_type), value)
-            return content
-        name, read = json_values.SCALARS[field.type]
-        content = read(value)
+        else:
+            name, read = json_values.SCALARS[field.type]
+            content = read(value)
         if content is None:
-            reason = "Base64 decoding failed for " if name == "TYPE_BYTES" else ""
-            self._wrong(path, name, value, reason)
+            self._wrong(path, name, value)
         return content
 
-    def _wrong(self, path: str, kind: str, value: Any, reason: str = "") -> None:
-        self._record(path, f"Invalid value{_at(path)} ({kind}), {reason}{_shown(value)}")
+    def _wrong(self, path: str, kind: str, value: Any) -> None:
+        self._record(path, f"Invalid value{_at(path)} ({kind}), {_reason(kind, value)}")
 
-    def _record(self, path: str, text: str, prefix: str = "") -> None:
+    def _unknown(self, path: str, name: str, reason: str) -> None:
+        self._record(path, f'{_PREFIX} Unknown name "{name[:200]}"{_at(path)}: {reason}')
+
+    def _record(self, path: str, text: str) -> None:
         self.violations.append((path, text))
-        self._lines.append(f"{prefix} {text}" if prefix else text)
         if len(self.violations) == MAX_VIOLATIONS:
             raise self.error()
 
@@ -232,6 +236,15 @@ def _type_name(descriptor: Any) -> str:
 
 def _at(path: str) -> str:
     return f" at '{path}'" if path else ""
+
+
+def _reason(kind: str, value: Any) -> str:
+    """Return what is wrong with a value (the texts of the protobuf library's converter)."""
+    if kind == "TYPE_BYTES" and isinstance(value, str):
+        return f"Base64 decoding failed for {_shown(value)}"
+    if isinstance(value, dict) and kind.startswith("TYPE_"):
+        return "Starting an object on a scalar field"
+    return _shown(value)
 
 
 def _shown(value: Any) -> str:
@@ -247,7 +260,7 @@ _ENCODER = json.JSONEncoder()
 
 
 def _undecodable(reason: str) -> errors.InvalidArgument:
-    return errors.InvalidArgument(f"{_PREFIX} {reason}", errors.BadRequest([("", reason)]))
+    return errors.InvalidArgument(f"{_PREFIX} {reason}")
 
 
 def _no_constant(text: str) -> Any:

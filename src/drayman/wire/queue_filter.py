@@ -1,15 +1,16 @@
-"""The filter of ListQueues: which queues a caller asks for (API text; Cloud Logging's syntax).
+"""The filter of ListQueues: which queues a caller asks for (recorded; Cloud Logging's syntax).
 
     expression  = disjunction { ["AND"] disjunction }
     disjunction = factor { "OR" factor }              OR binds closer than AND, as in Logging
     factor      = ["NOT" | "-"] ( "(" expression ")" | comparison )
     comparison  = field operator value                operators: = != < <= > >= :
-    field       = name { "." name }                   in either spelling, of a message Queue
+    field       = name { "." name }                   in either spelling and any case
     value       = word | "quoted string"
 
 ``:`` means "has": a string that contains the value, any other type that equals it. ``field:*``
-selects the queues in which the field is set. Strings compare without regard to case. A field that
-is not set is unequal to every value.
+selects the queues in which the field is set. Strings and names of enum values compare without
+regard to case, enums are ordered by number. A field that is not set compares as zero, unless it
+is repeated or lies below a repeated field.
 
 The parser is written by hand: docs/decisions/0021 compares it with grammar libraries.
 """
@@ -41,6 +42,7 @@ _TOKEN = re.compile(
       | (?P<word> [^\s()"=<>!:]+ ) )""",
     re.VERBOSE | re.DOTALL,
 )
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     ":": operator.eq,
@@ -50,7 +52,6 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_EQUALITY = ("=", ":", "!=")
 
 
 def parse(text: str) -> Predicate:
@@ -82,14 +83,27 @@ class _Field:
     Attributes:
         name: Its JSON name.
         kind: The type of its value: "number", "text", "enum", "duration", "moment" or "message".
-        members: The value names of an enum.
-        fields: The fields of a message, by both spellings of their names.
+        repeated: Whether it has any number of values.
+        members: The numbers of an enum's values, by their names in lower case.
+        fields: The fields of a message, by both spellings of their names in lower case.
     """
 
     name: str
     kind: str
-    members: tuple[str, ...] = ()
+    repeated: bool = False
+    members: Mapping[str, int] = dataclasses.field(default_factory=dict)
     fields: Mapping[str, "_Field"] = dataclasses.field(default_factory=dict)
+
+    @property
+    def unset(self) -> Any:
+        """The value that the field has for a comparison while it is not set, as JSON."""
+        return next(iter(self.members)) if self.members else _UNSET[self.kind]
+
+    def number(self, name: str) -> int:
+        """Return the number of an enum value; ValueError."""
+        if name.lower() not in self.members:
+            raise ValueError(name)
+        return self.members[name.lower()]
 
 
 class _Parser:
@@ -131,52 +145,52 @@ class _Parser:
         return self._comparison()
 
     def _comparison(self) -> Predicate:
-        path, field = self._field()
+        name, path = self.text, self._path()
         if self.kind != "operator":
             raise self.error("one of = != < <= > >= : was expected")
         symbol = self.text
         self._advance()
         if self.kind not in {"word", "quoted"}:
             raise self.error("a value was expected")
-        predicate = self._predicate(path, field, symbol)
+        predicate = self._predicate(name, path, symbol)
         self._advance()
         return predicate
 
-    def _predicate(self, path: list[str], field: _Field, symbol: str) -> Predicate:
+    def _predicate(self, name: str, path: list[_Field], symbol: str) -> Predicate:
         """Return the comparison of a field with the current token."""
         if symbol == ":" and (self.kind, self.text) == ("word", "*"):
             return lambda queue: bool(_values(queue, path))
-        test = self._test(field, symbol)
-        if symbol == "!=":
-            return lambda queue: all(map(test, _values(queue, path)))
-        return lambda queue: any(map(test, _values(queue, path)))
+        test = self._test(name, path[-1], symbol)
+        unset = [] if any(field.repeated for field in path) else [path[-1].unset]
+        combine = all if symbol == "!=" else any
+        return lambda queue: combine(map(test, _values(queue, path) or unset))
 
-    def _field(self) -> tuple[list[str], _Field]:
-        """Read the name of a field; return its path in JSON and the field."""
+    def _path(self) -> list[_Field]:
+        """Read the name of a field; return the fields from the queue's to the one it names."""
         if self.kind != "word" or self.text in {"AND", "OR"}:
             raise self.error("the name of a field was expected")
-        field, path = _QUEUE, []
-        for part in self.text.split("."):
-            if part not in field.fields:
-                raise self.error(f'a queue has no field "{self.text[:100]}"')
-            field = field.fields[part]
-            path.append(field.name)
+        fields, path = _QUEUE.fields, []
+        for part in self.text.lower().split("."):
+            if part not in fields:
+                raise InvalidArgument(f"Field not found: '{self.text}'.")
+            path.append(fields[part])
+            fields = fields[part].fields
         self._advance()
-        return path, field
+        return path
 
-    def _test(self, field: _Field, symbol: str) -> Callable[[Any], bool]:
+    def _test(self, name: str, field: _Field, symbol: str) -> Callable[[Any], bool]:
         """Return the test of a field's value against the current token."""
         if field.kind == "message":
-            raise self.error(f'"{field.name}" can only be compared as {field.name}:*')
-        if field.kind == "enum" and symbol not in _EQUALITY:
-            raise self.error(f'"{field.name}" can be compared with = != : alone')
-        if field.kind == "enum" and self.text.upper() not in field.members:
-            raise self.error(f'"{field.name}" can be one of {", ".join(field.members)}')
-        read = _READERS[field.kind]
+            raise InvalidArgument(
+                f"Cannot match a nested type '{name}'. "
+                "A member field of scalar or enum type must be provided."
+            )
+        read: Callable[[Any], Any] = field.number if field.members else _READERS[field.kind]
         try:
             operand = read(self.text)
         except ValueError:
-            raise self.error(f'"{field.name}" is a {field.kind}') from None
+            text = self.text.lower()
+            raise InvalidArgument(f"The value '{text}' is of incorrect type.") from None
         if field.kind == "text" and symbol == ":":
             return lambda value: operand in read(value)
         compare = _COMPARE[symbol]
@@ -222,19 +236,29 @@ class _Parser:
         )
 
 
-def _values(value: Any, path: list[str]) -> list[Any]:
+def _values(queue: Any, path: list[_Field]) -> list[Any]:
     """Return the values at a path: none when unset, several below a repeated field."""
-    values = [value]
-    for name in path:
-        children = [item[name] for item in values if name in item]
+    values = [queue]
+    for field in path:
+        children = [item[field.name] for item in values if field.name in item]
         values = [
             item for each in children for item in (each if isinstance(each, list) else [each])
         ]
     return values
 
 
+def _number(value: Any) -> float:
+    if not _NUMBER.fullmatch(str(value)):
+        raise ValueError(value)
+    return float(value)
+
+
 def _seconds(value: Any) -> float:
-    return float(str(value).removesuffix("s"))
+    """Return the seconds of a duration, which must have its unit."""
+    number = str(value).removesuffix("s")
+    if number == value:
+        raise ValueError(value)
+    return _number(number)
 
 
 def _moment(value: Any) -> datetime.datetime:
@@ -247,13 +271,20 @@ def _text(value: Any) -> str:
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "number": float,
+    "number": _number,
     "text": _text,
-    "enum": _text,
     "duration": _seconds,
     "moment": _moment,
 }
 """How a value is read for comparison, by the kind of its field; ValueError when it is no such."""
+
+_UNSET: Mapping[str, Any] = {
+    "number": 0,
+    "text": "",
+    "duration": "0s",
+    "moment": "1970-01-01T00:00:00Z",
+}
+"""The zero values of the kinds, as JSON."""
 
 _KINDS = {
     "google.protobuf.Duration": "duration",
@@ -264,20 +295,20 @@ _KINDS = {
 def _message(name: str, descriptor: Any) -> _Field:
     fields = {}
     for each in descriptor.fields:
-        fields[each.name] = fields[each.json_name] = _describe(each)
+        fields[each.name] = fields[each.json_name.lower()] = _describe(each)
     return _Field(name, "message", fields=fields)
 
 
 def _describe(field: Any) -> _Field:
-    if field.type == FieldDescriptor.TYPE_STRING:
-        return _Field(field.json_name, "text")
+    name, repeated = field.json_name, field.is_repeated
     if field.enum_type is not None:
-        return _Field(field.json_name, "enum", tuple(field.enum_type.values_by_name))
+        members = {each.name.lower(): each.number for each in field.enum_type.values}
+        return _Field(name, "enum", members=members)
     if field.message_type is None:
-        return _Field(field.json_name, "number")
+        return _Field(name, "text" if field.type == FieldDescriptor.TYPE_STRING else "number")
     if kind := _KINDS.get(field.message_type.full_name):
-        return _Field(field.json_name, kind)
-    return _message(field.json_name, field.message_type)
+        return _Field(name, kind)
+    return dataclasses.replace(_message(name, field.message_type), repeated=repeated)
 
 
 _QUEUE = _message("queue", types.Queue.pb().DESCRIPTOR)

@@ -35,13 +35,11 @@ def complete_http(message: Any, allowed: TaskLimits) -> None:
     if token and not allowed.allow_http_tokens:
         _check_token_url(message, host)
     rules.complete_method("HttpRequest", message, _HTTP_WITH_BODY)
-    if headers.sanitize(message.headers) >= limits.HEADERS_SIZE:  # API text
-        raise errors.invalid_field(
-            "HttpRequest.headers", f"must be less than {limits.HEADERS_SIZE // 1024} KB in total."
-        )
-    for field in token:
-        rules.check_length(*field)
-    _complete_token(message)
+    rules.check_headers_size("HttpRequest.headers", headers.sanitize(message.headers))
+    if token:
+        for field in token:
+            rules.check_length(*field)
+        _complete_token(message)
     message.headers["User-Agent"] = _HTTP_USER_AGENT
 
 

@@ -59,10 +59,8 @@ def _alternatives(items: Collection[str]) -> str:
     return f"{', '.join(others)}{',' * (len(others) > 1)} or {last}"
 
 
-def check_headers(
-    field: str, headers: Iterable[tuple[str, str]], limit: int | None = limits.HEADERS_SIZE
-) -> None:
-    """Check names, values and the total size of headers (RFC 9110; API text); None: any size."""
+def check_headers(field: str, headers: Iterable[tuple[str, str]]) -> None:
+    """Check names, values and the total size of headers (RFC 9110; API text)."""
     size = 0
     for name, value in headers:
         if not _HEADER_NAME.fullmatch(name):
@@ -72,8 +70,15 @@ def check_headers(
                 f'{field}["{name[:100]}"]', "contains a line break or another control character."
             )
         size += len(name.encode()) + len(value.encode())
-    if limit is not None and size >= limit:
-        raise errors.invalid_field(field, f"must be less than {limit // 1024} KB in total.")
+    check_headers_size(field, size)
+
+
+def check_headers_size(field: str, size: int) -> None:
+    """Check the total size of the names and values of headers (API text)."""
+    if size >= limits.HEADERS_SIZE:
+        raise errors.invalid_field(
+            field, f"must be less than {limits.HEADERS_SIZE // 1024} KB in total."
+        )
 
 
 def check_email(email: str) -> None:
