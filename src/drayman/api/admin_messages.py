@@ -14,7 +14,7 @@ from drayman.core.history import AttemptRecord, DeadLetter
 from drayman.core.status import Code
 from drayman.core.task import Task
 from drayman.store.contract import QueueStats
-from drayman.wire import pages, protojson, tasks, times
+from drayman.wire import json_writer, pages, protojson, tasks, times
 
 PAGE = 1000
 """The most items of a page, and of a call that changes dead letters."""
@@ -167,7 +167,7 @@ def render_attempt(attempt: AttemptRecord) -> dict[str, Any]:
 def render_dead_letter(letter: DeadLetter, task: Task, view: int) -> dict[str, Any]:
     """Return a dead letter with its decrypted task, as much of it as the view shows."""
     return {
-        "task": protojson.render(tasks.encode(task, view)),
+        "task": json_writer.render(tasks.encode(task, view)),
         "time": times.text(letter.time),
         "reason": letter.reason,
         "answer": letter.response_body,

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 from drayman.api.request_body import TruncatedBody
 from drayman.core.errors import ServiceError
 from drayman.core.status import HTTP_STATUS
-from drayman.wire import details, protojson
+from drayman.wire import details, json_writer
 
 _CONTENT_TYPE = (b"content-type", b"application/json; charset=UTF-8")
 
@@ -49,7 +49,7 @@ def error_response(error: ServiceError, *, pretty: bool = True) -> Response:
     status = HTTP_STATUS[error.code]
     content = {"code": status, "message": error.message, "status": error.code.name}
     if error.details:
-        content["details"] = protojson.render(details.status(error))["details"]
+        content["details"] = json_writer.render(details.status(error))["details"]
     body = encode({"error": content}, pretty=pretty)
     return Response(status, body, close=isinstance(error, TruncatedBody))
 
@@ -57,5 +57,5 @@ def error_response(error: ServiceError, *, pretty: bool = True) -> Response:
 def encode(value: Any, *, pretty: bool) -> bytes:
     """Return a value as JSON, with line breaks and indentation or without any space."""
     if pretty:
-        return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
+        return json_writer.pretty(value).encode() + b"\n"
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

@@ -18,7 +18,7 @@ from drayman.api.responses import Response, encode, error_response
 from drayman.core import errors
 from drayman.core.errors import ServiceError
 from drayman.tasks_v2 import rpcs
-from drayman.wire import field_selection, protojson
+from drayman.wire import field_selection, json_writer, protojson
 
 VERSION = "/v2/"
 
@@ -135,7 +135,7 @@ async def _call(
 ) -> Any:
     message = _message(route, name, parameters, body)
     response = await calls.handle(context, route.rpc, message)
-    return protojson.render(response, integers=format_.integers)
+    return json_writer.render(response, integers=format_.integers)
 
 
 async def _buffer(
@@ -148,7 +148,7 @@ async def _buffer(
     protojson.query(parameters, empty_pb2.Empty.DESCRIPTOR)  # BufferTask has none of its own
     queue, task_id = _unquote(match[1]), _unquote(match[2] or "")
     task = await buffer.buffer_task(context, queue, task_id, request.body, request.content_type)
-    return {"task": protojson.render(task, integers=format_.integers)}
+    return {"task": json_writer.render(task, integers=format_.integers)}
 
 
 def _match_route(request: RestRequest) -> tuple[_Route, str]:

@@ -9,14 +9,11 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
-from drayman.wire import google_descriptors
+from drayman.wire import google_descriptors, times
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
 _DOUBLE = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|NaN|-?Infinity")
-_TIMESTAMP = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
-)
 _DURATION = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?s")
 
 
@@ -92,6 +89,12 @@ def _text(form: re.Pattern[str]) -> Callable[[Any, Any], None]:
     return read
 
 
+def _timestamp(value: Any, message: Any) -> None:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    message.seconds, message.nanos = times.parse_rfc3339(value)
+
+
 def _mask(value: Any, message: Any) -> None:
     if not isinstance(value, str):
         raise TypeError(value)
@@ -107,7 +110,7 @@ def _any(value: Any, message: Any) -> None:
 
 
 SPECIAL: Mapping[str, Callable[[Any, Any], None]] = {
-    "google.protobuf.Timestamp": _text(_TIMESTAMP),
+    "google.protobuf.Timestamp": _timestamp,
     "google.protobuf.Duration": _text(_DURATION),
     "google.protobuf.FieldMask": _mask,
     "google.protobuf.Any": _any,

@@ -85,23 +85,6 @@ def query(parameters: Mapping[str, list[str]], descriptor: Any) -> dict[str, Any
     return value
 
 
-def render(message: Any, *, integers: bool = False) -> Any:
-    """Return the JSON value of a message; enums are names, or numbers with ``integers``."""
-    value = json_format.MessageToDict(
-        message, use_integers_for_enums=integers, descriptor_pool=google_descriptors.POOL
-    )
-    return _without_fractions(value)
-
-
-def _without_fractions(value: Any) -> Any:
-    """Return a value with whole numbers as integers, as the real service writes them."""
-    if isinstance(value, dict):
-        return {key: _without_fractions(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_fractions(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 def _field(descriptor: Any, name: str) -> Any:
     return descriptor.fields_by_camelcase_name.get(name) or descriptor.fields_by_name.get(name)
 

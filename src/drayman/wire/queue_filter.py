@@ -27,7 +27,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from drayman.core.errors import InvalidArgument
 from drayman.core.queue import Queue
 from drayman.tasks_v2 import types
-from drayman.wire import protojson, queues
+from drayman.wire import json_writer, queues
 
 Predicate = Callable[[Mapping[str, Any]], bool]
 """Takes a queue as its JSON value; tells whether the filter selects it."""
@@ -73,7 +73,7 @@ def parse(text: str) -> Predicate:
 
 def matches(predicate: Predicate, queue: Queue) -> bool:
     """Return whether a filter selects a queue."""
-    return predicate(protojson.render(queues.encode(queue)))
+    return predicate(json_writer.render(queues.encode(queue)))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Timestamps and durations, to and from microseconds."""
 
 import datetime
+import re
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -10,6 +11,13 @@ from drayman.core.clock import SECOND, Micros
 
 NANOS = 1_000
 """Nanoseconds of a microsecond."""
+_EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - all times here are UTC
+_SECOND = datetime.timedelta(seconds=1)
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
+_RFC3339 = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})"
+    r"(?:\.([0-9]{1,9}))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
+)
 _DURATION_LIMIT = 315_576_000_000
 
 
@@ -41,9 +49,44 @@ def set_span(message: Duration, value: Micros) -> None:
 
 def text(value: Micros) -> str:
     """Return a moment as the JSON of a timestamp."""
-    message = Timestamp()
-    set_moment(message, value)
-    return message.ToJsonString()
+    seconds, micros = divmod(value, SECOND)
+    return rfc3339(seconds, micros * NANOS)
+
+
+def rfc3339(seconds: int, nanos: int) -> str:
+    """Return a time since 1970 as text, with 0, 3, 6 or 9 digits of a second (ProtoJSON).
+
+    ValueError outside the years 1 to 9999.
+    """
+    try:
+        text = (_EPOCH + datetime.timedelta(seconds=seconds)).isoformat()
+    except OverflowError:
+        raise ValueError(f"{seconds} s since 1970 are not in the years 1 to 9999") from None
+    if not nanos:
+        return f"{text}Z"
+    digits = f"{nanos:09d}"
+    while digits.endswith("000"):
+        digits = digits[:-3]
+    return f"{text}.{digits}Z"
+
+
+def parse_rfc3339(text: str) -> tuple[int, int]:
+    """Return the seconds and nanoseconds since 1970 of a time; ValueError.
+
+    The time has at most nine digits of a second, and an offset or ``Z`` (ProtoJSON).
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text} is not a time in the form of RFC 3339")
+    *fields, fraction, sign, hours, minutes = match.groups()
+    moment = datetime.datetime(*map(int, fields))  # type: ignore[arg-type] # noqa: DTZ001 - the offset follows
+    seconds = (moment - _EPOCH) // _SECOND
+    if sign:
+        offset = int(hours) * 3600 + int(minutes) * 60
+        seconds -= -offset if sign == "-" else offset
+    if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
+        raise ValueError(f"{text} is not in the years 1 to 9999")
+    return seconds, int(fraction.ljust(9, "0")) if fraction else 0
 
 
 def pacific(moment: Micros) -> str:
