@@ -99,8 +99,9 @@ def test_tasks_are_listed_in_order_of_creation_a_page_at_a_time(client, queue):
 def test_a_single_page_has_a_token_too(server, clients, location):
     queue = f"{location}/queues/q"
     clients["rest"].create_queue(parent=location, queue={"name": queue})
+    clients["rest"].pause_queue(name=queue)
     assert server.request("GET", f"/v2/{queue}/tasks") == (200, {})
-    create(clients["rest"], queue, schedule_time=moment(server.clock.now() + HOUR))
+    create(clients["rest"], queue)
     _, page = server.request("GET", f"/v2/{queue}/tasks")
     assert [task["view"] for task in page["tasks"]] == ["BASIC"]
     assert page["nextPageToken"]
@@ -177,12 +178,14 @@ def test_run_delivers_from_a_paused_queue_and_success_ends_the_task(
     refused("NOT_FOUND", GONE, client.get_task, name=task.name)
 
 
-def test_run_answers_over_rest_as_recorded(server, clients, location):
+def test_run_answers_over_rest_as_recorded(server, clients, location, worker):
     queue = f"{location}/queues/q"
     clients["rest"].create_queue(parent=location, queue={"name": queue})
     clients["rest"].pause_queue(name=queue)
-    task = create(clients["rest"], queue)
+    task = create(clients["rest"], queue, http_request={"url": f"{worker.url}/run"})
     status, answer = server.request("POST", f"/v2/{task.name}:run", {})
+    worker.next()
+    server.next_event(AttemptEnded)
     assert (status, answer["dispatchCount"], answer["view"]) == (200, 1, "BASIC")
     assert answer["lastAttempt"] == {"scheduleTime": answer["scheduleTime"]}
     assert "firstAttempt" not in answer
