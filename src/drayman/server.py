@@ -37,6 +37,7 @@ from drayman.signing.keyring import KeyRing
 from drayman.signing.signer import TokenSigner
 from drayman.store.contract import Store, StoreError
 from drayman.store.sqlite import database
+from drayman.store.sqlite import files as store_files
 
 CALLS_GRACE = 5.0
 """Seconds for calls in progress to end when the server stops."""
@@ -151,6 +152,9 @@ class Server:
         path, safe = store_path(settings), settings.durability == "safe"
         self.store = await database.open_store(path, limits, self._clock.now(), safe=safe)
         self._closers.push_async_callback(self.store.close)
+        paths = [] if path == database.MEMORY else store_files.paths(path)
+        for exposed in files.exposed(settings, paths):
+            self._emit(exposed)
         for declared in queues:
             name, now = declared.queue.name, self._clock.now()
             # A declared queue exists after each start, even if a call has deleted it before.

@@ -13,6 +13,7 @@ from drayman.core.events import (
     CallCrashed,
     CallRefused,
     Crashed,
+    FilesExposed,
     QueueAction,
     QueueChanged,
     RateChanged,
@@ -65,6 +66,8 @@ LINES = [
      "GetQueue refused: NOT_FOUND: no such queue"),
     (StoreFailed("settle", "the disk does not answer"), "ERROR",
      "store: settle failed, retrying: the disk does not answer"),
+    (FilesExposed("--key-file", ["/etc/keys of us.yaml"]), "WARNING",
+     "--key-file: other users of this machine may read it; run: chmod 600 '/etc/keys of us.yaml'"),
     (Stopping(5), "INFO", "stopping; 5 attempts in flight"),
 ]  # fmt: skip
 

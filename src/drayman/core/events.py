@@ -197,6 +197,19 @@ class StoreFailed:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class FilesExposed:
+    """Other users of the machine may read or write files that hold secrets.
+
+    Attributes:
+        subject: What the files are, for instance "store" or "--key-file".
+        paths: The files.
+    """
+
+    subject: str
+    paths: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class RateChanged:
     """Back pressure has halved the rate of a queue, or has ended.
 
@@ -242,6 +255,7 @@ Event = (
     | AttemptEnded
     | AttemptCrashed
     | StoreFailed
+    | FilesExposed
     | RateChanged
     | Stopping
     | Crashed

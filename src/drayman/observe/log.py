@@ -1,6 +1,7 @@
 """Log lines: a subscriber that writes events to the logger ``drayman``."""
 
 import logging
+import shlex
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from drayman.core.events import (
     CallRefused,
     Crashed,
     Event,
+    FilesExposed,
     QueueChanged,
     RateChanged,
     Stopping,
@@ -118,6 +120,13 @@ def _store_failed(event: StoreFailed) -> None:
     _log.error("store: %s failed, retrying: %s", event.verb, event.message)
 
 
+def _files_exposed(event: FilesExposed) -> None:
+    _log.warning(
+        "%s: other users of this machine may read it; run: chmod 600 %s",
+        event.subject, shlex.join(event.paths),
+    )  # fmt: skip
+
+
 def _stopping(event: Stopping) -> None:
     _log.info("stopping; %d attempts in flight", event.in_flight)
 
@@ -139,6 +148,7 @@ _WRITERS: Mapping[type, Callable[[Any], None]] = {
     CallRefused: _call_refused,
     CallCrashed: _call_crashed,
     StoreFailed: _store_failed,
+    FilesExposed: _files_exposed,
     Stopping: _stopping,
     Crashed: _crashed,
 }

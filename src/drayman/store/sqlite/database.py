@@ -1,15 +1,13 @@
 """A SQLite database: opening the file, its transactions, its errors."""
 
 import contextlib
-import errno
 import sqlite3
-from pathlib import Path
 
 from drayman.core import errors
 from drayman.core.clock import Micros
 from drayman.core.limits import Limits
 from drayman.store.contract import StoreError
-from drayman.store.sqlite import schema
+from drayman.store.sqlite import failures, files, schema
 from drayman.store.sqlite.checkpoint import Checkpointer
 from drayman.store.sqlite.file_lock import FileLock
 from drayman.store.sqlite.session import SqliteSession
@@ -21,10 +19,6 @@ BUSY_TIMEOUT = 1.0
 """Seconds to wait for another program, such as a backup, that has locked the file."""
 MAX_LOG_SIZE = 64 << 20
 """Bytes to which the write-ahead log is truncated after a long reader has made it grow."""
-_STATEMENT_ERRORS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
-_STATEMENT_CODES = frozenset(
-    {sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE}
-)
 
 
 async def open_store(path: str, limits: Limits, now: Micros, *, safe: bool = True) -> Store:
@@ -54,7 +48,7 @@ class SqliteDatabase:
             self._open(limits, now)
         except (sqlite3.Error, OSError) as error:
             self._resources.close()
-            raise StoreError(explain(path, error)) from None
+            raise StoreError(failures.explain(path, error)) from None
         except BaseException:
             self._resources.close()
             raise
@@ -66,7 +60,7 @@ class SqliteDatabase:
 
     def check(self) -> None:
         """Check that the file is still the one that was opened."""
-        if self._path != MEMORY and _identity(self._path) != self._file:
+        if self._path != MEMORY and files.identity(self._path) != self._file:
             raise errors.Unavailable(
                 f"The store's file {self._path} was moved, replaced or deleted under the server."
             )
@@ -99,23 +93,16 @@ class SqliteDatabase:
 
     def affects_all(self, error: Exception) -> bool:
         """Return whether an error concerns the whole database rather than one statement."""
-        return (
-            isinstance(error, sqlite3.Error)
-            and not isinstance(error, _STATEMENT_ERRORS)
-            and _code(error) not in _STATEMENT_CODES
-        )
+        return failures.affects_all(error)
 
     def translate(self, error: Exception) -> errors.ServiceError | None:
         """Return the error that a caller gets, None for a fault of this program."""
-        if _code(error) == sqlite3.SQLITE_TOOBIG:
-            return errors.InvalidArgument("Task size too large")
-        if not self.affects_all(error):
-            return None
-        if _code(error) == sqlite3.SQLITE_FULL:
-            return errors.ResourceExhausted("The store has no room left: the disk is full.")
-        return errors.Unavailable(f"The store cannot be used at present: {error}.")
+        return failures.translate(error)
 
     def _open(self, limits: Limits, now: Micros) -> None:
+        if self._path != MEMORY:
+            files.check_log(self._path)
+            files.create(files.beside(self._path, ""))
         self.connection = connection = connect(self._path)
         self._resources.callback(connection.close)
         schema.check_format(connection, self._path)
@@ -126,22 +113,23 @@ class SqliteDatabase:
             self._resources.callback(connection.close)
         _configure(connection)
         schema.migrate(connection, self._path)
-        if self._path != MEMORY:
-            self._start_checkpoints()
-        self._file = _identity(self._path)
         self.session = SqliteSession(connection, limits)
         self.begin(durable=True)
         claims.release(self.session, None, now)
         self.commit()
+        if self._path != MEMORY:
+            self._checkpointer = self._start_checkpoints()
+        self._file = files.identity(self._path)
 
-    def _start_checkpoints(self) -> None:
+    def _start_checkpoints(self) -> Checkpointer:
         # The file is opened now and not reopened: if it were moved meanwhile, SQLite would create a
         # new one and take the write-ahead log for its own.
         connection = connect(self._path)
         self._resources.callback(connection.close)
         connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
-        self._checkpointer = Checkpointer(connection)
-        self._resources.callback(self._checkpointer.close)
+        checkpointer = Checkpointer(connection)
+        self._resources.callback(checkpointer.close)
+        return checkpointer
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -168,36 +156,3 @@ def _configure(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA journal_size_limit = {MAX_LOG_SIZE}")
     connection.execute("PRAGMA cache_size = -65536")  # 64 MB at most
     connection.execute("PRAGMA temp_store = MEMORY")
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """Return the identity of the file of a name, None if there is no file."""
-    try:
-        stat = Path(path).stat()
-    except OSError:
-        return None
-    return stat.st_dev, stat.st_ino
-
-
-def _code(error: Exception) -> int:
-    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
-
-
-def explain(path: str, error: sqlite3.Error | OSError) -> str:
-    """Return why a database cannot be opened, as one line for the operator."""
-    if _code(error) == sqlite3.SQLITE_BUSY or isinstance(error, BlockingIOError):
-        return f"store {path} is in use by another server"
-    if _code(error) == sqlite3.SQLITE_NOTADB:
-        return f"store {path} is not a SQLite database"
-    if _code(error) == sqlite3.SQLITE_FULL or errno.errorcode[errno.ENOSPC] in str(error):
-        return f"store {path} cannot be opened: the disk is full"
-    return f"store {path} cannot be opened: {_reason(path, error)}"
-
-
-def _reason(path: str, error: sqlite3.Error | OSError) -> str:
-    parent = Path(path).absolute().parent
-    if not parent.is_dir():
-        return f"{parent}: no such directory"
-    if Path(path).is_dir():
-        return "it is a directory"
-    return str(error)
