@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from drayman import server as server_module
-from drayman.core.clock import ManualClock
-from drayman.core.events import Crashed, FilesExposed
+from drayman.core.clock import SECOND, ManualClock
+from drayman.core.events import Crashed, FilesExposed, StoreConditionChanged
 from drayman.core.queue import Queue, State, creation
 from drayman.server import Server, StartError
 from drayman.settings import load
@@ -82,6 +82,20 @@ async def test_files_that_other_users_may_read_are_an_event(tmp_path):
     ]
     assert await exposed(store_mode=0o600, key_mode=0o604, folder=tmp_path) == [keys]
     assert await exposed(store_mode=0o640, key_mode=0o640, folder=tmp_path) == []
+
+
+async def test_a_store_that_is_deleted_under_the_server_is_noticed_within_a_second(tmp_path):
+    clock, events = ManualClock(), asyncio.Queue()
+    store = tmp_path / "tasks.db"
+    server = Server(settings(store=f"sqlite:{store}"), clock=clock, emit=events.put_nowait)
+    await server.start()
+    await server.store.check()  # the first inspection is done
+    store.rename(tmp_path / "elsewhere.db")
+    clock.advance(SECOND)
+    event = await events.get()
+    message = f"The store's file {store} was moved, replaced or deleted under the server."
+    assert event == StoreConditionChanged(message)
+    await server.stop()
 
 
 @pytest.mark.parametrize(("files", "slots"), [(65_536, 4000), (1024, 768), (128, 64), (20, 1)])

@@ -20,6 +20,7 @@ from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import HttpSender, Sender
+from drayman.dispatch.store_monitor import StoreMonitor
 from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
 from drayman.edge.listening import PortError, listen
@@ -198,13 +199,14 @@ class Server:
             cipher=self._cipher,
             emit=self._emit,
         )
-        janitor = Janitor(self.store, self._clock, self._emit)
-        running = [asyncio.create_task(dispatcher.run()), asyncio.create_task(janitor.run())]
+        periodic = [kind(self.store, self._clock, self._emit) for kind in (Janitor, StoreMonitor)]
+        running = [asyncio.create_task(part.run()) for part in (dispatcher, *periodic)]
         for part in running:
             part.add_done_callback(self._watch)
 
         async def close() -> None:
-            janitor.stop()
+            for part in periodic:
+                part.stop()
             await asyncio.gather(*running, return_exceptions=True)
 
         self._closers.push_async_callback(close)

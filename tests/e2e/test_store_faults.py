@@ -1,9 +1,39 @@
-"""A store that is damaged or open to others, as the operator sees it."""
+"""A store that is taken away, damaged or open to others, as the operator sees it."""
 
 import os
 import stat
 
-from processes import QUEUE, run_to_end, serve
+import grpc
+import pytest
+from google.api_core import exceptions
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from processes import QUEUE, http_task, run_to_end, serve
+
+
+def health(server):
+    """Return the status that the health service of gRPC reports."""
+    with grpc.insecure_channel(server.grpc_address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        return stub.Check(health_pb2.HealthCheckRequest()).status
+
+
+def test_a_store_that_is_deleted_stops_promises_and_its_return_restores_them(tmp_path, worker):
+    store, away = tmp_path / "tasks.db", tmp_path / "away.db"
+    task = http_task(worker.url)
+    with serve(tmp_path, "--queue", QUEUE) as server, server.client() as client:
+        assert health(server) == health_pb2.HealthCheckResponse.SERVING
+        store.rename(away)
+        message = f"The store's file {store} was moved, replaced or deleted under the server."
+        assert server.get("/readyz") == (503, {"status": "not ready", "reason": message})
+        assert health(server) == health_pb2.HealthCheckResponse.NOT_SERVING
+        with pytest.raises(exceptions.ServiceUnavailable, match="deleted under the server"):
+            client.create_task(parent=QUEUE, task=task, retry=None)
+        assert server.get("/healthz")[0] == 200
+        away.rename(store)
+        assert server.get("/readyz")[0] == 200
+        assert health(server) == health_pb2.HealthCheckResponse.SERVING
+        client.create_task(parent=QUEUE, task=task)
 
 
 def created(tmp_path):

@@ -197,6 +197,17 @@ class StoreFailed:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class StoreConditionChanged:
+    """The store began or ceased to refuse calls, or to fail.
+
+    Attributes:
+        problem: What is the matter; "" when all is well again.
+    """
+
+    problem: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class FilesExposed:
     """Other users of the machine may read or write files that hold secrets.
 
@@ -255,6 +266,7 @@ Event = (
     | AttemptEnded
     | AttemptCrashed
     | StoreFailed
+    | StoreConditionChanged
     | FilesExposed
     | RateChanged
     | Stopping

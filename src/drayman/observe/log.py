@@ -18,6 +18,7 @@ from drayman.core.events import (
     QueueChanged,
     RateChanged,
     Stopping,
+    StoreConditionChanged,
     StoreFailed,
     TaskRunRequested,
 )
@@ -120,6 +121,13 @@ def _store_failed(event: StoreFailed) -> None:
     _log.error("store: %s failed, retrying: %s", event.verb, event.message)
 
 
+def _store_condition_changed(event: StoreConditionChanged) -> None:
+    if event.problem:
+        _log.error("store: %s", event.problem)
+    else:
+        _log.warning("store: the problem has ended")
+
+
 def _files_exposed(event: FilesExposed) -> None:
     _log.warning(
         "%s: other users of this machine may read it; run: chmod 600 %s",
@@ -148,6 +156,7 @@ _WRITERS: Mapping[type, Callable[[Any], None]] = {
     CallRefused: _call_refused,
     CallCrashed: _call_crashed,
     StoreFailed: _store_failed,
+    StoreConditionChanged: _store_condition_changed,
     FilesExposed: _files_exposed,
     Stopping: _stopping,
     Crashed: _crashed,

@@ -316,8 +316,16 @@ class Store(Queues, Tasks, Dispatch, History, Documents, Protocol):
     def on_change(self, hint: Callable[[], object]) -> None:
         """Call ``hint`` in the event loop's thread after tasks may have become due."""
 
+    async def inspect(self) -> None:
+        """Find out whether the store can keep its promises; call it at regular intervals.
+
+        Unavailable if the database was replaced under the server: no mutating call of the API is
+        accepted then. ResourceExhausted if the disk is full: no new task is accepted. Both end
+        when an inspection finds them ended.
+        """
+
     async def check(self) -> None:
-        """Check that the store can be written at present; Unavailable or ResourceExhausted."""
+        """Check that the store can be written: ``inspect``, and a durable write."""
 
     async def close(self) -> None:
         """Finish the waiting calls and close the database. Repeated calls have no effect."""

@@ -31,6 +31,8 @@ MAX_WAITING = 20_000
 """The most calls that may wait; further ones are refused with RESOURCE_EXHAUSTED."""
 MAX_WAITING_BYTES = 256 << 20
 """The most bytes that waiting calls may hold."""
+REPEATS = 3
+"""How often a group is repeated on a full disk, where each time more room is made."""
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -51,6 +53,20 @@ class Database(Protocol):
 
     def rollback(self) -> None:
         """Undo the transaction; the database may have done so itself."""
+
+    @property
+    def refuses(self) -> bool:
+        """Whether ``refusal`` refuses some calls at present."""
+
+    def refusal(self, *, durable: bool, grows: bool) -> errors.ServiceError | None:
+        """Return the error of a call that is refused at present, None for one that may run."""
+
+    def make_room(self, error: Exception) -> bool:
+        """Make room if the error of an undone transaction means a full disk.
+
+        Returns whether it does: then ``refusal`` refuses calls that grow, and the others can be
+        repeated.
+        """
 
     def affects_all(self, error: Exception) -> bool:
         """Return whether an error concerns the whole database rather than one statement."""
@@ -154,20 +170,36 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - the caller gets it
             call.result = self._translate(error)
 
-    def _transact(self, calls: list[_Call]) -> None:
+    def _transact(self, calls: list[_Call], repeats: int = REPEATS) -> None:
         database = self._database
+        if database.refuses and not (calls := self._admit(calls)):
+            return
         try:
             database.begin(durable=any(call.verb.durable for call in calls))
             self._run_verbs(calls)
             database.commit()
         except Exception as error:  # noqa: BLE001 - the callers get it
             database.rollback()
-            if len(calls) == 1 or database.affects_all(error):
+            if repeats and database.make_room(error):
+                self._transact(calls, repeats - 1)
+            elif len(calls) == 1 or database.affects_all(error):
                 for call in calls:
                     call.result = self._translate(error)
             else:  # one call broke the transaction: run each in its own
                 for call in calls:
                     self._transact([call])
+
+    def _admit(self, calls: list[_Call]) -> list[_Call]:
+        """Return the calls that may run; the others are refused."""
+        admitted = []
+        for call in calls:
+            verb = call.verb
+            refusal = self._database.refusal(durable=verb.durable, grows=verb.grows(call.argument))
+            if refusal is None:
+                admitted.append(call)
+            else:
+                call.result = refusal
+        return admitted
 
     def _run_verbs(self, calls: list[_Call]) -> None:
         by_verb: dict[Verb[Any, Any], list[_Call]] = collections.defaultdict(list)

@@ -26,8 +26,11 @@ class Database(group_commit.Database, Protocol):
     def url(self) -> str:
         """Its URL, as given to the ``--store`` option."""
 
-    def check(self) -> None:
-        """Check that the database is still the one that was opened; Unavailable."""
+    def inspect(self) -> None:
+        """Find out which calls to refuse.
+
+        Called in the writer's thread, outside any transaction, at regular intervals.
+        """
 
     def close(self) -> None:
         """Close the database."""
@@ -35,6 +38,10 @@ class Database(group_commit.Database, Protocol):
 
 def _touch(session: Session) -> None:
     session.run("touch")
+
+
+def _always(_call: object) -> bool:
+    return True
 
 
 def _tasks_size(queue: str, tasks: Sequence[NewTask], now: Micros) -> int:  # noqa: ARG001
@@ -65,13 +72,15 @@ class Store:
     delete_queue = single(queues.delete_queue, Phase.DELETIONS)
 
     create_tasks = grouped(
-        tasks.create_tasks, CreateTasks, Phase.TASKS, wakes=True, size=_tasks_size
+        tasks.create_tasks, CreateTasks, Phase.TASKS, wakes=True, size=_tasks_size, grows=_always
     )
     get_task = single(tasks.get_task, Phase.READS)
     list_tasks = single(tasks.list_tasks, Phase.READS)
     delete_tasks = grouped(tasks.delete_tasks, DeleteTasks, Phase.DELETIONS, size=_names_size)
     run_task = single(tasks.run_task, Phase.TASKS, wakes=True)
-    run_batch = single(batches.run_batch, Phase.TASKS, wakes=True, size=batches.size)
+    run_batch = single(
+        batches.run_batch, Phase.TASKS, wakes=True, size=batches.size, grows=batches.grows
+    )
 
     claim_due = single(claims.claim_due, Phase.CLAIMS, durable=False, bounded=False)
     settle = grouped(
@@ -110,9 +119,13 @@ class Store:
         """Call ``hint`` after tasks may have become due."""
         self._group_commit.on_change(hint)
 
+    async def inspect(self) -> None:
+        """Find out whether the store can keep its promises at present."""
+        await self.call(_INSPECT, self._database, 0)
+
     async def check(self) -> None:
         """Check that the store can be written at present."""
-        self._database.check()
+        await self.inspect()
         await self._touch()
 
     async def close(self) -> None:
@@ -121,3 +134,16 @@ class Store:
         if not self._closed:
             self._closed = True
             await asyncio.to_thread(self._database.close)
+
+
+def _inspect(_session: Session, databases: Sequence[Database]) -> list[None]:
+    """Inspect the database; the error by which a promise would be refused."""
+    for database in databases:
+        database.inspect()
+        refusal = database.refusal(durable=True, grows=True)
+        if refusal is not None:
+            raise refusal
+    return [None] * len(databases)
+
+
+_INSPECT = grouped(_inspect, lambda database: database, Phase.READS, bounded=False)

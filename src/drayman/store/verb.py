@@ -22,7 +22,7 @@ class Phase(enum.IntEnum):
     CLAIMS = 4
     UPKEEP = 5
     READS = 6
-    """Verbs that only read. They run after the commit, outside the transaction."""
+    """Verbs that only read, or need no transaction. They run after the commit, outside of it."""
 
 
 class Caller(Protocol):
@@ -57,6 +57,7 @@ class Verb(Generic[_Params, _Result]):
         wakes: bool = False,
         bounded: bool = True,
         size: Callable[_Params, int] | None = None,
+        grows: Callable[[Any], bool] | None = None,
     ) -> None:
         self.run = run
         self.phase = phase
@@ -65,6 +66,11 @@ class Verb(Generic[_Params, _Result]):
         self.bounded = bounded
         self._argument = argument
         self._size = size
+        self._grows = grows
+
+    def grows(self, argument: Any) -> bool:
+        """Return whether a call stores a new task, which is refused when the disk is full."""
+        return self._grows is not None and self._grows(argument)
 
     @overload
     def __get__(self, store: None, owner: object) -> Self: ...
@@ -85,7 +91,11 @@ class Verb(Generic[_Params, _Result]):
 
 
 def single(
-    function: Callable[Concatenate[Session, _Params], _Result], phase: Phase, **options: Any
+    function: Callable[Concatenate[Session, _Params], _Result],
+    phase: Phase,
+    *,
+    grows: Callable[_Params, bool] | None = None,
+    **options: Any,
 ) -> Verb[_Params, _Result]:
     """Return the verb of a function that runs one call; each call of a group fails on its own."""
 
@@ -104,7 +114,11 @@ def single(
     def argument(*args: _Params.args, **kwargs: _Params.kwargs) -> Any:
         return args, kwargs
 
-    return Verb(run, argument, phase, **options)
+    def call_grows(call: Any) -> bool:
+        args, kwargs = call
+        return grows is not None and grows(*args, **kwargs)
+
+    return Verb(run, argument, phase, grows=call_grows, **options)
 
 
 def grouped(

@@ -53,8 +53,8 @@ class Failing:
         self.copied.set()
         return self
 
-    def fetchall(self):
-        return []
+    def fetchone(self):
+        return 0, 10, 10
 
 
 def test_a_failed_checkpoint_is_retried_and_does_not_delay_close():

@@ -10,6 +10,7 @@ from drayman.store.contract import StoreError
 from drayman.store.sqlite import failures, files, schema
 from drayman.store.sqlite.checkpoint import Checkpointer
 from drayman.store.sqlite.file_lock import FileLock
+from drayman.store.sqlite.guard import Guard
 from drayman.store.sqlite.session import SqliteSession
 from drayman.store.store import Store
 from drayman.store.verbs import claims
@@ -44,6 +45,7 @@ class SqliteDatabase:
         self._synchronous: str | None = None
         self._resources = contextlib.ExitStack()
         self._checkpointer: Checkpointer | None = None
+        self._guard: Guard | None = None
         try:
             self._open(limits, now)
         except (sqlite3.Error, OSError) as error:
@@ -58,12 +60,25 @@ class SqliteDatabase:
         """Its URL, as given to the ``--store`` option."""
         return "memory" if self._path == MEMORY else f"sqlite:{self._path}"
 
-    def check(self) -> None:
-        """Check that the file is still the one that was opened."""
-        if self._path != MEMORY and files.identity(self._path) != self._file:
-            raise errors.Unavailable(
-                f"The store's file {self._path} was moved, replaced or deleted under the server."
-            )
+    @property
+    def refuses(self) -> bool:
+        """Whether ``refusal`` refuses some calls at present."""
+        return self._guard is not None and self._guard.refuses
+
+    def refusal(self, *, durable: bool, grows: bool) -> errors.ServiceError | None:
+        """Return the error of a call that is refused at present."""
+        if self._guard is None:
+            return None
+        return self._guard.refusal(durable=durable, grows=grows)
+
+    def inspect(self) -> None:
+        """Find out whether the files are the ones that were opened and the disk has room."""
+        if self._guard is not None:
+            self._guard.inspect()
+
+    def make_room(self, error: Exception) -> bool:
+        """Release the disk reserve if an error means a full disk; return whether it does."""
+        return self._guard is not None and self._guard.make_room(error)
 
     def close(self) -> None:
         """Close the database, then release the lock on its file."""
@@ -119,7 +134,7 @@ class SqliteDatabase:
         self.commit()
         if self._path != MEMORY:
             self._checkpointer = self._start_checkpoints()
-        self._file = files.identity(self._path)
+            self._guard = Guard(self._path, connection, self._checkpointer)
 
     def _start_checkpoints(self) -> Checkpointer:
         # The file is opened now and not reopened: if it were moved meanwhile, SQLite would create a

@@ -1,4 +1,4 @@
-"""The files of a store: their names and their modes."""
+"""The files of a store: their names, their modes, and whether they are still the same files."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,11 @@ from drayman.store.contract import StoreError
 
 PRIVATE = 0o600
 """The mode of every file of a store: tasks and signing keys are for its owner alone."""
-_SUFFIXES = ("", "-wal", "-shm", ".lock")
+_SUFFIXES = ("", "-wal", "-shm", ".lock", ".reserve")
+_OPENED = ("", "-wal", "-shm")
+
+Identities = list[tuple[int, int] | None]
+"""Device and inode of each file that SQLite has open, None for a file that does not exist."""
 
 
 def paths(path: str) -> list[Path]:
@@ -36,6 +40,11 @@ def create(path: Path) -> None:
         os.close(descriptor)
 
 
+def identities(path: str) -> Identities:
+    """Return the identities of the files that SQLite has open while a store is in use."""
+    return [_identity(beside(path, suffix)) for suffix in _OPENED]
+
+
 def check_log(path: str) -> None:
     """Check that no write-ahead log lies beside a missing or empty database; StoreError.
 
@@ -49,6 +58,11 @@ def check_log(path: str) -> None:
         )
 
 
+def size_of_log(path: str) -> int:
+    """Return the size of the write-ahead log."""
+    return _size(beside(path, "-wal"))
+
+
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
@@ -56,10 +70,9 @@ def _size(path: Path) -> int:
         return 0
 
 
-def identity(path: str) -> tuple[int, int] | None:
-    """Return the device and inode of a file, None if it does not exist."""
+def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        stat = Path(path).stat()
+        stat = path.stat()
     except OSError:
         return None
     return stat.st_dev, stat.st_ino
