@@ -208,6 +208,19 @@ class StoreConditionChanged:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class QueueDamaged:
+    """Rows of a queue cannot be read; it is skipped for a time, and other queues go on.
+
+    Attributes:
+        queue: The queue's name.
+        retry_time: When it is tried again.
+    """
+
+    queue: str
+    retry_time: Micros
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class FilesExposed:
     """Other users of the machine may read or write files that hold secrets.
 
@@ -267,6 +280,7 @@ Event = (
     | AttemptCrashed
     | StoreFailed
     | StoreConditionChanged
+    | QueueDamaged
     | FilesExposed
     | RateChanged
     | Stopping

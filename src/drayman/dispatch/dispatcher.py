@@ -20,6 +20,7 @@ from drayman.core.events import (
     AttemptCrashed,
     AttemptEnded,
     Emit,
+    QueueDamaged,
     RateChanged,
     Stopping,
     StoreFailed,
@@ -30,7 +31,7 @@ from drayman.core.queue import RetryConfig
 from drayman.dispatch.sender import Sender
 from drayman.encryption.cipher import TaskCipher
 from drayman.signing.bearer import BearerTokenError, BearerTokens
-from drayman.store.contract import Store
+from drayman.store.contract import QueueDamagedError, Store
 from drayman.wire import deliveries
 from drayman.wire.deliveries import Delivery
 
@@ -102,6 +103,7 @@ class Dispatcher:
         self._in_flight_by_queue: collections.Counter[str] = collections.Counter()
         self._bytes = 0
         self._reported: dict[str, float] = {}
+        self._damaged: Mapping[str, Micros] = {}
         store.on_change(self._wake.set)
 
     @property
@@ -136,12 +138,15 @@ class Dispatcher:
             claimed = await self._store.claim_due(
                 self._server, min(free, MAX_CLAIMS), dict(self._in_flight_by_queue), free, now
             )
+        except QueueDamagedError:
+            return now  # the next claim skips the queue and reports it
         except Exception as error:  # noqa: BLE001 - the next step tries again
             self._emit(StoreFailed("claim_due", errors.describe(error)))
             return now + RETRY_INTERVAL
         for claim in claimed.claims:
             self._start(claim)
         self._report(claimed.rate_factors)
+        self._report_damaged(claimed.damaged)
         return claimed.next_due
 
     async def drain(self) -> None:
@@ -185,6 +190,12 @@ class Dispatcher:
             len(self._reported) > MAX_REPORTED_QUEUES
         ):  # a deleted queue never gets back to its full rate
             del self._reported[next(iter(self._reported))]
+
+    def _report_damaged(self, damaged: Mapping[str, Micros]) -> None:
+        """Emit QueueDamaged for each queue that was found damaged since the last report."""
+        for queue, retry_time in damaged.items() - self._damaged.items():
+            self._emit(QueueDamaged(queue, retry_time))
+        self._damaged = damaged
 
     def _start(self, claim: Claim) -> None:
         queue, size = claim.queue.name, len(claim.task.request)

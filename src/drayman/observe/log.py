@@ -16,6 +16,7 @@ from drayman.core.events import (
     Event,
     FilesExposed,
     QueueChanged,
+    QueueDamaged,
     RateChanged,
     Stopping,
     StoreConditionChanged,
@@ -128,6 +129,13 @@ def _store_condition_changed(event: StoreConditionChanged) -> None:
         _log.warning("store: the problem has ended")
 
 
+def _queue_damaged(event: QueueDamaged) -> None:
+    _log.error(
+        "queue %s: the store is damaged; its tasks are not dispatched, other queues go on",
+        event.queue,
+    )
+
+
 def _files_exposed(event: FilesExposed) -> None:
     _log.warning(
         "%s: other users of this machine may read it; run: chmod 600 %s",
@@ -157,6 +165,7 @@ _WRITERS: Mapping[type, Callable[[Any], None]] = {
     CallCrashed: _call_crashed,
     StoreFailed: _store_failed,
     StoreConditionChanged: _store_condition_changed,
+    QueueDamaged: _queue_damaged,
     FilesExposed: _files_exposed,
     Stopping: _stopping,
     Crashed: _crashed,

@@ -31,6 +31,10 @@ from drayman.core.status import Code
 from drayman.core.task import NewTask, Task
 
 
+class QueueDamagedError(Exception):
+    """Rows of a queue cannot be read; the claim is undone, and the next one skips the queue."""
+
+
 class StoreError(Exception):
     """The store cannot be opened; the message is shown to the operator."""
 
@@ -46,11 +50,14 @@ class Claims:
             claim again when an attempt ends.
         rate_factors: The fraction of its rate that back pressure leaves to each queue that was
             considered, by the queue's name.
+        damaged: The queues that are skipped because their rows cannot be read, by name, each with
+            the time at which claims try it again.
     """
 
     claims: list[Claim]
     next_due: Micros | None
     rate_factors: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    damaged: Mapping[str, Micros] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -207,6 +214,8 @@ class Dispatch(Protocol):
         fair share of the slots (``core.fairness``). None of this applies to granted attempts, but
         they leave some slots free. Queues come in the order in which they became ready, tasks of a
         queue in the order of their schedule times.
+
+        QueueDamagedError if rows of a queue cannot be read: claim again at once.
         """
 
     async def settle(
@@ -320,8 +329,8 @@ class Store(Queues, Tasks, Dispatch, History, Documents, Protocol):
         """Find out whether the store can keep its promises; call it at regular intervals.
 
         Unavailable if the database was replaced under the server: no mutating call of the API is
-        accepted then. ResourceExhausted if the disk is full: no new task is accepted. Both end
-        when an inspection finds them ended.
+        accepted then. ResourceExhausted if the disk is full: no new task is accepted. Unavailable
+        if claims or results keep failing. All of this ends when an inspection finds it ended.
         """
 
     async def check(self) -> None:

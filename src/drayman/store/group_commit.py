@@ -33,6 +33,8 @@ MAX_WAITING_BYTES = 256 << 20
 """The most bytes that waiting calls may hold."""
 REPEATS = 3
 """How often a group is repeated on a full disk, where each time more room is made."""
+FAILURES = 3
+"""A verb is failing when its last transactions failed, this many in a row."""
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -84,6 +86,14 @@ class _Call:
     result: Any = None
 
 
+@dataclasses.dataclass(slots=True)
+class _Streak:
+    """Failed transactions of a verb, with no successful one since the first of them."""
+
+    length: int = 0
+    error: Exception | None = None
+
+
 class GroupCommit:
     """The writer thread, and the calls that wait for it."""
 
@@ -98,8 +108,14 @@ class GroupCommit:
         self._bytes = 0
         self._closed = False
         self._hints: list[Callable[[], object]] = []
+        self._streaks: dict[Verb[Any, Any], _Streak] = {}
         self._thread = threading.Thread(target=self._work, name="drayman-store", daemon=True)
         self._thread.start()
+
+    def failure(self, verb: Verb[Any, Any]) -> Exception | None:
+        """Return the last error of a verb that is failing, None for others."""
+        streak = self._streaks.get(verb, _Streak())
+        return streak.error if streak.length >= FAILURES else None
 
     def on_change(self, hint: Callable[[], object]) -> None:
         """Call ``hint`` in the loop's thread after a group that may have made tasks due."""
@@ -183,11 +199,15 @@ class GroupCommit:
             if repeats and database.make_room(error):
                 self._transact(calls, repeats - 1)
             elif len(calls) == 1 or database.affects_all(error):
+                self._fail(calls, error)
+            else:  # one call broke the transaction: separate it from the others
+                middle = len(calls) // 2
+                self._transact(calls[:middle])
+                self._transact(calls[middle:])
+        else:
+            if self._streaks:
                 for call in calls:
-                    call.result = self._translate(error)
-            else:  # one call broke the transaction: run each in its own
-                for call in calls:
-                    self._transact([call])
+                    self._streaks.pop(call.verb, None)
 
     def _admit(self, calls: list[_Call]) -> list[_Call]:
         """Return the calls that may run; the others are refused."""
@@ -200,6 +220,13 @@ class GroupCommit:
             else:
                 call.result = refusal
         return admitted
+
+    def _fail(self, calls: list[_Call], error: Exception) -> None:
+        for call in calls:
+            call.result = self._translate(error)
+        for verb in {call.verb for call in calls}:
+            length = self._streaks.get(verb, _Streak()).length + 1
+            self._streaks[verb] = _Streak(length, self._translate(error))
 
     def _run_verbs(self, calls: list[_Call]) -> None:
         by_verb: dict[Verb[Any, Any], list[_Call]] = collections.defaultdict(list)

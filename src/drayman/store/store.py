@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from drayman.core import errors
 from drayman.core.clock import Micros
 from drayman.core.document import Document
 from drayman.core.limits import POLICY_SIZE, SETTINGS_SIZE
@@ -122,6 +123,11 @@ class Store:
     async def inspect(self) -> None:
         """Find out whether the store can keep its promises at present."""
         await self.call(_INSPECT, self._database, 0)
+        for verb in _VITAL:
+            error = self._group_commit.failure(verb)
+            if error is not None:
+                reason = errors.describe(error)
+                raise errors.Unavailable(f"The store's {verb.name} keeps failing: {reason}")
 
     async def check(self) -> None:
         """Check that the store can be written at present."""
@@ -147,3 +153,5 @@ def _inspect(_session: Session, databases: Sequence[Database]) -> list[None]:
 
 
 _INSPECT = grouped(_inspect, lambda database: database, Phase.READS, bounded=False)
+_VITAL: tuple[Verb[Any, Any], ...] = (Store.claim_due, Store.settle)
+"""The verbs without which no task is delivered or completed."""

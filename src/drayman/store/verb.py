@@ -45,6 +45,7 @@ class Verb(Generic[_Params, _Result]):
         wakes: Whether tasks may become due by it.
         bounded: Whether it is refused when too many calls wait. Verbs of the dispatcher are not
             refused, because the number of attempts in flight is bounded.
+        name: The name of the store's method.
     """
 
     def __init__(
@@ -67,6 +68,10 @@ class Verb(Generic[_Params, _Result]):
         self._argument = argument
         self._size = size
         self._grows = grows
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
 
     def grows(self, argument: Any) -> bool:
         """Return whether a call stores a new task, which is refused when the disk is full."""

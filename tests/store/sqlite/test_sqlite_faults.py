@@ -9,6 +9,8 @@ from world import LIMITS, START, World, full
 from drayman.core import errors
 from drayman.core.batch import Batch, Creations, Deletions
 from drayman.core.task import NewTask
+from drayman.store import damage
+from drayman.store.contract import QueueDamagedError
 from drayman.store.sqlite.database import open_store
 
 FULL = "The store has no room left: the disk is full."
@@ -157,7 +159,6 @@ async def test_a_damaged_file_is_unavailable(tmp_path):
     calls = [
         world.listed(),
         world.create(),
-        world.claim(),
         world.delete(f"{full('q')}/tasks/t"),
         world.store.get_queue(full("q")),
         world.store.sweep(world.now, 10),
@@ -165,6 +166,20 @@ async def test_a_damaged_file_is_unavailable(tmp_path):
     for call in calls:
         with pytest.raises(errors.Unavailable, match="cannot be used at present"):
             await call
+    await world.store.close()
+
+
+async def test_claims_of_a_file_damaged_throughout_are_unavailable(tmp_path):
+    world = await damaged(tmp_path)
+    for _ in range(damage.MAX_QUEUES):
+        try:
+            await world.claim()
+        except QueueDamagedError:
+            continue
+        except errors.Unavailable:
+            break
+    with pytest.raises(errors.Unavailable, match="cannot be used at present"):
+        await world.claim()
     await world.store.close()
 
 
