@@ -21,6 +21,7 @@ from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import HttpSender, Sender
 from drayman.dispatch.store_monitor import StoreMonitor
+from drayman.dispatch.vacuum import Vacuum
 from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
 from drayman.edge.listening import PortError, listen
@@ -199,7 +200,9 @@ class Server:
             cipher=self._cipher,
             emit=self._emit,
         )
-        periodic = [kind(self.store, self._clock, self._emit) for kind in (Janitor, StoreMonitor)]
+        periodic = [
+            kind(self.store, self._clock, self._emit) for kind in (Janitor, StoreMonitor, Vacuum)
+        ]
         running = [asyncio.create_task(part.run()) for part in (dispatcher, *periodic)]
         for part in running:
             part.add_done_callback(self._watch)

@@ -1,4 +1,4 @@
-"""Work that is repeated: the monitor of the store."""
+"""Work that is repeated: the monitor of the store, and vacuum."""
 
 import asyncio
 
@@ -6,22 +6,33 @@ import pytest
 
 from drayman.core import errors
 from drayman.core.clock import ManualClock
-from drayman.core.events import StoreConditionChanged
-from drayman.dispatch import store_monitor
+from drayman.core.events import StoreConditionChanged, StoreFailed
+from drayman.dispatch import store_monitor, vacuum
 from drayman.dispatch.store_monitor import StoreMonitor
+from drayman.dispatch.vacuum import Vacuum
 
 
 class ScriptedStore:
-    """A store whose condition is scripted."""
+    """A store whose condition and space are scripted."""
 
     def __init__(self):
         self.problem = None
+        self.idle = True
+        self.surplus = 0
         self.inspected = asyncio.Event()
+        self.vacuumed = 0
 
     async def inspect(self):
         self.inspected.set()
         if self.problem:
             raise self.problem
+
+    async def vacuum(self):
+        if self.problem:
+            raise self.problem
+        self.vacuumed += 1
+        self.surplus -= 1
+        return self.surplus > 0
 
 
 @pytest.fixture
@@ -75,3 +86,22 @@ async def test_a_fault_of_the_inspection_does_not_end_the_monitor(monitor, store
     assert await monitor.step() == store_monitor.INTERVAL
     (event,) = events
     assert "a fault of ours" in event.problem
+
+
+async def test_vacuum_goes_on_while_there_is_space_to_give_back(store, events):
+    store.surplus = 3
+    job = Vacuum(store, ManualClock(), events.append)
+    pauses = [await job.step() for _ in range(3)]
+    assert pauses == [vacuum.STEP_PAUSE, vacuum.STEP_PAUSE, vacuum.INTERVAL]
+
+
+async def test_vacuum_waits_for_an_idle_store(store, events):
+    store.idle = False
+    assert await Vacuum(store, ManualClock(), events.append).step() == vacuum.BUSY_PAUSE
+    assert store.vacuumed == 0
+
+
+async def test_a_vacuum_that_fails_is_an_event_and_is_tried_later(store, events):
+    store.problem = errors.Unavailable("the disk is away")
+    assert await Vacuum(store, ManualClock(), events.append).step() == vacuum.INTERVAL
+    assert events == [StoreFailed("vacuum", "the disk is away")]

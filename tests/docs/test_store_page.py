@@ -1,6 +1,7 @@
 """The commands for operators of a store do what the page promises."""
 
 import shutil
+import sqlite3
 import subprocess
 
 import pytest
@@ -47,7 +48,21 @@ async def test_what_can_be_read_of_a_damaged_store_is_saved(tmp_path):
     content = path.read_bytes()
     start = content.index(b"x" * 1_000, len(content) // 2) // PAGE * PAGE
     path.write_bytes(content[:start] + b"\xa5" * PAGE + content[start + PAGE :])
-    (save,) = code_blocks("docs/store.md", "console")
+    save, _ = code_blocks("docs/store.md", "console")
     run(save, tmp_path)
     saved = await listed(tmp_path / "saved.db")
     assert TASKS - PAGE // 1_000 <= len(saved) < TASKS
+
+
+async def test_an_old_file_is_converted_and_keeps_its_tasks(tmp_path):
+    path = tmp_path / "drayman.db"
+    with sqlite3.connect(path) as connection:
+        connection.executescript("PRAGMA journal_mode = WAL")
+    connection.close()
+    await create(path)
+    _, convert = code_blocks("docs/store.md", "console")
+    run(convert, tmp_path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+    connection.close()
+    assert len(await listed(path)) == TASKS

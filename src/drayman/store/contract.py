@@ -336,5 +336,15 @@ class Store(Queues, Tasks, Dispatch, History, Documents, Protocol):
     async def check(self) -> None:
         """Check that the store can be written: ``inspect``, and a durable write."""
 
+    async def vacuum(self) -> bool:
+        """Give some free space of the database back to the disk; return whether more is left.
+
+        Calls that arrive meanwhile wait for a few milliseconds.
+        """
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call waits for the store or runs in it."""
+
     async def close(self) -> None:
         """Finish the waiting calls and close the database. Repeated calls have no effect."""

@@ -112,6 +112,11 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._work, name="drayman-store", daemon=True)
         self._thread.start()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no call waits or runs."""
+        return self._count == 0
+
     def failure(self, verb: Verb[Any, Any]) -> Exception | None:
         """Return the last error of a verb that is failing, None for others."""
         streak = self._streaks.get(verb, _Streak())

@@ -33,6 +33,12 @@ class Database(group_commit.Database, Protocol):
         Called in the writer's thread, outside any transaction, at regular intervals.
         """
 
+    def vacuum(self) -> bool:
+        """Give some free space back to the disk; return whether more is left.
+
+        Called in the writer's thread, outside any transaction.
+        """
+
     def close(self) -> None:
         """Close the database."""
 
@@ -134,6 +140,15 @@ class Store:
         await self.inspect()
         await self._touch()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no call waits for the store or runs in it."""
+        return self._group_commit.idle
+
+    async def vacuum(self) -> bool:
+        """Give some free space of the database back to the disk; return whether more is left."""
+        return await self.call(_VACUUM, self._database, 0)
+
     async def close(self) -> None:
         """Finish the waiting calls and close the database."""
         await self._group_commit.close()
@@ -152,6 +167,11 @@ def _inspect(_session: Session, databases: Sequence[Database]) -> list[None]:
     return [None] * len(databases)
 
 
+def _vacuum(_session: Session, databases: Sequence[Database]) -> list[bool]:
+    return [database.vacuum() for database in databases]
+
+
+_VACUUM = grouped(_vacuum, lambda database: database, Phase.READS, bounded=False)
 _INSPECT = grouped(_inspect, lambda database: database, Phase.READS, bounded=False)
 _VITAL: tuple[Verb[Any, Any], ...] = (Store.claim_due, Store.settle)
 """The verbs without which no task is delivered or completed."""

@@ -25,6 +25,7 @@ class Checkpointer:
         self._connection = connection
         self._lock = threading.Lock()
         self._commits = 0
+        self._commits_before = 0
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="drayman-checkpoint", daemon=True)
@@ -36,6 +37,16 @@ class Checkpointer:
         if self._commits >= COMMITS:
             self._commits = 0
             self._wake.set()
+
+    def tick(self) -> None:
+        """Start a checkpoint if commits have come to rest; called regularly by the writer.
+
+        Without it, the file of an idle database would not shrink after its last commits.
+        """
+        if self._commits and self._commits == self._commits_before:
+            self._commits = 0
+            self._wake.set()
+        self._commits_before = self._commits
 
     def checkpoint(self) -> int:
         """Copy the log as far as possible, in the caller's thread; return the pages that are left.

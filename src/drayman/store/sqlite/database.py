@@ -7,7 +7,7 @@ from drayman.core import errors
 from drayman.core.clock import Micros
 from drayman.core.limits import Limits
 from drayman.store.contract import StoreError
-from drayman.store.sqlite import failures, files, schema
+from drayman.store.sqlite import failures, files, schema, vacuum
 from drayman.store.sqlite.checkpoint import Checkpointer
 from drayman.store.sqlite.file_lock import FileLock
 from drayman.store.sqlite.guard import Guard
@@ -75,6 +75,8 @@ class SqliteDatabase:
         """Find out whether the files are the ones that were opened and the disk has room."""
         if self._guard is not None:
             self._guard.inspect()
+        if self._checkpointer is not None:
+            self._checkpointer.tick()
 
     def make_room(self, error: Exception) -> bool:
         """Release the disk reserve if an error means a full disk; return whether it does."""
@@ -89,22 +91,25 @@ class SqliteDatabase:
 
         One that is not durable is only written; it reaches the disk with the next durable one.
         """
-        mode = "FULL" if durable and self._safe else "NORMAL"
-        if mode != self._synchronous:
-            self.connection.execute(f"PRAGMA synchronous = {mode}")
-            self._synchronous = mode
+        self._set_synchronous("FULL" if durable and self._safe else "NORMAL")
         self.connection.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
         """Commit the transaction."""
         self.connection.execute("COMMIT")
-        if self._checkpointer is not None:
-            self._checkpointer.committed()
+        self._committed()
 
     def rollback(self) -> None:
         """Undo the transaction; SQLite may have done so itself."""
         with contextlib.suppress(sqlite3.Error):
             self.connection.execute("ROLLBACK")
+
+    def vacuum(self) -> bool:
+        """Give some free pages back to the disk; return whether more are left."""
+        self._set_synchronous("NORMAL")
+        more = vacuum.step(self.connection)
+        self._committed()
+        return more
 
     def affects_all(self, error: Exception) -> bool:
         """Return whether an error concerns the whole database rather than one statement."""
@@ -113,6 +118,15 @@ class SqliteDatabase:
     def translate(self, error: Exception) -> errors.ServiceError | None:
         """Return the error that a caller gets, None for a fault of this program."""
         return failures.translate(error)
+
+    def _set_synchronous(self, mode: str) -> None:
+        if mode != self._synchronous:
+            self.connection.execute(f"PRAGMA synchronous = {mode}")
+            self._synchronous = mode
+
+    def _committed(self) -> None:
+        if self._checkpointer is not None:
+            self._checkpointer.committed()
 
     def _open(self, limits: Limits, now: Micros) -> None:
         if self._path != MEMORY:
@@ -166,6 +180,7 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 def _configure(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; others keep theirs
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
     connection.execute(f"PRAGMA journal_size_limit = {MAX_LOG_SIZE}")
