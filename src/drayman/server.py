@@ -20,6 +20,8 @@ from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import HttpSender, Sender
+from drayman.dispatch.store_monitor import StoreMonitor
+from drayman.dispatch.vacuum import Vacuum
 from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
 from drayman.edge.listening import PortError, listen
@@ -37,6 +39,7 @@ from drayman.signing.keyring import KeyRing
 from drayman.signing.signer import TokenSigner
 from drayman.store.contract import Store, StoreError
 from drayman.store.sqlite import database
+from drayman.store.sqlite import files as store_files
 
 CALLS_GRACE = 5.0
 """Seconds for calls in progress to end when the server stops."""
@@ -151,6 +154,9 @@ class Server:
         path, safe = store_path(settings), settings.durability == "safe"
         self.store = await database.open_store(path, limits, self._clock.now(), safe=safe)
         self._closers.push_async_callback(self.store.close)
+        paths = [] if path == database.MEMORY else store_files.paths(path)
+        for exposed in files.exposed(settings, paths):
+            self._emit(exposed)
         for declared in queues:
             name, now = declared.queue.name, self._clock.now()
             # A declared queue exists after each start, even if a call has deleted it before.
@@ -194,13 +200,16 @@ class Server:
             cipher=self._cipher,
             emit=self._emit,
         )
-        janitor = Janitor(self.store, self._clock, self._emit)
-        running = [asyncio.create_task(dispatcher.run()), asyncio.create_task(janitor.run())]
+        periodic = [
+            kind(self.store, self._clock, self._emit) for kind in (Janitor, StoreMonitor, Vacuum)
+        ]
+        running = [asyncio.create_task(part.run()) for part in (dispatcher, *periodic)]
         for part in running:
             part.add_done_callback(self._watch)
 
         async def close() -> None:
-            janitor.stop()
+            for part in periodic:
+                part.stop()
             await asyncio.gather(*running, return_exceptions=True)
 
         self._closers.push_async_callback(close)
