@@ -194,7 +194,8 @@ async def test_the_policy_is_asked_about_the_address_of_each_hop():
         location = final.url.replace("127.0.0.1", "127.0.0.2")
         head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
         async with answering(head.encode()) as peer:
-            result = await redirects.send(sender, post(peer.url))
+            request = post(peer.url)
+            result = await redirects.follow_all(sender, request, await sender.send(request))
         assert final.connections == 0
     await sender.close()
     assert result == NoResponse(Failure.FORBIDDEN, "the target is not allowed: 127.0.0.2 is denied")

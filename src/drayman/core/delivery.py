@@ -396,16 +396,7 @@ _FAILURES_OF_TARGETS = frozenset({Failure.DEADLINE, Failure.CONNECTION})
 def outcome(kind: Kind, result: Response | NoResponse) -> Outcome:
     """Return the outcome of an attempt: 2xx is success, everything else is failure."""
     if isinstance(result, Response):
-        code, server_error = from_http(result.status), _is_server_error(result.status)
-        return Outcome(
-            success=code is Code.OK,
-            code=code,
-            message=_message(code, f"HTTP status code {result.status}"),
-            responded=not server_error,
-            executed=not server_error or _DIALECTS[kind].counts_server_errors,
-            previous_response=result.status,
-            signal=_signal(kind, result.status),
-        )
+        return _outcome_of(kind, result.status)
     timed_out = result.failure is Failure.DEADLINE
     code, text = _FAILURES[result.failure]
     return Outcome(
@@ -417,6 +408,20 @@ def outcome(kind: Kind, result: Response | NoResponse) -> Outcome:
         previous_response=_DIALECTS[kind].response_after_timeout if timed_out else 0,
         signal=_signal(kind, None) if result.failure in _FAILURES_OF_TARGETS else Signal.NONE,
         reason=result.reason,
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _outcome_of(kind: Kind, status: int) -> Outcome:
+    code, server_error = from_http(status), _is_server_error(status)
+    return Outcome(
+        success=code is Code.OK,
+        code=code,
+        message=_message(code, f"HTTP status code {status}"),
+        responded=not server_error,
+        executed=not server_error or _DIALECTS[kind].counts_server_errors,
+        previous_response=status,
+        signal=_signal(kind, status),
     )
 
 

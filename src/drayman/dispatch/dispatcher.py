@@ -230,8 +230,10 @@ class Dispatcher:
         plan, result = ended
         if self._pause.length:
             self._pause = pause.after_progress(self._pause)
-        settled = await self._settle(result)
+        settle = functools.partial(self._store.settle, [result])
+        (settled,) = await self._persist("settle", settle)
         duration, kind = result.end_time - began, plan.delivery.target.kind
+        settled = settled or SettleResult.GONE
         self._emit(AttemptEnded(result, settled, duration, kind, plan.max_attempts))
 
     def _crash(self, claim: Claim, error: Exception) -> tuple[_Plan, AttemptResult]:
@@ -312,13 +314,10 @@ class Dispatcher:
             except BearerTokenError as error:
                 return NoResponse(Failure.PRECONDITION, str(error))
             request = delivery.with_bearer_token(request, bearer)
-        if not delivery.follows_redirects(target.kind):
-            return await self._sender.send(request)
-        return await redirects.send(self._sender, request)
-
-    async def _settle(self, result: AttemptResult) -> SettleResult:
-        (settled,) = await self._persist("settle", functools.partial(self._store.settle, [result]))
-        return settled or SettleResult.GONE
+        response = await self._sender.send(request)
+        if not redirects.is_redirect(response) or not delivery.follows_redirects(target.kind):
+            return response
+        return await redirects.follow_all(self._sender, request, response)
 
     async def _release(self, claim: Claim, lack: NoResponse) -> None:
         """Return a claim whose attempt lacked resources, and start none for a while."""
