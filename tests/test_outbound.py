@@ -183,7 +183,7 @@ def test_by_default_a_server_sends_to_this_machine(worker):
 def test_by_default_a_server_sends_neither_to_itself_nor_to_a_metadata_server(url, reason):
     outcome = outcome_of(url)
     assert outcome.message == REFUSED
-    assert outcome.reason.startswith(f"the target is not allowed: {reason}")
+    assert outcome.cause.startswith(f"the target is not allowed: {reason}")
 
 
 def test_a_public_only_server_does_not_send_to_this_machine(worker):
