@@ -9,7 +9,7 @@ import socket
 import sys
 import uuid
 
-from drayman import files, process
+from drayman import files, outbound, process
 from drayman.api.context import Context
 from drayman.api.http import HttpApp
 from drayman.core import events, names
@@ -88,6 +88,11 @@ class Server:
         )
 
     @property
+    def warning(self) -> str:
+        """What the operator should know after the start, "" for nothing."""
+        return self._outbound.warning
+
+    @property
     def _url_host(self) -> str:
         """The host in the form of a URL."""
         return f"[{self.host}]" if ":" in self.host else self.host
@@ -111,6 +116,7 @@ class Server:
         settings, clock = self._settings, self._clock
         queues = declared_queues(settings)
         kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
+        self._outbound = outbound.load(settings)
         await self._open_store(queues)
         sock, http_sockets = self._listen()
         issuer = settings.issuer or f"http://{self._url_host}:{self.http_port}"
@@ -186,7 +192,7 @@ class Server:
         return TokenSigner(KeyRing(self.store, self._clock, key), self._clock, issuer)
 
     async def _start_dispatch(self, source: TokenSource) -> Dispatcher:
-        sender = self._sender or HttpSender(self._clock)
+        sender = self._sender or self._open_sender()
         self._closers.push_async_callback(sender.close)
         dispatcher = Dispatcher(
             self.store,
@@ -214,6 +220,11 @@ class Server:
 
         self._closers.push_async_callback(close)
         return dispatcher
+
+    def _open_sender(self) -> HttpSender:
+        policy, tls, proxies = self._outbound
+        policy = dataclasses.replace(policy, own_ports=frozenset({self.port, self.http_port}))
+        return HttpSender(self._clock, tls=tls, proxies=proxies, policy=policy)
 
     def _watch(self, part: asyncio.Task[None]) -> None:
         """Emit an event if a part has ended by a fault."""
@@ -249,6 +260,8 @@ async def _serve(settings: Settings) -> None:
     stopped = process.stop_event()
     server = Server(settings)
     await server.start()
+    if server.warning:
+        sys.stderr.write(f"{server.warning}\n")
     if settings.durability == "relaxed":
         sys.stderr.write("durability is relaxed: a power cut may lose tasks that were promised\n")
     process.tune_garbage_collection()

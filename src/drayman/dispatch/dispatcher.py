@@ -415,9 +415,10 @@ class Dispatcher:
             except BearerTokenError as error:
                 return NoResponse(Failure.PRECONDITION, str(error))
             request = delivery.with_bearer_token(request, bearer)
-        if not delivery.follows_redirects(target.kind):
-            return await self._sender.send(request)
-        return await redirects.send(self._sender, request)
+        response = await self._sender.send(request)
+        if not redirects.is_redirect(response) or not delivery.follows_redirects(target.kind):
+            return response
+        return await redirects.follow_all(self._sender, request, response)
 
     async def _release(self, claim: Claim, lack: NoResponse) -> None:
         """Return a claim whose attempt lacked resources, and start none for a while."""
