@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-fast demo bench soak format clean
+.PHONY: help setup check test test-fast interop demo bench soak format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -32,6 +32,9 @@ test: $(READY)  ## run all tests (about six minutes)
 
 test-fast: $(READY)  ## run the tests that are not slow (about a minute)
 	$(BIN)/pytest -q -m 'not slow' --hypothesis-profile=fast
+
+interop: $(READY)  ## run the suites of grpc-go and h2spec (needs Go, which builds them first)
+	$(BIN)/python tests/interop/run_suites.py
 
 demo: $(READY)  ## run a server and a worker, and watch tasks being delivered
 	$(BIN)/python examples/demo.py

@@ -81,13 +81,15 @@ def test_everything_that_is_wrong_has_a_line_with_the_next_step(tmp_path):
             "key_file": write(tmp_path / "keys.yaml", "k: x"),
             "signing_key": write(tmp_path / "key.pem", "no key"),
             "google_credentials": write(tmp_path / "google.json", "{}"),
+            "targets": write(tmp_path / "targets.toml", "allow = 1"),
+            "target_ca": write(tmp_path / "ca.pem", "no certificate"),
             "store": f"sqlite:{tmp_path}/no/tasks.db",
         },
         {"DRAYMAN_STOER": "x"},
     )
     starts = [
         "DRAYMAN_STOER: ", "--durability: ", "--queue-file: ", "--key-file: ", "--signing-key: ",
-        "--google-credentials: ", "store ",
+        "--google-credentials: ", "--targets: ", "--target-ca: ", "store ",
     ]  # fmt: skip
     assert [line[: len(start)] for line, start in zip(lines, starts, strict=True)] == starts
     assert all("; " in line and "\n" not in line for line in lines)

@@ -6,7 +6,7 @@ Nothing is created or changed, and addresses are taken only for a moment.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from drayman import files, server
+from drayman import files, outbound, server
 from drayman.core import names
 from drayman.core.clock import SystemClock
 from drayman.core.errors import ServiceError
@@ -104,6 +104,18 @@ def _check_google_credentials(settings: Settings) -> list[str]:
     return _attempt(files.load_google_credentials, settings.google_credentials)
 
 
+def _check_targets(settings: Settings) -> list[str]:
+    return _attempt(outbound.load_policy, settings)
+
+
+def _check_target_ca(settings: Settings) -> list[str]:
+    return _attempt(outbound.load_tls, settings.target_ca)
+
+
+def _check_proxies(settings: Settings) -> list[str]:
+    return _attempt(outbound.load_proxies, settings)
+
+
 def _check_grpc_address(settings: Settings) -> list[str]:
     return _attempt(_listen, settings.host, settings.port, "--port")
 
@@ -157,6 +169,17 @@ _CHECKS = (
         _check_google_credentials,
         "correct --google-credentials",
         frozenset({"google_credentials"}),
+    ),
+    _Check(
+        _check_targets,
+        "correct --targets: any, public or such a file",
+        frozenset({"targets", "app_engine_targets"}),
+    ),
+    _Check(_check_target_ca, "correct --target-ca", frozenset({"target_ca"})),
+    _Check(
+        _check_proxies,
+        "correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY",
+        frozenset({"proxy_from_environment"}),
     ),
     _Check(_check_grpc_address, _OTHER_ADDRESS, frozenset({"host", "port"})),
     _Check(_check_http_address, _OTHER_ADDRESS, frozenset({"host", "http_port"})),

@@ -2,6 +2,8 @@
 
 import base64
 import dataclasses
+import stat
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,17 @@ from google.protobuf import json_format
 
 from drayman.core import errors, names
 from drayman.core.clock import Micros
+from drayman.core.events import FilesExposed
 from drayman.core.limits import QueueLimits
 from drayman.core.queue import Queue, State
-from drayman.settings import SettingsError
+from drayman.settings import OPTIONS, Settings, SettingsError
 from drayman.signing import keys
 from drayman.signing.keys import SigningKey
 from drayman.wire import queues
 
+_SECRET_FILES = frozenset({"key_file", "signing_key", "google_credentials"})
+"""The settings that name a file with a secret."""
+_OTHERS = stat.S_IROTH | stat.S_IWOTH
 _KEY_SIZES = frozenset({16, 24, 32})
 _STATES = frozenset({0, int(State.RUNNING), int(State.PAUSED)})
 
@@ -132,6 +138,25 @@ def load_google_credentials(source: str) -> Any:
         raise SettingsError(
             f"--google-credentials: {source} cannot be used: {_one_line(error)}"
         ) from None
+
+
+def exposed(settings: Settings, store_files: Sequence[Path]) -> list[FilesExposed]:
+    """Return which files with tasks or secrets other users of the machine may read or write.
+
+    ``store_files`` are the files of the store; they are reported together.
+    """
+    secrets = {
+        option.flag: [Path(getattr(settings, option.field) or "")]
+        for option in OPTIONS
+        if option.field in _SECRET_FILES
+    }
+    subjects = {f"store {settings.store}": store_files} | secrets
+    events = [FilesExposed(name, _open_to_others(paths)) for name, paths in subjects.items()]
+    return [event for event in events if event.paths]
+
+
+def _open_to_others(paths: Iterable[Path]) -> list[str]:
+    return [str(path) for path in paths if path.is_file() and path.stat().st_mode & _OTHERS]
 
 
 def _read_yaml(option: str, path: str) -> Any:

@@ -9,7 +9,7 @@ import socket
 import sys
 import uuid
 
-from drayman import files, process
+from drayman import files, outbound, process
 from drayman.api.context import Context
 from drayman.api.http import HttpApp
 from drayman.core import events, names
@@ -20,6 +20,8 @@ from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import HttpSender, Sender
+from drayman.dispatch.store_monitor import StoreMonitor
+from drayman.dispatch.vacuum import Vacuum
 from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
 from drayman.edge.listening import PortError, listen
@@ -37,6 +39,7 @@ from drayman.signing.keyring import KeyRing
 from drayman.signing.signer import TokenSigner
 from drayman.store.contract import Store, StoreError
 from drayman.store.sqlite import database
+from drayman.store.sqlite import files as store_files
 
 CALLS_GRACE = 5.0
 """Seconds for calls in progress to end when the server stops."""
@@ -85,6 +88,11 @@ class Server:
         )
 
     @property
+    def warning(self) -> str:
+        """What the operator should know after the start, "" for nothing."""
+        return self._outbound.warning
+
+    @property
     def _url_host(self) -> str:
         """The host in the form of a URL."""
         return f"[{self.host}]" if ":" in self.host else self.host
@@ -108,6 +116,7 @@ class Server:
         settings, clock = self._settings, self._clock
         queues = declared_queues(settings)
         kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
+        self._outbound = outbound.load(settings)
         await self._open_store(queues)
         sock, http_sockets = self._listen()
         issuer = settings.issuer or f"http://{self._url_host}:{self.http_port}"
@@ -151,6 +160,9 @@ class Server:
         path, safe = store_path(settings), settings.durability == "safe"
         self.store = await database.open_store(path, limits, self._clock.now(), safe=safe)
         self._closers.push_async_callback(self.store.close)
+        paths = [] if path == database.MEMORY else store_files.paths(path)
+        for exposed in files.exposed(settings, paths):
+            self._emit(exposed)
         for declared in queues:
             name, now = declared.queue.name, self._clock.now()
             # A declared queue exists after each start, even if a call has deleted it before.
@@ -180,7 +192,7 @@ class Server:
         return TokenSigner(KeyRing(self.store, self._clock, key), self._clock, issuer)
 
     async def _start_dispatch(self, source: TokenSource) -> Dispatcher:
-        sender = self._sender or HttpSender(self._clock)
+        sender = self._sender or self._open_sender()
         self._closers.push_async_callback(sender.close)
         dispatcher = Dispatcher(
             self.store,
@@ -194,17 +206,25 @@ class Server:
             cipher=self._cipher,
             emit=self._emit,
         )
-        janitor = Janitor(self.store, self._clock, self._emit)
-        running = [asyncio.create_task(dispatcher.run()), asyncio.create_task(janitor.run())]
+        periodic = [
+            kind(self.store, self._clock, self._emit) for kind in (Janitor, StoreMonitor, Vacuum)
+        ]
+        running = [asyncio.create_task(part.run()) for part in (dispatcher, *periodic)]
         for part in running:
             part.add_done_callback(self._watch)
 
         async def close() -> None:
-            janitor.stop()
+            for part in periodic:
+                part.stop()
             await asyncio.gather(*running, return_exceptions=True)
 
         self._closers.push_async_callback(close)
         return dispatcher
+
+    def _open_sender(self) -> HttpSender:
+        policy, tls, proxies = self._outbound
+        policy = dataclasses.replace(policy, own_ports=frozenset({self.port, self.http_port}))
+        return HttpSender(self._clock, tls=tls, proxies=proxies, policy=policy)
 
     def _watch(self, part: asyncio.Task[None]) -> None:
         """Emit an event if a part has ended by a fault."""
@@ -240,6 +260,8 @@ async def _serve(settings: Settings) -> None:
     stopped = process.stop_event()
     server = Server(settings)
     await server.start()
+    if server.warning:
+        sys.stderr.write(f"{server.warning}\n")
     if settings.durability == "relaxed":
         sys.stderr.write("durability is relaxed: a power cut may lose tasks that were promised\n")
     process.tune_garbage_collection()

@@ -142,6 +142,20 @@ class Settings:
         "VERSION.SERVICE=URL).",
         name="app-engine-target",
     )
+    targets: str = setting(
+        "any", value_types.TARGETS,
+        "Where tasks may be sent: any (also to private networks), public (public addresses only), "
+        "or a TOML file with rules. Metadata servers and the server's own ports are refused unless "
+        "a rule allows them.",
+    )  # fmt: skip
+    target_ca: str | None = setting(
+        None, value_types.FILE,
+        "PEM file with authorities that sign certificates of targets, beside those of the system.",
+    )  # fmt: skip
+    proxy_from_environment: bool = setting(
+        False, value_types.BOOLEAN,
+        "Send to targets through the proxies of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
+    )  # fmt: skip
     issuer: str | None = setting(
         None, value_types.URL,
         "Issuer of bearer tokens: the URL at which verifiers reach the server. By default "

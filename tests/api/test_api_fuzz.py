@@ -99,8 +99,11 @@ def answer():
         cipher = TaskCipher({})
         encryption = TaskEncryption(cipher, LocationKeys(store, clock, cipher))
         context = Context(store, clock, limits, encryption, emit=lambda _: None)
-        queue = Queue(QUEUE, State.PAUSED)
-        runner.run(store.update_queue(QUEUE, creation(queue), clock.now()))
+
+        async def create_queue():
+            await store.update_queue(QUEUE, creation(Queue(QUEUE, State.PAUSED)), clock.now())
+
+        runner.run(create_queue())
 
         def call(rpc, body):
             """Return how a call ends: its status, and the message of an error."""

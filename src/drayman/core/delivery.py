@@ -168,7 +168,7 @@ class Outcome:
         executed: Whether ``execution_count`` grows, which the TaskExecutionCount header shows.
         previous_response: The value of the TaskPreviousResponse header of the next attempt.
         signal: What the response says about the load of the target.
-        reason: Why there is no response, "" if there is one.
+        cause: Why there is no response, "" if there is one.
     """
 
     success: bool
@@ -178,14 +178,14 @@ class Outcome:
     executed: bool
     previous_response: int
     signal: Signal = Signal.NONE
-    reason: str = ""
+    cause: str = ""
 
     @property
     def description(self) -> str:
-        """Its message, with the reason that the message may leave out."""
-        if not self.reason or self.reason in self.message:
+        """Its message, with the cause that the message may leave out."""
+        if not self.cause or self.cause in self.message:
             return self.message
-        return f"{self.message} ({self.reason})"
+        return f"{self.message} ({self.cause})"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -411,7 +411,7 @@ _FAILURES_OF_TARGETS = frozenset({Failure.DEADLINE, Failure.CONNECTION})
 def outcome(kind: Kind, result: Response | NoResponse) -> Outcome:
     """Return the outcome of an attempt: 2xx is success, everything else is failure."""
     if isinstance(result, Response):
-        return _outcome_of_status(kind, result.status)
+        return _outcome_of(kind, result.status)
     timed_out = result.failure is Failure.DEADLINE
     code, text = _FAILURES[result.failure]
     return Outcome(
@@ -422,12 +422,12 @@ def outcome(kind: Kind, result: Response | NoResponse) -> Outcome:
         executed=False,
         previous_response=_DIALECTS[kind].response_after_timeout if timed_out else 0,
         signal=_signal(kind, None) if result.failure in _FAILURES_OF_TARGETS else Signal.NONE,
-        reason=result.reason,
+        cause=result.reason,
     )
 
 
 @functools.lru_cache(maxsize=1024)
-def _outcome_of_status(kind: Kind, status: int) -> Outcome:
+def _outcome_of(kind: Kind, status: int) -> Outcome:
     code, server_error = from_http(status), _is_server_error(status)
     return Outcome(
         success=code is Code.OK,

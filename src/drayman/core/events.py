@@ -206,6 +206,43 @@ class DispatchPaused:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class StoreConditionChanged:
+    """The store began or ceased to refuse calls, or to fail.
+
+    Attributes:
+        problem: What is the matter; "" when all is well again.
+    """
+
+    problem: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class QueueDamaged:
+    """Rows of a queue cannot be read; it is skipped for a time, and other queues go on.
+
+    Attributes:
+        queue: The queue's name.
+        retry_time: When it is tried again.
+    """
+
+    queue: str
+    retry_time: Micros
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FilesExposed:
+    """Other users of the machine may read or write files that hold secrets.
+
+    Attributes:
+        subject: What the files are, for instance "store" or "--key-file".
+        paths: The files.
+    """
+
+    subject: str
+    paths: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class RateChanged:
     """Back pressure has halved the rate of a queue, or has ended.
 
@@ -252,6 +289,9 @@ Event = (
     | AttemptCrashed
     | StoreFailed
     | DispatchPaused
+    | StoreConditionChanged
+    | QueueDamaged
+    | FilesExposed
     | RateChanged
     | Stopping
     | Crashed
