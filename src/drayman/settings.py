@@ -233,8 +233,8 @@ class Settings:
     )  # fmt: skip
     allow_http_tokens: bool = setting(
         _LIMITS.task.allow_http_tokens, value_types.BOOLEAN,
-        "Accept tasks that carry a token to an http:// URL, or an OAuth token to any host, for "
-        "local use.",
+        "Accept tasks that carry a token, OIDC or OAuth, to an http:// URL of any host, for local "
+        "use.",
     )  # fmt: skip
     grace: Micros = setting(
         30 * SECOND, value_types.DURATION,

@@ -187,6 +187,10 @@ BINDING_ERRORS = [  # recorded: REST errors; a row has the path of the field, ""
     ("GET", "/tasks?bogus=1", "", [
         ((f"{UNKNOWN} \"bogus\": Cannot bind query parameter. Field 'bogus' could not be found in "
           "request message."), "")]),
+    ("GET", "/tasks?bogus=1&pageSize=abc&other.x=2", "", [  # by the rule for several fields
+        *(((f"{UNKNOWN} \"{name}\": Cannot bind query parameter. Field '{name}' could not be found "
+            "in request message."), "") for name in ("bogus", "other.x")),
+        ("Invalid value at 'page_size' (TYPE_INT32), \"abc\"", "page_size")]),
     ("POST", "/tasks", '{"task": {"name": 5}}', [
         ("Invalid value at 'task.name' (TYPE_STRING), 5", "task.name")]),
     ("GET", "/tasks?pageSize=abc", "", [
@@ -198,6 +202,11 @@ BINDING_ERRORS = [  # recorded: REST errors; a row has the path of the field, ""
     ("PATCH", "", '{"rateLimits": {"maxDispatchesPerSecond": "x"}}', [  # by the same rule
         ("Invalid value at 'queue.rate_limits.max_dispatches_per_second' (TYPE_DOUBLE), \"x\"",
          "queue.rate_limits.max_dispatches_per_second")]),
+    ("PATCH", "", "[]", [  # the text of protobuf's JSON converter
+        (f'{UNKNOWN} "queue": Proto field is not repeating, cannot start list.', "")]),
+    ("PATCH", "", "5", [  # by the same rule
+        ("Invalid value at 'queue' (type.googleapis.com/google.cloud.tasks.v2.Queue), 5",
+         "queue")]),
 ]  # fmt: skip
 
 

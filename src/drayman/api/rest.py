@@ -145,7 +145,7 @@ async def _buffer(
     parameters: Mapping[str, list[str]],
     format_: _Format,
 ) -> dict[str, Any]:
-    protojson.query(parameters, empty_pb2.Empty.DESCRIPTOR)  # BufferTask has none of its own
+    protojson.parse_query(parameters, empty_pb2.Empty())  # BufferTask has none of its own
     queue, task_id = _unquote(match[1]), _unquote(match[2] or "")
     task = await buffer.buffer_task(context, queue, task_id, request.body, request.content_type)
     return {"task": json_writer.render(task, integers=format_.integers)}
@@ -161,14 +161,11 @@ def _match_route(request: RestRequest) -> tuple[_Route, str]:
 
 def _message(route: _Route, name: str, parameters: Mapping[str, list[str]], body: bytes) -> Any:
     message, field = route.request_class(), route.rpc.body
-    if field == "*":
-        protojson.parse(protojson.decode(body), message)
-    elif field is not None:
-        value, target = protojson.decode(body), getattr(message, field)
-        target.SetInParent()
-        protojson.parse(value, target, field)
+    if field is not None:
+        value = protojson.decode(body)
+        protojson.parse(value if field == "*" else {field: value}, message)
     if parameters:
-        protojson.parse(protojson.query(parameters, message.DESCRIPTOR), message)
+        protojson.parse_query(parameters, message)
     target = message
     *parents, last = route.field.split(".")
     for parent in parents:

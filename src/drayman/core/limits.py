@@ -52,8 +52,8 @@ class TaskLimits:
         task_size: The most bytes of a stored task, serialized (measured on the real service:
             2^20 - 7).
         schedule_horizon: How far ahead a task may be scheduled.
-        allow_http_tokens: Whether bearer tokens may be sent to ``http://`` targets, and OAuth
-            tokens to any host.
+        allow_http_tokens: Whether bearer tokens, of either kind, may be sent to ``http://``
+            targets.
     """
 
     task_size: int = (1 << 20) - 7

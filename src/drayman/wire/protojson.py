@@ -44,57 +44,57 @@ def decode(body: bytes) -> Any:
     return value
 
 
-def parse(value: Any, message: Any, where: str = "") -> None:
-    """Merge a JSON value into a message.
-
-    Args:
-        value: The JSON value.
-        message: The message that is filled in.
-        where: The path of the message in the request; "" is the request itself.
+def parse(value: Any, message: Any) -> None:
+    """Merge the JSON value of a request into its message.
 
     Raises:
         InvalidArgument: Some fields are unknown or have wrong values; the message has a line for
             each, the details its path.
     """
     reader = _Reader()
-    reader.message(value, message, where)
-    if reader.violations:
-        raise reader.error()
+    reader.message(value, message, "")
+    reader.check()
 
 
-def query(parameters: Mapping[str, list[str]], descriptor: Any) -> dict[str, Any]:
-    """Return query parameters as the JSON value of a message; InvalidArgument if one is unknown."""
+def parse_query(parameters: Mapping[str, list[str]], message: Any) -> None:
+    """Merge query parameters into the message of a request; raises as ``parse`` does."""
+    reader = _Reader()
     value: dict[str, Any] = {}
     for name, texts in parameters.items():
-        target, field = value, None
-        *parents, last = name.split(".")
-        kind = descriptor
-        for part in parents:
-            field = _field(kind, part) if kind else None
-            if field is None or field.is_repeated or not field.message_type:
-                raise _unbound(name)
-            kind = field.message_type
-            target = target.setdefault(field.json_name, {})
-            if not isinstance(target, dict):  # another parameter sets the whole message
-                raise _unbound(name)
-        field = _field(kind, last)
+        fields = _fields(message.DESCRIPTOR, name)
+        if not fields or not _set(value, fields, texts):
+            reader.unbound(name)
+    reader.message(value, message, "")
+    reader.check()
+
+
+def _fields(descriptor: Any, name: str) -> list[Any]:
+    """Return the fields on the path of a query parameter; none if it names no field."""
+    fields = []
+    for part in name.split("."):
+        field = _field(descriptor, part) if descriptor else None
         if field is None:
-            raise _unbound(name)
-        values = [_typed(field, text) for text in texts]
-        target[field.json_name] = values if field.is_repeated else values[-1]
-    return value
+            return []
+        fields.append(field)
+        descriptor = None if field.is_repeated else field.message_type
+    return fields
+
+
+def _set(value: dict[str, Any], fields: list[Any], texts: list[str]) -> bool:
+    """Set a field of a JSON value; return False if another parameter sets a message around it."""
+    *parents, last = fields
+    place: Any = value
+    for parent in parents:
+        place = place.setdefault(parent.json_name, {})
+        if not isinstance(place, dict):
+            return False
+    values = [_typed(last, text) for text in texts]
+    place[last.json_name] = values if last.is_repeated else values[-1]
+    return True
 
 
 def _field(descriptor: Any, name: str) -> Any:
     return descriptor.fields_by_camelcase_name.get(name) or descriptor.fields_by_name.get(name)
-
-
-def _unbound(name: str) -> errors.InvalidArgument:
-    text = (
-        f'{_PREFIX} Unknown name "{name[:200]}": Cannot bind query parameter. '
-        f"Field '{name[:200]}' could not be found in request message."
-    )
-    return errors.InvalidArgument(text, errors.BadRequest([("", text)]))
 
 
 def _typed(field: Any, text: str) -> Any:
@@ -109,10 +109,19 @@ class _Reader:
     def __init__(self) -> None:
         self.violations: list[tuple[str, str]] = []
 
-    def error(self) -> errors.InvalidArgument:
-        """Return the error that names the violations."""
-        text = "\n".join(description for _, description in self.violations)
-        return errors.InvalidArgument(text, errors.BadRequest(self.violations))
+    def check(self) -> None:
+        """Raise InvalidArgument, which names the violations, if there are any."""
+        if self.violations:
+            text = "\n".join(description for _, description in self.violations)
+            raise errors.InvalidArgument(text, errors.BadRequest(self.violations))
+
+    def unbound(self, name: str) -> None:
+        """Record that a query parameter names no field."""
+        reason = (
+            f"Cannot bind query parameter. Field '{name[:200]}' could not be found in request "
+            "message."
+        )
+        self._unknown("", name, reason)
 
     def message(self, value: Any, message: Any, path: str) -> None:
         """Merge a JSON value into a message."""
@@ -180,12 +189,15 @@ class _Reader:
             setattr(message, field.name, content)
 
     def _map(self, field: Any, value: Any, entries: Any, path: str) -> None:
-        """Read a map from strings to scalars; the API has no other maps."""
+        """Read a map from strings to scalars; the API has no other maps.
+
+        The path of a value is that of an entry of the field (the protobuf library's converter).
+        """
         if not isinstance(value, dict):
             self._wrong(path, "Map", value)
             return
-        for key, item in value.items():
-            content = self._scalar(field, item, f"{path}[{_shown(key)}]")
+        for index, (key, item) in enumerate(value.items()):
+            content = self._scalar(field, item, f"{path}[{index}].value")
             if content is not None:
                 entries[key] = content
 
@@ -210,7 +222,7 @@ class _Reader:
     def _record(self, path: str, text: str) -> None:
         self.violations.append((path, text))
         if len(self.violations) == MAX_VIOLATIONS:
-            raise self.error()
+            self.check()
 
 
 def _type_name(descriptor: Any) -> str:

@@ -32,8 +32,8 @@ def complete_http(message: Any, allowed: TaskLimits) -> None:
     if token:
         rules.check_email(token[0].value)
     host = _check_url(message.url)
-    if token and not allowed.allow_http_tokens:
-        _check_token_url(message, host)
+    if token:
+        _check_token_url(message, host, http_allowed=allowed.allow_http_tokens)
     rules.complete_method("HttpRequest", message, _HTTP_WITH_BODY)
     rules.check_headers_size("HttpRequest.headers", headers.sanitize(message.headers))
     if token:
@@ -92,9 +92,14 @@ def _check_url(url: str) -> str:
     return authority["host"]
 
 
-def _check_token_url(message: Any, host: str) -> None:
-    """Check that a token travels encrypted, and an OAuth token to Google only (recorded)."""
+def _check_token_url(message: Any, host: str, *, http_allowed: bool) -> None:
+    """Check that a token travels encrypted, and an OAuth token to Google only (recorded).
+
+    Neither holds for ``http://`` URLs where these are allowed, because they are for local use.
+    """
     if not message.url[:8].lower().startswith("https://"):
+        if http_allowed:
+            return
         raise errors.invalid_field(
             "HttpRequest.url",
             "must start with 'https://' for request with HttpRequest.authorization_header",
