@@ -120,6 +120,20 @@ class Settings:
     http_port: int | None = setting(
         None, value_types.PORT, "Second port, of REST and health checks alone; 0 picks a free one."
     )
+    tls_cert: str | None = setting(
+        None, value_types.FILE,
+        "PEM file with the server's certificate, and those of intermediate authorities after it: "
+        "both ports speak TLS. SIGHUP loads it again.",
+    )  # fmt: skip
+    tls_key: str | None = setting(
+        None, value_types.FILE,
+        "PEM file with the unencrypted private key of --tls-cert; by default the same file.",
+    )  # fmt: skip
+    tls_client_ca: str | None = setting(
+        None, value_types.FILE,
+        "PEM file with the authorities that sign client certificates: every client needs one "
+        "(mutual TLS).",
+    )  # fmt: skip
     store: str = setting(
         "sqlite:drayman.db", value_types.STORE,
         "Where tasks are stored: sqlite:PATH, or memory, which loses them at exit.",

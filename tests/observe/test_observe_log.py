@@ -13,9 +13,12 @@ from drayman.core.events import (
     CallCrashed,
     CallRefused,
     Crashed,
+    HandshakeFailed,
     QueueAction,
     QueueChanged,
     RateChanged,
+    Reloaded,
+    ReloadFailed,
     Stopping,
     StoreFailed,
     TaskRunRequested,
@@ -65,6 +68,10 @@ LINES = [
      "GetQueue refused: NOT_FOUND: no such queue"),
     (StoreFailed("settle", "the disk does not answer"), "ERROR",
      "store: settle failed, retrying: the disk does not answer"),
+    (HandshakeFailed("192.0.2.1", "no certificate"), "DEBUG",
+     "TLS handshake with 192.0.2.1 failed: no certificate"),
+    (Reloaded("2 queues, TLS certificates"), "INFO", "reloaded: 2 queues, TLS certificates"),
+    (ReloadFailed(["--tls-cert: no"]), "ERROR", "reload failed, nothing has changed: --tls-cert: no"),
     (Stopping(5), "INFO", "stopping; 5 attempts in flight"),
 ]  # fmt: skip
 

@@ -13,8 +13,11 @@ from drayman.core.events import (
     CallRefused,
     Crashed,
     Event,
+    HandshakeFailed,
     QueueChanged,
     RateChanged,
+    Reloaded,
+    ReloadFailed,
     Stopping,
     StoreFailed,
     TaskRunRequested,
@@ -118,6 +121,19 @@ def _store_failed(event: StoreFailed) -> None:
     _log.error("store: %s failed, retrying: %s", event.verb, event.message)
 
 
+def _handshake_failed(event: HandshakeFailed) -> None:
+    _log.debug("TLS handshake with %s failed: %s", event.address, event.message)
+
+
+def _reloaded(event: Reloaded) -> None:
+    _log.info("reloaded: %s", event.subject)
+
+
+def _reload_failed(event: ReloadFailed) -> None:
+    for problem in event.problems:
+        _log.error("reload failed, nothing has changed: %s", problem)
+
+
 def _stopping(event: Stopping) -> None:
     _log.info("stopping; %d attempts in flight", event.in_flight)
 
@@ -136,6 +152,9 @@ _WRITERS: Mapping[type, Callable[[Any], None]] = {
     TaskRunRequested: _run_requested,
     QueueChanged: _queue_changed,
     RateChanged: _rate_changed,
+    HandshakeFailed: _handshake_failed,
+    Reloaded: _reloaded,
+    ReloadFailed: _reload_failed,
     CallRefused: _call_refused,
     CallCrashed: _call_crashed,
     StoreFailed: _store_failed,
