@@ -24,6 +24,7 @@ SAMPLES = {
     "tls-cert": ("cert.pem", "cert.pem"),
     "tls-key": ("key.pem", "key.pem"),
     "tls-client-ca": ("ca.pem", "ca.pem"),
+    "allow-host": ("*.example.com", ("*.example.com",)),
     "store": ("memory", "memory"),
     "durability": ("relaxed", "relaxed"),
     "queue": (QUEUE, (QUEUE,)),

@@ -11,6 +11,8 @@ import uuid
 from collections.abc import Sequence
 
 from drayman import files, process
+from drayman.api import browsers
+from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
 from drayman.api.http import HttpApp
 from drayman.core import events, names
@@ -24,7 +26,7 @@ from drayman.dispatch.sender import HttpSender, Sender
 from drayman.edge import tls
 from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
-from drayman.edge.listening import PortError, listen
+from drayman.edge.listening import PortError, is_loopback, listen
 from drayman.edge.tls import TlsError, TlsFiles, TlsListener
 from drayman.encryption.cipher import TaskCipher
 from drayman.encryption.locations import LocationKeys
@@ -147,7 +149,7 @@ class Server:
         if settings.activity_log:
             self._start_activity_log()
         context = Context(self.store, clock, settings.limits, encryption, self._emit, issuer)
-        app = HttpApp(context)
+        app = HttpApp(context, browser_policy(settings))
         http = HttpServer(app, [] if http_tls else http_sockets, clock, capacity, CALLS_GRACE)
         await self._start_http(http)
         if http_tls:
@@ -328,6 +330,12 @@ def tls_files(settings: Settings) -> TlsFiles | None:
         if path is not None:
             raise TlsError(f"{option} is given without --tls-cert")
     return None
+
+
+def browser_policy(settings: Settings) -> BrowserPolicy:
+    """Return which requests of browsers are served."""
+    host, allowed = settings.host, settings.allow_hosts
+    return browsers.policy(host, allowed, settings.issuer, local=is_loopback(host))
 
 
 def declared_queues(settings: Settings) -> list[DeclaredQueue]:

@@ -134,6 +134,13 @@ class Settings:
         "PEM file with the authorities that sign client certificates: every client needs one "
         "(mutual TLS).",
     )  # fmt: skip
+    allow_hosts: tuple[str, ...] = repeated(
+        value_types.HOST_PATTERN,
+        "Name by which clients reach the server, *.DOMAIN, or * for any; browsers may also call "
+        "it from pages of such a host. Over HTTP/1.1, other names are refused, but not addresses. "
+        "By default any name, and on the loopback interface those of this machine.",
+        name="allow-host",
+    )
     store: str = setting(
         "sqlite:drayman.db", value_types.STORE,
         "Where tasks are stored: sqlite:PATH, or memory, which loses them at exit.",

@@ -569,3 +569,15 @@ async def test_no_grpc_client_can_send_the_names_of_a_certificate(client):
     stream_id = client.begin(end=True, extra=[(CLIENT_NAMES, b'["CN:admin"]')])
     await client.run()
     assert client.responses[stream_id].reset is not None
+
+
+async def test_a_browser_gets_no_permission_over_http2_either(client):
+    """A page cannot send application/grpc without asking, and the question is not answered."""
+    stream_id = client.begin(
+        end=True, method=b"OPTIONS", origin=b"http://evil.test", content_type=None,
+        access_control_request_method=b"POST",
+    )  # fmt: skip
+    await client.run()
+    answer = client.responses[stream_id]
+    assert answer.http_status == b"405"
+    assert [name for name in answer.headers if name.startswith(b"access-control-")] == []

@@ -71,7 +71,8 @@ LINES = [
     (HandshakeFailed("192.0.2.1", "no certificate"), "DEBUG",
      "TLS handshake with 192.0.2.1 failed: no certificate"),
     (Reloaded("2 queues, TLS certificates"), "INFO", "reloaded: 2 queues, TLS certificates"),
-    (ReloadFailed(["--tls-cert: no"]), "ERROR", "reload failed, nothing has changed: --tls-cert: no"),
+    (ReloadFailed(["--tls-cert: no"]), "ERROR",
+     "reload failed, nothing has changed: --tls-cert: no"),
     (Stopping(5), "INFO", "stopping; 5 attempts in flight"),
 ]  # fmt: skip
 
