@@ -98,9 +98,13 @@ def test_a_malformed_task_id_is_refused(client, queue, refused, task_id):
 
 
 def detail(error):
-    """Return the first detail as JSON, which is what Google's client keeps of it over REST."""
-    first = error.details[0]
-    return first if isinstance(first, dict) else json_format.MessageToDict(first)
+    """Return the first detail as JSON."""
+    return as_json(error.details[0])
+
+
+def as_json(detail):
+    """Return a detail as JSON, which is what Google's client keeps of it over REST."""
+    return detail if isinstance(detail, dict) else json_format.MessageToDict(detail)
 
 
 def test_name_errors_carry_the_recorded_help(client, location, queue, refused):
@@ -152,9 +156,10 @@ def test_a_malformed_parent_looks_like_an_unknown_project(client, refused):
     error = refused(
         "PERMISSION_DENIED", message, client.create_queue, parent=parent, queue={"name": "x"}
     )
-    assert error.reason == "CONSUMER_INVALID"
-    assert error.domain == "googleapis.com"
-    assert error.metadata["consumer"] == "projects/é"
+    info = next(each for each in map(as_json, error.details) if "reason" in each)
+    assert info["reason"] == "CONSUMER_INVALID"
+    assert info["domain"] == "googleapis.com"
+    assert info["metadata"]["consumer"] == "projects/é"
 
 
 def test_an_unknown_view_is_refused(clients, queue, refused):
