@@ -32,6 +32,7 @@ SAMPLES = {
     "app-engine-target": ("worker=http://localhost:1", (("worker", "http://localhost:1"),)),
     "dead-letters": ("1d", 1440 * MINUTE),
     "activity-log": ("true", True),
+    "mask-queries": ("true", True),
     "ramp-up": ("true", True),
     "max-in-flight": ("7", 7),
     "task-tombstone": ("90m", 90 * MINUTE),

@@ -208,7 +208,12 @@ class Server:
     def _start_activity_log(self) -> None:
         writer = NonBlockingWriter(STDOUT)
         self._closers.push_async_callback(writer.close)
-        activity_log = ActivityLog(self.store.get_queue, self._cipher, writer.write)
+        activity_log = ActivityLog(
+            self.store.get_queue,
+            self._cipher,
+            writer.write,
+            mask_queries=self._settings.mask_queries,
+        )
         self._closers.push_async_callback(activity_log.close)
         self._emit = events.fan_out(self._emit, activity_log.record)
 

@@ -187,6 +187,10 @@ class Settings:
         "Write the creations, attempts and deletions that a queue's sampling ratio selects to "
         "standard output, as lines of JSON in the shape of Google's TaskActivityLog.",
     )  # fmt: skip
+    mask_queries: bool = setting(
+        _LIMITS.mask_queries, value_types.BOOLEAN,
+        "Leave the queries of target URLs out of recorded attempts and of the activity log.",
+    )  # fmt: skip
     ramp_up: bool = setting(
         _LIMITS.ramp_up, value_types.BOOLEAN,
         "Start new, idle and resumed queues slowly, at 10 attempts a second.",
@@ -261,6 +265,7 @@ class Settings:
             call_deadline=self.call_deadline,
             locations=tuple(sorted(self.locations)),
             ramp_up=self.ramp_up,
+            mask_queries=self.mask_queries,
         )
 
     def _part(self, limits: Callable[..., T]) -> T:

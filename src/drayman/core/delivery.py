@@ -214,6 +214,8 @@ _DIALECTS = {
 }
 
 _USER_INFO = re.compile(r"([^:/?#]+://)([^:@/?#]*)(?::([^@/?#]*))?@")
+_QUERY = re.compile(r"\?.+", re.DOTALL)
+_MASKED_QUERY = "?***"
 _AUTHORITY = re.compile(r"(?<=://)[^/?#]+")
 # Host, Content-Length and User-Agent: API text. The others control the connection (RFC 9110).
 _RESERVED = {
@@ -262,10 +264,13 @@ def request(
     return Request(target.method, url, fields, target.body)
 
 
-def address(target: Target) -> str:
-    """Return the method and URL of a target for logs, without user name and password."""
-    url, _ = _split_credentials(target.url)
-    return f"{target.method} {url}"
+def address(method: str, url: str, *, mask_query: bool = False) -> str:
+    """Return the method and URL of a request for logs and records.
+
+    It has no user name and password, and with ``mask_query`` no query.
+    """
+    url, _ = _split_credentials(url)
+    return f"{method} {_QUERY.sub(_MASKED_QUERY, url) if mask_query else url}"
 
 
 def _split_credentials(url: str) -> tuple[str, bytes]:
