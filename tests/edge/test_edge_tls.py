@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 import http.client
+import os
 import re
+import resource
 import socket
 import ssl
+from pathlib import Path
 
 import grpc
 import pytest
@@ -419,6 +422,38 @@ async def counted(files):
     sock = listen("127.0.0.1", 0, "--port")
     listener.start(sock, lambda: Counted(limit))
     yield sock.getsockname()[1], limit
+    listener.close()
+
+
+@contextlib.contextmanager
+def no_more_files():
+    """Take all files that the process may open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as stack:
+        highest = stack.enter_context(Path(os.devnull).open("rb")).fileno()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 50, hard))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        with contextlib.suppress(OSError):
+            while True:
+                stack.enter_context(Path(os.devnull).open("rb"))
+        yield
+
+
+async def test_without_files_nothing_is_accepted_for_a_while(files):
+    limit, clock = ConnectionLimit(total=5, per_address=5), ManualClock()
+    listener = TlsListener(TlsFiles(files.cert, files.key), HTTP, clock, limit, lambda _: None)
+    sock = listen("127.0.0.1", 0, "--port")
+    listener.start(sock, lambda: Counted(limit))
+    with socket.socket() as client:
+        with no_more_files():
+            client.connect(sock.getsockname())
+            while clock.pending_timers == 0:
+                await turns(1)
+            assert free(limit) == 5
+        clock.advance(limits.ACCEPT_PAUSE)
+        while free(limit) == 5:
+            await turns(1)
+    await all_free(limit)
     listener.close()
 
 

@@ -11,6 +11,7 @@ No response has CORS header fields, so pages of other sites cannot read any eith
 """
 
 import dataclasses
+import functools
 import ipaddress
 import re
 import urllib.parse
@@ -98,14 +99,18 @@ def check(policy: BrowserPolicy, method: str, headers: Mapping[bytes, bytes]) ->
 
 
 def _check_host(policy: BrowserPolicy, host: str) -> None:
+    if policy.hosts is not None and not _is_own_host(policy.hosts, host):
+        raise errors.PermissionDenied(
+            f'The Host "{host[:100]}" is not a name of this server. If it should be, start the '
+            "server with --allow-host."
+        )
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_own_host(hosts: Hosts, host: str) -> bool:
     match = _HOST.fullmatch(host)
     name = match[1].removesuffix(".") if match else host
-    if policy.hosts is None or not host or _is_address(name) or policy.hosts.include(name):
-        return
-    raise errors.PermissionDenied(
-        f'The Host "{host[:100]}" is not a name of this server. If it should be, start the server '
-        "with --allow-host."
-    )
+    return not host or hosts.include(name) or _is_address(name)
 
 
 def _is_address(name: str) -> bool:
