@@ -2,11 +2,12 @@
 PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p; done))
 BIN := .venv/bin
+LOWEST := .venv-lowest
 # Python and pytest cache compiled modules, which saves seconds at each run.
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-fast interop demo bench soak format clean
+.PHONY: help setup check test test-lowest test-fast interop demo bench soak format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -29,6 +30,12 @@ check: $(READY)  ## check style, types, layers and generated files
 
 test: $(READY)  ## run all tests (about six minutes)
 	$(BIN)/pytest -q
+
+test-lowest:  ## run the fast tests with the lowest versions that pyproject.toml allows
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python tools/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check -c $(LOWEST)/constraints.txt -e '.[dev]'
+	$(LOWEST)/bin/pytest -q -m 'not slow' --hypothesis-profile=fast -W default # old versions may warn
 
 test-fast: $(READY)  ## run the tests that are not slow (about a minute)
 	$(BIN)/pytest -q -m 'not slow' --hypothesis-profile=fast
@@ -53,4 +60,4 @@ format: $(READY)  ## format the code and write generated files again
 	$(BIN)/python tools/reference.py
 
 clean:  ## remove all files that the commands created
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	rm -rf .venv .venv-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info

@@ -23,6 +23,7 @@ SLOW = {
     "dispatch/test_dispatch_garbage.py": "collects garbage, over and over",
     "docs/test_examples.py": "starts server processes",
     "e2e": "starts server processes",
+    "edge/test_edge_tls.py": "starts a server for each test",
     "store/sqlite/test_sqlite_costs.py": "fills large stores",
     "store/sqlite/test_sqlite_kill.py": "kills processes",
     "store/test_model.py": "searches for sequences of calls that fail",

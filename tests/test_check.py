@@ -46,6 +46,7 @@ def test_settings_that_work_have_a_summary(tmp_path, store):
         "the server can start",
         "  gRPC        127.0.0.1, a free port",
         "  HTTP        127.0.0.1, a free port",
+        "  TLS         none, plain text",
         f"  store       sqlite:{store} (new), durability safe",
         "  queues      2 declared",
         "  encryption  0 keys",
@@ -78,6 +79,7 @@ def test_everything_that_is_wrong_has_a_line_with_the_next_step(tmp_path):
             "queue": [QUEUE],
             "location": ["here"],
             "queue_file": str(tmp_path / "nowhere.yaml"),
+            "tls_key": "key.pem",
             "key_file": write(tmp_path / "keys.yaml", "k: x"),
             "signing_key": write(tmp_path / "key.pem", "no key"),
             "google_credentials": write(tmp_path / "google.json", "{}"),
@@ -89,7 +91,8 @@ def test_everything_that_is_wrong_has_a_line_with_the_next_step(tmp_path):
     )
     starts = [
         "DRAYMAN_STOER: ", "--durability: ", "--queue-file: ", "--key-file: ", "--signing-key: ",
-        "--google-credentials: ", "--targets: ", "--target-ca: ", "store ",
+        "--google-credentials: ", "--targets: ", "--target-ca: ",
+        "--tls-key is given without --tls-cert; ", "store ",
     ]  # fmt: skip
     assert [line[: len(start)] for line, start in zip(lines, starts, strict=True)] == starts
     assert all("; " in line and "\n" not in line for line in lines)

@@ -11,6 +11,7 @@ from drayman.core import names
 from drayman.core.clock import SystemClock
 from drayman.core.errors import ServiceError
 from drayman.edge.listening import PortError, listen
+from drayman.edge.tls import HTTP, TlsError, load_context
 from drayman.settings import OPTIONS, Reading, Settings, SettingsError
 from drayman.store.contract import StoreError
 from drayman.store.sqlite.probe import probe
@@ -34,6 +35,7 @@ def summary(reading: Reading) -> str:
     rows = {
         "gRPC": _address(settings.host, settings.port),
         "HTTP": _address(settings.host, http_port),
+        "TLS": _tls(settings),
         "store": f"{settings.store}{_store_note(settings)}, durability {settings.durability}",
         "queues": f"{len(server.declared_queues(settings))} declared",
         "encryption": f"{len(_keys(settings))} keys",
@@ -46,6 +48,12 @@ def summary(reading: Reading) -> str:
 
 def _address(host: str, port: int) -> str:
     return f"{host}, a free port" if port == 0 else f"{host}:{port}"
+
+
+def _tls(settings: Settings) -> str:
+    if settings.tls_cert is None:
+        return "none, plain text"
+    return f"{settings.tls_cert}{', client certificates required' * bool(settings.tls_client_ca)}"
 
 
 def _store_note(settings: Settings) -> str:
@@ -68,7 +76,7 @@ def _attempt(start: Callable[..., object], *arguments: object) -> list[str]:
         start(*arguments)
     except SettingsError as error:
         return list(error.args)
-    except (StoreError, PortError, ServiceError) as error:
+    except (StoreError, PortError, ServiceError, TlsError) as error:
         return [str(error)]
     return []
 
@@ -114,6 +122,16 @@ def _check_target_ca(settings: Settings) -> list[str]:
 
 def _check_proxies(settings: Settings) -> list[str]:
     return _attempt(outbound.load_proxies, settings)
+
+
+def _check_tls(settings: Settings) -> list[str]:
+    return _attempt(_load_tls, settings)
+
+
+def _load_tls(settings: Settings) -> None:
+    paths = server.tls_files(settings)
+    if paths is not None:
+        load_context(paths, HTTP)
 
 
 def _check_grpc_address(settings: Settings) -> list[str]:
@@ -180,6 +198,11 @@ _CHECKS = (
         _check_proxies,
         "correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY",
         frozenset({"proxy_from_environment"}),
+    ),
+    _Check(
+        _check_tls,
+        "correct --tls-cert, --tls-key or --tls-client-ca",
+        frozenset({"tls_cert", "tls_key", "tls_client_ca"}),
     ),
     _Check(_check_grpc_address, _OTHER_ADDRESS, frozenset({"host", "port"})),
     _Check(_check_http_address, _OTHER_ADDRESS, frozenset({"host", "http_port"})),

@@ -20,7 +20,7 @@ from drayman.signing import keys
 from drayman.signing.keys import SigningKey
 from drayman.wire import queues
 
-_SECRET_FILES = frozenset({"key_file", "signing_key", "google_credentials"})
+_SECRET_FILES = frozenset({"key_file", "signing_key", "google_credentials", "tls_key"})
 """The settings that name a file with a secret."""
 _OTHERS = stat.S_IROTH | stat.S_IWOTH
 _KEY_SIZES = frozenset({16, 24, 32})

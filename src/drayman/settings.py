@@ -120,6 +120,27 @@ class Settings:
     http_port: int | None = setting(
         None, value_types.PORT, "Second port, of REST and health checks alone; 0 picks a free one."
     )
+    tls_cert: str | None = setting(
+        None, value_types.FILE,
+        "PEM file with the server's certificate, and those of intermediate authorities after it: "
+        "both ports speak TLS. SIGHUP loads it again.",
+    )  # fmt: skip
+    tls_key: str | None = setting(
+        None, value_types.FILE,
+        "PEM file with the unencrypted private key of --tls-cert; by default the same file.",
+    )  # fmt: skip
+    tls_client_ca: str | None = setting(
+        None, value_types.FILE,
+        "PEM file with the authorities that sign client certificates: every client needs one "
+        "(mutual TLS).",
+    )  # fmt: skip
+    allow_hosts: tuple[str, ...] = repeated(
+        value_types.HOST_PATTERN,
+        "Name by which clients reach the server, *.DOMAIN, or * for any; browsers may also call "
+        "it from pages of such a host. Over HTTP/1.1, other names are refused, but not addresses. "
+        "By default any name, and on the loopback interface those of this machine.",
+        name="allow-host",
+    )
     store: str = setting(
         "sqlite:drayman.db", value_types.STORE,
         "Where tasks are stored: sqlite:PATH, or memory, which loses them at exit.",
@@ -179,6 +200,10 @@ class Settings:
         False, value_types.BOOLEAN,
         "Write the creations, attempts and deletions that a queue's sampling ratio selects to "
         "standard output, as lines of JSON in the shape of Google's TaskActivityLog.",
+    )  # fmt: skip
+    mask_queries: bool = setting(
+        _LIMITS.mask_queries, value_types.BOOLEAN,
+        "Leave the queries of target URLs out of recorded attempts and of the activity log.",
     )  # fmt: skip
     ramp_up: bool = setting(
         _LIMITS.ramp_up, value_types.BOOLEAN,
@@ -255,6 +280,7 @@ class Settings:
             call_deadline=self.call_deadline,
             locations=tuple(sorted(self.locations)),
             ramp_up=self.ramp_up,
+            mask_queries=self.mask_queries,
         )
 
     def _part(self, limits: Callable[..., T]) -> T:

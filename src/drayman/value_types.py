@@ -79,6 +79,12 @@ def _queue(text: str) -> str:
         raise ValueError(text) from None
 
 
+def _host_pattern(text: str) -> str:
+    if not re.fullmatch(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*", text):
+        raise ValueError(text)
+    return text
+
+
 def _url(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", text):
         raise ValueError(text)
@@ -124,6 +130,7 @@ COUNT = _whole("N", "a whole number from 1", 1)
 PORT = _whole("PORT", "a port number, 0 to 65535", 0, 65535)
 RATE = ValueType("RATE", "a number above 0", _rate, "{:g}".format)
 HOST = ValueType("HOST", "a host name or address", str)
+HOST_PATTERN = ValueType("HOST", "a host name without a port, *.DOMAIN, or *", _host_pattern)
 FILE = ValueType("FILE", "the name of a file", str)
 URL = ValueType("URL", "a URL starting with http:// or https://", _url)
 TARGETS = ValueType("any|public|FILE", "any, public or the name of a file", str)

@@ -400,7 +400,7 @@ def test_errors_carry_the_recorded_details(http, location, queue):
 def test_a_body_beyond_the_bound_is_refused_before_it_is_read(server, queue):
     with server.connect() as connection:
         connection.sendall(
-            f"POST /v2/{queue}/tasks HTTP/1.1\r\nHost: x\r\n"
+            f"POST /v2/{queue}/tasks HTTP/1.1\r\nHost: localhost\r\n"
             f"Content-Length: {REQUEST_SIZE + 1}\r\n\r\n".encode()
         )
         answer = b""

@@ -35,8 +35,8 @@ async def turns(count: int = TURNS) -> None:
 class Pipe(asyncio.Transport):
     """The server's transport; the client takes what was written when it likes."""
 
-    def __init__(self, address: str = "192.0.2.1") -> None:
-        super().__init__({"peername": (address, 1)})
+    def __init__(self, address: str = "192.0.2.1", certificate: object = None) -> None:
+        super().__init__({"peername": (address, 1), "peercert": certificate})
         self.protocol: GrpcConnection | None = None
         self.written = bytearray()
         self.writes = 0
@@ -121,8 +121,8 @@ class Answer:
 class Client:
     """The client's side of a connection."""
 
-    def __init__(self, shared: Shared, **settings: int) -> None:
-        self.pipe = Pipe()
+    def __init__(self, shared: Shared, certificate: object = None, **settings: int) -> None:
+        self.pipe = Pipe(certificate=certificate)
         self.connection = GrpcConnection(shared)
         self.pipe.protocol = self.connection
         self.h2 = ngh2.Connection(

@@ -1,18 +1,10 @@
-"""The server on a real port, in the clear and over TLS, with gRPC's own client."""
+"""The server on a real port, with gRPC's own client."""
 
-import asyncio
-import datetime
-import ipaddress
 import socket
-import ssl
 
 import grpc
 import grpc.aio
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from http2_client import turns
 
@@ -33,35 +25,6 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 LOCATION = "projects/p/locations/l"
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """A self-signed certificate of 127.0.0.1 and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + datetime.timedelta(days=36_500))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    encoding = serialization.Encoding.PEM
-    path.write_bytes(
-        key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(encoding)
-    )
-    return path
-
-
 @pytest.fixture
 async def context():
     clock, limits = ManualClock(), Limits()
@@ -77,8 +40,8 @@ async def start(context):
     """Start a server on a free port."""
     started = []
 
-    async def call(tls=None):
-        server = GrpcServer(context, listen("127.0.0.1", 0, "--port"), Capacity(), tls=tls)
+    async def call():
+        server = GrpcServer(context, listen("127.0.0.1", 0, "--port"), Capacity())
         started.append(server)
         await server.start()
         return server
@@ -115,31 +78,6 @@ async def test_a_deadline_may_be_as_far_away_as_the_wire_can_say(start):
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         call = channel.unary_unary("/grpc.health.v1.Health/Check")
         assert await call(b"", timeout=1e9) == b"\x08\x01"
-
-
-@pytest.fixture
-def tls(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
-
-
-async def test_a_client_of_grpc_is_answered_over_tls(start, tls, certificate):
-    server = await start(tls)
-    credentials = grpc.ssl_channel_credentials(certificate.read_bytes())
-    async with grpc.aio.secure_channel(f"127.0.0.1:{server.port}", credentials) as channel:
-        assert await list_queues(channel) == b""
-
-
-async def test_tls_agrees_on_http2(start, tls, certificate):
-    server = await start(tls)
-    client = ssl.create_default_context(cafile=certificate)
-    client.set_alpn_protocols(["h2", "http/1.1"])
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=client)
-    assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
-    assert (await reader.readexactly(4))[3] == 4  # SETTINGS come first
-    writer.close()
-    await writer.wait_closed()
 
 
 async def test_all_addresses_of_ipv6_are_those_of_ipv4_too(context):

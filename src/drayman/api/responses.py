@@ -6,12 +6,14 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from drayman.api import browsers
 from drayman.api.request_body import TruncatedBody
 from drayman.core.errors import ServiceError
 from drayman.core.status import HTTP_STATUS
 from drayman.wire import details, json_writer
 
-_CONTENT_TYPE = (b"content-type", b"application/json; charset=UTF-8")
+_HEADERS = ((b"content-type", b"application/json; charset=UTF-8"), *browsers.HEADERS)
+_NO_STORE = (b"cache-control", b"no-store")
 
 
 @dataclasses.dataclass(slots=True)
@@ -22,15 +24,19 @@ class Response:
         status: The HTTP status.
         body: The body, JSON; a response to HEAD is sent without it.
         close: Whether the connection is closed after it.
+        store: Whether caches may store it.
     """
 
     status: int
     body: bytes
     close: bool = False
+    store: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         """Send the response."""
-        headers = [_CONTENT_TYPE]
+        headers = [*_HEADERS]
+        if not self.store:
+            headers.append(_NO_STORE)
         if self.close:
             headers.append((b"connection", b"close"))
         headers.append((b"content-length", str(len(self.body)).encode()))
@@ -39,9 +45,9 @@ class Response:
         await send({"type": "http.response.body", "body": body})
 
 
-def json_response(status: int, value: Any) -> Response:
-    """Return a response with a JSON value on one line."""
-    return Response(status, json.dumps(value).encode() + b"\n")
+def json_response(status: int, value: Any, *, store: bool = False) -> Response:
+    """Return a response with a JSON value on one line, which caches may store or not."""
+    return Response(status, json.dumps(value).encode() + b"\n", store=store)
 
 
 def error_response(error: ServiceError, *, pretty: bool = True) -> Response:

@@ -241,6 +241,8 @@ _DIALECTS = {
 }
 
 _USER_INFO = re.compile(r"([^:/?#]+://)([^:@/?#]*)(?::([^@/?#]*))?@")
+_QUERY = re.compile(r"\?.+", re.DOTALL)
+_MASKED_QUERY = "?***"
 _AUTHORITY = re.compile(r"(?<=://)[^/?#]+")
 _TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 # Recorded: headers of the request. "expect" is ours: no target is asked before the body is sent.
@@ -301,12 +303,16 @@ def _sendable(url: str) -> tuple[str, bytes]:
     return _split_credentials(encode_url(url))
 
 
-def address(target: Target) -> str:
-    """Return the method and URL of a target for logs, without user name and password."""
-    return f"{target.method} {without_credentials(target.url)}"
-
-
 @functools.lru_cache(maxsize=1024)
+def address(method: str, url: str, *, mask_query: bool = False) -> str:
+    """Return the method and URL of a request for logs and records.
+
+    It has no user name and password, and with ``mask_query`` no query.
+    """
+    url = without_credentials(url)
+    return f"{method} {_QUERY.sub(_MASKED_QUERY, url) if mask_query else url}"
+
+
 def without_credentials(url: str) -> str:
     """Return a URL without user name and password."""
     return _split_credentials(url)[0]

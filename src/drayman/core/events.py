@@ -256,6 +256,41 @@ class RateChanged:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class HandshakeFailed:
+    """A connection ended before its TLS handshake was complete.
+
+    Attributes:
+        address: The IP address of the client.
+        message: Why.
+    """
+
+    address: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reloaded:
+    """The server has loaded files again, as SIGHUP asks it to.
+
+    Attributes:
+        subject: What has been loaded, for instance "TLS certificates".
+    """
+
+    subject: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReloadFailed:
+    """Files could not be loaded again; the server goes on with what it has.
+
+    Attributes:
+        problems: A line for each problem.
+    """
+
+    problems: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Stopping:
     """The server is stopping and starts no new attempts.
 
@@ -293,6 +328,9 @@ Event = (
     | QueueDamaged
     | FilesExposed
     | RateChanged
+    | HandshakeFailed
+    | Reloaded
+    | ReloadFailed
     | Stopping
     | Crashed
 )

@@ -89,6 +89,7 @@ class Limits:
         call_deadline: The longest deadline of a gRPC call; 0 for no limit.
         locations: The locations that queues may be in; empty for any.
         ramp_up: Whether new, idle and resumed queues start at a low rate.
+        mask_queries: Whether logs and records of attempts leave out the queries of URLs.
     """
 
     queue: QueueLimits = QueueLimits()
@@ -97,3 +98,4 @@ class Limits:
     call_deadline: Micros = 30 * SECOND
     locations: tuple[str, ...] = ()
     ramp_up: bool = False
+    mask_queries: bool = False

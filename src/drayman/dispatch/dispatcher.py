@@ -366,10 +366,10 @@ class Dispatcher:
             http_tokens=self._limits.task.allow_http_tokens,
         )
         if isinstance(request, NoResponse):
-            address = delivery.address(target)
+            address = self._address(target.method, target.url)
             self._emit_began(plan, address)
             return _Exchange(address, request)
-        address = f"{request.method} {request.url}"
+        address = self._address(request.method, request.url)
         self._emit_began(plan, address)
         return _Exchange(address, await self._send_in_time(attempt, request, target))
 
@@ -401,6 +401,9 @@ class Dispatcher:
             else:
                 following = min(attempt.deadline, following or attempt.deadline)
         return following
+
+    def _address(self, method: str, url: str) -> str:
+        return delivery.address(method, url, mask_query=self._limits.mask_queries)
 
     def _emit_began(self, plan: _Plan, address: str) -> None:
         if plan.sampled:

@@ -29,6 +29,9 @@ class Calls:
         engine: The connection's HTTP/2 engine.
         pings: Is cleared by each response.
         wake: Has what is queued in the engine written soon.
+
+    Attributes:
+        client_fields: Header fields that the server adds to each request (see ``tls``).
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Calls:
         self._engine = engine
         self._pings = pings
         self._wake = wake
+        self.client_fields: grpc_status.Headers = ()
         self._loop = asyncio.get_running_loop()
         self._share = Share(shared.budget)
         self._calls: dict[int, Call] = {}
@@ -64,7 +68,7 @@ class Calls:
             self._refuse(event, grpc_status.HEADERS + grpc_status.trailers(error))
 
     def _begin(self, event: h2.RequestReceived) -> None:
-        request = grpc_requests.parse(event.headers)
+        request = grpc_requests.parse(event.headers + self.client_fields)
         method = self._shared.methods.get(request.path)
         if method is None:
             raise CallError(Code.UNIMPLEMENTED, "Method not found!")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, cast
 
 from drayman.core.clock import Micros, Timer
 from drayman.core.status import Code
-from drayman.edge import h2, limits
+from drayman.edge import h2, limits, tls
 from drayman.edge.calls import Calls
 from drayman.edge.floods import FrameMeter, PingMeter
 from drayman.edge.grpc_status import CallError
@@ -54,6 +54,7 @@ class GrpcConnection(asyncio.Protocol):
             transport.abort()
             return
         self._transport = transport
+        self._calls.client_fields = tls.client_fields(transport)
         transport.set_write_buffer_limits(limits.HIGH_WATER)
         self._shared.connections.add(self)
         self._idle = IdleTimer(self._shared.clock, self._ping, self.abort)

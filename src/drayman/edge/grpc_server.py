@@ -2,17 +2,17 @@
 
 import asyncio
 import socket
-import ssl
 
 from drayman.api.context import Context
 from drayman.core.clock import SECOND
-from drayman.edge import limits, methods, reflection
+from drayman.edge import methods, reflection
 from drayman.edge.budget import Capacity
 from drayman.edge.connection import GrpcConnection
 from drayman.edge.health import Health
 from drayman.edge.listening import BACKLOG
 from drayman.edge.port import PortProtocol, ProtocolFactory
 from drayman.edge.shared import Shared
+from drayman.edge.tls import TlsListener
 
 
 class GrpcServer:
@@ -23,7 +23,7 @@ class GrpcServer:
         sock: A listening socket; the server closes it.
         capacity: What its connections share with those of other listeners.
         http1: Returns the protocol of a connection that does not speak HTTP/2; None to refuse it.
-        tls: Certificates, if the port speaks TLS.
+        tls: Accepts the connections, if the port speaks TLS.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class GrpcServer:
         capacity: Capacity,
         *,
         http1: ProtocolFactory | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: TlsListener | None = None,
     ) -> None:
         self._clock = context.clock
         self._sock = sock
@@ -48,22 +48,19 @@ class GrpcServer:
             budget=capacity.budget,
             connection_limit=capacity.connection_limit,
         )
-        self._server: asyncio.Server | None = None
+        self._listener: asyncio.Server | TlsListener | None = None
         self.port: int = sock.getsockname()[1]
 
     async def start(self) -> None:
         """Begin to take calls."""
         if self._tls is not None:
-            # Clients that offer both, as browsers do, get HTTP/1.1: the pages and REST are there.
-            self._tls.set_alpn_protocols(["h2"] if self._http1 is None else ["http/1.1", "h2"])
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            self._protocol,
-            sock=self._sock,
-            backlog=BACKLOG,
-            ssl=self._tls,
-            ssl_handshake_timeout=limits.PREFACE_TIMEOUT / SECOND if self._tls else None,
-        )
+            self._tls.start(self._sock, self._protocol)
+            self._listener = self._tls
+        else:
+            loop = asyncio.get_running_loop()
+            self._listener = await loop.create_server(
+                self._protocol, sock=self._sock, backlog=BACKLOG
+            )
 
     def _protocol(self) -> asyncio.Protocol:
         if self._http1 is None:
@@ -73,10 +70,10 @@ class GrpcServer:
     async def stop(self, grace: float) -> None:
         """Take no new calls; those in progress get ``grace`` seconds."""
         self._health.end()
-        if self._server is None:
+        if self._listener is None:
             self._sock.close()
             return
-        self._server.close()
+        self._listener.close()
         for connection in list(self._shared.connections):
             connection.drain()
         if not await self._closed_within(grace):

@@ -18,6 +18,8 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 _SERVICES = frozenset({"", *(rpc.service for rpc in rpcs.SERVED)})
 _REQUEST_SIZE = 64 << 10
+HAS_LIST = hasattr(health_pb2, "HealthListResponse")
+"""Whether the installed grpcio-health-checking has List. Those that have need protobuf 7."""
 
 
 class Health:
@@ -30,11 +32,13 @@ class Health:
     def methods(self) -> dict[bytes, Method]:
         """Return the methods of the service."""
         prefix = f"/{SERVICE}/".encode()
-        return {
+        methods: dict[bytes, Method] = {
             prefix + b"Check": Unary(self._check, _REQUEST_SIZE),
-            prefix + b"List": Unary(self._list, _REQUEST_SIZE),
             prefix + b"Watch": Streaming(self._watch, _REQUEST_SIZE),
         }
+        if HAS_LIST:
+            methods[prefix + b"List"] = Unary(self._list, _REQUEST_SIZE)
+        return methods
 
     def end(self) -> None:
         """Report NOT_SERVING from now on, and end all watches."""

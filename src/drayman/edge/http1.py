@@ -19,7 +19,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from drayman.core.clock import Clock, Micros, Timer
-from drayman.edge import limits
+from drayman.edge import limits, tls
 from drayman.edge.budget import Capacity, Share
 
 _INVALID = "Invalid HTTP request received."
@@ -67,6 +67,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = True
         self._overhead = self._fields = self._body_bytes = 0
         self._exhausted = False
+        self._client_fields: tuple[tuple[bytes, bytes], ...] = ()
         self._timer: Timer | None = None
         self._write_timer: Timer | None = None
 
@@ -80,6 +81,7 @@ class HttpProtocol(HttpToolsProtocol):
             transport.abort()
             return
         self._address = address
+        self._client_fields = tls.client_fields(transport)
         self._expect(limits.HEAD_TIMEOUT)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -187,7 +189,7 @@ class HttpProtocol(HttpToolsProtocol):
         cycle.keep_alive = cycle.more_body = False
         cycle.message_event.set()
         self._stop_timer()
-        return True
+        return self.scheme == "http"  # the transport of TLS ends both directions
 
     def on_message_begin(self) -> None:
         """Begin a head."""
@@ -209,6 +211,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._overhead = 0
             self._expect(limits.REQUEST_TIMEOUT)
             self._bodies.append(0)
+            self.headers.extend(self._client_fields)
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -3,7 +3,7 @@
 from drayman.core.clock import MINUTE, SECOND, Micros
 
 CONNECTIONS = 8_192
-"""The most connections at once. An idle one costs about 20 KB."""
+"""The most connections at once. An idle one costs about 20 KB, and over TLS 50 KB."""
 CONNECTIONS_OF_ADDRESS = 4_096
 """The most connections of one address: half of all, because a proxy is one address too."""
 CONCURRENT_CALLS = 10_000
@@ -52,6 +52,15 @@ HIGH_WATER = 256 << 10
 
 PREFACE_TIMEOUT: Micros = 10 * SECOND
 """How long a client may take to open the HTTP/2 connection."""
+ACCEPTS_OF_TURN = 100
+"""The connections of a TLS listener that are accepted in one turn of the event loop."""
+ACCEPT_PAUSE: Micros = SECOND
+"""How long nothing is accepted after the system had no file or no memory for a connection."""
+HANDSHAKES = 1_000
+"""The TLS handshakes in progress on a listener, beyond which a new one ends the oldest: an honest
+client is done within milliseconds."""
+HANDSHAKE_TIMEOUT: Micros = 10 * SECOND
+"""How long a TLS handshake may take."""
 HEAD_TIMEOUT: Micros = 10 * SECOND
 """How long the head of an HTTP/1.1 request may take to arrive."""
 REQUEST_TIMEOUT: Micros = 60 * SECOND

@@ -1,4 +1,4 @@
-"""One port for HTTP/2 and HTTP/1.1: the first bytes, or ALPN over TLS, decide which it is."""
+"""One port for HTTP/2 and HTTP/1.1: the first bytes decide which it is."""
 
 import asyncio
 from collections.abc import Callable

@@ -16,9 +16,12 @@ from drayman.core.events import (
     DispatchPaused,
     Event,
     FilesExposed,
+    HandshakeFailed,
     QueueChanged,
     QueueDamaged,
     RateChanged,
+    Reloaded,
+    ReloadFailed,
     Stopping,
     StoreConditionChanged,
     StoreFailed,
@@ -148,6 +151,19 @@ def _files_exposed(event: FilesExposed) -> None:
     )  # fmt: skip
 
 
+def _handshake_failed(event: HandshakeFailed) -> None:
+    _log.debug("TLS handshake with %s failed: %s", event.address, event.message)
+
+
+def _reloaded(event: Reloaded) -> None:
+    _log.info("reloaded: %s", event.subject)
+
+
+def _reload_failed(event: ReloadFailed) -> None:
+    for problem in event.problems:
+        _log.error("reload failed, nothing has changed: %s", problem)
+
+
 def _stopping(event: Stopping) -> None:
     _log.info("stopping; %d attempts in flight", event.in_flight)
 
@@ -166,6 +182,9 @@ _WRITERS: Mapping[type, Callable[[Any], None]] = {
     TaskRunRequested: _run_requested,
     QueueChanged: _queue_changed,
     RateChanged: _rate_changed,
+    HandshakeFailed: _handshake_failed,
+    Reloaded: _reloaded,
+    ReloadFailed: _reload_failed,
     CallRefused: _call_refused,
     CallCrashed: _call_crashed,
     StoreFailed: _store_failed,
