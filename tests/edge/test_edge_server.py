@@ -155,15 +155,22 @@ async def test_all_addresses_of_ipv6_are_those_of_ipv4_too(context):
 
 async def test_requests_up_to_the_limit_pass(start):
     server = await start()
-    request = types.ListQueuesRequest.pb()(parent=LOCATION, filter="x" * (15 << 20))
+    name, mb = f"{LOCATION}/queues/q", 1 << 20
+    batch = types.BatchCreateTasksRequest.pb()(parent=name, request_id="x" * (15 * mb))
+    deletion = types.BatchDeleteTasksRequest.pb()(parent=name, request_id="x" * (mb - 1000))
+
+    async def code_of(channel, rpc, body):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary(rpcs.BY_NAME[rpc].full_name)(body, timeout=20)
+        return caught.value.code()
+
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        call = channel.unary_unary(rpcs.BY_NAME["ListQueues"].full_name)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(request.SerializeToString(), timeout=20)
-        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(bytes(17 << 20), timeout=20)
-        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        for rpc, request in (("BatchCreateTasks", batch), ("BatchDeleteTasks", deletion)):
+            code = await code_of(channel, rpc, request.SerializeToString())
+            assert code is grpc.StatusCode.INVALID_ARGUMENT
+        for rpc, size in (("BatchCreateTasks", 17 * mb), ("BatchDeleteTasks", mb + 1)):
+            code = await code_of(channel, rpc, bytes(size))
+            assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_stopping_server_ends_watches_and_answers_what_is_in_progress(start):

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from drayman.api import operations
 from drayman.api import tasks as task_calls
 from drayman.api.context import Context
 from drayman.core import batch, errors, limits, names
@@ -13,7 +14,7 @@ from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.events import TasksCreated, TasksDeleted
 from drayman.core.task import NewTask, Task
-from drayman.wire import operations, tasks
+from drayman.wire import tasks
 
 
 async def batch_create_tasks(context: Context, request: Any) -> Any:
@@ -22,13 +23,14 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
     views = [_check_item(parent, index, item) for index, item in enumerate(request.requests)]
     _check_count("requests", len(views), limits.BATCH_CREATE)
     now = context.clock.now()
-    parsed = [_parse_item(context, parent, item, now) for item in request.requests]
+    size = request.ByteSize()
+    parsed = await context.offload.run(size, _parse_items, context, parent, request.requests, now)
     kms_key = await context.encryption.kms_key_of(parent)
     items = [_seal(context, kms_key, item) for item in parsed]
     result = await _run(context, parent, request, Creations(parent, items, views), now)
     if not result.repeated:
         _emit_created(context, parent, items, result)
-    return operations.show(context.encryption.open_result(result))
+    return await operations.show(context, result)
 
 
 async def batch_delete_tasks(context: Context, request: Any) -> Any:
@@ -45,7 +47,7 @@ async def batch_delete_tasks(context: Context, request: Any) -> Any:
     if not result.repeated:
         failures = [item if isinstance(item, ServiceError) else None for item in result.results]
         context.emit(TasksDeleted(parent, requested, failures, now))
-    return operations.show(context.encryption.open_result(result))
+    return await operations.show(context, result)
 
 
 async def _run(
@@ -55,7 +57,7 @@ async def _run(
     request_id = names.request_id(request.request_id)
     new_batch = Batch(
         operation=f"{names.location_of(parent)}/operations/{request_id or uuid.uuid4()}",
-        fingerprint=_fingerprint(request)
+        fingerprint=await _fingerprint(context, request)
         if request_id
         else b"",  # without an id a batch is never repeated
         expire_time=now + batch.RETENTION,
@@ -87,10 +89,17 @@ def _check_item(parent: str, index: int, request: Any) -> int:
     return tasks.view(request)
 
 
+def _parse_items(
+    context: Context, parent: str, requests: Sequence[Any], now: Micros
+) -> list[NewTask | ServiceError]:
+    return [_parse_item(context, parent, item, now) for item in requests]
+
+
 def _parse_item(context: Context, parent: str, request: Any, now: Micros) -> NewTask | ServiceError:
     if not request.HasField("task"):
         return errors.invalid_field("CreateTaskRequest.task", "is required.")
     try:
+        task_calls.check_request_size(context, request.ByteSize())
         return tasks.parse(parent, request.task, now, context.limits.task)
     except ServiceError as error:
         return error
@@ -110,6 +119,10 @@ def _check_count(field: str, count: int, limit: int) -> None:
         raise errors.invalid_field(field, f"has {count} items; at most {limit} are allowed.")
 
 
-def _fingerprint(request: Any) -> bytes:
+async def _fingerprint(context: Context, request: Any) -> bytes:
+    return await context.offload.run(request.ByteSize(), _digest, request)
+
+
+def _digest(request: Any) -> bytes:
     text = request.SerializeToString(deterministic=True)
     return hashlib.sha256(request.DESCRIPTOR.name.encode() + text).digest()

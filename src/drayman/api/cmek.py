@@ -22,7 +22,9 @@ async def update_cmek_config(context: Context, request: Any) -> Any:
     location = names.cmek_config("cmek_config.name", config.name)
     paths = set(request.update_mask.paths)
     for path in paths - _PATHS:
-        raise errors.field_error("update_mask", f'Invalid update_mask: "{path}" names no field.')
+        raise errors.field_error(
+            "update_mask", f'Invalid update_mask: "{path[:100]}" names no field.'
+        )
     kms_key = names.key("cmek_config.kms_key", config.kms_key) if config.kms_key else ""
     if paths != {"name"}:
         await context.encryption.locations.set(location, kms_key)

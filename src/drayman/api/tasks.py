@@ -16,6 +16,16 @@ from drayman.wire import pages, tasks
 _ListResponse = types.ListTasksResponse.pb()
 
 
+_REQUEST_OVERHEAD = 1 << 20
+"""The most bytes of a request besides its task."""
+
+
+def check_request_size(context: Context, size: int) -> None:
+    """Refuse a request whose task must be too large, before it is parsed: JSON may double it."""
+    if size > 2 * context.limits.task.task_size + _REQUEST_OVERHEAD:
+        raise errors.InvalidArgument("Task size too large")
+
+
 async def create_task(context: Context, request: Any) -> Any:
     """CreateTask: returns after the task is durable."""
     parent, view = names.queue("parent", request.parent), tasks.view(request)

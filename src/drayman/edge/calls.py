@@ -210,13 +210,23 @@ class Calls:
 
     async def _handle(self, call: Call, method: Unary, request: bytes) -> None:
         try:
+            if type(request) is grpc_messages.Compressed and call.decompress is not None:
+                request = await self._decompress(call, call.decompress, request)
             response = await method.handler(request, call.timeout)
-        except ServiceError as error:
+        except (ServiceError, CallError) as error:
             self._fail(call, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
             self._crash(call, error)
         else:
             self._respond(call, response)
+
+    async def _decompress(
+        self, call: Call, decompress: grpc_messages.Decompress, request: bytes
+    ) -> bytes:
+        run, size = self._shared.offload.run, len(request) * grpc_messages.EXPANSION
+        message = await run(size, decompress, request, call.method.request_size)
+        self._charge(call, len(message))
+        return message
 
     async def _serve(self, call: Call, method: Streaming) -> None:
         try:

@@ -45,6 +45,7 @@ class GrpcServer:
             table,
             context.clock,
             context.emit,
+            offload=context.offload,
             budget=capacity.budget,
             connection_limit=capacity.connection_limit,
         )

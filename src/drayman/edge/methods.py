@@ -78,7 +78,7 @@ def _unary(context: Context, rpc: rpcs.Rpc) -> Unary:
     async def guarded(body: bytes, remaining: Micros | None) -> bytes:
         return await calls.guard(context, rpc.name, handle(body, remaining))
 
-    return Unary(guarded)
+    return Unary(guarded, calls.request_size(rpc))
 
 
 def check_deadline(limit: Micros, now: Micros, remaining: Micros | None) -> None:

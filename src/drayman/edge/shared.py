@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from typing import Any
 
+from drayman.api.offload import Offload
 from drayman.core.clock import Clock
 from drayman.core.events import Emit
 from drayman.edge import limits
@@ -20,6 +21,7 @@ class Shared:
         clock: Tells the time and calls back.
         emit: Passes an event to its subscribers.
         budget: The bytes of requests and responses in flight.
+        offload: Decompresses large messages.
         connection_limit: The number of connections.
         unary_calls: The unary calls in progress.
         streaming_calls: The streaming calls in progress.
@@ -32,6 +34,7 @@ class Shared:
     emit: Emit
     budget: Budget = dataclasses.field(default_factory=Budget)
     connection_limit: ConnectionLimit = dataclasses.field(default_factory=ConnectionLimit)
+    offload: Offload = dataclasses.field(default_factory=Offload)
     unary_calls: Slots = dataclasses.field(default_factory=lambda: Slots(limits.CONCURRENT_CALLS))
     streaming_calls: Slots = dataclasses.field(
         default_factory=lambda: Slots(limits.STREAMING_CALLS)

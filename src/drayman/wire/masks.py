@@ -14,7 +14,7 @@ def apply(paths: Sequence[str], source: Any, target: Any) -> None:
     Raises:
         InvalidArgument: A path names no field; the message has the path.
     """
-    for path in paths:
+    for path in dict.fromkeys(paths):
         _apply(path, path.split("."), source, target)
 
 
@@ -23,7 +23,9 @@ def _apply(path: str, parts: Sequence[str], source: Any, target: Any) -> None:
     field = target.DESCRIPTOR.fields_by_name.get(name)
     is_message = field is not None and field.message_type is not None and not field.is_repeated
     if field is None or (rest and not is_message):
-        raise errors.field_error("update_mask", f'Invalid update_mask: "{path}" names no field.')
+        raise errors.field_error(
+            "update_mask", f'Invalid update_mask: "{path[:100]}" names no field.'
+        )
     if rest:
         _apply(path, rest, getattr(source, name), getattr(target, name))
         return

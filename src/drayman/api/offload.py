@@ -1,0 +1,88 @@
+"""Large messages: parsed and encoded in a thread, beside the event loop, and not many at once.
+
+A thread does not make them faster. But between two steps of it the event loop runs, so that a
+large request takes long for its own caller alone.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+LARGE = 32 << 10
+"""The bytes of a message from which on it is parsed or encoded in the thread. The worst message of
+this size takes about 20 ms."""
+ADMITTED = 32 << 20
+"""The most bytes of large requests that are handled at once: two of the largest. Further ones wait
+as they have arrived, which costs a part of what they cost as messages."""
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+class Offload:
+    """The thread, and the large requests in progress.
+
+    Args:
+        admitted: The most bytes of large requests in progress.
+        large: The bytes of a message from which on it counts as large.
+    """
+
+    def __init__(self, admitted: int = ADMITTED, large: int = LARGE) -> None:
+        self._large = large
+        self._free = admitted
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._executor = ThreadPoolExecutor(1, "drayman-offload")
+
+    async def run(
+        self,
+        size: int,
+        function: Callable[_Arguments, _Result],
+        *args: _Arguments.args,
+        **kwargs: _Arguments.kwargs,
+    ) -> _Result:
+        """Call a function that parses or encodes so many bytes, in the thread if they are many."""
+        if size <= self._large:
+            return function(*args, **kwargs)
+        call = self._executor.submit(function, *args, **kwargs)
+        return await asyncio.wrap_future(call)
+
+    @contextlib.asynccontextmanager
+    async def admit(self, size: int) -> AsyncIterator[None]:
+        """Wait until a request of so many bytes may be handled; small ones never wait."""
+        if size <= self._large:
+            yield
+            return
+        await self._acquire(size)
+        try:
+            yield
+        finally:
+            self._free += size
+            self._admit_next()
+
+    async def _acquire(self, size: int) -> None:
+        if not self._waiting and size <= self._free:
+            self._free -= size
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append((size, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._free += size
+            self._admit_next()
+            raise
+
+    def _admit_next(self) -> None:
+        """Admit those that wait, in their order, as far as there is room."""
+        while self._waiting:
+            size, turn = self._waiting[0]
+            if not turn.done():
+                if size > self._free:
+                    return
+                self._free -= size
+                turn.set_result(None)
+            self._waiting.popleft()
