@@ -22,7 +22,7 @@ from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import HttpSender, Sender
 from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
-from drayman.edge.listening import PortError, listen
+from drayman.edge.listening import PortError, close, listen
 from drayman.encryption.cipher import TaskCipher
 from drayman.encryption.locations import LocationKeys
 from drayman.encryption.tasks import TaskEncryption
@@ -109,7 +109,7 @@ class Server:
         queues = declared_queues(settings)
         kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
         await self._open_store(queues)
-        sock, http_sockets = self._listen()
+        sockets, http_sockets = self._listen()
         issuer = settings.issuer or f"http://{self._url_host}:{self.http_port}"
         self._cipher = TaskCipher(kms_keys)
         encryption = TaskEncryption(self._cipher, LocationKeys(self.store, clock, self._cipher))
@@ -117,10 +117,10 @@ class Server:
             self._start_activity_log()
         context = Context(self.store, clock, settings.limits, encryption, self._emit, issuer)
         app = HttpApp(context)
-        capacity = Capacity()
+        capacity = Capacity(emit=self._emit)
         http = HttpServer(app, http_sockets, clock, capacity, CALLS_GRACE)
         await self._start_http(http)
-        grpc = GrpcServer(context, sock, capacity, http1=http.protocol)
+        grpc = GrpcServer(context, sockets, capacity, http1=http.protocol)
         dispatcher = await self._start_dispatch(self._token_source(issuer))
         await grpc.start()
         app.ready = True
@@ -131,17 +131,17 @@ class Server:
 
         self._closers.push_async_callback(stop_work)
 
-    def _listen(self) -> tuple[socket.socket, list[socket.socket]]:
-        """Return the socket of the port, and that of HTTP alone if there is one. PortError."""
+    def _listen(self) -> tuple[list[socket.socket], list[socket.socket]]:
+        """Return the sockets of the port, and those of HTTP alone if there are any. PortError."""
         settings = self._settings
-        sock = listen(settings.host, settings.port, "--port")
-        self.port = self.http_port = sock.getsockname()[1]
-        self._closers.callback(sock.close)
+        sockets = listen(settings.host, settings.port, "--port")
+        self.port = self.http_port = sockets[0].getsockname()[1]
+        self._closers.callback(close, sockets)
         if settings.http_port is None:
-            return sock, []
-        http_sock = listen(settings.host, settings.http_port, "--http-port")
-        self.http_port = http_sock.getsockname()[1]
-        return sock, [http_sock]
+            return sockets, []
+        http_sockets = listen(settings.host, settings.http_port, "--http-port")
+        self.http_port = http_sockets[0].getsockname()[1]
+        return sockets, http_sockets
 
     async def _open_store(self, queues: list[DeclaredQueue]) -> None:
         """Open the store, and create or update the declared queues in it."""

@@ -53,7 +53,9 @@ class Connections:
 
     def __init__(self):
         self.clock = ManualClock()
-        self.capacity = Capacity(Budget(1_000_000), ConnectionLimit(total=3, per_address=2))
+        self.events = []
+        limit = ConnectionLimit(total=3, per_address=2)
+        self.capacity = Capacity(Budget(1_000_000), limit, self.events.append)
         self.state = ServerState()
         self.released = asyncio.Event()
         self.released.set()
@@ -333,3 +335,104 @@ async def test_a_refusal_is_not_taken_for_an_earlier_response(connections, refus
     protocol.data_received(refused)
     assert transport.aborted
     assert transport.written == b""
+
+
+TASKS = b"POST /v2/projects/p/locations/l/queues/q/tasks HTTP/1.1\r\nHost: x\r\n"
+
+
+def half_post(size):
+    return TASKS + b"Content-Length: %d\r\n\r\n" % (size + 1) + b"x" * size
+
+
+async def test_an_old_request_that_has_not_arrived_gives_way_to_a_later_one(connections):
+    slow, refused = connections.open()
+    slow.data_received(half_post(700_000))
+    connections.clock.advance(limits.TRANSFER_TIME - 1)
+    early, refused_early = connections.open()
+    early.data_received(half_post(700_000))
+    assert refused_early.written.startswith(b"HTTP/1.1 503 ")
+    early.connection_lost(None)
+    assert refused.written == b""
+    connections.clock.advance(1)
+    later, transport = connections.open()
+    later.data_received(post(700_000))
+    assert refused.written.startswith(b"HTTP/1.1 503 ")
+    assert b"arrives too slowly" in refused.written
+    slow.connection_lost(None)
+    await connections.settle()
+    assert transport.written.startswith(b"HTTP/1.1 200 ")
+    later.connection_lost(None)
+    assert connections.capacity.budget.used == 0
+
+
+async def test_a_request_that_has_arrived_gives_way_to_none(connections):
+    connections.released.clear()
+    first, transport = connections.open()
+    first.data_received(post(700_000))
+    connections.clock.advance(limits.TRANSFER_TIME)
+    second, refused = connections.open()
+    second.data_received(half_post(300_000))
+    assert refused.written.startswith(b"HTTP/1.1 503 ")
+    second.connection_lost(None)
+    connections.released.set()
+    await connections.settle()
+    assert transport.written.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_request_whose_response_came_early_gives_way_to_none(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(half_post(700_000))
+    protocol.on_response_complete()
+    connections.clock.advance(limits.TRANSFER_TIME)
+    second, _ = connections.open()
+    second.data_received(half_post(700_000))
+    assert transport.written == b""
+
+
+async def test_an_old_response_that_is_not_read_gives_way_to_a_later_request(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(GET)
+    transport.unread = 700_000
+    protocol.pause_writing()
+    connections.clock.advance(limits.TRANSFER_TIME)
+    second, other = connections.open()
+    second.data_received(post(700_000))
+    assert transport.aborted
+    assert not other.closing
+    assert connections.capacity.budget.used == 700_000
+    protocol.connection_lost(None)
+    assert connections.capacity.budget.used == 700_000
+
+
+def refusals(connections):
+    return [(event.rpc, event.code.name) for event in connections.events]
+
+
+async def test_a_call_whose_body_is_refused_is_an_event(connections):
+    protocol, _ = connections.open()
+    protocol.data_received(TASKS + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n")
+    protocol, _ = connections.open()
+    protocol.data_received(half_post(800_000))
+    assert refusals(connections) == [
+        ("CreateTask", "INVALID_ARGUMENT"), ("CreateTask", "UNAVAILABLE")
+    ]  # fmt: skip
+
+
+async def test_a_call_whose_body_does_not_arrive_is_an_event(connections):
+    protocol, _ = connections.open()
+    protocol.data_received(
+        TASKS.replace(b"/tasks", b"/tasks:buffer") + b"Content-Length: 9\r\n\r\n"
+    )
+    connections.clock.advance(limits.REQUEST_TIMEOUT)
+    assert refusals(connections) == [("BufferTask", "DEADLINE_EXCEEDED")]
+
+
+@pytest.mark.parametrize(
+    "rest", [b"GET /\x00", TASKS.replace(b"/v2", b"/v9") + b"Content-Length: 9\r\n\r\n"]
+)
+async def test_what_is_no_call_is_no_event(connections, rest):
+    protocol, transport = connections.open()
+    protocol.data_received(rest)
+    connections.clock.advance(limits.REQUEST_TIMEOUT)
+    assert transport.closing
+    assert connections.events == []

@@ -192,8 +192,56 @@ async def test_a_server_that_stops_listens_no_more(start):
 
 
 def test_a_port_in_use_is_an_error_that_names_the_option():
-    with listen("127.0.0.1", 0, "--port") as taken:
+    (sock,) = listen("127.0.0.1", 0, "--port")
+    with sock as taken:
         port = taken.getsockname()[1]
         words = rf"cannot listen on 127.0.0.1:{port} \(--port\): Address already in use"
         with pytest.raises(PortError, match=words):
             listen("127.0.0.1", port, "--port")
+
+
+@pytest.fixture
+def hosts(monkeypatch):
+    """Give a name any addresses."""
+
+    def resolve(*addresses):
+        infos = [socket.getaddrinfo(each, 0, type=socket.SOCK_STREAM)[0] for each in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: infos)
+
+    return resolve
+
+
+async def test_a_name_is_listened_on_at_all_of_its_addresses(context, hosts):
+    hosts("127.0.0.1", "127.0.0.2", "127.0.0.1")
+    sockets = listen("a.test", 0, "--port")
+    addresses = [sock.getsockname() for sock in sockets]
+    port = addresses[0][1]
+    assert addresses == [("127.0.0.1", port), ("127.0.0.2", port)]
+    server = GrpcServer(context, sockets, Capacity())
+    await server.start()
+    for host, _ in addresses:
+        _, writer = await asyncio.open_connection(host, port)
+        writer.close()
+        await writer.wait_closed()
+    await server.stop(1)
+    for address in addresses:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, 1)
+
+
+def test_addresses_that_the_system_lacks_are_left_out_unless_it_lacks_all(hosts):
+    hosts("192.0.2.1", "127.0.0.1")
+    (sock,) = listen("a.test", 0, "--port")
+    sock.close()
+    hosts("192.0.2.1")
+    with pytest.raises(PortError, match="Cannot assign requested address"):
+        listen("a.test", 0, "--port")
+
+
+def test_no_address_is_listened_on_if_the_port_of_one_is_taken(hosts):
+    with socket.create_server(("127.0.0.2", 0)) as taken:
+        port = taken.getsockname()[1]
+        hosts("127.0.0.1", "127.0.0.2")
+        with pytest.raises(PortError, match="Address already in use"):
+            listen("a.test", port, "--port")
+        socket.create_server(("127.0.0.1", port)).close()

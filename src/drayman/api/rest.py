@@ -160,6 +160,18 @@ def _encode(value: Any, format_: _Format) -> bytes:
     return encode(field_selection.apply(format_.fields, value), pretty=format_.pretty)
 
 
+def find_call(method: str, path: str) -> str | None:
+    """Return the name of the call that has a method and a path; None if there is none."""
+    path = path.removeprefix(VERSION)
+    if method in buffer.METHODS and buffer.PATH.fullmatch(path):
+        return "BufferTask"
+    return next((each.rpc.name for each in _ROUTES if _matches(each, method, path)), None)
+
+
+def _matches(route: _Route, method: str, path: str) -> bool:
+    return route.rpc.verb == method and route.pattern.fullmatch(path) is not None
+
+
 def _match_route(request: RestRequest) -> tuple[_Route, str]:
     path = request.path.removeprefix(VERSION)
     for route in _ROUTES:

@@ -15,6 +15,7 @@ from drayman.edge.calls import Calls
 from drayman.edge.floods import FrameMeter, PingMeter
 from drayman.edge.grpc_status import CallError
 from drayman.edge.liveness import DeliveryMeter, IdleTimer
+from drayman.edge.port import address_of
 from drayman.edge.shared import Shared
 
 
@@ -48,8 +49,7 @@ class GrpcConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless there are too many connections."""
         transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        self._address = peer[0] if isinstance(peer, tuple) else ""
+        self._address = address_of(transport)
         if not self._shared.connection_limit.enter(self._address):
             transport.abort()
             return

@@ -1,4 +1,4 @@
-"""The gRPC server: a listening socket, its connections, and their end."""
+"""The gRPC server: its listening sockets, its connections, and their end."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from drayman.edge import limits, methods, reflection
 from drayman.edge.budget import Capacity
 from drayman.edge.connection import GrpcConnection
 from drayman.edge.health import Health
-from drayman.edge.listening import BACKLOG
+from drayman.edge.listening import BACKLOG, close
 from drayman.edge.port import PortProtocol, ProtocolFactory
 from drayman.edge.shared import Shared
 
@@ -20,7 +20,7 @@ class GrpcServer:
 
     Args:
         context: What every call needs.
-        sock: A listening socket; the server closes it.
+        sockets: Listening sockets of one port; the server closes them.
         capacity: What its connections share with those of other listeners.
         http1: Returns the protocol of a connection that does not speak HTTP/2; None to refuse it.
         tls: Certificates, if the port speaks TLS.
@@ -29,14 +29,14 @@ class GrpcServer:
     def __init__(
         self,
         context: Context,
-        sock: socket.socket,
+        sockets: list[socket.socket],
         capacity: Capacity,
         *,
         http1: ProtocolFactory | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._clock = context.clock
-        self._sock = sock
+        self._sockets = sockets
         self._http1 = http1
         self._tls = tls
         self._health = Health(context)
@@ -49,18 +49,20 @@ class GrpcServer:
             budget=capacity.budget,
             connection_limit=capacity.connection_limit,
         )
-        self._server: asyncio.Server | None = None
-        self.port: int = sock.getsockname()[1]
+        self._servers: list[asyncio.Server] = []
+        self.port: int = sockets[0].getsockname()[1]
 
     async def start(self) -> None:
         """Begin to take calls."""
         if self._tls is not None:
             # Clients that offer both, as browsers do, get HTTP/1.1: the pages and REST are there.
             self._tls.set_alpn_protocols(["h2"] if self._http1 is None else ["http/1.1", "h2"])
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
+        self._servers = [await self._serve(sock) for sock in self._sockets]
+
+    async def _serve(self, sock: socket.socket) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(
             self._protocol,
-            sock=self._sock,
+            sock=sock,
             backlog=BACKLOG,
             ssl=self._tls,
             ssl_handshake_timeout=limits.PREFACE_TIMEOUT / SECOND if self._tls else None,
@@ -69,15 +71,17 @@ class GrpcServer:
     def _protocol(self) -> asyncio.Protocol:
         if self._http1 is None:
             return GrpcConnection(self._shared)
-        return PortProtocol(self._clock, lambda: GrpcConnection(self._shared), self._http1)
+        limit = self._shared.connection_limit
+        return PortProtocol(self._clock, limit, lambda: GrpcConnection(self._shared), self._http1)
 
     async def stop(self, grace: float) -> None:
         """Take no new calls; those in progress get ``grace`` seconds."""
         self._health.end()
-        if self._server is None:
-            self._sock.close()
+        if not self._servers:
+            close(self._sockets)
             return
-        self._server.close()
+        for server in self._servers:
+            server.close()
         for connection in list(self._shared.connections):
             connection.drain()
         if not await self._closed_within(grace):

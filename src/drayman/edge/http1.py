@@ -18,19 +18,26 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from drayman.api import rest
 from drayman.core.clock import Clock, Micros, Timer
+from drayman.core.events import CallRefused
+from drayman.core.status import Code
 from drayman.edge import limits
-from drayman.edge.budget import Capacity, Share
+from drayman.edge.budget import Capacity, Share, Transfer
+from drayman.edge.port import address_of
 
 _INVALID = "Invalid HTTP request received."
 _TOO_LARGE = "The header fields of the request are too large."
 _EXHAUSTED = "The server has no room for more requests. Try again later."
+_TOO_SLOW = "The request arrives too slowly: others need the room. Try again later."
+_LATE = "The request did not arrive in time."
 _FRAMING = 8
 """The framing bytes allowed for each byte of a chunked body: a chunk of one byte has five."""
 _NOTHING = memoryview(b"")
 _REASONS = {
     400: "Bad Request", 431: "Request Header Fields Too Large", 503: "Service Unavailable"
 }  # fmt: skip
+_CODES = {400: Code.INVALID_ARGUMENT, 431: Code.INVALID_ARGUMENT, 503: Code.UNAVAILABLE}
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -58,6 +65,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._clock = clock
         self._connection_limit = capacity.connection_limit
+        self._emit = capacity.emit
         self._share = Share(capacity.budget)
         self._bodies: deque[int] = deque()
         """The bytes of the bodies of the requests in progress, in order."""
@@ -74,8 +82,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Wait for the first request a limited time, or refuse one connection too many."""
         super().connection_made(transport)
         self.flow = _Flow(transport, self.pipeline)
-        peer = transport.get_extra_info("peername")
-        address = peer[0] if isinstance(peer, tuple) else ""
+        address = address_of(transport)
         if not self._connection_limit.enter(address):
             transport.abort()
             return
@@ -88,6 +95,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._connection_limit.leave(self._address)
             self._address = None
         self._unparsed = _NOTHING
+        self._share.end_transfer(self)
+        self._share.end_transfer(self.flow)
         self._share.release(self._share.used)
         self._bodies.clear()
         self._unread = 0
@@ -158,6 +167,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._unparsed = _NOTHING
         self._overhead = 0
         before = len(self._bodies) if self._in_head else len(self._bodies) - 1
+        if not self._in_head:
+            self._emit_refused(_CODES[status], message)
         if before > 0:
             self.transport.abort()
             return
@@ -167,6 +178,12 @@ class HttpProtocol(HttpToolsProtocol):
             f"content-length: {len(message)}\r\nconnection: close\r\n{retry}\r\n{message}".encode()
         )
         self._close()
+
+    def _emit_refused(self, code: Code, message: str) -> None:
+        """Emit an event if the request whose body arrives is a call of the API."""
+        name = rest.find_call(self.scope["method"], self.scope["raw_path"].decode("latin-1"))
+        if name is not None:
+            self._emit(CallRefused(name, code, message, self._clock.now()))
 
     def _close(self) -> None:
         """Close the connection; the caller has a limited time to read what is written."""
@@ -216,12 +233,27 @@ class HttpProtocol(HttpToolsProtocol):
         self._body_bytes += len(body)
         if self.cycle.response_complete:
             return
-        self._bodies[-1] += len(body)
-        if not self._share.take(len(body), large=self._bodies[-1] > limits.SMALL_CALL):
-            self._bodies[-1] -= len(body)
+        if not self._take(len(body)):
             self._exhausted = True
             raise httptools.HttpParserError(_EXHAUSTED)
+        self._bodies[-1] += len(body)
         super().on_body(body)
+
+    def _take(self, size: int) -> bool:
+        """Take bytes for the body that arrives, if there is room."""
+        if self._bodies[-1] + size <= limits.SMALL_CALL:
+            return self._share.take(size)
+        now = self._clock.now()
+        taken = self._share.take_large(size, self, now)
+        if taken:
+            self._share.begin_transfer(self, Transfer(now, self._end_request))
+        return taken
+
+    def _end_request(self) -> None:
+        """End a request that arrives too slowly."""
+        self._share.release(self._bodies[-1])
+        self._bodies[-1] = 0
+        self._refuse(503, _TOO_SLOW)
 
     def on_message_complete(self) -> None:
         """End the body, unless it follows a head with ``Upgrade``."""
@@ -229,6 +261,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._in_head = True
             self._overhead = 0
             self._stop_timer()
+            self._share.end_transfer(self)
             super().on_message_complete()
         else:
             self._fields = 0
@@ -238,6 +271,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self._address is None:  # the connection is lost
             return
         self._share.release(self._bodies.popleft())
+        if not self._bodies:  # perhaps before the body has arrived
+            self._share.end_transfer(self)
         super().on_response_complete()
         if self.transport.is_closing():
             self._expect(limits.WRITE_TIMEOUT)
@@ -255,19 +290,29 @@ class HttpProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Give the caller a limited time to read more of the response, if there is room for it."""
         super().pause_writing()
-        unread = self.transport.get_write_buffer_size()
-        if self._share.take(unread, large=True):
+        unread, now = self.transport.get_write_buffer_size(), self._clock.now()
+        if self._share.take_large(unread, self.flow, now):
             self._unread = unread
+            self._share.begin_transfer(self.flow, Transfer(now, self._end_response))
             self._watch_writing()
         else:
             self.transport.abort()
 
     def resume_writing(self) -> None:
         """Continue to write."""
-        self._share.release(self._unread)
-        self._unread = 0
+        self._release_unread()
         self._stop_write_timer()
         super().resume_writing()
+
+    def _release_unread(self) -> None:
+        self._share.end_transfer(self.flow)
+        self._share.release(self._unread)
+        self._unread = 0
+
+    def _end_response(self) -> None:
+        """End a connection whose response is read too slowly."""
+        self._release_unread()
+        self.transport.abort()
 
     def _watch_writing(self) -> None:
         unwritten = self.transport.get_write_buffer_size()
@@ -292,6 +337,8 @@ class HttpProtocol(HttpToolsProtocol):
                 limits.REQUEST_TIMEOUT
             )  # the server does not read: what is missing may be there
         else:
+            if not (self._in_head or self.transport.is_closing()):
+                self._emit_refused(Code.DEADLINE_EXCEEDED, _LATE)
             self.transport.abort()
 
     def _stop_timer(self) -> None:

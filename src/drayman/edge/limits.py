@@ -23,6 +23,9 @@ BYTES_OF_CONNECTION = 32 << 20
 SMALL_CALL = 64 << 10
 """A request or response of at most so many bytes may use the whole budget, larger ones leave a
 quarter of it free. So large ones cannot keep others from being served."""
+TRANSFER_TIME: Micros = 2 * SECOND
+"""How long a large request may arrive, and a large response be read, before a later one that finds
+no room may end it: 8 MB/s for the largest. Without pressure the longer timeouts below hold."""
 
 METADATA_SIZE = 64 << 10
 """The most bytes of a request's header fields, each with 32 bytes of overhead (RFC 9113, 6.5.2)."""
