@@ -5,12 +5,17 @@ import threading
 
 import pytest
 
-from drayman.api.offload import LARGE, Offload
+from drayman.api.offload import LARGE, Admission, Offload
 
 
 @pytest.fixture
 async def offload():
-    return Offload(admitted=10 * LARGE)
+    return Offload()
+
+
+@pytest.fixture
+async def admission():
+    return Admission(10 * LARGE)
 
 
 @pytest.mark.parametrize(("size", "beside"), [(LARGE, False), (LARGE + 1, True)])
@@ -27,13 +32,13 @@ async def test_an_error_in_the_thread_is_raised(offload):
 class Requests:
     """Requests that are in progress until they are let go."""
 
-    def __init__(self, offload):
-        self._offload = offload
+    def __init__(self, admission):
+        self._admission = admission
         self.begun = []
         self._ends = {}
 
     async def handle(self, name, size):
-        async with self._offload.admit(size):
+        async with self._admission.admit(size):
             self.begun.append(name)
             await self._ends.setdefault(name, asyncio.Event()).wait()
 
@@ -51,8 +56,8 @@ async def turn():
         await ready
 
 
-async def test_large_requests_wait_in_their_order_and_small_ones_do_not(offload):
-    requests = Requests(offload)
+async def test_large_requests_wait_in_their_order_and_small_ones_do_not(admission):
+    requests = Requests(admission)
     tasks = [requests.begin(name, size * LARGE) for name, size in [("a", 6), ("b", 6), ("c", 4)]]
     await turn()
     tasks.append(requests.begin("small", LARGE))
@@ -66,8 +71,8 @@ async def test_large_requests_wait_in_their_order_and_small_ones_do_not(offload)
     await asyncio.gather(*tasks)
 
 
-async def test_requests_that_are_cancelled_leave_room(offload):
-    requests = Requests(offload)
+async def test_requests_that_are_cancelled_leave_room(admission):
+    requests = Requests(admission)
     first, second, third = (requests.begin(name, 10 * LARGE) for name in "abc")
     await turn()
     second.cancel()
@@ -84,8 +89,8 @@ async def test_requests_that_are_cancelled_leave_room(offload):
     await asyncio.gather(first, second, third, return_exceptions=True)
 
 
-async def test_a_request_that_is_cancelled_when_it_is_admitted_leaves_room(offload):
-    requests = Requests(offload)
+async def test_a_request_that_is_cancelled_when_it_is_admitted_leaves_room(admission):
+    requests = Requests(admission)
     first, second, third = (requests.begin(name, 10 * LARGE) for name in "abc")
     await turn()
     requests.end("a")

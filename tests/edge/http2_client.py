@@ -11,7 +11,7 @@ from drayman.edge.connection import GrpcConnection
 from drayman.edge.methods import Streaming, Unary
 from drayman.edge.shared import Shared
 
-TURNS = 12
+TURNS = 40
 """Turns of the loop in which everything that can happen without the client has happened."""
 UNARY, STREAM = b"/test.Service/Unary", b"/test.Service/Stream"
 HEADERS = {

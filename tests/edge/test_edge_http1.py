@@ -4,12 +4,14 @@ import asyncio
 
 import pytest
 import uvicorn
+from http2_client import turns
 from uvicorn.server import ServerState
 
 from drayman.core.clock import SECOND, ManualClock
 from drayman.edge import limits
 from drayman.edge.budget import Budget, Capacity, ConnectionLimit
 from drayman.edge.http1 import HttpProtocol
+from drayman.edge.turns import Turns
 
 HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -55,7 +57,8 @@ class Connections:
         self.clock = ManualClock()
         self.events = []
         limit = ConnectionLimit(total=3, per_address=2)
-        self.capacity = Capacity(Budget(1_000_000), limit, self.events.append)
+        at_once = Turns(credit=1 << 40)
+        self.capacity = Capacity(Budget(1_000_000), limit, self.events.append, at_once)
         self.state = ServerState()
         self.released = asyncio.Event()
         self.released.set()
@@ -436,3 +439,22 @@ async def test_what_is_no_call_is_no_event(connections, rest):
     connections.clock.advance(limits.REQUEST_TIMEOUT)
     assert transport.closing
     assert connections.events == []
+
+
+async def test_what_is_too_much_for_a_turn_waits_and_nothing_more_is_read(connections):
+    connections.capacity.turns = Turns()
+    body = limits.EVENTS_OF_TURN * limits.BYTES_OF_EVENT * 3 // 2
+    protocol, transport = connections.open()
+    other, answered = connections.open()
+    protocol.data_received(post(body) + GET)
+    assert not transport.reading
+    assert body // 2 < connections.capacity.budget.used < body
+    other.data_received(GET)  # a small read does not wait
+    await connections.received.wait()
+    assert answered.written == b"" or answered.written.startswith(b"HTTP/1.1 200 ")
+    await turns(10)
+    await connections.settle()
+    assert transport.written.count(b"HTTP/1.1 200 ") == 2
+    assert answered.written.count(b"HTTP/1.1 200 ") == 1
+    assert transport.reading
+    assert connections.capacity.budget.used == 0

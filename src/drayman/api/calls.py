@@ -1,5 +1,6 @@
 """The handler of each row of the table of calls, and what every transport does around it."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -10,7 +11,7 @@ from drayman.api.context import Context
 from drayman.api.offload import LARGE
 from drayman.core import errors, names
 from drayman.core.events import CallCrashed, CallRefused
-from drayman.core.limits import PLAIN_REQUEST_SIZE, REQUEST_SIZE
+from drayman.core.limits import PAGE_BYTES, PLAIN_REQUEST_SIZE, REQUEST_SIZE
 from drayman.core.status import Code
 from drayman.tasks_v2 import rpcs
 from drayman.wire import value_count
@@ -44,6 +45,22 @@ def request_size(rpc: rpcs.Rpc) -> int:
     return REQUEST_SIZE if rpc.name in {_CREATE_TASK, _BATCH} else PLAIN_REQUEST_SIZE
 
 
+_RESPONSE_SIZES = {
+    "ListTasks": PAGE_BYTES, "ListQueues": PAGE_BYTES, "ListOperations": PAGE_BYTES,
+    "GetOperation": REQUEST_SIZE, "WaitOperation": REQUEST_SIZE,
+    "GetTask": PLAIN_REQUEST_SIZE, "RunTask": PLAIN_REQUEST_SIZE,
+}  # fmt: skip
+"""About the most bytes of the responses of calls whose responses may be large though their requests
+are small: a caller could have thousands of them made at once."""
+
+
+def admit_response(
+    context: Context, rpc: rpcs.Rpc, expansion: int = 1
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """Wait until the response of a call, so many times as large as usual, may be made."""
+    return context.offload.responses.admit(expansion * _RESPONSE_SIZES.get(rpc.name, 0))
+
+
 def check_task_size(context: Context, rpc: rpcs.Rpc, size: int) -> None:
     """Refuse a CreateTask request whose task must be too large, before it is parsed."""
     if rpc.name == _CREATE_TASK:
@@ -69,6 +86,10 @@ async def handle_serialized(
     """Return the serialized response to a serialized request; raises what its handler raises."""
     if len(body) > LARGE:
         return await _handle_large(context, rpc, request_class, body)
+    if rpc.name in _RESPONSE_SIZES:
+        async with admit_response(context, rpc):
+            response = await handle(context, rpc, _parse(request_class, body))
+            return bytes(response.SerializeToString())
     response = await handle(context, rpc, _parse(request_class, body))
     return bytes(response.SerializeToString())
 
@@ -76,7 +97,7 @@ async def handle_serialized(
 async def _handle_large(context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes) -> bytes:
     size, offload = len(body), context.offload
     check_task_size(context, rpc, size)
-    async with offload.admit(size):
+    async with offload.requests.admit(size), admit_response(context, rpc):
         request = await offload.run(size, _parse_large, request_class, body)
         response = await handle(context, rpc, request)
         return bytes(await offload.run(size, response.SerializeToString))

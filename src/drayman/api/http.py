@@ -63,7 +63,7 @@ class HttpApp:
             raise errors.Unavailable("The server is starting or stopping.")
         headers = dict(scope["headers"])
         body, offload = await request_body.read(headers, receive), self._context.offload
-        async with offload.admit(body.size):
+        async with offload.requests.admit(body.size):
             request = rest.RestRequest(
                 method=scope["method"],
                 path=scope["raw_path"].decode("latin-1"),

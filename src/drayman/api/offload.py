@@ -14,47 +14,34 @@ from typing import ParamSpec, TypeVar
 LARGE = 32 << 10
 """The bytes of a message from which on it is parsed or encoded in the thread. The worst message of
 this size takes about 20 ms."""
-ADMITTED = 32 << 20
-"""The most bytes of large requests that are handled at once: two of the largest. Further ones wait
-as they have arrived, which costs a part of what they cost as messages."""
+ADMITTED = 16 << 20
+"""The most bytes of large requests, and of large responses, that are handled at once: one of the
+largest. As messages they take several times as much. Further ones wait."""
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
-class Offload:
-    """The thread, and the large requests in progress.
+class Admission:
+    """How many bytes of large messages are handled at once; those beyond wait in their order.
 
     Args:
-        admitted: The most bytes of large requests in progress.
+        size: The most bytes at once.
         large: The bytes of a message from which on it counts as large.
     """
 
-    def __init__(self, admitted: int = ADMITTED, large: int = LARGE) -> None:
+    def __init__(self, size: int = ADMITTED, large: int = LARGE) -> None:
+        self._size = self._free = size
         self._large = large
-        self._free = admitted
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._executor = ThreadPoolExecutor(1, "drayman-offload")
-
-    async def run(
-        self,
-        size: int,
-        function: Callable[_Arguments, _Result],
-        *args: _Arguments.args,
-        **kwargs: _Arguments.kwargs,
-    ) -> _Result:
-        """Call a function that parses or encodes so many bytes, in the thread if they are many."""
-        if size <= self._large:
-            return function(*args, **kwargs)
-        call = self._executor.submit(function, *args, **kwargs)
-        return await asyncio.wrap_future(call)
 
     @contextlib.asynccontextmanager
     async def admit(self, size: int) -> AsyncIterator[None]:
-        """Wait until a request of so many bytes may be handled; small ones never wait."""
+        """Wait until a message of so many bytes may be handled; small ones never wait."""
         if size <= self._large:
             yield
             return
+        size = min(size, self._size)
         await self._acquire(size)
         try:
             yield
@@ -86,3 +73,34 @@ class Offload:
                 self._free -= size
                 turn.set_result(None)
             self._waiting.popleft()
+
+
+class Offload:
+    """The thread, and the large messages in progress.
+
+    Args:
+        large: The bytes of a message from which on it counts as large.
+
+    Attributes:
+        requests: Admits large requests.
+        responses: Admits calls whose responses may be large.
+    """
+
+    def __init__(self, large: int = LARGE) -> None:
+        self._large = large
+        self.requests = Admission()
+        self.responses = Admission()
+        self._executor = ThreadPoolExecutor(1, "drayman-offload")
+
+    async def run(
+        self,
+        size: int,
+        function: Callable[_Arguments, _Result],
+        *args: _Arguments.args,
+        **kwargs: _Arguments.kwargs,
+    ) -> _Result:
+        """Call a function that parses or encodes so many bytes, in the thread if they are many."""
+        if size <= self._large:
+            return function(*args, **kwargs)
+        call = self._executor.submit(function, *args, **kwargs)
+        return await asyncio.wrap_future(call)

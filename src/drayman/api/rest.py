@@ -95,6 +95,8 @@ def _route(rpc: rpcs.Rpc) -> _Route:
     return _Route(rpc, regex, field, calls.message_class(rpc.request))
 
 
+_EXPANSION = 2
+"""How much larger a response is as JSON, with the values it is made of, than as protobuf."""
 _ROUTES = [_route(rpc) for rpc in rpcs.SERVED if rpc.name in calls.HANDLERS]
 
 
@@ -135,8 +137,9 @@ async def _call(
     request_body.check_size(size, calls.request_size(rpc))
     calls.check_task_size(context, rpc, size)
     message = await context.offload.run(size, _message, route, name, parameters, body)
-    response = await calls.handle(context, rpc, message)
-    return await context.offload.run(response.ByteSize(), _encode_message, response, format_)
+    async with calls.admit_response(context, rpc, _EXPANSION):
+        response = await calls.handle(context, rpc, message)
+        return await context.offload.run(response.ByteSize(), _encode_message, response, format_)
 
 
 async def _buffer(

@@ -1,5 +1,6 @@
 """The calls of tasks: each takes the request message and returns the response message."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf import empty_pb2
@@ -65,7 +66,9 @@ async def list_tasks(context: Context, request: Any) -> Any:
     now, size = context.clock.now(), pages.size(request.page_size, limits.TASKS_PAGE)
     after = pages.number(parent, request.page_token, now)
     page = await context.store.list_tasks(parent, after, size, limits.PAGE_BYTES)
-    response = _ListResponse(tasks=[_render(context, task, view) for task in page.tasks])
+    page_bytes = sum(len(task.request) for task in page.tasks)
+    rendered = await context.offload.run(page_bytes, _render_all, context, page.tasks, view)
+    response = _ListResponse(tasks=rendered)
     if page.cursor is not None:
         response.next_page_token = pages.token(parent, str(page.cursor), now)
     return response
@@ -89,6 +92,10 @@ async def run_task(context: Context, request: Any) -> Any:
     task = await context.store.run_task(request.name, now)
     context.emit(TaskRunRequested(request.name, now))
     return _render(context, task, view)
+
+
+def _render_all(context: Context, page: Sequence[Task], view: int) -> list[Any]:
+    return [_render(context, task, view) for task in page]
 
 
 def _render(context: Context, task: Task, view: int) -> Any:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from drayman.core.clock import Micros
 from drayman.core.events import Emit
 from drayman.edge import limits
+from drayman.edge.turns import Turns
 
 
 class Transfer(NamedTuple):
@@ -173,8 +174,10 @@ class Capacity:
         budget: The bytes of requests and responses in flight.
         connection_limit: The number of connections.
         emit: Passes an event to its subscribers.
+        turns: Shares the turns of the event loop.
     """
 
     budget: Budget = dataclasses.field(default_factory=Budget)
     connection_limit: ConnectionLimit = dataclasses.field(default_factory=ConnectionLimit)
     emit: Emit = lambda _: None
+    turns: Turns = dataclasses.field(default_factory=Turns)

@@ -398,6 +398,8 @@ class Calls:
     async def send(self, call: Call, message: bytes) -> None:
         """Send a message, and return when it has left the engine. CallError."""
         body = grpc_messages.frame(message)
+        if len(body) > limits.READ_SIZE:
+            await self._shared.turns.turn()
         self._charge_response(call, len(body))
         if not call.responding:
             call.responding = True

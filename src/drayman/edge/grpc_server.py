@@ -47,6 +47,7 @@ class GrpcServer:
             context.emit,
             offload=context.offload,
             budget=capacity.budget,
+            turns=capacity.turns,
             connection_limit=capacity.connection_limit,
         )
         self._servers: list[asyncio.Server] = []

@@ -11,11 +11,11 @@ bytes are parsed in small pieces, and the limits are checked after each.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence, Sized
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from drayman.api import rest
@@ -33,6 +33,7 @@ _TOO_SLOW = "The request arrives too slowly: others need the room. Try again lat
 _LATE = "The request did not arrive in time."
 _FRAMING = 8
 """The framing bytes allowed for each byte of a chunked body: a chunk of one byte has five."""
+_BODY_PIECE = 64 << 10
 _NOTHING = memoryview(b"")
 _REASONS = {
     400: "Bad Request", 431: "Request Header Fields Too Large", 503: "Service Unavailable"
@@ -66,6 +67,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._clock = clock
         self._connection_limit = capacity.connection_limit
         self._emit = capacity.emit
+        self._turns = capacity.turns
+        self._queued = False  # unparsed bytes wait for a turn of the event loop
         self._share = Share(capacity.budget)
         self._bodies: deque[int] = deque()
         """The bytes of the bodies of the requests in progress, in order."""
@@ -74,6 +77,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._unparsed = _NOTHING
         self._in_head = True
         self._overhead = self._fields = self._body_bytes = 0
+        self._missing = 0  # bytes of a body with Content-Length
         self._exhausted = False
         self._timer: Timer | None = None
         self._write_timer: Timer | None = None
@@ -81,7 +85,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request a limited time, or refuse one connection too many."""
         super().connection_made(transport)
-        self.flow = _Flow(transport, self.pipeline)
+        self.flow = _Flow(transport, self._may_read)
         address = address_of(transport)
         if not self._connection_limit.enter(address):
             transport.abort()
@@ -109,18 +113,49 @@ class HttpProtocol(HttpToolsProtocol):
         """Parse received bytes."""
         self._unset_keepalive_if_required()
         self._unparsed = memoryview(bytes(self._unparsed) + data if self._unparsed else data)
-        self._parse()
+        if self._queued:
+            return
+        if len(data) <= limits.SMALL_READ:
+            self._parse(limits.EVENTS_OF_PIECE)
+        else:
+            self._queued = True
+            self._turns.run(self._parse)
+            self._hold()
 
-    def _parse(self) -> None:
-        """Parse the bytes that have arrived, until enough requests wait."""
+    def _may_read(self) -> bool:
+        return not (self.pipeline or self._queued)
+
+    def _hold(self) -> None:
+        """Read no more while bytes that are not parsed wait for a turn."""
+        if self._queued:
+            self.flow.pause_reading()
+
+    def _parse(self, limit: int) -> int:
+        """Parse what has arrived, for so many events, until enough requests wait."""
+        was_queued, self._queued = self._queued, False
+        count = self._parse_pieces(limit)
+        if count >= limit and self._unparsed:
+            self._queued = True
+            self._turns.wait(self._parse)
+            self._hold()
+        elif was_queued and (self.cycle is None or len(self.cycle.body) <= HIGH_WATER_LIMIT):
+            self.flow.resume_reading()
+        return count
+
+    def _parse_pieces(self, limit: int) -> int:
+        count = 0
         try:
-            while self._unparsed and len(self.pipeline) < limits.PIPELINED_REQUESTS:
+            while (
+                self._unparsed and count < limit and len(self.pipeline) < limits.PIPELINED_REQUESTS
+            ):
                 room = limits.METADATA_SIZE - self._overhead
                 if room <= 0:
                     self._refuse(431, _TOO_LARGE)
-                    return
-                parsed = self._feed(self._unparsed[: min(limits.PARSE_SIZE, room)])
+                    break
+                body = min(self._missing, _BODY_PIECE)
+                parsed = self._feed(self._unparsed[: max(min(limits.PARSE_SIZE, room), body)])
                 self._unparsed = self._unparsed[parsed:] or _NOTHING
+                count += 1 + parsed // limits.BYTES_OF_EVENT
         except httptools.HttpParserError:
             if self._exhausted:
                 self._refuse(503, _EXHAUSTED)
@@ -129,6 +164,7 @@ class HttpProtocol(HttpToolsProtocol):
             else:
                 self.logger.warning(_INVALID)
                 self._refuse(400, _INVALID)
+        return count
 
     def _feed(self, piece: memoryview) -> int:
         """Feed the parser; return the number of bytes that it has parsed."""
@@ -226,11 +262,13 @@ class HttpProtocol(HttpToolsProtocol):
             self._overhead = 0
             self._expect(limits.REQUEST_TIMEOUT)
             self._bodies.append(0)
+            self._missing = _content_length(self.headers)
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self._body_bytes += len(body)
+        self._missing = max(0, self._missing - len(body))
         if self.cycle.response_complete:
             return
         if not self._take(len(body)):
@@ -259,7 +297,7 @@ class HttpProtocol(HttpToolsProtocol):
         """End the body, unless it follows a head with ``Upgrade``."""
         if not self.parser.should_upgrade():
             self._in_head = True
-            self._overhead = 0
+            self._overhead = self._missing = 0
             self._stop_timer()
             self._share.end_transfer(self)
             super().on_message_complete()
@@ -277,9 +315,11 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self._expect(limits.WRITE_TIMEOUT)
             return
-        if self._unparsed:
+        if self._unparsed and not self._queued:
             self._unset_keepalive_if_required()
-            self._parse()
+            self._queued = True
+            self._turns.run(self._parse)
+            self._hold()
         self.flow.resume_reading()
 
     def timeout_keep_alive_handler(self) -> None:
@@ -353,19 +393,23 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class _Flow(FlowControl):
-    """Flow control that reads nothing while requests wait.
+    """Flow control that reads nothing while requests, or bytes that are not parsed, wait.
 
     uvicorn resumes reading whenever a request asks for its body, and after each response; a caller
     could have any number of requests wait.
     """
 
-    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+    def __init__(self, transport: asyncio.Transport, may_read: Callable[[], bool]) -> None:
         super().__init__(transport)
-        self._waiting = waiting
+        self._may_read = may_read
 
     def resume_reading(self) -> None:
-        if not self._waiting:
+        if self._may_read():
             super().resume_reading()
+
+
+def _content_length(headers: Sequence[tuple[bytes, bytes]]) -> int:
+    return next((int(value) for name, value in headers if name == b"content-length"), 0)
 
 
 def _has_length(headers: Sequence[tuple[bytes, bytes]]) -> bool:

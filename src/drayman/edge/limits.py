@@ -43,11 +43,19 @@ STREAM_WINDOW = 1 << 20
 """The flow-control window of a stream: a round trip of 10 ms allows 100 MB/s."""
 CONNECTION_WINDOW = 4 << 20
 """The flow-control window of a connection: one busy stream leaves room for others."""
-READ_SIZE = 8 << 10
-"""The bytes that the HTTP/2 engine is given at once."""
+READ_SIZE = 4 << 10
+"""The bytes that the HTTP/2 engine is given at once: at most 450 events, 2 ms of work."""
+SMALL_READ = 512
+"""The bytes of a read that is always worked off at once: one call, or 0.3 ms of work."""
 EVENTS_OF_TURN = 250
-"""The events of one connection in one turn of the event loop, some ms of work. The smallest frames
-have ten bytes, so that one read may hold 25,000."""
+"""The events in one turn of the event loop of connections that have just read, some ms of work. The
+smallest frames have nine bytes, so that one read may hold 28,000."""
+WAITING_EVENTS_OF_TURN = 100
+"""The events in one turn of the event loop of connections that have read more than that."""
+EVENTS_OF_PIECE = 50
+"""The events of one connection that waits, until it is the next one's turn."""
+BYTES_OF_EVENT = 1 << 10
+"""The bytes of data that count as one more event."""
 OUTPUT_SIZE = 256 << 10
 """The most bytes of one write. Answers beyond what the client reads stay in the HTTP/2 engine."""
 HIGH_WATER = 256 << 10

@@ -1,5 +1,6 @@
 """The standard reflection service, under Google's names (grpc.reflection.v1 and v1alpha)."""
 
+import functools
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -32,6 +33,7 @@ async def _serve(messages: Messages) -> None:
         await messages.send(respond(body))
 
 
+@functools.lru_cache(64)  # most of these calls are the same, and take half a millisecond
 def respond(body: bytes) -> bytes:
     """Answer one serialized request."""
     (response,) = _SERVICER.ServerReflectionInfo(iter([_parse(body)]), None)

@@ -10,6 +10,7 @@ from drayman.core.events import Emit
 from drayman.edge import limits
 from drayman.edge.budget import Budget, ConnectionLimit, Slots
 from drayman.edge.methods import Methods
+from drayman.edge.turns import Turns
 
 
 @dataclasses.dataclass(slots=True)
@@ -25,6 +26,7 @@ class Shared:
         connection_limit: The number of connections.
         unary_calls: The unary calls in progress.
         streaming_calls: The streaming calls in progress.
+        turns: Shares the turns of the event loop.
         connections: The open connections.
         closed: Set when the last of them closes.
     """
@@ -39,6 +41,7 @@ class Shared:
     streaming_calls: Slots = dataclasses.field(
         default_factory=lambda: Slots(limits.STREAMING_CALLS)
     )
+    turns: Turns = dataclasses.field(default_factory=Turns)
     connections: set[Any] = dataclasses.field(default_factory=set)
     closed: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 
