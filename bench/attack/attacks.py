@@ -150,12 +150,17 @@ async def _reflections(wire: Wire) -> None:
 async def _resets(wire: Wire) -> None:
     client = Http2(wire)
     while True:
+        frames = b""
         for _ in range(100):
-            client.reset(client.call(messages.path("CreateTask"), b"x" * 100))
-        await client.flush()
+            stream = client.call(messages.path("CreateTask"), b"x" * 100)
+            frames += client.output()
+            client.reset(stream)
+            frames += client.output()
+        await wire.send(frames)
 
 
 ATTACKS: tuple[Attack, ...] = (
+    Attack("none", "nothing, for comparison", 1, _once(b"")),
     Attack("pipelining", "HTTP/1.1: requests without end", 4,
            _endless(b"", _head("/healthz", method="GET") * 2_000)),
     Attack("fields", "HTTP/1.1: header fields without end", 4,

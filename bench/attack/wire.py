@@ -35,7 +35,7 @@ class Wire:
             self._writer.write(data[start : start + PIECE])
             await self._writer.drain()
             Wire.sent += min(PIECE, len(data) - start)
-            await asyncio.sleep(0)  # noqa: TID251 - draining a buffer with room lets nobody else run
+        await asyncio.sleep(0)  # noqa: TID251 - draining a buffer with room lets nobody else run
 
     async def receive(self) -> bytes:
         """Return what has come. ConnectionError at the end."""

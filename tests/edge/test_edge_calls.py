@@ -13,6 +13,7 @@ from drayman.core.events import CallCrashed
 from drayman.core.status import Code
 from drayman.edge import limits
 from drayman.edge.budget import Budget, Slots
+from drayman.edge.methods import Streaming
 
 
 async def test_a_unary_call_is_answered(client):
@@ -419,3 +420,21 @@ async def test_a_request_that_does_not_arrive_is_an_event(client, service):
     service.clock.advance(limits.REQUEST_TIMEOUT + limits.PROGRESS_INTERVAL)
     await client.run()
     assert refusals(service) == [("Unary", Code.DEADLINE_EXCEEDED)]
+
+
+async def test_a_method_may_have_a_limit_of_its_own_for_streams(service):
+    shared = service.shared()
+    few = {b"/test.Service/Few": Streaming(service.stream, slots=Slots(2))}
+    shared.methods = {**shared.methods, **few}
+    clients = [Client(shared) for _ in range(3)]
+    streams = [client.begin(path=b"/test.Service/Few") for client in clients]
+    for client in clients:
+        await client.run()
+    statuses = [
+        client.responses[each].status for client, each in zip(clients, streams, strict=True)
+    ]
+    assert statuses == [None, None, Code.RESOURCE_EXHAUSTED]
+    stream = clients[2].begin(path=STREAM)
+    clients[2].send(stream, message(b"x"), end=True)
+    await clients[2].run()
+    assert clients[2].responses[stream].status == 0

@@ -81,8 +81,10 @@ class Calls:
             self._complete(call)
 
     def _take_slots(self, method: Method) -> tuple[Slots, ...]:
-        unary = isinstance(method, Unary)
-        slots = self._unary_slots if unary else self._streaming_slots
+        if isinstance(method, Unary):
+            slots: tuple[Slots, ...] = self._unary_slots
+        else:
+            slots = self._streaming_slots + ((method.slots,) if method.slots else ())
         for each in slots:
             if not each.free:
                 raise CallError(Code.RESOURCE_EXHAUSTED, "Too many calls are in progress.")

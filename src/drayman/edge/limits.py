@@ -13,6 +13,8 @@ CONCURRENT_STREAMS = 200
 STREAMING_CALLS = 1_000
 """The most streaming calls (watches, reflection) in progress, apart from unary calls: a stream may
 stay open for days."""
+REFLECTION_CALLS = 20
+"""The most calls of reflection in progress, a tool of developers with large responses."""
 STREAMING_CALLS_OF_CONNECTION = 20
 """The most streaming calls on one connection, so that unary calls always find a free stream."""
 
