@@ -7,7 +7,7 @@ LOWEST := .venv-lowest
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-lowest test-fast interop demo bench soak format clean
+.PHONY: help setup check test test-lowest test-fast interop demo bench soak attack format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -51,6 +51,9 @@ bench: $(READY)  ## measure the server; options in ARGS="--lines create,push"
 
 soak: $(READY)  ## measure a queue's lateness beside targets that misbehave
 	$(BIN)/python -m bench.soak
+
+attack: $(READY)  ## attack a server and measure what others notice (four minutes); ARGS="--only NAME"
+	$(BIN)/python -m bench.attack $(ARGS)
 
 format: $(READY)  ## format the code and write generated files again
 	$(BIN)/ruff format --quiet .

@@ -123,6 +123,11 @@ def bounds() -> Iterable[tuple[str, ...]]:
         f"{low // clock.SECOND} s to {high // clock.SECOND} s",
     )
     yield "queues in a page", f"{limits.QUEUES_PAGE:,}"
+    yield (
+        "size of a request that creates tasks, and of others",
+        f"{limits.REQUEST_SIZE >> 20} MB, {limits.PLAIN_REQUEST_SIZE >> 20} MB",
+    )
+    yield "values of a request: fields, headers, list items", f"{limits.REQUEST_VALUES:,}"
     yield "tasks in a page", f"{limits.TASKS_PAGE:,}, {limits.PAGE_BYTES >> 20} MB"
     total, address = edge.CONNECTIONS, edge.CONNECTIONS_OF_ADDRESS
     yield "connections, and those of one address", f"{total:,}, {address:,}"

@@ -10,7 +10,7 @@ from drayman import files, outbound, server
 from drayman.core import names
 from drayman.core.clock import SystemClock
 from drayman.core.errors import ServiceError
-from drayman.edge.listening import PortError, listen
+from drayman.edge.listening import PortError, close, listen
 from drayman.edge.tls import HTTP, TlsError, load_context
 from drayman.settings import OPTIONS, Reading, Settings, SettingsError
 from drayman.store.contract import StoreError
@@ -145,7 +145,7 @@ def _check_http_address(settings: Settings) -> list[str]:
 
 
 def _listen(host: str, port: int, option: str) -> None:
-    listen(host, port, option).close()
+    close(listen(host, port, option))
 
 
 def _check_ports_differ(settings: Settings) -> list[str]:

@@ -28,7 +28,7 @@ from drayman.dispatch.vacuum import Vacuum
 from drayman.edge import tls
 from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
-from drayman.edge.listening import PortError, is_loopback, listen
+from drayman.edge.listening import PortError, close, is_loopback, listen
 from drayman.edge.tls import TlsError, TlsFiles, TlsListener
 from drayman.encryption.cipher import TaskCipher
 from drayman.encryption.locations import LocationKeys
@@ -146,12 +146,12 @@ class Server:
         self._check_locations(queues)
         kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
         self._outbound = outbound.load(settings)
-        capacity = Capacity()
+        capacity = Capacity(emit=self._emit)
         grpc_tls = self._tls_listener(tls.GRPC_AND_HTTP, capacity)
         http_tls = self._tls_listener(tls.HTTP, capacity)
         await self._open_store()
         await self._declare(queues)
-        sock, http_sockets = self._listen()
+        sockets, http_sockets = self._listen()
         issuer = settings.issuer or f"{self._scheme}://{self._url_host}:{self.http_port}"
         self._cipher = TaskCipher(kms_keys)
         encryption = TaskEncryption(self._cipher, LocationKeys(self.store, clock, self._cipher))
@@ -162,10 +162,9 @@ class Server:
         http = HttpServer(app, [] if http_tls else http_sockets, clock, capacity, CALLS_GRACE)
         await self._start_http(http)
         if http_tls:
-            for each in http_sockets:
-                http_tls.start(each, http.protocol)
-                self._closers.callback(http_tls.close)
-        grpc = GrpcServer(context, sock, capacity, http1=http.protocol, tls=grpc_tls)
+            http_tls.start(http_sockets, http.protocol)
+            self._closers.callback(http_tls.close)
+        grpc = GrpcServer(context, sockets, capacity, http1=http.protocol, tls=grpc_tls)
         dispatcher = await self._start_dispatch(self._token_source(issuer))
         await grpc.start()
         app.ready = True
@@ -176,17 +175,17 @@ class Server:
 
         self._closers.push_async_callback(stop_work)
 
-    def _listen(self) -> tuple[socket.socket, list[socket.socket]]:
-        """Return the socket of the port, and that of HTTP alone if there is one. PortError."""
+    def _listen(self) -> tuple[list[socket.socket], list[socket.socket]]:
+        """Return the sockets of the port, and those of HTTP alone if there are any. PortError."""
         settings = self._settings
-        sock = listen(settings.host, settings.port, "--port")
-        self.port = self.http_port = sock.getsockname()[1]
-        self._closers.callback(sock.close)
+        sockets = listen(settings.host, settings.port, "--port")
+        self.port = self.http_port = sockets[0].getsockname()[1]
+        self._closers.callback(close, sockets)
         if settings.http_port is None:
-            return sock, []
-        http_sock = listen(settings.host, settings.http_port, "--http-port")
-        self.http_port = http_sock.getsockname()[1]
-        return sock, [http_sock]
+            return sockets, []
+        http_sockets = listen(settings.host, settings.http_port, "--http-port")
+        self.http_port = http_sockets[0].getsockname()[1]
+        return sockets, http_sockets
 
     def _tls_listener(self, alpn: Sequence[str], capacity: Capacity) -> TlsListener | None:
         """Return what accepts the connections of a port, None without TLS. TlsError."""

@@ -113,7 +113,11 @@ class Settings:
     The default of a limit is that of ``core.limits``.
     """
 
-    host: str = setting("127.0.0.1", value_types.HOST, "Address to listen on.")
+    host: str = setting(
+        "127.0.0.1",
+        value_types.HOST,
+        "Address or name to listen on, with all addresses of the name.",
+    )
     port: int = setting(
         8123, value_types.PORT, "Port of gRPC, REST and health checks; 0 picks a free one."
     )

@@ -5,12 +5,13 @@ import dataclasses
 
 import ngh2
 
+from drayman.api.offload import Offload
 from drayman.core.clock import ManualClock
 from drayman.edge.connection import GrpcConnection
 from drayman.edge.methods import Streaming, Unary
 from drayman.edge.shared import Shared
 
-TURNS = 12
+TURNS = 40
 """Turns of the loop in which everything that can happen without the client has happened."""
 UNARY, STREAM = b"/test.Service/Unary", b"/test.Service/Stream"
 HEADERS = {
@@ -234,7 +235,8 @@ class Service:
 
     def shared(self, **limits: object) -> Shared:
         methods = {UNARY: Unary(self.unary, 1 << 20), STREAM: Streaming(self.stream, 1 << 12)}
-        return Shared(methods, self.clock, self.events.append, **limits)
+        inline = Offload(large=1 << 40)
+        return Shared(methods, self.clock, self.events.append, offload=inline, **limits)
 
     async def unary(self, body: bytes, _remaining: int | None) -> bytes:
         self.started.append(body)

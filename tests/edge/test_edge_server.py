@@ -1,5 +1,6 @@
 """The server on a real port, with gRPC's own client."""
 
+import asyncio
 import socket
 
 import grpc
@@ -93,15 +94,22 @@ async def test_all_addresses_of_ipv6_are_those_of_ipv4_too(context):
 
 async def test_requests_up_to_the_limit_pass(start):
     server = await start()
-    request = types.ListQueuesRequest.pb()(parent=LOCATION, filter="x" * (15 << 20))
+    name, mb = f"{LOCATION}/queues/q", 1 << 20
+    batch = types.BatchCreateTasksRequest.pb()(parent=name, request_id="x" * (15 * mb))
+    deletion = types.BatchDeleteTasksRequest.pb()(parent=name, request_id="x" * (mb - 1000))
+
+    async def code_of(channel, rpc, body):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary(rpcs.BY_NAME[rpc].full_name)(body, timeout=20)
+        return caught.value.code()
+
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        call = channel.unary_unary(rpcs.BY_NAME["ListQueues"].full_name)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(request.SerializeToString(), timeout=20)
-        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(bytes(17 << 20), timeout=20)
-        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        for rpc, request in (("BatchCreateTasks", batch), ("BatchDeleteTasks", deletion)):
+            code = await code_of(channel, rpc, request.SerializeToString())
+            assert code is grpc.StatusCode.INVALID_ARGUMENT
+        for rpc, size in (("BatchCreateTasks", 17 * mb), ("BatchDeleteTasks", mb + 1)):
+            code = await code_of(channel, rpc, bytes(size))
+            assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_stopping_server_ends_watches_and_answers_what_is_in_progress(start):
@@ -123,8 +131,56 @@ async def test_a_server_that_stops_listens_no_more(start):
 
 
 def test_a_port_in_use_is_an_error_that_names_the_option():
-    with listen("127.0.0.1", 0, "--port") as taken:
+    (sock,) = listen("127.0.0.1", 0, "--port")
+    with sock as taken:
         port = taken.getsockname()[1]
         words = rf"cannot listen on 127.0.0.1:{port} \(--port\): Address already in use"
         with pytest.raises(PortError, match=words):
             listen("127.0.0.1", port, "--port")
+
+
+@pytest.fixture
+def hosts(monkeypatch):
+    """Give a name any addresses."""
+
+    def resolve(*addresses):
+        infos = [socket.getaddrinfo(each, 0, type=socket.SOCK_STREAM)[0] for each in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: infos)
+
+    return resolve
+
+
+async def test_a_name_is_listened_on_at_all_of_its_addresses(context, hosts):
+    hosts("127.0.0.1", "127.0.0.2", "127.0.0.1")
+    sockets = listen("a.test", 0, "--port")
+    addresses = [sock.getsockname() for sock in sockets]
+    port = addresses[0][1]
+    assert addresses == [("127.0.0.1", port), ("127.0.0.2", port)]
+    server = GrpcServer(context, sockets, Capacity())
+    await server.start()
+    for host, _ in addresses:
+        _, writer = await asyncio.open_connection(host, port)
+        writer.close()
+        await writer.wait_closed()
+    await server.stop(1)
+    for address in addresses:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, 1)
+
+
+def test_addresses_that_the_system_lacks_are_left_out_unless_it_lacks_all(hosts):
+    hosts("192.0.2.1", "127.0.0.1")
+    (sock,) = listen("a.test", 0, "--port")
+    sock.close()
+    hosts("192.0.2.1")
+    with pytest.raises(PortError, match="Cannot assign requested address"):
+        listen("a.test", 0, "--port")
+
+
+def test_no_address_is_listened_on_if_the_port_of_one_is_taken(hosts):
+    with socket.create_server(("127.0.0.2", 0)) as taken:
+        port = taken.getsockname()[1]
+        hosts("127.0.0.1", "127.0.0.2")
+        with pytest.raises(PortError, match="Address already in use"):
+            listen("a.test", port, "--port")
+        socket.create_server(("127.0.0.1", port)).close()

@@ -19,6 +19,7 @@ from drayman.api.responses import Response, json_response
 from drayman.core import errors, names
 from drayman.core.events import TasksCreated
 from drayman.core.history import DeadLetter
+from drayman.core.limits import PLAIN_REQUEST_SIZE
 from drayman.core.status import Code
 from drayman.wire import tasks
 
@@ -142,8 +143,9 @@ def routes(context: Context) -> list[Route]:
 
 def _route(context: Context, call: AdminCall) -> Route:
     async def endpoint(request: Request) -> Response:
-        body = await request_body.read(dict(request.scope["headers"]), request.receive)
-        handling = _handle(context, call, request, body)
+        headers = dict(request.scope["headers"])
+        body = await request_body.read(headers, request.receive, PLAIN_REQUEST_SIZE)
+        handling = _handle(context, call, request, body.decompress(PLAIN_REQUEST_SIZE))
         return json_response(200, await calls.guard(context, call.name, handling))
 
     route = Route(PREFIX + call.path, endpoint, methods=[call.method], name=call.name)

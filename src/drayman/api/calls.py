@@ -1,5 +1,6 @@
 """The handler of each row of the table of calls, and what every transport does around it."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -7,10 +8,13 @@ from google.protobuf.message import DecodeError
 
 from drayman.api import batches, cmek, locations, operations, policies, queues, tasks
 from drayman.api.context import Context
+from drayman.api.offload import LARGE
 from drayman.core import errors, names
 from drayman.core.events import CallCrashed, CallRefused
+from drayman.core.limits import PAGE_BYTES, PLAIN_REQUEST_SIZE, REQUEST_SIZE
 from drayman.core.status import Code
 from drayman.tasks_v2 import rpcs
+from drayman.wire import value_count
 
 _MODULES = (queues, tasks, batches, operations, policies, cmek, locations)
 
@@ -33,6 +37,36 @@ HANDLERS: dict[str, Handler] = {
 """The handler of each call that this server has: request message in, response message out."""
 
 
+_CREATE_TASK, _BATCH = "CreateTask", "BatchCreateTasks"
+
+
+def request_size(rpc: rpcs.Rpc) -> int:
+    """Return the most bytes of a request of a call."""
+    return REQUEST_SIZE if rpc.name in {_CREATE_TASK, _BATCH} else PLAIN_REQUEST_SIZE
+
+
+_RESPONSE_SIZES = {
+    "ListTasks": PAGE_BYTES, "ListQueues": PAGE_BYTES, "ListOperations": PAGE_BYTES,
+    "GetOperation": REQUEST_SIZE, "WaitOperation": REQUEST_SIZE,
+    "GetTask": PLAIN_REQUEST_SIZE, "RunTask": PLAIN_REQUEST_SIZE,
+}  # fmt: skip
+"""About the most bytes of the responses of calls whose responses may be large though their requests
+are small: a caller could have thousands of them made at once."""
+
+
+def admit_response(
+    context: Context, rpc: rpcs.Rpc, expansion: int = 1
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """Wait until the response of a call, so many times as large as usual, may be made."""
+    return context.offload.responses.admit(expansion * _RESPONSE_SIZES.get(rpc.name, 0))
+
+
+def check_task_size(context: Context, rpc: rpcs.Rpc, size: int) -> None:
+    """Refuse a CreateTask request whose task must be too large, before it is parsed."""
+    if rpc.name == _CREATE_TASK:
+        tasks.check_request_size(context, size)
+
+
 def message_class(message: Any) -> Any:
     """Return the protobuf class of a row's message, without its proto-plus wrapper."""
     return message.pb() if hasattr(message, "pb") else message
@@ -50,14 +84,44 @@ async def handle_serialized(
     context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes
 ) -> bytes:
     """Return the serialized response to a serialized request; raises what its handler raises."""
-    try:
-        request = request_class.FromString(body)
-    except DecodeError:
-        raise errors.InvalidArgument(
-            f"The request is not a valid {request_class.DESCRIPTOR.name} message."
-        ) from None
-    response = await handle(context, rpc, request)
+    if len(body) > LARGE:
+        return await _handle_large(context, rpc, request_class, body)
+    if rpc.name in _RESPONSE_SIZES:
+        async with admit_response(context, rpc):
+            response = await handle(context, rpc, _parse(request_class, body))
+            return bytes(response.SerializeToString())
+    response = await handle(context, rpc, _parse(request_class, body))
     return bytes(response.SerializeToString())
+
+
+async def _handle_large(context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes) -> bytes:
+    size, offload = len(body), context.offload
+    check_task_size(context, rpc, size)
+    async with offload.requests.admit(size), admit_response(context, rpc):
+        request = await offload.run(size, _parse_large, request_class, body)
+        response = await handle(context, rpc, request)
+        return bytes(await offload.run(size, response.SerializeToString))
+
+
+def _parse_large(request_class: Any, body: bytes) -> Any:
+    try:
+        value_count.check_protobuf(body, request_class.DESCRIPTOR)
+    except DecodeError:
+        raise _malformed(request_class) from None
+    return _parse(request_class, body)
+
+
+def _parse(request_class: Any, body: bytes) -> Any:
+    try:
+        return request_class.FromString(body)
+    except DecodeError:
+        raise _malformed(request_class) from None
+
+
+def _malformed(request_class: Any) -> errors.InvalidArgument:
+    return errors.InvalidArgument(
+        f"The request is not a valid {request_class.DESCRIPTOR.name} message."
+    )
 
 
 async def handle(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:

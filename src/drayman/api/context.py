@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from drayman.api.offload import Offload
 from drayman.core.clock import Clock
 from drayman.core.events import Emit
 from drayman.core.limits import Limits
@@ -19,6 +20,7 @@ class Context:
         limits: The limits on requests.
         encryption: The encryption of tasks at rest.
         emit: Passes an event to its subscribers; returns at once.
+        offload: Parses and encodes large messages.
         issuer: The URL that bearer tokens of this server name as their issuer.
     """
 
@@ -28,3 +30,4 @@ class Context:
     encryption: TaskEncryption
     emit: Emit
     issuer: str = ""
+    offload: Offload = dataclasses.field(default_factory=Offload)

@@ -12,7 +12,7 @@ from typing import Any
 
 from google.protobuf import empty_pb2
 
-from drayman.api import buffer, calls
+from drayman.api import buffer, calls, request_body
 from drayman.api.context import Context
 from drayman.api.responses import Response, encode, error_response
 from drayman.core import errors
@@ -95,6 +95,8 @@ def _route(rpc: rpcs.Rpc) -> _Route:
     return _Route(rpc, regex, field, calls.message_class(rpc.request))
 
 
+_EXPANSION = 2
+"""How much larger a response is as JSON, with the values it is made of, than as protobuf."""
 _ROUTES = [_route(rpc) for rpc in rpcs.SERVED if rpc.name in calls.HANDLERS]
 
 
@@ -105,17 +107,15 @@ async def handle(context: Context, request: RestRequest) -> Response:
         parameters = _parse_query(request.query)
         request = dataclasses.replace(request, method=_effective_method(request, parameters))
         format_ = _pop_format(parameters)
-        value = await _dispatch(context, request, parameters, format_)
-        selected = field_selection.apply(format_.fields, value)
-        return Response(200, encode(selected, pretty=format_.pretty))
+        return Response(200, await _dispatch(context, request, parameters, format_))
     except ServiceError as error:
         return error_response(error, pretty=format_.pretty)
 
 
 async def _dispatch(
     context: Context, request: RestRequest, parameters: Mapping[str, list[str]], format_: _Format
-) -> Any:
-    """Return the JSON value of the response."""
+) -> bytes:
+    """Return the body of the response."""
     match = buffer.PATH.fullmatch(request.path.removeprefix(VERSION))
     if match and request.method in buffer.METHODS:
         buffering = _buffer(context, match, request, parameters, format_)
@@ -132,10 +132,14 @@ async def _call(
     parameters: Mapping[str, list[str]],
     body: bytes,
     format_: _Format,
-) -> Any:
-    message = _message(route, name, parameters, body)
-    response = await calls.handle(context, route.rpc, message)
-    return json_writer.render(response, integers=format_.integers)
+) -> bytes:
+    size, rpc = len(body), route.rpc
+    request_body.check_size(size, calls.request_size(rpc))
+    calls.check_task_size(context, rpc, size)
+    message = await context.offload.run(size, _message, route, name, parameters, body)
+    async with calls.admit_response(context, rpc, _EXPANSION):
+        response = await calls.handle(context, rpc, message)
+        return await context.offload.run(response.ByteSize(), _encode_message, response, format_)
 
 
 async def _buffer(
@@ -144,11 +148,31 @@ async def _buffer(
     request: RestRequest,
     parameters: Mapping[str, list[str]],
     format_: _Format,
-) -> dict[str, Any]:
+) -> bytes:
     protojson.parse_query(parameters, empty_pb2.Empty())  # BufferTask has none of its own
     queue, task_id = _unquote(match[1]), _unquote(match[2] or "")
     task = await buffer.buffer_task(context, queue, task_id, request.body, request.content_type)
-    return {"task": json_writer.render(task, integers=format_.integers)}
+    return _encode({"task": json_writer.render(task, integers=format_.integers)}, format_)
+
+
+def _encode_message(message: Any, format_: _Format) -> bytes:
+    return _encode(json_writer.render(message, integers=format_.integers), format_)
+
+
+def _encode(value: Any, format_: _Format) -> bytes:
+    return encode(field_selection.apply(format_.fields, value), pretty=format_.pretty)
+
+
+def find_call(method: str, path: str) -> str | None:
+    """Return the name of the call that has a method and a path; None if there is none."""
+    path = path.removeprefix(VERSION)
+    if method in buffer.METHODS and buffer.PATH.fullmatch(path):
+        return "BufferTask"
+    return next((each.rpc.name for each in _ROUTES if _matches(each, method, path)), None)
+
+
+def _matches(route: _Route, method: str, path: str) -> bool:
+    return route.rpc.verb == method and route.pattern.fullmatch(path) is not None
 
 
 def _match_route(request: RestRequest) -> tuple[_Route, str]:

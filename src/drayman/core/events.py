@@ -97,7 +97,10 @@ class TaskRunRequested:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CallRefused:
-    """A call of the API ended with an error for its caller.
+    """A call ended with an error for its caller: one of the API, or of gRPC's standard services.
+
+    Its handler refused it or, before, the server's edge: for its size, its framing, the time it
+    took to arrive, or because the server had no room.
 
     A request that matches no call of the API, or has invalid system parameters (REST), is refused
     before it becomes a call and is no event.

@@ -4,10 +4,11 @@ import asyncio
 from collections import deque
 
 from drayman.core.clock import Micros
+from drayman.edge import grpc_messages
 from drayman.edge.budget import Slots
 from drayman.edge.grpc_messages import MessageReader
 from drayman.edge.grpc_requests import Request
-from drayman.edge.methods import Method
+from drayman.edge.methods import Method, Unary
 
 
 class Call:
@@ -70,9 +71,14 @@ class Call:
         self.drained: asyncio.Future[None] | None = None
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the messages that are complete with this data. CallError."""
+        """Return the messages that are complete with this data. CallError.
+
+        Compressed messages of unary calls stay as they are.
+        """
         if self.reader is None:
-            self.reader = MessageReader(self.decompress, self.method.request_size)
+            deferred = self.decompress is not None and isinstance(self.method, Unary)
+            decompress = grpc_messages.defer if deferred else self.decompress
+            self.reader = MessageReader(decompress, self.method.request_size)
         return self.reader.feed(data)
 
     @property

@@ -1,4 +1,4 @@
-"""The gRPC server: a listening socket, its connections, and their end."""
+"""The gRPC server: its listening sockets, its connections, and their end."""
 
 import asyncio
 import socket
@@ -9,7 +9,7 @@ from drayman.edge import methods, reflection
 from drayman.edge.budget import Capacity
 from drayman.edge.connection import GrpcConnection
 from drayman.edge.health import Health
-from drayman.edge.listening import BACKLOG
+from drayman.edge.listening import BACKLOG, close
 from drayman.edge.port import PortProtocol, ProtocolFactory
 from drayman.edge.shared import Shared
 from drayman.edge.tls import TlsListener
@@ -20,7 +20,7 @@ class GrpcServer:
 
     Args:
         context: What every call needs.
-        sock: A listening socket; the server closes it.
+        sockets: Listening sockets of one port; the server closes them.
         capacity: What its connections share with those of other listeners.
         http1: Returns the protocol of a connection that does not speak HTTP/2; None to refuse it.
         tls: Accepts the connections, if the port speaks TLS.
@@ -29,14 +29,14 @@ class GrpcServer:
     def __init__(
         self,
         context: Context,
-        sock: socket.socket,
+        sockets: list[socket.socket],
         capacity: Capacity,
         *,
         http1: ProtocolFactory | None = None,
         tls: TlsListener | None = None,
     ) -> None:
         self._clock = context.clock
-        self._sock = sock
+        self._sockets = sockets
         self._http1 = http1
         self._tls = tls
         self._health = Health(context)
@@ -45,35 +45,40 @@ class GrpcServer:
             table,
             context.clock,
             context.emit,
+            offload=context.offload,
             budget=capacity.budget,
+            turns=capacity.turns,
             connection_limit=capacity.connection_limit,
         )
-        self._listener: asyncio.Server | TlsListener | None = None
-        self.port: int = sock.getsockname()[1]
+        self._listeners: list[asyncio.Server | TlsListener] = []
+        self.port: int = sockets[0].getsockname()[1]
 
     async def start(self) -> None:
         """Begin to take calls."""
         if self._tls is not None:
-            self._tls.start(self._sock, self._protocol)
-            self._listener = self._tls
+            self._tls.start(self._sockets, self._protocol)
+            self._listeners = [self._tls]
         else:
-            loop = asyncio.get_running_loop()
-            self._listener = await loop.create_server(
-                self._protocol, sock=self._sock, backlog=BACKLOG
-            )
+            self._listeners = [await self._listen(sock) for sock in self._sockets]
+
+    async def _listen(self, sock: socket.socket) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(self._protocol, sock=sock, backlog=BACKLOG)
 
     def _protocol(self) -> asyncio.Protocol:
         if self._http1 is None:
             return GrpcConnection(self._shared)
-        return PortProtocol(self._clock, lambda: GrpcConnection(self._shared), self._http1)
+        limit = self._shared.connection_limit
+        return PortProtocol(self._clock, limit, lambda: GrpcConnection(self._shared), self._http1)
 
     async def stop(self, grace: float) -> None:
         """Take no new calls; those in progress get ``grace`` seconds."""
         self._health.end()
-        if self._listener is None:
-            self._sock.close()
+        if not self._listeners:
+            close(self._sockets)
             return
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         for connection in list(self._shared.connections):
             connection.drain()
         if not await self._closed_within(grace):

@@ -9,6 +9,7 @@ from drayman.api.context import Context
 from drayman.core.clock import SECOND, Micros
 from drayman.core.errors import InvalidArgument
 from drayman.core.limits import REQUEST_SIZE
+from drayman.edge.budget import Slots
 from drayman.tasks_v2 import rpcs
 
 _ROUNDING = 1.01
@@ -46,10 +47,12 @@ class Streaming(NamedTuple):
     Attributes:
         serve: Receives and sends messages until the call ends. ServiceError.
         request_size: The most bytes of one message of the caller.
+        slots: A limit of its own for the calls in progress, below that of all streams.
     """
 
     serve: Callable[[Messages], Awaitable[None]]
     request_size: int = 64 << 10
+    slots: Slots | None = None
 
 
 Method = Unary | Streaming
@@ -78,7 +81,7 @@ def _unary(context: Context, rpc: rpcs.Rpc) -> Unary:
     async def guarded(body: bytes, remaining: Micros | None) -> bytes:
         return await calls.guard(context, rpc.name, handle(body, remaining))
 
-    return Unary(guarded)
+    return Unary(guarded, calls.request_size(rpc))
 
 
 def check_deadline(limit: Micros, now: Micros, remaining: Micros | None) -> None:

@@ -119,7 +119,7 @@ def _refuse_password() -> NoReturn:
 
 
 class TlsListener:
-    """A listening socket whose connections speak TLS.
+    """Listening sockets whose connections speak TLS.
 
     It accepts connections itself: asyncio's servers give no notice of a connection before its
     handshake is complete, and none at all of one that fails.
@@ -151,7 +151,7 @@ class TlsListener:
         self.connection_limit = connection_limit
         self.emit = emit
         self.protocol: ProtocolFactory
-        self._sock: socket.socket
+        self._sockets: Sequence[socket.socket] = ()
         self._pause: Timer | None = None
         self._handshakes: dict[Handshake, asyncio.Task[None]] = {}
 
@@ -159,33 +159,40 @@ class TlsListener:
         """Return a context from the files as they are now. TlsError."""
         return load_context(self._files, self._alpn)
 
-    def start(self, sock: socket.socket, protocol: ProtocolFactory) -> None:
-        """Accept connections of a listening socket, which ``close`` closes."""
-        self._sock, self.protocol = sock, protocol
-        sock.setblocking(False)
+    def start(self, sockets: Sequence[socket.socket], protocol: ProtocolFactory) -> None:
+        """Accept connections of listening sockets, which ``close`` closes."""
+        self._sockets, self.protocol = sockets, protocol
+        for sock in sockets:
+            sock.setblocking(False)
         self._resume()
 
     def close(self) -> None:
         """Accept no more connections, and end the handshakes in progress."""
         if self._pause is not None:
             self._pause.cancel()
-        asyncio.get_running_loop().remove_reader(self._sock)
-        self._sock.close()
+        self._stop_accepting()
+        for sock in self._sockets:
+            sock.close()
         for handshake in list(self._handshakes):
             handshake.abort("the server is stopping")
 
     def _resume(self) -> None:
         self._pause = None
-        asyncio.get_running_loop().add_reader(self._sock, self._accept)
+        for sock in self._sockets:
+            asyncio.get_running_loop().add_reader(sock, self._accept, sock)
 
-    def _accept(self) -> None:
+    def _stop_accepting(self) -> None:
+        for sock in self._sockets:
+            asyncio.get_running_loop().remove_reader(sock)
+
+    def _accept(self, listening: socket.socket) -> None:
         for _ in range(limits.ACCEPTS_OF_TURN):
             try:
-                sock, (address, *_) = self._sock.accept()
+                sock, (address, *_) = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:  # the system has no file or no memory for it
-                asyncio.get_running_loop().remove_reader(self._sock)
+                self._stop_accepting()
                 until = self.clock.now() + limits.ACCEPT_PAUSE
                 self._pause = self.clock.call_at(until, self._resume)
                 return

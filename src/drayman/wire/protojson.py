@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
 from drayman.core import errors
-from drayman.wire import google_descriptors, json_values
+from drayman.wire import google_descriptors, json_values, value_count
 
 MAX_VIOLATIONS = 20
 """The most wrong fields that an error names: a response must not grow with the request."""
@@ -21,14 +21,27 @@ MAX_VIOLATIONS = 20
 _PREFIX = "Invalid JSON payload received."
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SHOWN = 100
+_DIGITS = 400
+"""The most characters of a number; the largest double has 309 digits. The time to parse an integer
+grows with the square of its digits."""
 
 
 def decode(body: bytes) -> Any:
-    """Return the JSON value of a body; an empty body means ``{}``. InvalidArgument if malformed."""
+    """Return the JSON value of a body; an empty body means ``{}``.
+
+    InvalidArgument if it is malformed or has too many values.
+    """
     if not body.strip():
         return {}
+    value_count.check_json(body)
     try:
-        value = json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_unique)
+        value = json.loads(
+            body.decode(),
+            parse_int=_parse_int,
+            parse_float=_parse_float,
+            parse_constant=_no_constant,
+            object_pairs_hook=_unique,
+        )
         if _SURROGATE.search(body):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError:
@@ -256,6 +269,20 @@ _ENCODER = json.JSONEncoder()
 
 def _undecodable(reason: str) -> errors.InvalidArgument:
     return errors.InvalidArgument(f"{_PREFIX} {reason}")
+
+
+def _parse_int(text: str) -> int:
+    return int(_limit_digits(text))
+
+
+def _parse_float(text: str) -> float:
+    return float(_limit_digits(text))
+
+
+def _limit_digits(text: str) -> str:
+    if len(text) > _DIGITS:
+        raise ValueError(text)
+    return text
 
 
 def _no_constant(text: str) -> Any:

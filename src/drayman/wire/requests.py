@@ -81,14 +81,23 @@ def _check_url(url: str) -> str:
         raise errors.invalid_field(
             "HttpTarget.url", "must start with 'http://' or 'https://'."
         )  # sic
+    limit = limits.URL_LENGTH
+    sent = url.partition("#")[0]
+    # Encoding makes a URL no shorter, and takes long for a long one.
+    host = _check_authority(url) if len(sent) <= limit else ""
+    # The limit is that of the encoded URL. A byte becomes three characters at most, so the URL
+    # need not be encoded while three times its bytes fit.
+    if len(sent) > limit or (
+        3 * len(sent.encode()) > limit and len(delivery.encode_url(url)) > limit
+    ):
+        raise errors.invalid_field("HttpRequest.url", f"must be at most {limit} characters long.")
+    return host
+
+
+def _check_authority(url: str) -> str:
     authority = _AUTHORITY.match(url)
     if not authority or int(authority["port"] or 0) not in PORTS:
         raise errors.invalid_field("HttpRequest.url", "has no valid host and port.")
-    # The limit is that of the encoded URL. A byte becomes three characters at most, so the URL
-    # need not be encoded while three times its bytes fit.
-    limit = limits.URL_LENGTH
-    if 3 * len(url.encode()) > limit and len(delivery.encode_url(url)) > limit:
-        raise errors.invalid_field("HttpRequest.url", f"must be at most {limit} characters long.")
     return authority["host"]
 
 
