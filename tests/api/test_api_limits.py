@@ -49,7 +49,7 @@ def test_a_list_that_is_far_too_long_is_refused_before_it_is_parsed(grpc_error, 
 def test_a_list_that_is_somewhat_too_long_is_refused_by_its_own_rule(
     grpc_error, rest_error, location
 ):
-    expected = "requests has 20000 items; at most 100 are allowed."
+    expected = "A maximum of 100 tasks can be created in a single batch, but got 20000 tasks."
     body = b'{"requests":[' + b"{}," * 19_999 + b"{}]}"
     assert rest_error("POST", "/tasks:batchCreate", body) == ("INVALID_ARGUMENT", expected)
     batch = types.BatchCreateTasksRequest.pb()(parent=f"{location}/queues/q")

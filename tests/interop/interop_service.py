@@ -88,7 +88,7 @@ def methods() -> Methods:
 async def serve(emit: Emit) -> AsyncIterator[int]:
     """Serve on a free port of this machine, which is the value of the context."""
     shared = Shared(methods(), SystemClock(), emit)
-    sock = listen("127.0.0.1", 0, "port")
+    (sock,) = listen("127.0.0.1", 0, "port")
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: GrpcConnection(shared), sock=sock)
     try:
