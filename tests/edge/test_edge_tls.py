@@ -419,7 +419,7 @@ async def counted(files):
     limit = ConnectionLimit(total=5, per_address=5)
     paths = TlsFiles(files.cert, files.key)
     listener = TlsListener(paths, HTTP, ManualClock(), limit, lambda _: None)
-    sock = listen("127.0.0.1", 0, "--port")
+    (sock,) = listen("127.0.0.1", 0, "--port")
     listener.start([sock], lambda: Counted(limit))
     yield sock.getsockname()[1], limit
     listener.close()
@@ -442,7 +442,7 @@ def no_more_files():
 async def test_without_files_nothing_is_accepted_for_a_while(files):
     limit, clock = ConnectionLimit(total=5, per_address=5), ManualClock()
     listener = TlsListener(TlsFiles(files.cert, files.key), HTTP, clock, limit, lambda _: None)
-    sock = listen("127.0.0.1", 0, "--port")
+    (sock,) = listen("127.0.0.1", 0, "--port")
     listener.start([sock], lambda: Counted(limit))
     with socket.socket() as client:
         with no_more_files():
@@ -571,7 +571,7 @@ async def test_a_rest_request_has_the_names_of_the_client_certificate(files):
     listener = TlsListener(paths, HTTP, clock, capacity.connection_limit, lambda _: None)
     config = uvicorn.Config(app, interface="asgi3", lifespan="off", log_config=None)
     state = ServerState()
-    sock = listen("127.0.0.1", 0, "--port")
+    (sock,) = listen("127.0.0.1", 0, "--port")
     listener.start([sock], lambda: HttpProtocol(config, state, {}, clock=clock, capacity=capacity))
     trust = ssl.create_default_context(cafile=files.ca)
     trust.load_cert_chain(files.client, files.client_key)
