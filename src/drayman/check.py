@@ -6,7 +6,7 @@ Nothing is created or changed, and addresses are taken only for a moment.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from drayman import files, server
+from drayman import access_setup, files, server
 from drayman.core import names
 from drayman.core.clock import SystemClock
 from drayman.core.errors import ServiceError
@@ -38,6 +38,7 @@ def summary(reading: Reading) -> str:
         "queues": f"{len(server.declared_queues(settings))} declared",
         "encryption": f"{len(_keys(settings))} keys",
         "tokens": _tokens(settings),
+        "callers": access_setup.describe(settings),
         "settings": ", ".join(named) or "all defaults",
     }
     lines = [f"  {name:<11} {value}" for name, value in rows.items()]
@@ -104,6 +105,14 @@ def _check_google_credentials(settings: Settings) -> list[str]:
     return _attempt(files.load_google_credentials, settings.google_credentials)
 
 
+def _check_exposure(settings: Settings) -> list[str]:
+    return _attempt(access_setup.check_exposure, settings)
+
+
+def _check_access_file(settings: Settings) -> list[str]:
+    return _attempt(access_setup.load, settings)
+
+
 def _check_grpc_address(settings: Settings) -> list[str]:
     return _attempt(_listen, settings.host, settings.port, "--port")
 
@@ -158,6 +167,12 @@ _CHECKS = (
         "correct --google-credentials",
         frozenset({"google_credentials"}),
     ),
+    _Check(
+        _check_exposure,
+        "choose --auth keys or oidc, or allow it with --insecure",
+        frozenset({"host", "auth", "insecure"}),
+    ),
+    _Check(_check_access_file, "correct --access-file", frozenset({"access_file", "auth"})),
     _Check(_check_grpc_address, _OTHER_ADDRESS, frozenset({"host", "port"})),
     _Check(_check_http_address, _OTHER_ADDRESS, frozenset({"host", "http_port"})),
     _Check(_check_ports_differ, "choose another for one", frozenset({"port", "http_port"})),

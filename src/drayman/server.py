@@ -9,7 +9,7 @@ import socket
 import sys
 import uuid
 
-from drayman import files, process
+from drayman import access_setup, files, process
 from drayman.api.context import Context
 from drayman.api.http import HttpApp
 from drayman.core import events, names
@@ -106,6 +106,8 @@ class Server:
 
     async def _start(self) -> None:
         settings, clock = self._settings, self._clock
+        access_setup.check_exposure(settings)
+        configured = access_setup.load(settings)
         queues = declared_queues(settings)
         kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
         await self._open_store(queues)
@@ -115,7 +117,13 @@ class Server:
         encryption = TaskEncryption(self._cipher, LocationKeys(self.store, clock, self._cipher))
         if settings.activity_log:
             self._start_activity_log()
-        context = Context(self.store, clock, settings.limits, encryption, self._emit, issuer)
+        access = access_setup.build(settings, configured, self.store, clock, issuer, self._emit)
+        if access is not None:
+            access.start()
+            self._closers.callback(access.close)
+        context = Context(
+            self.store, clock, settings.limits, encryption, self._emit, issuer, access
+        )
         app = HttpApp(context)
         capacity = Capacity()
         http = HttpServer(app, http_sockets, clock, capacity, CALLS_GRACE)
@@ -242,6 +250,8 @@ async def _serve(settings: Settings) -> None:
     await server.start()
     if settings.durability == "relaxed":
         sys.stderr.write("durability is relaxed: a power cut may lose tasks that were promised\n")
+    if warning := access_setup.warning(settings):
+        sys.stderr.write(f"{warning}\n")
     process.tune_garbage_collection()
     sys.stdout.write(f"{server.ready_line}\n")
     sys.stdout.flush()

@@ -1,11 +1,21 @@
 """The handler of each row of the table of calls, and what every transport does around it."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from drayman.api import batches, cmek, locations, operations, policies, queues, tasks
+from drayman.access.control import Fields
+from drayman.api import (
+    batches,
+    cmek,
+    locations,
+    operations,
+    permissions,
+    policies,
+    queues,
+    tasks,
+)
 from drayman.api.context import Context
 from drayman.core import errors, names
 from drayman.core.events import CallCrashed, CallRefused
@@ -14,6 +24,7 @@ from drayman.tasks_v2 import rpcs
 
 _MODULES = (queues, tasks, batches, operations, policies, cmek, locations)
 
+_Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 Handler = Callable[[Context, Any], Awaitable[Any]]
 
@@ -62,20 +73,40 @@ async def handle_serialized(
 
 async def handle(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
     """Return the response message to a request message; raises what its handler raises."""
-    names.check_location(_routing_name(rpc, request), context.limits.locations)
+    name = _routing_name(rpc, request)
+    if context.access is not None:
+        await permissions.authorize(context.access, rpc, name, request)
+    names.check_location(name, context.limits.locations)
     return await HANDLERS[rpc.name](context, request)
 
 
-async def guard(context: Context, rpc: str, handling: Awaitable[_Result]) -> _Result:
-    """Return the result of a coroutine that handles a call; emit an event if it fails.
+async def guard(
+    context: Context,
+    rpc: str,
+    fields: Fields,
+    handler: Callable[_Arguments, Awaitable[_Result]],
+    *args: _Arguments.args,
+    **kwargs: _Arguments.kwargs,
+) -> _Result:
+    """Authenticate the caller of a call and return what its handler returns.
 
-    Every failure is raised as a ServiceError; an internal error becomes InternalError.
+    Every call of every transport comes through here. ``fields`` are the header fields of its
+    request. Every failure is raised as a ServiceError, and emitted as an event; an internal error
+    becomes InternalError.
     """
     try:
-        return await handling
+        if context.access is not None:
+            await context.access.authenticate(_full_name(rpc), fields)
+        return await handler(*args, **kwargs)
     except errors.ServiceError as error:
-        context.emit(CallRefused(rpc, error.code, error.message, context.clock.now()))
+        context.emit(CallRefused(rpc, error.code, errors.describe(error), context.clock.now()))
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
         context.emit(CallCrashed(rpc, error, context.clock.now()))
         raise InternalError("Internal error; the server's log has the details.") from None
+
+
+def _full_name(name: str) -> str:
+    """Return the name of a call with its service, as details of errors have it."""
+    rpc = rpcs.BY_NAME.get(name)
+    return f"{rpc.service if rpc else rpcs.SERVICE}.{name}"

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from drayman.access.control import AccessControl
 from drayman.core.clock import Clock
 from drayman.core.events import Emit
 from drayman.core.limits import Limits
@@ -20,6 +21,7 @@ class Context:
         encryption: The encryption of tasks at rest.
         emit: Passes an event to its subscribers; returns at once.
         issuer: The URL that bearer tokens of this server name as their issuer.
+        access: Who may do what; None if callers are not authenticated.
     """
 
     store: Store
@@ -28,3 +30,4 @@ class Context:
     encryption: TaskEncryption
     emit: Emit
     issuer: str = ""
+    access: AccessControl | None = None

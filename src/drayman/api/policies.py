@@ -1,4 +1,4 @@
-"""The calls of access policies. Policies are stored but not enforced: nobody is authenticated."""
+"""The calls of access policies, which are enforced while callers are authenticated."""
 
 import dataclasses
 import hashlib
@@ -65,7 +65,10 @@ async def set_iam_policy(context: Context, request: Any) -> Any:
 
 
 async def test_iam_permissions(context: Context, request: Any) -> Any:
-    """TestIamPermissions: grants all, as nothing is enforced; none for a queue that is missing."""
+    """TestIamPermissions: those that the caller has; none for a queue that is missing.
+
+    Without authentication every caller has all.
+    """
     name = names.queue("resource", request.resource)
     for permission in request.permissions:
         if not permission.startswith(_PERMISSION) or "*" in permission:
@@ -75,7 +78,10 @@ async def test_iam_permissions(context: Context, request: Any) -> Any:
         await context.store.get_queue(name)
     except errors.NotFound:
         return response
-    response.permissions.extend(dict.fromkeys(request.permissions))
+    requested = list(dict.fromkeys(request.permissions))
+    if context.access is not None:
+        requested = await context.access.select(requested, name)
+    response.permissions.extend(requested)
     return response
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from google.protobuf import empty_pb2
 
-from drayman.api import buffer, calls
+from drayman.access.control import API_KEY
+from drayman.api import buffer, calls, permissions
 from drayman.api.context import Context
 from drayman.api.responses import Response, encode, error_response
 from drayman.core import errors
@@ -41,6 +42,7 @@ class RestRequest:
         body: The body, decompressed.
         content_type: The value of ``Content-Type``, empty if there is none.
         method_override: The value of ``X-HTTP-Method-Override``, empty if there is none.
+        fields: All header fields, by their names in lower case.
     """
 
     method: str
@@ -49,6 +51,7 @@ class RestRequest:
     body: bytes
     content_type: str = ""
     method_override: str = ""
+    fields: Mapping[bytes, bytes] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,7 +106,11 @@ async def handle(context: Context, request: RestRequest) -> Response:
     format_ = _Format()
     try:
         parameters = _parse_query(request.query)
-        request = dataclasses.replace(request, method=_effective_method(request, parameters))
+        request = dataclasses.replace(
+            request,
+            method=_effective_method(request, parameters),
+            fields=with_api_key(request.fields, parameters.get("key", [""])[-1]),
+        )
         format_ = _pop_format(parameters)
         value = await _dispatch(context, request, parameters, format_)
         selected = field_selection.apply(format_.fields, value)
@@ -118,11 +125,15 @@ async def _dispatch(
     """Return the JSON value of the response."""
     match = buffer.PATH.fullmatch(request.path.removeprefix(VERSION))
     if match and request.method in buffer.METHODS:
-        buffering = _buffer(context, match, request, parameters, format_)
-        return await calls.guard(context, "BufferTask", buffering)
+        return await calls.guard(
+            context, "BufferTask", request.fields,
+            _buffer, context, match, request, parameters, format_,
+        )  # fmt: skip
     route, name = _match_route(request)
-    handling = _call(context, route, name, parameters, request.body, format_)
-    return await calls.guard(context, route.rpc.name, handling)
+    return await calls.guard(
+        context, route.rpc.name, request.fields,
+        _call, context, route, name, parameters, request.body, format_,
+    )  # fmt: skip
 
 
 async def _call(
@@ -147,6 +158,8 @@ async def _buffer(
 ) -> dict[str, Any]:
     protojson.query(parameters, empty_pb2.Empty.DESCRIPTOR)  # BufferTask has none of its own
     queue, task_id = _unquote(match[1]), _unquote(match[2] or "")
+    if context.access is not None:
+        await context.access.authorize(permissions.CREATE_TASK, queue)
     task = await buffer.buffer_task(context, queue, task_id, request.body, request.content_type)
     return {"task": protojson.render(task, integers=format_.integers)}
 
@@ -175,6 +188,11 @@ def _message(route: _Route, name: str, parameters: Mapping[str, list[str]], body
         target = getattr(target, parent)
     setattr(target, last, name)
     return message
+
+
+def with_api_key(fields: Mapping[bytes, bytes], key: str) -> Mapping[bytes, bytes]:
+    """Return the header fields of a request, with the API key of its query if they have none."""
+    return {API_KEY: key.encode(), **fields} if key else fields
 
 
 def _parse_query(query: str) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@
     ├── InvalidArgument           the request is invalid in any state of the server
     ├── NotFound                  the resource does not exist
     ├── AlreadyExists             the resource exists, or existed until recently
+    ├── Unauthenticated           the caller is not known: no credentials, or wrong ones
     ├── PermissionDenied          the caller lacks a permission
     ├── FailedPrecondition        the state of the resource does not allow the call
     ├── Aborted                   a concurrent change won: read again, then retry
@@ -96,6 +97,17 @@ class AlreadyExists(ServiceError):
     code = Code.ALREADY_EXISTS
 
 
+class Unauthenticated(ServiceError):
+    """The caller is not known: the request has no credentials, or credentials that do not hold.
+
+    Attributes:
+        reason: What is wrong with the credentials, for the log alone.
+    """
+
+    code = Code.UNAUTHENTICATED
+    reason = ""
+
+
 class PermissionDenied(ServiceError):
     """The caller lacks the permission for the call."""
 
@@ -135,8 +147,8 @@ class Unimplemented(ServiceError):
 _CLASSES = {
     each.code: each
     for each in (
-        InvalidArgument, NotFound, AlreadyExists, PermissionDenied, Aborted, FailedPrecondition,
-        ResourceExhausted, Unavailable, Unimplemented,
+        InvalidArgument, NotFound, AlreadyExists, Unauthenticated, PermissionDenied, Aborted,
+        FailedPrecondition, ResourceExhausted, Unavailable, Unimplemented,
     )
 }  # fmt: skip
 _DETAILS = {each.__name__: each for each in (Help, ErrorInfo, LocalizedMessage, BadRequest)}
@@ -166,9 +178,13 @@ def invalid_field(field: str, sentence: str) -> InvalidArgument:
 
 def describe(error: Exception) -> str:
     """Return a description of an error for logs; a bug of this program shows its type."""
+    if isinstance(error, Unauthenticated) and error.reason:
+        return f"{error.message} ({error.reason})"
     return error.message if isinstance(error, ServiceError) else f"internal error: {error!r}"
 
 
+SERVICE = "cloudtasks.googleapis.com"
+"""The name of the service in the details of errors."""
 _REFERENCE = "https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues"
 QUEUE_NAME_HELP = Help("Definition of queue name", f"{_REFERENCE}#Queue.FIELDS.name")
 TASK_ID_HELP = Help("Definition of task ID", f"{_REFERENCE}.tasks#Task.FIELDS.name")
@@ -183,13 +199,30 @@ def no_project(project: str) -> PermissionDenied:
     metadata = {
         "consumer": f"projects/{project}",
         "containerInfo": project,
-        "service": "cloudtasks.googleapis.com",
+        "service": SERVICE,
     }
     return PermissionDenied(
         message,
         ErrorInfo("CONSUMER_INVALID", "googleapis.com", metadata),
         LocalizedMessage("en-US", message),
         Help("Google developers console", "https://console.developers.google.com"),
+    )
+
+
+def empty_resource(method: str) -> InvalidArgument:
+    """Return the error of a call (by its full name) whose resource field is empty."""
+    metadata = {"method": method, "service": SERVICE}
+    return InvalidArgument(
+        "Invalid resource field value in the request.",
+        ErrorInfo("RESOURCE_PROJECT_INVALID", "googleapis.com", metadata),
+    )
+
+
+def no_permission(permission: str, name: str) -> PermissionDenied:
+    """Return the error for a caller who lacks a permission on a resource."""
+    return PermissionDenied(
+        f'The principal (user or service account) lacks IAM permission "{permission}" for the '
+        f'resource "{_cut(name, 1_000)}" (or the resource may not exist).'
     )
 
 

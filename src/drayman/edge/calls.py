@@ -210,7 +210,7 @@ class Calls:
 
     async def _handle(self, call: Call, method: Unary, request: bytes) -> None:
         try:
-            response = await method.handler(request, call.timeout)
+            response = await method.handler(request, call.timeout, call.fields)
         except ServiceError as error:
             self._fail(call, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
@@ -220,7 +220,7 @@ class Calls:
 
     async def _serve(self, call: Call, method: Streaming) -> None:
         try:
-            await method.serve(_Messages(self, call))
+            await method.serve(_Messages(self, call), call.fields)
         except (ServiceError, CallError) as error:
             self._fail(call, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status

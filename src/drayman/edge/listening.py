@@ -1,5 +1,6 @@
 """Sockets that listen, and why one cannot."""
 
+import ipaddress
 import os
 import socket
 
@@ -23,6 +24,18 @@ def listen(host: str, port: int, option: str) -> socket.socket:
     except OSError as error:
         raise PortError(f"cannot listen on {host}:{port} ({option}): {reason(error)}") from None
     return sock
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach what listens on a host.
+
+    A name that cannot be resolved cannot be listened on, and counts as one that can be reached.
+    """
+    try:
+        address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0][4][0]
+    except OSError:
+        return False
+    return ipaddress.ip_address(str(address).partition("%")[0]).is_loopback
 
 
 def reason(error: OSError) -> str:

@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol
 
+from drayman.access.control import Fields
 from drayman.api import calls
 from drayman.api.context import Context
 from drayman.core.clock import SECOND, Micros
@@ -31,12 +32,12 @@ class Unary(NamedTuple):
     """A method with one request and one response.
 
     Attributes:
-        handler: Takes the request and the time until the caller's deadline, None without one;
-            returns the response. ServiceError.
+        handler: Takes the request, the time until the caller's deadline, None without one, and
+            the header fields; returns the response. ServiceError.
         request_size: The most bytes of a request.
     """
 
-    handler: Callable[[bytes, Micros | None], Awaitable[bytes]]
+    handler: Callable[[bytes, Micros | None, Fields], Awaitable[bytes]]
     request_size: int = REQUEST_SIZE
 
 
@@ -44,11 +45,12 @@ class Streaming(NamedTuple):
     """A method with streams of messages.
 
     Attributes:
-        serve: Receives and sends messages until the call ends. ServiceError.
+        serve: Receives and sends messages until the call ends; takes the header fields, too.
+            ServiceError.
         request_size: The most bytes of one message of the caller.
     """
 
-    serve: Callable[[Messages], Awaitable[None]]
+    serve: Callable[[Messages, Fields], Awaitable[None]]
     request_size: int = 64 << 10
 
 
@@ -75,8 +77,8 @@ def _unary(context: Context, rpc: rpcs.Rpc) -> Unary:
         check_deadline(limit, context.clock.now(), remaining)
         return await calls.handle_serialized(context, rpc, request_class, body)
 
-    async def guarded(body: bytes, remaining: Micros | None) -> bytes:
-        return await calls.guard(context, rpc.name, handle(body, remaining))
+    async def guarded(body: bytes, remaining: Micros | None, fields: Fields) -> bytes:
+        return await calls.guard(context, rpc.name, fields, handle, body, remaining)
 
     return Unary(guarded)
 

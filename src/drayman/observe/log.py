@@ -13,6 +13,7 @@ from drayman.core.events import (
     CallRefused,
     Crashed,
     Event,
+    KeysNotFetched,
     QueueChanged,
     RateChanged,
     Stopping,
@@ -118,6 +119,10 @@ def _store_failed(event: StoreFailed) -> None:
     _log.error("store: %s failed, retrying: %s", event.verb, event.message)
 
 
+def _keys_not_fetched(event: KeysNotFetched) -> None:
+    _log.warning("keys of the issuer %s cannot be fetched: %s", event.issuer, event.reason)
+
+
 def _stopping(event: Stopping) -> None:
     _log.info("stopping; %d attempts in flight", event.in_flight)
 
@@ -139,6 +144,7 @@ _WRITERS: Mapping[type, Callable[[Any], None]] = {
     CallRefused: _call_refused,
     CallCrashed: _call_crashed,
     StoreFailed: _store_failed,
+    KeysNotFetched: _keys_not_fetched,
     Stopping: _stopping,
     Crashed: _crashed,
 }
