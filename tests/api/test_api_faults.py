@@ -26,7 +26,7 @@ def context():
 async def test_an_internal_error_is_an_event_and_its_caller_gets_no_details(context):
     error = RuntimeError("the secret of the inside")
 
-    async def fail():
+    async def fail(_caller):
         raise error
 
     with pytest.raises(calls.InternalError) as caught:
@@ -38,7 +38,7 @@ async def test_an_internal_error_is_an_event_and_its_caller_gets_no_details(cont
 
 
 async def test_a_refusal_is_an_event_and_is_raised_as_it_is(context):
-    async def refuse():
+    async def refuse(_caller):
         raise NotFound("no")
 
     with pytest.raises(NotFound, match="no"):

@@ -2,6 +2,7 @@
 
     keys, key_storage      API keys: their form, and the store that holds them
     api_keys               the keys of a running server
+    recent                 a value of the store, read again and again
     fetch, jwks            the public keys of token issuers
     claims, tokens         bearer tokens: their claims, and how they are verified
     roles, bindings        role -> permissions; member -> permissions on a resource

@@ -1,6 +1,5 @@
-"""The caller of a call, and whose call is in progress."""
+"""The caller of a call."""
 
-import contextvars
 import dataclasses
 
 
@@ -15,8 +14,3 @@ class Caller:
 
     members: frozenset[str]
     permissions: frozenset[str]
-
-
-CALLER: contextvars.ContextVar[Caller] = contextvars.ContextVar("caller")
-"""The caller of the call in progress: each call runs in an asyncio task, with a context of its own.
-It has no value without authentication."""

@@ -1,12 +1,12 @@
 """Access control of a call: who the caller is, and whether the caller has a permission."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from drayman.access import bindings, members, refusals, roles
 from drayman.access.api_keys import ApiKeys
 from drayman.access.bindings import Bindings
-from drayman.access.caller import CALLER, Caller
+from drayman.access.caller import Caller
 from drayman.access.keys import ApiKey
 from drayman.access.policies import QueuePolicies
 from drayman.access.tokens import TokenVerifier
@@ -59,32 +59,36 @@ class AccessControl:
         self._api_keys = api_keys
         self._tokens = tokens
 
-    async def authenticate(self, method: str, fields: Fields) -> None:
-        """Find the caller of a call (by its full name); the call goes on as that caller.
+    def recall(self, fields: Fields) -> Caller | None:
+        """Return the caller of a call whose API key has been found just now, without waiting."""
+        if self._api_keys is None or AUTHORIZATION in fields:
+            return None
+        return self._api_keys.recall(fields.get(API_KEY, b""))
+
+    async def authenticate(self, method: str, fields: Fields) -> Caller:
+        """Return the caller of a call (by its full name).
 
         A bearer token takes precedence over an API key. Unauthenticated; InvalidArgument for a
         wrong API key; Unavailable if keys cannot be read.
         """
         authorization, key = fields.get(AUTHORIZATION), fields.get(API_KEY)
         if authorization and self._tokens is not None:
-            CALLER.set(await self._tokens.verify(authorization, method))
-        elif key and self._api_keys is not None:
-            CALLER.set(await self._api_keys.find(key))
-        elif authorization:
+            return await self._tokens.verify(authorization, method)
+        if key and self._api_keys is not None:
+            return await self._api_keys.find(key)
+        if authorization:
             raise refusals.token_unsupported(method)
-        elif key:
+        if key:
             raise refusals.api_keys_unsupported(method)
-        else:
-            raise refusals.credentials_missing(method)
+        raise refusals.credentials_missing(method)
 
-    async def authorize(self, permission: str, resource: str) -> None:
-        """Check that the caller has a permission on a resource, by its name. PermissionDenied."""
-        if not await self.has(permission, resource):
+    async def authorize(self, caller: Caller, permission: str, resource: str) -> None:
+        """Check that a caller has a permission on a resource, by its name. PermissionDenied."""
+        if not await self.has(caller, permission, resource):
             raise errors.no_permission(permission, resource)
 
-    async def authorize_account(self, email: str, resource: str) -> None:
-        """Check that the caller may act as a service account, in a queue. PermissionDenied."""
-        caller = CALLER.get()
+    def authorize_account(self, caller: Caller, email: str, resource: str) -> None:
+        """Check that a caller may act as a service account, in a queue. PermissionDenied."""
         project = next(bindings.enclosing(resource), "")
         on = bindings.account_resources(email, project)
         if roles.ACT_AS not in caller.permissions and not self._bindings.hold(
@@ -92,9 +96,8 @@ class AccessControl:
         ):
             raise errors.no_permission(roles.ACT_AS, email)
 
-    async def has(self, permission: str, resource: str) -> bool:
-        """Return whether the caller has a permission on a resource."""
-        caller = CALLER.get()
+    async def has(self, caller: Caller, permission: str, resource: str) -> bool:
+        """Return whether a caller has a permission on a resource."""
         if permission in caller.permissions:
             return True
         if self._bindings.hold(caller.members, permission, bindings.enclosing(resource)):
@@ -103,10 +106,6 @@ class AccessControl:
         if queue is None:
             return False
         return await self._policies.hold(caller.members, permission, queue)
-
-    async def select(self, permissions: Iterable[str], resource: str) -> list[str]:
-        """Return those of the permissions that the caller has on a resource, in their order."""
-        return [each for each in permissions if await self.has(each, resource)]
 
     def start(self) -> None:
         """Begin to fetch the keys of all issuers."""

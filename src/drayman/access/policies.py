@@ -1,12 +1,15 @@
-"""The policies of queues, as they are enforced: read from the store, cached for a second.
+"""The policies of queues, as they are enforced: read from the store, at most a second old.
 
 A binding with a condition grants nothing, because conditions are not evaluated.
 """
+
+import functools
 
 from google.iam.v1 import policy_pb2
 
 from drayman.access import bindings
 from drayman.access.bindings import Grants
+from drayman.access.recent import Recent
 from drayman.core import errors
 from drayman.core.clock import SECOND, Clock, Micros
 from drayman.store.contract import Queues
@@ -14,8 +17,7 @@ from drayman.store.contract import Queues
 MAX_AGE: Micros = SECOND
 """How old a policy may be: as long as a change takes to have effect."""
 MAX_POLICIES = 10_000
-"""The most policies in the cache; the one read first is dropped first."""
-_NONE: Grants = {}
+"""The most policies in the cache; the one that came first is dropped first."""
 
 
 class QueuePolicies:
@@ -24,29 +26,28 @@ class QueuePolicies:
     def __init__(self, store: Queues, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._cache: dict[str, tuple[Micros, Grants]] = {}
+        self._cache: dict[str, Recent[Grants]] = {}
 
     async def hold(self, members: frozenset[str], permission: str, queue: str) -> bool:
-        """Return whether the policy of a queue gives a permission to one of the members."""
-        now = self._clock.now()
-        since, granted = self._cache.get(queue, (-MAX_AGE, _NONE))
-        if not since <= now < since + MAX_AGE:  # the clock may be set back
-            granted = await self._load(queue)
-            self._save(queue, now, granted)
-        return bindings.holds(granted, members, permission)
+        """Return whether the policy of a queue gives a permission to one of the members.
+
+        The policy of a queue that does not exist gives none.
+        """
+        recent = self._cache.get(queue) or self._insert(queue)
+        return bindings.holds(await recent.get(), members, permission)
+
+    def _insert(self, queue: str) -> Recent[Grants]:
+        if len(self._cache) >= MAX_POLICIES:
+            del self._cache[next(iter(self._cache))]
+        self._cache[queue] = Recent(functools.partial(self._load, queue), self._clock, MAX_AGE)
+        return self._cache[queue]
 
     async def _load(self, queue: str) -> Grants:
         try:
             policy = (await self._store.get_queue(queue)).policy
         except errors.NotFound:
-            return _NONE
+            return {}
         return parse(policy)
-
-    def _save(self, queue: str, now: Micros, granted: Grants) -> None:
-        self._cache.pop(queue, None)
-        self._cache[queue] = now, granted
-        if len(self._cache) > MAX_POLICIES:
-            del self._cache[next(iter(self._cache))]
 
 
 def parse(policy: bytes) -> Grants:

@@ -12,7 +12,8 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.routing import Route
 
-from drayman.api import admin_messages, calls, request_body, rest
+from drayman.access.caller import Caller
+from drayman.api import admin_messages, calls, permissions, request_body, rest
 from drayman.api.admin_messages import AdminRequest, Filter
 from drayman.api.context import Context
 from drayman.api.responses import Response, json_response
@@ -162,10 +163,11 @@ def _route(context: Context, call: AdminCall) -> Route:
     return route
 
 
-async def _handle(context: Context, call: AdminCall, request: Request, body: bytes) -> Any:
+async def _handle(
+    caller: Caller | None, context: Context, call: AdminCall, request: Request, body: bytes
+) -> Any:
     parsed = AdminRequest.parse(request, body, context.clock.now())
-    if context.access is not None:
-        await context.access.authorize(call.permission, parsed.queue)
+    await permissions.require(context.access, caller, call.permission, parsed.queue)
     return await call.handler(context, parsed)
 
 

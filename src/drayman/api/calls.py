@@ -1,10 +1,12 @@
 """The handler of each row of the table of calls, and what every transport does around it."""
 
+import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from google.protobuf.message import DecodeError
 
+from drayman.access.caller import Caller
 from drayman.access.control import Fields
 from drayman.api import (
     batches,
@@ -58,7 +60,7 @@ def _routing_name(rpc: rpcs.Rpc, request: Any) -> str:
 
 
 async def handle_serialized(
-    context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes
+    caller: Caller | None, context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes
 ) -> bytes:
     """Return the serialized response to a serialized request; raises what its handler raises."""
     try:
@@ -67,37 +69,46 @@ async def handle_serialized(
         raise errors.InvalidArgument(
             f"The request is not a valid {request_class.DESCRIPTOR.name} message."
         ) from None
-    response = await handle(context, rpc, request)
+    response = await handle(caller, context, rpc, request)
     return bytes(response.SerializeToString())
 
 
-async def handle(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
-    """Return the response message to a request message; raises what its handler raises."""
+async def handle(caller: Caller | None, context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
+    """Return the response message to a request message; raises what its handler raises.
+
+    ``caller`` is None if callers are not authenticated.
+    """
     name = _routing_name(rpc, request)
-    if context.access is not None:
-        await permissions.authorize(context.access, rpc, name, request)
+    if context.access is not None and not permissions.are_held(caller, rpc, request):
+        await permissions.authorize(context.access, caller, rpc, name, request)
     names.check_location(name, context.limits.locations)
-    return await HANDLERS[rpc.name](context, request)
+    response = await HANDLERS[rpc.name](context, request)
+    if context.access is not None and rpc.name == "TestIamPermissions":
+        await permissions.select(context.access, caller, name, response)
+    return response
 
 
 async def guard(
     context: Context,
     rpc: str,
     fields: Fields,
-    handler: Callable[_Arguments, Awaitable[_Result]],
+    handler: Callable[Concatenate[Caller | None, _Arguments], Awaitable[_Result]],
     *args: _Arguments.args,
     **kwargs: _Arguments.kwargs,
 ) -> _Result:
     """Authenticate the caller of a call and return what its handler returns.
 
     Every call of every transport comes through here. ``fields`` are the header fields of its
-    request. Every failure is raised as a ServiceError, and emitted as an event; an internal error
-    becomes InternalError.
+    request. The handler gets the caller, None without authentication. Every failure is raised as a
+    ServiceError, and emitted as an event; an internal error becomes InternalError.
     """
     try:
+        caller = None
         if context.access is not None:
-            await context.access.authenticate(_full_name(rpc), fields)
-        return await handler(*args, **kwargs)
+            caller = context.access.recall(fields)
+            if caller is None:
+                caller = await context.access.authenticate(_full_name(rpc), fields)
+        return await handler(caller, *args, **kwargs)
     except errors.ServiceError as error:
         context.emit(CallRefused(rpc, error.code, errors.describe(error), context.clock.now()))
         raise
@@ -106,6 +117,7 @@ async def guard(
         raise InternalError("Internal error; the server's log has the details.") from None
 
 
+@functools.cache
 def _full_name(name: str) -> str:
     """Return the name of a call with its service, as details of errors have it."""
     rpc = rpcs.BY_NAME.get(name)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from drayman.access import roles
+from drayman.access.caller import Caller
 from drayman.access.control import AccessControl
 from drayman.core import errors
 from drayman.tasks_v2 import rpcs, types
@@ -34,30 +35,69 @@ class Need(NamedTuple):
     accounts: Callable[[Any], Iterable[str]] | None = None
 
 
-async def authorize(access: AccessControl, rpc: rpcs.Rpc, name: str, request: Any) -> None:
-    """Check that the caller may make a call on the resource ``name``, as it was sent.
+def are_held(caller: Caller | None, rpc: rpcs.Rpc, request: Any) -> bool:
+    """Return whether a caller may make a call because of roles on the whole server.
+
+    It is a shortcut, for any resource: where it is false, ``authorize`` decides.
+    """
+    if caller is None:
+        return False
+    held, (permission, shows_all, accounts) = caller.permissions, NEEDS[rpc.name]
+    return (
+        permission in held
+        and (shows_all is None or roles.FULL_VIEW in held or not shows_all(request))
+        and (accounts is None or roles.ACT_AS in held or not accounts(request))
+        and rpc.name != "SetIamPolicy"
+    )
+
+
+async def authorize(
+    access: AccessControl, caller: Caller | None, rpc: rpcs.Rpc, name: str, request: Any
+) -> None:
+    """Check that a caller may make a call on the resource ``name``, as it was sent.
 
     PermissionDenied; InvalidArgument for an empty name, or a policy with conditions.
     """
     check_project(rpc, name)
+    assert caller is not None  # noqa: S101 - whoever is not known does not come this far
     permission, shows_all, accounts = NEEDS[rpc.name]
     if permission is not None:
-        await access.authorize(permission, name)
+        await access.authorize(caller, permission, name)
     if shows_all is not None and shows_all(request):
-        await access.authorize(roles.FULL_VIEW, name)
+        await access.authorize(caller, roles.FULL_VIEW, name)
     if accounts is not None:
         for email in accounts(request):
-            await access.authorize_account(email, name)
+            access.authorize_account(caller, email, name)
     if rpc.name == "SetIamPolicy" and any(map(_is_conditional, request.policy.bindings)):
         raise errors.InvalidArgument(_CONDITIONAL)
+
+
+async def require(
+    access: AccessControl | None, caller: Caller | None, permission: str, name: str
+) -> None:
+    """Check that a caller has a permission, for a call outside the table. PermissionDenied."""
+    if access is not None:
+        assert caller is not None  # noqa: S101 - whoever is not known does not come this far
+        await access.authorize(caller, permission, name)
+
+
+async def select(access: AccessControl, caller: Caller | None, name: str, response: Any) -> None:
+    """Leave in the response of TestIamPermissions what a caller may do on a queue."""
+    assert caller is not None  # noqa: S101 - whoever is not known does not come this far
+    held = [each for each in response.permissions if await access.has(caller, each, name)]
+    response.permissions[:] = held
 
 
 def check_project(rpc: rpcs.Rpc, name: str) -> None:
     """Check that a resource lies in a project. InvalidArgument if empty; PermissionDenied."""
     if not name:
         raise errors.empty_resource(f"{rpc.service}.{rpc.name}")
-    if not name.startswith(_PROJECTS) or name[_ID : _ID + 1] in _NO_ID:
+    if not _is_in_project(name):
         raise errors.no_project(name)
+
+
+def _is_in_project(name: str) -> bool:
+    return name.startswith(_PROJECTS) and name[_ID : _ID + 1] not in _NO_ID
 
 
 def _is_full(request: Any) -> bool:
@@ -69,8 +109,9 @@ def _is_any_full(request: Any) -> bool:
 
 
 def _of_task(request: Any) -> Iterable[str]:
-    task = request.task
-    return _of_target(task.http_request) if task.HasField("http_request") else ()
+    target = request.task.http_request  # without a token if there is no HTTP request
+    kind = target.WhichOneof("authorization_header")
+    return (getattr(target, kind).service_account_email,) if kind else ()
 
 
 def _of_tasks(request: Any) -> Iterable[str]:

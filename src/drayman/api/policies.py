@@ -65,9 +65,9 @@ async def set_iam_policy(context: Context, request: Any) -> Any:
 
 
 async def test_iam_permissions(context: Context, request: Any) -> Any:
-    """TestIamPermissions: those that the caller has; none for a queue that is missing.
+    """TestIamPermissions: all of them, as without authentication; ``calls`` selects the caller's.
 
-    Without authentication every caller has all.
+    None for a queue that is missing.
     """
     name = names.queue("resource", request.resource)
     for permission in request.permissions:
@@ -78,10 +78,7 @@ async def test_iam_permissions(context: Context, request: Any) -> Any:
         await context.store.get_queue(name)
     except errors.NotFound:
         return response
-    requested = list(dict.fromkeys(request.permissions))
-    if context.access is not None:
-        requested = await context.access.select(requested, name)
-    response.permissions.extend(requested)
+    response.permissions.extend(dict.fromkeys(request.permissions))
     return response
 
 

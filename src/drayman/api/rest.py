@@ -12,6 +12,7 @@ from typing import Any
 
 from google.protobuf import empty_pb2
 
+from drayman.access.caller import Caller
 from drayman.access.control import API_KEY
 from drayman.api import buffer, calls, permissions
 from drayman.api.context import Context
@@ -137,6 +138,7 @@ async def _dispatch(
 
 
 async def _call(
+    caller: Caller | None,
     context: Context,
     route: _Route,
     name: str,
@@ -145,11 +147,12 @@ async def _call(
     format_: _Format,
 ) -> Any:
     message = _message(route, name, parameters, body)
-    response = await calls.handle(context, route.rpc, message)
+    response = await calls.handle(caller, context, route.rpc, message)
     return protojson.render(response, integers=format_.integers)
 
 
 async def _buffer(
+    caller: Caller | None,
     context: Context,
     match: re.Match[str],
     request: RestRequest,
@@ -158,8 +161,7 @@ async def _buffer(
 ) -> dict[str, Any]:
     protojson.query(parameters, empty_pb2.Empty.DESCRIPTOR)  # BufferTask has none of its own
     queue, task_id = _unquote(match[1]), _unquote(match[2] or "")
-    if context.access is not None:
-        await context.access.authorize(permissions.CREATE_TASK, queue)
+    await permissions.require(context.access, caller, permissions.CREATE_TASK, queue)
     task = await buffer.buffer_task(context, queue, task_id, request.body, request.content_type)
     return {"task": protojson.render(task, integers=format_.integers)}
 

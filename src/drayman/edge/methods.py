@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol
 
+from drayman.access.caller import Caller
 from drayman.access.control import Fields
 from drayman.api import calls
 from drayman.api.context import Context
@@ -73,9 +74,9 @@ def _unary(context: Context, rpc: rpcs.Rpc) -> Unary:
     # Google's clients wait longer for the other services: for operations 600 s.
     limit = context.limits.call_deadline if rpc.service == rpcs.SERVICE else 0
 
-    async def handle(body: bytes, remaining: Micros | None) -> bytes:
+    async def handle(caller: Caller | None, body: bytes, remaining: Micros | None) -> bytes:
         check_deadline(limit, context.clock.now(), remaining)
-        return await calls.handle_serialized(context, rpc, request_class, body)
+        return await calls.handle_serialized(caller, context, rpc, request_class, body)
 
     async def guarded(body: bytes, remaining: Micros | None, fields: Fields) -> bytes:
         return await calls.guard(context, rpc.name, fields, handle, body, remaining)
