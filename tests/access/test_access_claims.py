@@ -63,7 +63,7 @@ def test_a_token_names_a_verified_address_and_a_subject():
 @pytest.mark.parametrize(
     "changes",
     [{"email_verified": False}, {"email_verified": "true"}, {"email_verified": None},
-     {"email": ["ann@example.com"]}, {"email": "ann"}],
+     {"email": ["ann@example.com"]}, {"email": "ann"}, {"email": "a@other.example@example.com"}],
 )  # fmt: skip
 def test_an_address_that_is_not_verified_names_nobody(changes):
     assert claims.identify(NAMED | changes, ISSUER) == {PRINCIPAL}

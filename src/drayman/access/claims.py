@@ -69,7 +69,9 @@ def identify(claims: Mapping[str, Any], issuer: Issuer) -> frozenset[str]:
 
 
 def _of_email(email: Any, claims: Mapping[str, Any], issuer: Issuer) -> frozenset[str]:
-    if not isinstance(email, str) or "@" not in email or claims.get("email_verified") is not True:
+    if not isinstance(email, str) or email.count("@") != 1:
+        return frozenset()
+    if claims.get("email_verified") is not True:
         return frozenset()
     if issuer.domains and email.rpartition("@")[2] not in issuer.domains:
         return frozenset()
