@@ -13,6 +13,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 SLOW = {
+    "access/test_access_calls.py": "starts a server for each test",
     "api/test_api_cmek.py": "starts a server for each test",
     "api/test_api_fuzz.py": "searches for requests that fail",
     "bench/test_bench_lines.py": "starts server processes",

@@ -51,6 +51,7 @@ def test_settings_that_work_have_a_summary(tmp_path, store):
         "  queues      2 declared",
         "  encryption  0 keys",
         "  tokens      signed with generated keys",
+        "  callers     not authenticated",
         f"  settings    {SOURCES}",
     ]
 

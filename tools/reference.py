@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from drayman.api import calls
+from drayman.access import roles
+from drayman.api import admin, calls, permissions
 from drayman.core import clock, limits, status
 from drayman.edge import limits as edge
 from drayman.settings import OPTIONS
@@ -62,7 +63,18 @@ def page() -> str:
             "",
             "## Calls",
             "",
-            *table(("call", "over REST", "client method", "served"), services()),
+            *table(("call", "over REST", "client method", "permission"), services()),
+            "",
+            "Calls of other services and of this server; those of operations and locations are",
+            "served over gRPC, too.",
+            "",
+            *table(("call", "over REST", "permission"), other_calls()),
+            "",
+            "## Roles",
+            "",
+            "What a role permits while callers are authenticated ([access](access.md)).",
+            "",
+            *table(("role", "permissions"), granted()),
             "",
             "## Limits",
             "",
@@ -101,8 +113,32 @@ def settings() -> Iterable[tuple[str, ...]]:
 def services() -> Iterable[tuple[str, ...]]:
     """Return a row for each call."""
     for rpc in rpcs.RPCS:
-        served = "yes" if rpc.name in calls.HANDLERS else "not yet"
-        yield f"`{rpc.name}`", f"`{rpc.verb} /v2/{rpc.path}`", f"`{rpc.method}`", served
+        permission = permissions.NEEDS[rpc.name].permission
+        assert rpc.name in calls.HANDLERS
+        yield (
+            f"`{rpc.name}`",
+            f"`{rpc.verb} /v2/{rpc.path}`",
+            f"`{rpc.method}`",
+            f"`{permission}`" if permission else "none",
+        )
+
+
+def other_calls() -> Iterable[tuple[str, ...]]:
+    """Return a row for each call that the client has no method for."""
+    for rpc in rpcs.MIXINS + rpcs.OPERATIONS:
+        permission = permissions.NEEDS[rpc.name].permission
+        yield f"`{rpc.name}`", f"`{rpc.verb} /v2/{rpc.path}`", f"`{permission}`"
+    path = "/v2/{queue}/tasks/{task_id}:buffer"
+    yield "`BufferTask`", f"`POST {path}`", f"`{permissions.CREATE_TASK}`"
+    for call in admin.CALLS:
+        path = call.path.replace(":drayman_queue", "").replace(":drayman_task_id", "")
+        yield f"`{call.name}`", f"`{call.method} {admin.PREFIX}{path}`", f"`{call.permission}`"
+
+
+def granted() -> Iterable[tuple[str, ...]]:
+    """Return a row for each role."""
+    for role, held in roles.ROLES.items():
+        yield f"`{role}`", ", ".join(f"`{permission}`" for permission in sorted(held))
 
 
 def bounds() -> Iterable[tuple[str, ...]]:

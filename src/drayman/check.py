@@ -6,7 +6,7 @@ Nothing is created or changed, and addresses are taken only for a moment.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from drayman import files, outbound, server
+from drayman import access_setup, files, outbound, server
 from drayman.core import names
 from drayman.core.clock import SystemClock
 from drayman.core.errors import ServiceError
@@ -40,6 +40,7 @@ def summary(reading: Reading) -> str:
         "queues": f"{len(server.declared_queues(settings))} declared",
         "encryption": f"{len(_keys(settings))} keys",
         "tokens": _tokens(settings),
+        "callers": access_setup.describe(settings),
         "settings": ", ".join(named) or "all defaults",
     }
     lines = [f"  {name:<11} {value}" for name, value in rows.items()]
@@ -134,6 +135,14 @@ def _load_tls(settings: Settings) -> None:
         load_context(paths, HTTP)
 
 
+def _check_exposure(settings: Settings) -> list[str]:
+    return _attempt(access_setup.check_exposure, settings)
+
+
+def _check_access_file(settings: Settings) -> list[str]:
+    return _attempt(access_setup.load, settings)
+
+
 def _check_grpc_address(settings: Settings) -> list[str]:
     return _attempt(_listen, settings.host, settings.port, "--port")
 
@@ -204,6 +213,12 @@ _CHECKS = (
         "correct --tls-cert, --tls-key or --tls-client-ca",
         frozenset({"tls_cert", "tls_key", "tls_client_ca"}),
     ),
+    _Check(
+        _check_exposure,
+        "choose --auth keys or oidc, or allow it with --insecure",
+        frozenset({"host", "auth", "insecure"}),
+    ),
+    _Check(_check_access_file, "correct --access-file", frozenset({"access_file", "auth"})),
     _Check(_check_grpc_address, _OTHER_ADDRESS, frozenset({"host", "port"})),
     _Check(_check_http_address, _OTHER_ADDRESS, frozenset({"host", "http_port"})),
     _Check(_check_ports_differ, "choose another for one", frozenset({"port", "http_port"})),

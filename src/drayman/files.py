@@ -57,7 +57,7 @@ class DeclaredQueue:
 
 def load_queues(path: str, limits: QueueLimits) -> list[DeclaredQueue]:
     """Return the queues of a queue file; SettingsError has a line for each wrong entry."""
-    content = _read_yaml("--queue-file", path)
+    content = read_yaml("--queue-file", path)
     entries = content.get("queues") if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise SettingsError(f'--queue-file: {path} must contain a list named "queues"')
@@ -94,7 +94,7 @@ def _queue_entry(entry: Any, limits: QueueLimits) -> DeclaredQueue:
 
 def load_keys(path: str) -> dict[str, bytes]:
     """Return the encryption keys of a key file; SettingsError has a line for each wrong entry."""
-    content = _read_yaml("--key-file", path)
+    content = read_yaml("--key-file", path)
     if not isinstance(content, dict):
         raise SettingsError(f"--key-file: {path} must contain names of keys, each with its key")
     keys, problems = {}, []
@@ -159,7 +159,8 @@ def _open_to_others(paths: Iterable[Path]) -> list[str]:
     return [str(path) for path in paths if path.is_file() and path.stat().st_mode & _OTHERS]
 
 
-def _read_yaml(option: str, path: str) -> Any:
+def read_yaml(option: str, path: str) -> Any:
+    """Return the value in a YAML file, which an option names; SettingsError."""
     try:
         return yaml.safe_load(Path(path).read_text())
     except (OSError, UnicodeDecodeError) as error:

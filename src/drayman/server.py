@@ -10,7 +10,7 @@ import sys
 import uuid
 from collections.abc import Sequence
 
-from drayman import files, outbound, process
+from drayman import access_setup, files, outbound, process
 from drayman.api import browsers
 from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
@@ -142,6 +142,8 @@ class Server:
 
     async def _start(self) -> None:
         settings, clock = self._settings, self._clock
+        access_setup.check_exposure(settings)
+        configured = access_setup.load(settings)
         queues = declared_queues(settings)
         self._check_locations(queues)
         kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
@@ -157,7 +159,13 @@ class Server:
         encryption = TaskEncryption(self._cipher, LocationKeys(self.store, clock, self._cipher))
         if settings.activity_log:
             self._start_activity_log()
-        context = Context(self.store, clock, settings.limits, encryption, self._emit, issuer)
+        access = access_setup.build(settings, configured, self.store, clock, issuer, self._emit)
+        if access is not None:
+            access.start()
+            self._closers.callback(access.close)
+        context = Context(
+            self.store, clock, settings.limits, encryption, self._emit, issuer, access
+        )
         app = HttpApp(context, browser_policy(settings))
         http = HttpServer(app, [] if http_tls else http_sockets, clock, capacity, CALLS_GRACE)
         await self._start_http(http)
@@ -317,6 +325,8 @@ async def _serve(settings: Settings) -> None:
         sys.stderr.write(f"{server.warning}\n")
     if settings.durability == "relaxed":
         sys.stderr.write("durability is relaxed: a power cut may lose tasks that were promised\n")
+    if warning := access_setup.warning(settings):
+        sys.stderr.write(f"{warning}\n")
     process.tune_garbage_collection()
     sys.stdout.write(f"{server.ready_line}\n")
     sys.stdout.flush()

@@ -145,6 +145,19 @@ class Settings:
         "By default any name, and on the loopback interface those of this machine.",
         name="allow-host",
     )
+    auth: str = setting(
+        "none", value_types.AUTH,
+        "How callers prove who they are: by API keys (drayman keys), by tokens of OpenID Connect, "
+        "by either, or not at all, which is for this machine alone.",
+    )  # fmt: skip
+    insecure: bool = setting(
+        False, value_types.BOOLEAN,
+        "Let every caller that reaches --host do everything, although --auth is none.",
+    )  # fmt: skip
+    access_file: str | None = setting(
+        None, value_types.FILE,
+        "YAML file with the roles of callers and the issuers of their tokens.",
+    )  # fmt: skip
     store: str = setting(
         "sqlite:drayman.db", value_types.STORE,
         "Where tasks are stored: sqlite:PATH, or memory, which loses them at exit.",

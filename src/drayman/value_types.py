@@ -30,6 +30,7 @@ class ValueType(Generic[T_co]):
 
 
 _UNITS = {"ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
+_AUTH_METHODS = frozenset({"keys", "oidc"})
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 
@@ -116,6 +117,13 @@ def _one_of(metavar: str, allowed: str, *values: str) -> ValueType[str]:
     return ValueType(metavar, allowed, parse)
 
 
+def _auth(text: str) -> str:
+    methods = {method.strip() for method in text.split(",")}
+    if text != "none" and not methods <= _AUTH_METHODS:
+        raise ValueError(text)
+    return ",".join(sorted(methods))
+
+
 DURATION = ValueType(
     "DURATION", "a duration such as 500ms, 30s, 5m, 24h or 3d", _duration, _render_duration
 )
@@ -136,6 +144,7 @@ URL = ValueType("URL", "a URL starting with http:// or https://", _url)
 TARGETS = ValueType("any|public|FILE", "any, public or the name of a file", str)
 STORE = ValueType("STORE", "sqlite:PATH or memory", _store)
 DURABILITY = _one_of("LEVEL", "safe or relaxed", "safe", "relaxed")
+AUTH = ValueType("METHODS", "none, keys, oidc or keys,oidc", _auth)
 LOG_LEVEL = _one_of("LEVEL", "debug, info, warning, error", "debug", "info", "warning", "error")
 QUEUE = ValueType("NAME", f"a full name, {errors.QUEUE_FORM}", _queue)
 LOCATION = ValueType("ID", "letters, digits and hyphens", _location)

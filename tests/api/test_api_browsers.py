@@ -247,8 +247,8 @@ def test_curl_does_not_notice(server):
 
 @pytest.mark.parametrize(
     ("settings", "served"),
-    [({}, False), ({"host": "0.0.0.0"}, True), ({"allow_host": ["evil.test"]}, True),
-     ({"host": "0.0.0.0", "allow_host": ["other.test"]}, False)],
+    [({}, False), ({"host": "0.0.0.0", "insecure": True}, True), ({"allow_host": ["evil.test"]}, True),
+     ({"host": "0.0.0.0", "insecure": True, "allow_host": ["other.test"]}, False)],
 )  # fmt: skip
 def test_the_settings_decide_which_names_are_served(settings, served):
     live = LiveServer(**settings)

@@ -112,7 +112,7 @@ def answer():
             """Return how a call ends: its status, and the message of an error."""
             kind = calls.message_class(rpc.request)
             try:
-                runner.run(calls.handle_serialized(context, rpc, kind, body))
+                runner.run(calls.handle_serialized(None, context, rpc, kind, body))
             except errors.ServiceError as error:
                 return error.code.name, error.message
             return "OK", ""

@@ -238,7 +238,7 @@ class Service:
         inline = Offload(large=1 << 40)
         return Shared(methods, self.clock, self.events.append, offload=inline, **limits)
 
-    async def unary(self, body: bytes, _remaining: int | None) -> bytes:
+    async def unary(self, body: bytes, _remaining: int | None, _fields: object) -> bytes:
         self.started.append(body)
         if self.error is not None:
             raise self.error
@@ -252,6 +252,6 @@ class Service:
             return bytes(int(body[5:]))
         return body
 
-    async def stream(self, messages) -> None:
+    async def stream(self, messages, fields) -> None:
         while (body := await messages.receive()) is not None:
-            await messages.send(await self.unary(body, None))
+            await messages.send(await self.unary(body, None, fields))

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 import interop_messages as messages
 
+from drayman.access.control import Fields
 from drayman.core.clock import Micros, SystemClock
 from drayman.core.errors import ServiceError
 from drayman.core.events import Emit
@@ -41,11 +42,11 @@ def _payload(size: int) -> messages.Payload:
     return messages.Payload(body=bytes(size))
 
 
-async def _empty_call(_body: bytes, _remaining: Micros | None) -> bytes:
+async def _empty_call(_body: bytes, _remaining: Micros | None, _fields: Fields) -> bytes:
     return messages.Empty().SerializeToString()
 
 
-async def _unary_call(body: bytes, _remaining: Micros | None) -> bytes:
+async def _unary_call(body: bytes, _remaining: Micros | None, _fields: Fields) -> bytes:
     request = messages.SimpleRequest.FromString(body)
     _check_status(request.response_status)
     server_id = SERVER_ID if request.fill_server_id else ""
@@ -53,7 +54,7 @@ async def _unary_call(body: bytes, _remaining: Micros | None) -> bytes:
     return response.SerializeToString()
 
 
-async def _streaming_input_call(stream: Messages) -> None:
+async def _streaming_input_call(stream: Messages, _fields: Fields) -> None:
     size = 0
     while (body := await stream.receive()) is not None:
         size += len(messages.StreamingInputCallRequest.FromString(body).payload.body)
@@ -61,7 +62,7 @@ async def _streaming_input_call(stream: Messages) -> None:
     await stream.send(response.SerializeToString())
 
 
-async def _streaming_output_calls(stream: Messages) -> None:
+async def _streaming_output_calls(stream: Messages, _fields: Fields) -> None:
     while (body := await stream.receive()) is not None:
         request = messages.StreamingOutputCallRequest.FromString(body)
         _check_status(request.response_status)

@@ -84,6 +84,7 @@ class HttpApp:
                 body=await offload.run(body.size, body.decompress),
                 content_type=headers.get(b"content-type", b"").decode("latin-1"),
                 method_override=headers.get(b"x-http-method-override", b"").decode("latin-1"),
+                fields=headers,
             )
             return await rest.handle(self._context, request)
 

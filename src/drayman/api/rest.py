@@ -12,7 +12,9 @@ from typing import Any
 
 from google.protobuf import empty_pb2
 
-from drayman.api import buffer, calls, request_body
+from drayman.access.caller import Caller
+from drayman.access.control import API_KEY
+from drayman.api import buffer, calls, permissions, request_body
 from drayman.api.context import Context
 from drayman.api.responses import Response, encode, error_response
 from drayman.core import errors
@@ -41,6 +43,7 @@ class RestRequest:
         body: The body, decompressed.
         content_type: The value of ``Content-Type``, empty if there is none.
         method_override: The value of ``X-HTTP-Method-Override``, empty if there is none.
+        fields: All header fields, by their names in lower case.
     """
 
     method: str
@@ -49,6 +52,7 @@ class RestRequest:
     body: bytes
     content_type: str = ""
     method_override: str = ""
+    fields: Mapping[bytes, bytes] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -105,7 +109,11 @@ async def handle(context: Context, request: RestRequest) -> Response:
     format_ = _Format()
     try:
         parameters = _parse_query(request.query)
-        request = dataclasses.replace(request, method=_effective_method(request, parameters))
+        request = dataclasses.replace(
+            request,
+            method=_effective_method(request, parameters),
+            fields=with_api_key(request.fields, parameters.get("key", [""])[-1]),
+        )
         format_ = _pop_format(parameters)
         return Response(200, await _dispatch(context, request, parameters, format_))
     except ServiceError as error:
@@ -118,14 +126,19 @@ async def _dispatch(
     """Return the body of the response."""
     match = buffer.PATH.fullmatch(request.path.removeprefix(VERSION))
     if match and request.method in buffer.METHODS:
-        buffering = _buffer(context, match, request, parameters, format_)
-        return await calls.guard(context, "BufferTask", buffering)
+        return await calls.guard(
+            context, "BufferTask", request.fields,
+            _buffer, context, match, request, parameters, format_,
+        )  # fmt: skip
     route, name = _match_route(request)
-    handling = _call(context, route, name, parameters, request.body, format_)
-    return await calls.guard(context, route.rpc.name, handling)
+    return await calls.guard(
+        context, route.rpc.name, request.fields,
+        _call, context, route, name, parameters, request.body, format_,
+    )  # fmt: skip
 
 
 async def _call(
+    caller: Caller | None,
     context: Context,
     route: _Route,
     name: str,
@@ -138,11 +151,12 @@ async def _call(
     calls.check_task_size(context, rpc, size)
     message = await context.offload.run(size, _message, route, name, parameters, body)
     async with calls.admit_response(context, rpc, _EXPANSION):
-        response = await calls.handle(context, rpc, message)
+        response = await calls.handle(caller, context, rpc, message)
         return await context.offload.run(response.ByteSize(), _encode_message, response, format_)
 
 
 async def _buffer(
+    caller: Caller | None,
     context: Context,
     match: re.Match[str],
     request: RestRequest,
@@ -151,6 +165,7 @@ async def _buffer(
 ) -> bytes:
     protojson.parse_query(parameters, empty_pb2.Empty())  # BufferTask has none of its own
     queue, task_id = _unquote(match[1]), _unquote(match[2] or "")
+    await permissions.require(context.access, caller, permissions.CREATE_TASK, queue)
     task = await buffer.buffer_task(context, queue, task_id, request.body, request.content_type)
     return _encode({"task": json_writer.render(task, integers=format_.integers)}, format_)
 
@@ -196,6 +211,11 @@ def _message(route: _Route, name: str, parameters: Mapping[str, list[str]], body
         target = getattr(target, parent)
     setattr(target, last, name)
     return message
+
+
+def with_api_key(fields: Mapping[bytes, bytes], key: str) -> Mapping[bytes, bytes]:
+    """Return the header fields of a request, with the API key of its query if they have none."""
+    return {API_KEY: key.encode(), **fields} if key else fields
 
 
 def _parse_query(query: str) -> dict[str, list[str]]:

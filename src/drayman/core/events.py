@@ -108,7 +108,7 @@ class CallRefused:
     Attributes:
         rpc: The name of the call, for instance "CreateTask".
         code: The status code.
-        message: The message for the caller.
+        message: The message for the caller; if the caller is not known, what is wrong, too.
         time: The time of the call.
     """
 
@@ -305,6 +305,19 @@ class Stopping:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class KeysNotFetched:
+    """The public keys of an issuer of tokens could not be fetched; they will be tried again.
+
+    Attributes:
+        issuer: The issuer.
+        reason: Why.
+    """
+
+    issuer: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Crashed:
     """A background task of the server failed; the server stops.
 
@@ -334,6 +347,7 @@ Event = (
     | HandshakeFailed
     | Reloaded
     | ReloadFailed
+    | KeysNotFetched
     | Stopping
     | Crashed
 )

@@ -19,6 +19,7 @@ class Call:
         method: What is called.
         path: The name of the method, ``/SERVICE/NAME``.
         timeout: How long the caller waits; None for as long as it takes.
+        fields: The header fields of the request.
         began: When the call began.
         deadline: When the caller stops waiting; None without a deadline.
         decompress: How compressed messages of the request are read.
@@ -38,8 +39,8 @@ class Call:
 
     __slots__ = (
         "__weakref__", "arrival", "began", "charged", "complete", "deadline",
-        "decompress", "drained", "messages", "method", "path", "reader", "responded", "responding",
-        "slots", "stream_id", "task", "timeout", "unconsumed", "unread",
+        "decompress", "drained", "fields", "messages", "method", "path", "reader", "responded",
+        "responding", "slots", "stream_id", "task", "timeout", "unconsumed", "unread",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +55,7 @@ class Call:
         self.method = method
         self.path = request.path
         self.timeout = request.timeout
+        self.fields = request.fields
         self.began = began
         self.deadline = None if request.timeout is None else began + request.timeout
         self.decompress = request.decompress

@@ -246,7 +246,7 @@ class Calls:
         try:
             if type(request) is grpc_messages.Compressed and call.decompress is not None:
                 request = await self._decompress(call, call.decompress, request)
-            response = await method.handler(request, call.timeout)
+            response = await method.handler(request, call.timeout, call.fields)
         except ServiceError as error:
             self._fail(call, error)
         except CallError as error:
@@ -266,7 +266,7 @@ class Calls:
 
     async def _serve(self, call: Call, method: Streaming) -> None:
         try:
-            await method.serve(_Messages(self, call))
+            await method.serve(_Messages(self, call), call.fields)
         except (ServiceError, CallError) as error:
             self._fail(call, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status

@@ -40,7 +40,7 @@ class GrpcServer:
         self._http1 = http1
         self._tls = tls
         self._health = Health(context)
-        table = methods.of_api(context) | self._health.methods() | reflection.methods()
+        table = methods.of_api(context) | self._health.methods() | reflection.methods(context)
         self._shared = Shared(
             table,
             context.clock,

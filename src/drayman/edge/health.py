@@ -1,4 +1,4 @@
-"""The standard health service (grpc.health.v1)."""
+"""The standard health service (grpc.health.v1). It is open to all: probes have no credentials."""
 
 import asyncio
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
+from drayman.access.control import Fields
 from drayman.api.context import Context
 from drayman.core.clock import Micros
 from drayman.core.errors import InvalidArgument, NotFound, ServiceError
@@ -44,12 +45,12 @@ class Health:
         """Report NOT_SERVING from now on, and end all watches."""
         self._ended.set()
 
-    async def _check(self, body: bytes, _timeout: Micros | None) -> bytes:
+    async def _check(self, body: bytes, _timeout: Micros | None, _fields: Fields) -> bytes:
         if _service(body) not in _SERVICES:
             raise NotFound("There is no such service.")
         return _encode(await self._status())
 
-    async def _list(self, _body: bytes, _timeout: Micros | None) -> bytes:
+    async def _list(self, _body: bytes, _timeout: Micros | None, _fields: Fields) -> bytes:
         status = health_pb2.HealthCheckResponse(status=await self._status())
         response = health_pb2.HealthListResponse(statuses=dict.fromkeys(_SERVICES, status))
         return bytes(response.SerializeToString())
@@ -61,7 +62,7 @@ class Health:
             return _NOT_SERVING
         return _NOT_SERVING if self._ended.is_set() else _SERVING
 
-    async def _watch(self, messages: Messages) -> None:
+    async def _watch(self, messages: Messages, _fields: Fields) -> None:
         known = _service(await messages.receive() or b"") in _SERVICES
         await messages.send(_encode(_SERVING if known else _SERVICE_UNKNOWN))
         await self._ended.wait()

@@ -17,6 +17,7 @@ from drayman.core.events import (
     Event,
     FilesExposed,
     HandshakeFailed,
+    KeysNotFetched,
     QueueChanged,
     QueueDamaged,
     RateChanged,
@@ -164,6 +165,10 @@ def _reload_failed(event: ReloadFailed) -> None:
         _log.error("reload failed, nothing has changed: %s", problem)
 
 
+def _keys_not_fetched(event: KeysNotFetched) -> None:
+    _log.warning("keys of the issuer %s cannot be fetched: %s", event.issuer, event.reason)
+
+
 def _stopping(event: Stopping) -> None:
     _log.info("stopping; %d attempts in flight", event.in_flight)
 
@@ -192,6 +197,7 @@ _WRITERS: Mapping[type, Callable[[Any], None]] = {
     StoreConditionChanged: _store_condition_changed,
     QueueDamaged: _queue_damaged,
     FilesExposed: _files_exposed,
+    KeysNotFetched: _keys_not_fetched,
     Stopping: _stopping,
     Crashed: _crashed,
 }

@@ -140,7 +140,7 @@ class SqliteDatabase:
             self._resources.pop_all()  # the lock must outlive every connection
             self._resources.callback(lock.close)
             self._resources.callback(connection.close)
-        _configure(connection)
+        configure(connection)
         schema.migrate(connection, self._path)
         self.session = SqliteSession(connection, limits)
         self.begin(durable=True)
@@ -179,7 +179,8 @@ def connect(path: str) -> sqlite3.Connection:
     return connection
 
 
-def _configure(connection: sqlite3.Connection) -> None:
+def configure(connection: sqlite3.Connection) -> None:
+    """Set how a database works, before its first migration."""
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; others keep theirs
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
