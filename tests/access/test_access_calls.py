@@ -331,7 +331,8 @@ bindings:
 
 
 def task_as(email, kind="oidc_token"):
-    return {"http_request": {"url": "https://example.com", kind: {"service_account_email": email}}}
+    url = "https://worker.googleapis.com"  # OAuth tokens go nowhere else
+    return {"http_request": {"url": url, kind: {"service_account_email": email}}}
 
 
 @pytest.mark.parametrize("kind", ["oidc_token", "oauth_token"])

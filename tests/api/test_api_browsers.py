@@ -247,9 +247,13 @@ def test_curl_does_not_notice(server):
 
 @pytest.mark.parametrize(
     ("settings", "served"),
-    [({}, False), ({"host": "0.0.0.0", "insecure": True}, True), ({"allow_host": ["evil.test"]}, True),
-     ({"host": "0.0.0.0", "insecure": True, "allow_host": ["other.test"]}, False)],
-)  # fmt: skip
+    [
+        ({}, False),
+        ({"host": "0.0.0.0", "insecure": "true"}, True),
+        ({"allow_host": ["evil.test"]}, True),
+        ({"host": "0.0.0.0", "insecure": "true", "allow_host": ["other.test"]}, False),
+    ],
+)
 def test_the_settings_decide_which_names_are_served(settings, served):
     live = LiveServer(**settings)
     status, _, _ = exchange(live, "GET", QUEUES, Host="evil.test:8123")
