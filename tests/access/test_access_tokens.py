@@ -154,6 +154,14 @@ async def test_a_token_without_signature_is_refused(verifier, issuer, clock):
     assert (await refusal(verifier, f"{header}.{content}.")).reason == "its signature is wrong"
 
 
+@pytest.mark.parametrize("algorithm", [None, [], {}, 7, ["RS256"]])
+async def test_an_algorithm_that_is_no_text_is_refused(verifier, issuer, clock, algorithm):
+    _, content, signature = issuer.token(clock.now()).split(".")
+    header = encode({"alg": algorithm, "kid": "k0"}).decode()
+    error = await refusal(verifier, f"{header}.{content}.{signature}")
+    assert error.reason == "its algorithm is not accepted"
+
+
 async def test_a_public_key_is_no_shared_secret(verifier, issuer, clock):
     """The classic confusion: HS256 with the bytes of the public key."""
     content = issuer.token(clock.now()).split(".")[1].encode()

@@ -116,9 +116,10 @@ def _read(token: bytes) -> tuple[str, str]:
         issuer = jwt.decode(token, options=_UNVERIFIED).get("iss")
     except _ERRORS:
         raise ClaimError("it is malformed") from None
-    if header.get("alg") not in jwks.ALGORITHMS or "crit" in header:
+    kid, algorithm = header.get("kid"), header.get("alg")
+    is_accepted = isinstance(algorithm, str) and algorithm in jwks.ALGORITHMS
+    if not is_accepted or "crit" in header:
         raise ClaimError("its algorithm is not accepted")
-    kid = header.get("kid")
     if not isinstance(kid, str) or not isinstance(issuer, str):
         raise ClaimError("it names no key or no issuer")
     return kid, issuer
