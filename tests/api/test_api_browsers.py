@@ -111,6 +111,8 @@ NAVIGATION = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate"}
         ({"origin": f"http://{OWN}@evil.test"}, False, False),
         ({"origin": "null"}, False, False),
         ({"origin": ""}, False, False),
+        ({"origin": "http://["}, False, False),
+        ({"origin": "http://[", "sec_fetch_site": "cross-site"}, False, False),
         ({"sec_fetch_site": "cross-site"}, False, False),
         ({"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors"}, False, False),
         ({"sec_fetch_site": "same-site", "sec_fetch_mode": "cors"}, False, False),
@@ -124,6 +126,14 @@ def test_pages_of_other_sites_are_refused(fields, get, post):
     for policy, method in itertools.product((LOCAL, PUBLIC), ("GET", "POST", "DELETE", "PATCH")):
         served = refusal(policy, method, host=OWN, **fields) is None
         assert served == (get if method == "GET" else post)
+
+
+@pytest.mark.parametrize("path", [f"{QUEUES}/q/tasks:buffer", f"{QUEUES}/q/tasks/t:buffer"])
+def test_a_link_on_a_page_of_another_site_creates_no_task(server, path):
+    """BufferTask creates a task by a GET as well."""
+    assert exchange(server, "GET", path, Host=OWN, **NAVIGATION)[0] == 403
+    assert exchange(server, "GET", f"{QUEUES}/q", Host=OWN, **NAVIGATION)[0] == 404
+    assert exchange(server, "GET", path, Host=OWN, sec_fetch_site="same-origin")[0] == 404
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from collections.abc import Iterable, Mapping
 from drayman.core import errors
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_BUFFER_TASK = b":buffer"
+"""The end of the path of BufferTask, which creates a task by a GET, too."""
 _OWN_SITES = frozenset({b"same-origin", b"none"})
 """Values of ``Sec-Fetch-Site`` for pages of this server, and for what the user has typed in."""
 _SIMPLE_TYPES = frozenset(
@@ -87,14 +89,17 @@ def policy(host: str, allowed: Iterable[str], issuer: str | None, *, local: bool
     return BrowserPolicy(Hosts((*_LOCAL, host, *allowed, *issuers)), Hosts((*allowed, *issuers)))
 
 
-def check(policy: BrowserPolicy, method: str, headers: Mapping[bytes, bytes]) -> None:
+def check(
+    policy: BrowserPolicy, method: str, headers: Mapping[bytes, bytes], path: bytes = b""
+) -> None:
     """Refuse a request that a page of another site has caused, or may have: PermissionDenied."""
     _check_host(policy, headers.get(b"host", b"").decode("latin-1").lower())
     if b"origin" not in headers and b"sec-fetch-site" not in headers:
         return
-    if not _is_own(policy, method, headers):
+    safe = method in _SAFE and not path.endswith(_BUFFER_TASK)
+    if not (_is_own(policy, headers) or (safe and _is_navigation(method, headers))):
         raise _foreign_page(headers)
-    if method not in _SAFE:
+    if not safe:
         _check_content_type(headers.get(b"content-type", b"").decode("latin-1"))
 
 
@@ -122,20 +127,32 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _is_own(policy: BrowserPolicy, method: str, headers: Mapping[bytes, bytes]) -> bool:
+def _is_own(policy: BrowserPolicy, headers: Mapping[bytes, bytes]) -> bool:
     """Return whether a browser's request comes from a page of this server, or an allowed one.
 
     Where both header fields are there, ``Sec-Fetch-Site`` decides: it is right even behind a proxy
-    that changes ``Host``. A link to this server may be followed from everywhere.
+    that changes ``Host``.
     """
-    origin, site = headers.get(b"origin", b"").decode("latin-1"), headers.get(b"sec-fetch-site")
-    url = urllib.parse.urlsplit(origin)
+    url, site = _split_origin(headers), headers.get(b"sec-fetch-site")
     if url.hostname and policy.origins.include(url.hostname):
         return True
     if site is None:
         return bool(url.netloc) and url.netloc == headers.get(b"host", b"").decode("latin-1")
-    navigation = method == "GET" and headers.get(b"sec-fetch-mode") == b"navigate"
-    return site in _OWN_SITES or navigation
+    return site in _OWN_SITES
+
+
+def _split_origin(headers: Mapping[bytes, bytes]) -> urllib.parse.SplitResult:
+    """Return the origin of a request, empty if it is not a URL."""
+    try:
+        return urllib.parse.urlsplit(headers.get(b"origin", b"").decode("latin-1"))
+    except ValueError:
+        return urllib.parse.urlsplit("")
+
+
+def _is_navigation(method: str, headers: Mapping[bytes, bytes]) -> bool:
+    """Return whether a link is followed: to what changes nothing, it may be from everywhere."""
+    is_link = headers.get(b"sec-fetch-mode") == b"navigate" and b"sec-fetch-site" in headers
+    return method == "GET" and is_link
 
 
 def _foreign_page(headers: Mapping[bytes, bytes]) -> errors.PermissionDenied:

@@ -60,7 +60,7 @@ class HttpApp:
         headers = dict(scope["headers"])
         try:
             if scope["path"] not in _OPEN:
-                browsers.check(self._policy, scope["method"], headers)
+                browsers.check(self._policy, scope["method"], headers, scope["raw_path"])
             # Before the router, which would cost each call of REST more than this comparison.
             if not scope["raw_path"].startswith(_REST_PATH):
                 await self._router(scope, receive, send)
