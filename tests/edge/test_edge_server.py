@@ -14,7 +14,7 @@ from drayman.core.clock import ManualClock
 from drayman.core.limits import Limits
 from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
-from drayman.edge.listening import PortError, listen
+from drayman.edge.listening import PortError, is_loopback, listen
 from drayman.encryption.cipher import TaskCipher
 from drayman.encryption.locations import LocationKeys
 from drayman.encryption.tasks import TaskEncryption
@@ -148,6 +148,20 @@ def hosts(monkeypatch):
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: infos)
 
     return resolve
+
+
+@pytest.mark.parametrize(
+    ("addresses", "local"),
+    [
+        (["127.0.0.1"], True),
+        (["::1", "127.0.1.1"], True),
+        (["127.0.1.1", "192.0.2.1"], False),
+        (["192.0.2.1", "127.0.0.1"], False),
+    ],
+)
+def test_a_name_is_local_if_all_of_its_addresses_are(hosts, addresses, local):
+    hosts(*addresses)
+    assert is_loopback("a.test") is local
 
 
 async def test_a_name_is_listened_on_at_all_of_its_addresses(context, hosts):

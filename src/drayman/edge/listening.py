@@ -77,15 +77,16 @@ def _listen(family: int, address: Any) -> socket.socket:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach what listens on a host.
+    """Return whether only this machine can reach what listens on all addresses of a host.
 
     A name that cannot be resolved cannot be listened on, and counts as one that can be reached.
     """
     try:
-        address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0][4][0]
+        addresses = _addresses(host, 0)
     except OSError:
         return False
-    return ipaddress.ip_address(str(address).partition("%")[0]).is_loopback
+    texts = [str(address[0]).partition("%")[0] for _, address in addresses]
+    return all(ipaddress.ip_address(text).is_loopback for text in texts)
 
 
 def close(sockets: list[socket.socket]) -> None:
