@@ -23,8 +23,12 @@ def problems(reading: Reading) -> list[str]:
     for check in _CHECKS:
         if not check.fields & reading.unknown:
             described = check.run(reading.settings)
-            lines += [f"{line.removesuffix('.')}; {check.next_step}" for line in described]
+            lines += [_with_next_step(line, check.next_step) for line in described]
     return lines
+
+
+def _with_next_step(line: str, next_step: str) -> str:
+    return f"{line.removesuffix('.')}; {next_step}" if next_step else line
 
 
 def summary(reading: Reading) -> str:
@@ -172,7 +176,7 @@ class _Check(NamedTuple):
 
     Attributes:
         run: Returns a line for each problem.
-        next_step: What to do about one.
+        next_step: What to do about one; empty where the line has it.
         fields: The settings it uses; it is left out when the value of one is not known.
     """
 
@@ -215,7 +219,7 @@ _CHECKS = (
     ),
     _Check(
         _check_exposure,
-        "choose --auth keys or oidc, or allow it with --insecure",
+        "",
         frozenset({"host", "auth", "insecure"}),
     ),
     _Check(_check_access_file, "correct --access-file", frozenset({"access_file", "auth"})),

@@ -137,7 +137,7 @@ def test_a_server_does_not_start_open_to_others():
 def test_the_check_finds_what_is_wrong(settings):
     reading = read({"host": "0.0.0.0", "port": "0", "store": "memory"}, {})
     (line,) = check.problems(reading)
-    assert "--insecure" in line
+    assert line.count("--insecure") == 1
     path = settings("bindings: 7").access_file
     reading = read({"auth": "keys", "access_file": path, "port": "0", "store": "memory"}, {})
     (line,) = check.problems(reading)

@@ -1,9 +1,12 @@
 """What the pages of the documentation refer to exists."""
 
 import re
+import shlex
 
 import pytest
 from pages import PAGES, ROOT, code_blocks
+
+from drayman import access_setup, cli, settings
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 
@@ -19,6 +22,22 @@ def test_commands_are_targets_of_the_makefile(page):
 def test_the_worker_of_the_tutorial_is_valid_python():
     (worker,) = code_blocks("docs/tutorial.md", "text")
     compile(worker, "worker.py", "exec")
+
+
+def serve_commands():
+    pattern = re.compile(r"^\$ drayman serve (.*(?:\\\n.*)*)", re.MULTILINE)
+    for page in PAGES:
+        for command in pattern.findall(page.read_text()):
+            yield pytest.param(command, id=f"{page.name}: {command.splitlines()[0]}")
+
+
+@pytest.mark.parametrize("command", [*serve_commands()])
+def test_a_server_can_start_as_the_pages_have_it(command):
+    arguments = shlex.split(command.replace("\\\n", " "), comments=True)
+    serve = cli.command().commands["serve"]
+    params = serve.make_context("serve", arguments).params
+    values = {name: value for name, value in params.items() if name not in {"config", "check"}}
+    access_setup.check_exposure(settings.load(values, {}))
 
 
 def test_links_lead_to_files():
