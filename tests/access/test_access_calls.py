@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+import requests
 from callers import LOCATION, QUEUE, call, create_key, over_grpc, over_http, with_key
 from google.api_core import exceptions
 from google.cloud import tasks_v2
@@ -485,3 +486,22 @@ async def test_our_client_for_asyncio_sends_an_api_key_over_plain_grpc(live):
     async with tasks.CloudTasksAsyncClient(client_options=options) as client:
         pager = await client.list_queues(parent=LOCATION)
         assert [queue async for queue in pager] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/v2/{QUEUE}/tasks",
+        f"/v2/{QUEUE}/tasks:buffer",
+        f"/drayman/v1/{QUEUE}/deadLetters:replay",
+    ],
+)
+def test_a_body_of_an_unknown_caller_is_not_decompressed(live, path):
+    """Otherwise 16 KB sent would be 16 MB for the thread that large requests of others need."""
+    response = requests.post(
+        f"http://127.0.0.1:{live.server.port}{path}",
+        data=b"no gzip",
+        headers={"content-encoding": "gzip"},
+        timeout=PATIENCE,
+    )
+    assert response.json()["error"]["status"] == "UNAUTHENTICATED"

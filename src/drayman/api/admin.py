@@ -16,6 +16,7 @@ from drayman.access.caller import Caller
 from drayman.api import admin_messages, calls, permissions, request_body, rest
 from drayman.api.admin_messages import AdminRequest, Filter
 from drayman.api.context import Context
+from drayman.api.request_body import Body
 from drayman.api.responses import Response, json_response
 from drayman.core import errors, names
 from drayman.core.events import TasksCreated
@@ -156,10 +157,7 @@ def _route(context: Context, call: AdminCall) -> Route:
         headers = dict(request.scope["headers"])
         body = await request_body.read(headers, request.receive, PLAIN_REQUEST_SIZE)
         fields = rest.with_api_key(headers, request.query_params.get("key", ""))
-        content = body.decompress(PLAIN_REQUEST_SIZE)
-        value = await calls.guard(
-            context, call.name, fields, _handle, context, call, request, content
-        )
+        value = await calls.guard(context, call.name, fields, _handle, context, call, request, body)
         return json_response(200, value)
 
     route = Route(PREFIX + call.path, endpoint, methods=[call.method], name=call.name)
@@ -168,9 +166,10 @@ def _route(context: Context, call: AdminCall) -> Route:
 
 
 async def _handle(
-    caller: Caller | None, context: Context, call: AdminCall, request: Request, body: bytes
+    caller: Caller | None, context: Context, call: AdminCall, request: Request, body: Body
 ) -> Any:
-    parsed = AdminRequest.parse(request, body, context.clock.now())
+    content = body.decompress(PLAIN_REQUEST_SIZE)
+    parsed = AdminRequest.parse(request, content, context.clock.now())
     await permissions.require(context.access, caller, call.permission, parsed.queue)
     return await call.handler(context, parsed)
 

@@ -75,18 +75,16 @@ class HttpApp:
     ) -> Response:
         if not self.ready:
             raise errors.Unavailable("The server is starting or stopping.")
-        body, offload = await request_body.read(headers, receive), self._context.offload
-        async with offload.requests.admit(body.size):
-            request = rest.RestRequest(
-                method=scope["method"],
-                path=scope["raw_path"].decode("latin-1"),
-                query=scope["query_string"].decode("latin-1"),
-                body=await offload.run(body.size, body.decompress),
-                content_type=headers.get(b"content-type", b"").decode("latin-1"),
-                method_override=headers.get(b"x-http-method-override", b"").decode("latin-1"),
-                fields=headers,
-            )
-            return await rest.handle(self._context, request)
+        request = rest.RestRequest(
+            method=scope["method"],
+            path=scope["raw_path"].decode("latin-1"),
+            query=scope["query_string"].decode("latin-1"),
+            body=await request_body.read(headers, receive),
+            content_type=headers.get(b"content-type", b"").decode("latin-1"),
+            method_override=headers.get(b"x-http-method-override", b"").decode("latin-1"),
+            fields=headers,
+        )
+        return await rest.handle(self._context, request)
 
     async def _readyz(self, _request: Request) -> Response:
         if not self.ready:

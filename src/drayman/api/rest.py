@@ -4,10 +4,11 @@ A route is a row's HTTP method and path. The request message is merged from body
 this order, so that the path takes precedence; the response is the response message as JSON.
 """
 
+import contextlib
 import dataclasses
 import re
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from google.protobuf import empty_pb2
@@ -16,6 +17,7 @@ from drayman.access.caller import Caller
 from drayman.access.control import API_KEY
 from drayman.api import buffer, calls, permissions, request_body
 from drayman.api.context import Context
+from drayman.api.request_body import Body
 from drayman.api.responses import Response, encode, error_response
 from drayman.core import errors
 from drayman.core.errors import ServiceError
@@ -40,7 +42,7 @@ class RestRequest:
         method: The HTTP method.
         path: The path as it was sent, percent signs included.
         query: The query as it was sent.
-        body: The body, decompressed.
+        body: The body, as it was sent.
         content_type: The value of ``Content-Type``, empty if there is none.
         method_override: The value of ``X-HTTP-Method-Override``, empty if there is none.
         fields: All header fields, by their names in lower case.
@@ -49,7 +51,7 @@ class RestRequest:
     method: str
     path: str
     query: str
-    body: bytes
+    body: Body
     content_type: str = ""
     method_override: str = ""
     fields: Mapping[bytes, bytes] = dataclasses.field(default_factory=dict)
@@ -143,16 +145,25 @@ async def _call(
     route: _Route,
     name: str,
     parameters: Mapping[str, list[str]],
-    body: bytes,
+    body: Body,
     format_: _Format,
 ) -> bytes:
-    size, rpc = len(body), route.rpc
-    request_body.check_size(size, calls.request_size(rpc))
-    calls.check_task_size(context, rpc, size)
-    message = await context.offload.run(size, _message, route, name, parameters, body)
-    async with calls.admit_response(context, rpc, _EXPANSION):
-        response = await calls.handle(caller, context, rpc, message)
-        return await context.offload.run(response.ByteSize(), _encode_message, response, format_)
+    offload, rpc = context.offload, route.rpc
+    async with _decompressed(context, body) as content:
+        size = len(content)
+        request_body.check_size(size, calls.request_size(rpc))
+        calls.check_task_size(context, rpc, size)
+        message = await offload.run(size, _message, route, name, parameters, content)
+        async with calls.admit_response(context, rpc, _EXPANSION):
+            response = await calls.handle(caller, context, rpc, message)
+            return await offload.run(response.ByteSize(), _encode_message, response, format_)
+
+
+@contextlib.asynccontextmanager
+async def _decompressed(context: Context, body: Body) -> AsyncIterator[bytes]:
+    """Yield the decompressed body of a known caller, while large requests are admitted."""
+    async with context.offload.requests.admit(body.size):
+        yield await context.offload.run(body.size, body.decompress)
 
 
 async def _buffer(
@@ -166,7 +177,8 @@ async def _buffer(
     protojson.parse_query(parameters, empty_pb2.Empty())  # BufferTask has none of its own
     queue, task_id = _unquote(match[1]), _unquote(match[2] or "")
     await permissions.require(context.access, caller, permissions.CREATE_TASK, queue)
-    task = await buffer.buffer_task(context, queue, task_id, request.body, request.content_type)
+    async with _decompressed(context, request.body) as content:
+        task = await buffer.buffer_task(context, queue, task_id, content, request.content_type)
     return _encode({"task": json_writer.render(task, integers=format_.integers)}, format_)
 
 
