@@ -70,6 +70,8 @@ LINES = [
     (RateChanged(QUEUE, 1.0), "WARNING", f"queue {QUEUE}: end of back pressure, full rate"),
     (CallRefused("GetQueue", Code.NOT_FOUND, "no such queue", NOW), "DEBUG",
      "GetQueue refused: NOT_FOUND: no such queue"),
+    (CallRefused("GetQueue", Code.NOT_FOUND, "no queue a\nCRITICAL forged\x1b[2J", NOW), "DEBUG",
+     "GetQueue refused: NOT_FOUND: no queue a\\nCRITICAL forged\\x1b[2J"),
     (StoreFailed("settle", "the disk does not answer"), "ERROR",
      "store: settle failed, retrying: the disk does not answer"),
     (DispatchPaused("no files left; raise the limit"), "ERROR",

@@ -116,7 +116,7 @@ def _rate_changed(event: RateChanged) -> None:
 
 
 def _call_refused(event: CallRefused) -> None:
-    _log.debug("%s refused: %s: %s", event.rpc, event.code.name, event.message)
+    _log.debug("%s refused: %s: %s", event.rpc, event.code.name, _escape(event.message))
 
 
 def _call_crashed(event: CallCrashed) -> None:
@@ -175,6 +175,11 @@ def _stopping(event: Stopping) -> None:
 
 def _crashed(event: Crashed) -> None:
     _log.critical("internal error, the server stops\n%s", _trace(event.error))
+
+
+def _escape(text: str) -> str:
+    """Return a text with control characters escaped: callers choose parts of it."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def _trace(error: BaseException) -> str:
