@@ -48,7 +48,10 @@ def _merge(stored: bytes, policy: Any, paths: list[str]) -> Any:
 
 
 async def test_iam_permissions(context: Context, request: Any) -> Any:
-    """TestIamPermissions: grants all, as nothing is enforced; sorted, as Google's response is."""
+    """TestIamPermissions: sorted, as Google's response is.
+
+    Returns all permissions; with authentication ``calls.handle`` leaves those of the caller.
+    """
     await context.store.get_queue(request.resource)
     policies.check_permissions(request.permissions)
     return iam_policy_pb2.TestIamPermissionsResponse(permissions=sorted(request.permissions))
