@@ -39,6 +39,7 @@ def test_claims_that_hold(changes):
         ({"exp": True}, "its exp is not a time"),
         ({"exp": math.inf}, "its exp is not a time"),
         ({"exp": math.nan}, "its exp is not a time"),
+        ({"exp": 10**400}, "its exp is not a time"),
         ({"nbf": NOW // SECOND + 61}, "it is not valid yet (nbf)"),
         ({"iat": NOW // SECOND + 61}, "it is not valid yet (iat)"),
         ({"iat": []}, "its iat is not a time"),

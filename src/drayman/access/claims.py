@@ -1,7 +1,6 @@
 """The claims of bearer tokens that callers send: which hold, and whom they name (RFC 7519)."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,11 +82,17 @@ def _audiences(value: Any) -> set[str]:
     return {each for each in values if isinstance(each, str)}
 
 
+_TIMES = 1 << 53
+"""Seconds that no time reaches: a float has them exactly."""
+
+
 def _time(claims: Mapping[str, Any], name: str) -> Micros | None:
     """Return the time in a claim, None if there is none. ClaimError."""
     value = claims.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not abs(value) < _TIMES:
         raise ClaimError(f"its {name} is not a time")
-    return round(value * SECOND)
+    seconds: float = value
+    return round(seconds * SECOND)

@@ -254,6 +254,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._fields += 1
         if self._fields > limits.HTTP1_FIELDS:
             raise httptools.HttpParserError(_TOO_LARGE)
+        if name.startswith(b":"):  # the server's own fields, such as those of client certificates
+            raise httptools.HttpParserError(_INVALID)
         if self._in_head:
             super().on_header(name, value)
 
