@@ -27,7 +27,7 @@ check: $(READY)  ## check style, types, layers and generated files
 	$(BIN)/python tools/dropin.py --check
 	$(BIN)/python tools/reference.py --check
 
-test: $(READY)  ## run all tests (about six minutes)
+test: $(READY)  ## run all tests (about eight minutes)
 	$(BIN)/pytest -q
 
 test-fast: $(READY)  ## run the tests that are not slow (about a minute)

@@ -12,8 +12,8 @@ from drayman.core.clock import SystemClock
 from drayman.core.errors import ServiceError
 from drayman.edge.listening import PortError, listen
 from drayman.settings import OPTIONS, Reading, Settings, SettingsError
+from drayman.store import opening
 from drayman.store.contract import StoreError
-from drayman.store.sqlite.probe import probe
 
 
 def problems(reading: Reading) -> list[str]:
@@ -34,7 +34,8 @@ def summary(reading: Reading) -> str:
     rows = {
         "gRPC": _address(settings.host, settings.port),
         "HTTP": _address(settings.host, http_port),
-        "store": f"{settings.store}{_store_note(settings)}, durability {settings.durability}",
+        "store": f"{opening.without_password(settings.store)}{_store_note(settings)}, "
+        f"durability {settings.durability}",
         "queues": f"{len(server.declared_queues(settings))} declared",
         "encryption": f"{len(_keys(settings))} keys",
         "tokens": _tokens(settings),
@@ -49,7 +50,7 @@ def _address(host: str, port: int) -> str:
 
 
 def _store_note(settings: Settings) -> str:
-    return "" if settings.store == "memory" or probe(server.store_path(settings)) else " (new)"
+    return "" if settings.store == "memory" or opening.probe(settings.store) else " (new)"
 
 
 def _keys(settings: Settings) -> dict[str, bytes]:
@@ -125,7 +126,7 @@ def _check_ports_differ(settings: Settings) -> list[str]:
 
 
 def _check_store(settings: Settings) -> list[str]:
-    return _attempt(probe, server.store_path(settings))
+    return _attempt(opening.probe, settings.store)
 
 
 class _Check(NamedTuple):

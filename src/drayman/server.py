@@ -35,8 +35,8 @@ from drayman.settings import Settings
 from drayman.signing.bearer import CachedBearerTokens, TokenSource
 from drayman.signing.keyring import KeyRing
 from drayman.signing.signer import TokenSigner
+from drayman.store import opening
 from drayman.store.contract import Store, StoreError
-from drayman.store.sqlite import database
 
 CALLS_GRACE = 5.0
 """Seconds for calls in progress to end when the server stops."""
@@ -68,6 +68,7 @@ class Server:
         self._sender = sender
         self._emit = emit
         self._closers = contextlib.AsyncExitStack()
+        self._name = f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.host = settings.host
         self.port = 0
         self.http_port = 0
@@ -148,8 +149,13 @@ class Server:
         settings, limits = self._settings, self._settings.limits
         for declared in queues:
             names.check_location(declared.queue.name, limits.locations)
-        path, safe = store_path(settings), settings.durability == "safe"
-        self.store = await database.open_store(path, limits, self._clock.now(), safe=safe)
+        self.store = await opening.open_store(
+            settings.store,
+            limits,
+            self._clock.now(),
+            server=self._name,
+            safe=settings.durability == "safe",
+        )
         self._closers.push_async_callback(self.store.close)
         for declared in queues:
             name, now = declared.queue.name, self._clock.now()
@@ -187,7 +193,7 @@ class Server:
             self._clock,
             sender,
             CachedBearerTokens(source, self._clock),
-            server=f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+            server=self._name,
             slots=self._settings.max_in_flight,
             limits=self._settings.limits,
             app_engine=dict(self._settings.app_engine_targets),
@@ -261,11 +267,6 @@ def limit_attempts(settings: Settings, open_files: int) -> Settings:
         f"{open_files} open files; raise that with ulimit -n\n"
     )
     return dataclasses.replace(settings, max_in_flight=slots)
-
-
-def store_path(settings: Settings) -> str:
-    """Return the file of the store, or SQLite's name of a database in memory."""
-    return database.MEMORY if settings.store == "memory" else settings.store.partition(":")[2]
 
 
 def declared_queues(settings: Settings) -> list[DeclaredQueue]:

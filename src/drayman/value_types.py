@@ -66,8 +66,7 @@ def _location(text: str) -> str:
 
 
 def _store(text: str) -> str:
-    scheme, _, path = text.partition(":")
-    if text != "memory" and (scheme != "sqlite" or not path):
+    if text != "memory" and not re.match(r"sqlite:.|postgres(ql)?://", text):
         raise ValueError(text)
     return text
 
@@ -126,7 +125,7 @@ RATE = ValueType("RATE", "a number above 0", _rate, "{:g}".format)
 HOST = ValueType("HOST", "a host name or address", str)
 FILE = ValueType("FILE", "the name of a file", str)
 URL = ValueType("URL", "a URL starting with http:// or https://", _url)
-STORE = ValueType("STORE", "sqlite:PATH or memory", _store)
+STORE = ValueType("STORE", "sqlite:PATH, postgresql://HOST/DATABASE or memory", _store)
 DURABILITY = _one_of("LEVEL", "safe or relaxed", "safe", "relaxed")
 LOG_LEVEL = _one_of("LEVEL", "debug, info, warning, error", "debug", "info", "warning", "error")
 QUEUE = ValueType("NAME", f"a full name, {errors.QUEUE_FORM}", _queue)

@@ -33,16 +33,32 @@ MAX_WAITING = 20_000
 MAX_WAITING_BYTES = 256 << 20
 """The most bytes that waiting calls may hold."""
 
+MAX_TRIES = 5
+"""How often a transaction is tried that conflicts with those of other servers."""
+
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
 class Database(Protocol):
-    """A database as group commit sees it; all calls come from the writer's thread."""
+    """A database as group commit sees it; all calls but ``watch`` come from the writer's thread."""
 
     @property
     def session(self) -> Session:
         """The session on which verbs run."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether other servers write to the database too."""
+
+    def watch(self, hint: Callable[[Micros], object]) -> None:
+        """Call ``hint``, in any thread, with the time from which another server's task may be due.
+
+        Called once, by the thread of the event loop.
+        """
+
+    def announce(self, due: Micros) -> None:
+        """Notify the other servers that a task may be due from a time on."""
 
     def begin(self, *, durable: bool) -> None:
         """Begin a transaction; a ``durable`` one is on disk when its commit returns."""
@@ -52,6 +68,9 @@ class Database(Protocol):
 
     def rollback(self) -> None:
         """Undo the transaction; the database may have done so itself."""
+
+    def is_conflict(self, error: Exception) -> bool:
+        """Return whether an error is a conflict with another server: a second try may succeed."""
 
     def affects_all(self, error: Exception) -> bool:
         """Return whether an error concerns the whole database rather than one statement."""
@@ -65,6 +84,7 @@ class _Call:
     verb: Verb[Any, Any]
     argument: Any
     size: int
+    due: Micros | None
     future: asyncio.Future[Any]
     result: Any = None
 
@@ -85,6 +105,7 @@ class GroupCommit:
         self._due: Micros | None = None
         self._hints: list[Callable[[Micros], object]] = []
         self._thread = threading.Thread(target=self._work, name="drayman-store", daemon=True)
+        database.watch(self._hint_in_loop)
         self._thread.start()
 
     def on_change(self, hint: Callable[[Micros], object]) -> None:
@@ -112,7 +133,7 @@ class GroupCommit:
         self._bytes += size
         if not self._gathering:  # all calls of a turn of the event loop are submitted together
             self._loop.call_soon(self._submit)
-        self._gathering.append(_Call(verb, argument, size, future))
+        self._gathering.append(_Call(verb, argument, size, due, future))
         if due is not None:
             self._due = due if self._due is None else min(self._due, due)
         return future
@@ -129,11 +150,18 @@ class GroupCommit:
     def _submit(self) -> None:
         due, self._due = self._due, None
         if due is not None:
-            for hint in self._hints:
-                hint(due)
+            self._hint(due)
         if self._gathering:
             self._submitted.put(self._gathering)
             self._gathering = []
+
+    def _hint(self, due: Micros) -> None:
+        for hint in self._hints:
+            hint(due)
+
+    def _hint_in_loop(self, due: Micros) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop is closed
+            self._loop.call_soon_threadsafe(self._hint, due)
 
     # -- in the writer's thread -----------------------------------------------------------
 
@@ -160,11 +188,26 @@ class GroupCommit:
 
     def _run(self, group: list[_Call]) -> None:
         writes = [call for call in group if call.verb.phase is not Phase.READS]
-        if writes:
-            self._transact(writes)
+        for calls in self._transactions(writes):
+            self._transact(calls)
+        dues = [call.due for call in writes if call.due is not None]
+        if dues:
+            self._database.announce(min(dues))
         for call in group:
             if call.verb.phase is Phase.READS:
                 self._read(call)
+
+    def _transactions(self, writes: list[_Call]) -> list[list[_Call]]:
+        """Return the calls of each transaction of a group.
+
+        One for all is cheapest. In a shared database the durable calls get their own, so that other
+        servers need not wait for the disk until they can claim from the same queues.
+        """
+        if not self._database.shared:
+            return [writes] if writes else []
+        durable = [call for call in writes if call.verb.durable]
+        others = [call for call in writes if not call.verb.durable]
+        return [calls for calls in (durable, others) if calls]
 
     def _read(self, call: _Call) -> None:
         try:
@@ -172,7 +215,7 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - the caller gets it
             call.result = self._translate(error)
 
-    def _transact(self, calls: list[_Call]) -> None:
+    def _transact(self, calls: list[_Call], tries: int = MAX_TRIES) -> None:
         database = self._database
         try:
             database.begin(durable=any(call.verb.durable for call in calls))
@@ -180,7 +223,9 @@ class GroupCommit:
             database.commit()
         except Exception as error:  # noqa: BLE001 - the callers get it
             database.rollback()
-            if len(calls) == 1 or database.affects_all(error):
+            if tries > 1 and database.is_conflict(error):
+                self._transact(calls, tries - 1)
+            elif len(calls) == 1 or database.affects_all(error):
                 for call in calls:
                     call.result = self._translate(error)
             else:  # one call broke the transaction: run each in its own

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from drayman.core import errors
@@ -44,6 +45,8 @@ class SqliteDatabase:
         session: The session on that connection.
     """
 
+    shared = False
+
     def __init__(self, path: str, limits: Limits, now: Micros, *, safe: bool) -> None:
         self._path = path
         self._safe = safe
@@ -75,6 +78,12 @@ class SqliteDatabase:
         """Close the database, then release the lock on its file."""
         self._resources.close()
 
+    def watch(self, hint: Callable[[Micros], object]) -> None:
+        """Do nothing: no other server writes to the file."""
+
+    def announce(self, due: Micros) -> None:
+        """Do nothing: there is no other server."""
+
     def begin(self, *, durable: bool) -> None:
         """Begin a transaction.
 
@@ -96,6 +105,10 @@ class SqliteDatabase:
         """Undo the transaction; SQLite may have done so itself."""
         with contextlib.suppress(sqlite3.Error):
             self.connection.execute("ROLLBACK")
+
+    def is_conflict(self, error: Exception) -> bool:  # noqa: ARG002 - there is no other writer
+        """Return False: no other server writes to the file."""
+        return False
 
     def affects_all(self, error: Exception) -> bool:
         """Return whether an error concerns the whole database rather than one statement."""

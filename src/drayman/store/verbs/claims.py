@@ -171,7 +171,7 @@ def _claim_queue(
         tokens=admitted.bucket.tokens - len(claims),
         tokens_time=admitted.bucket.time,
         claimed=len(claims),
-        wake_time=None if ready is None else _wake_time(session, row, ready, oldest),
+        wake_time=None if ready is None else _wake_time(session, row, ready, oldest, request.now),
     )
     return claims
 
@@ -195,9 +195,13 @@ def _claim_tasks(
     return sorted(claims, key=lambda claim: claim.number)
 
 
-def _wake_time(session: Session, row: QueueRow, ready: Micros, oldest: int) -> Micros | None:
+def _wake_time(
+    session: Session, row: QueueRow, ready: Micros, oldest: int, now: Micros
+) -> Micros | None:
     """Return when a queue that may start attempts from ``ready`` on has a due task."""
-    earliest = session.first("next_schedule_time", generation=row.generation, oldest=oldest)
+    earliest = session.first(
+        "next_schedule_time", key=row.key, generation=row.generation, oldest=oldest, now=now
+    )
     return None if earliest is None else max(ready, int(earliest[0]))
 
 

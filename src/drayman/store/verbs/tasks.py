@@ -108,7 +108,9 @@ def run_task(session: Session, name: str, now: Micros) -> Task:
     number = grant(session, seq, queue.key, now)
     if number is None:  # granted already
         return to_task(queue.name, _get(session, seq))
-    row = session.one("claim_tasks", claims=json.dumps([[number, seq]]), now=now)
+    row = session.first("claim_tasks", claims=json.dumps([[number, seq]]), now=now)
+    if row is None:  # another server has deleted it since it was found
+        raise errors.entity_missing()
     return to_task(queue.name, TaskRow(*row))
 
 
