@@ -48,20 +48,20 @@ class _Lookup(NamedTuple):
 
 def create_tasks(session: Session, calls: Sequence[CreateTasks]) -> list[list[Task | ServiceError]]:
     """Create the tasks of all calls of a group, in a handful of statements."""
-    rows = {name: queues.find(session, "share_queue", name) for name in {c.queue for c in calls}}
+    rows = queues.share(session, {call.queue for call in calls})
     uses = _look_up(
         session,
         [
             _Lookup(queue, task.id, call.now)
             for call in calls
-            if (queue := rows[call.queue])
+            if (queue := rows.get(call.queue))
             for task in call.tasks
             if task.id
         ],
     )
     creation = _Creation(uses, _reserve_seqs(session, calls))
     for call in calls:
-        creation.add(call, rows[call.queue])
+        creation.add(call, rows.get(call.queue))
     creation.insert(session)
     return creation.results
 

@@ -48,24 +48,27 @@ FROM jsonb_array_elements(:claims::jsonb) AS claimed
 WHERE task.seq = (claimed ->> 1)::bigint
 RETURNING $task
 
--- name: next_schedule_time
--- If tasks are being created, the queue is claimed from again in 10 milliseconds.
-SELECT schedule_time
-FROM next_schedule_time(:key, :generation, :oldest, :now + 10000) AS schedule_time
-WHERE schedule_time IS NOT NULL
+-- name: next_schedule_times
+-- If tasks are being created in a queue, it is claimed from again in 10 milliseconds.
+SELECT (queue ->> 0)::bigint, next_schedule_time(
+  (queue ->> 0)::bigint, (queue ->> 1)::bigint, :oldest, :now + 10000
+)
+FROM jsonb_array_elements(:queues::jsonb) AS queue
 
 -- name: record_claims
 -- The bucket keeps the time of the server whose clock is ahead, so that no time is counted twice. A
 -- difference of more than ten seconds is a clock that was set back.
 UPDATE queue SET
-  tokens = :tokens,
+  tokens = (claimed ->> 1)::double precision,
   tokens_time = CASE
-    WHEN tokens_time BETWEEN :tokens_time AND :tokens_time + 10000000 THEN tokens_time
-    ELSE :tokens_time
+    WHEN tokens_time BETWEEN (claimed ->> 2)::bigint AND (claimed ->> 2)::bigint + 10000000
+    THEN tokens_time
+    ELSE (claimed ->> 2)::bigint
   END,
-  in_flight = in_flight + :claimed,
-  wake_time = :wake_time
-WHERE key = :key
+  in_flight = in_flight + (claimed ->> 3)::bigint,
+  wake_time = (claimed ->> 4)::bigint
+FROM jsonb_array_elements(:queues::jsonb) AS claimed
+WHERE queue.key = (claimed ->> 0)::bigint
 
 -- name: next_wake_time
 -- Ready queues that cannot be locked are locked by other servers, which may leave tasks of them: they

@@ -5,6 +5,12 @@ SELECT $queue FROM queue WHERE name = :name
 -- Claims and other creators go on; a purge or a deletion waits.
 SELECT $queue FROM queue WHERE name = :name FOR KEY SHARE
 
+-- name: share_queues
+SELECT $queue FROM queue
+WHERE name = ANY (ARRAY(SELECT value FROM jsonb_array_elements_text(:names::jsonb) AS value))
+ORDER BY name
+FOR KEY SHARE
+
 -- name: lock_queue
 SELECT $queue FROM queue WHERE name = :name FOR UPDATE
 
