@@ -47,6 +47,20 @@ def _migrate(*, config: str | None, **arguments: Any) -> None:
     sys.stdout.write(f"drayman: store {url} has format {number}\n")
 
 
+def _copy(*, source: str, target: str) -> None:
+    from drayman.core.clock import SystemClock  # noqa: PLC0415 - keeps --help fast
+    from drayman.store import contract, opening  # noqa: PLC0415
+
+    try:
+        for table, count in opening.copy(source, target, SystemClock().now()):
+            sys.stdout.write(f"{count:>12,}  {table}\n")
+            sys.stdout.flush()
+    except contract.StoreError as error:
+        raise SystemExit(_complain([str(error)], 1)) from None
+    url = opening.without_password(target)
+    sys.stdout.write(f"drayman: copied; start servers with --store {url} from now on\n")
+
+
 def _check(reading: "settings.Reading") -> int:
     from drayman import check  # noqa: PLC0415 - keeps --help fast
 
@@ -98,6 +112,15 @@ def command() -> "click.Group":
             params=[*(_parameter(each) for each in OPTIONS if each.field == "store"), config],
             callback=_migrate,
             help="Create or migrate the tables of a store on PostgreSQL; serve does so at start.",
+        )
+    )
+    group.add_command(
+        click.Command(
+            "copy",
+            params=[click.Argument(["source"]), click.Argument(["target"])],
+            callback=_copy,
+            help="Copy the SQLite store SOURCE (sqlite:PATH) into the empty store TARGET "
+            "(postgresql://HOST/DATABASE). No server may use either.",
         )
     )
     return group

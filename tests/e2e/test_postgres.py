@@ -3,6 +3,7 @@
 import contextlib
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,22 @@ def test_what_a_killed_server_had_in_flight_another_delivers(tmp_path, url, work
         assert again == second_paths
 
 
+def test_a_frozen_server_that_wakes_up_settles_nothing_that_was_given_away(tmp_path, url, worker):
+    with two_servers(tmp_path, url) as (first, second), second.client() as client:
+        for _ in range(10):
+            create(client, f"{worker.url}/hold")
+        tasks = [worker.await_delivery().task_id for _ in range(10)]
+        first.process.send_signal(signal.SIGSTOP)
+        again = {worker.await_delivery().task_id}  # what the first server had in flight
+        worker.release.set()
+        first.process.send_signal(signal.SIGCONT)
+        assert again <= set(tasks)
+        while list(client.list_tasks(parent=QUEUE)):
+            pass
+        status, stats = second.get(f"/drayman/v1/{QUEUE}/stats")
+        assert (status, stats.get("inFlight", "0")) == (200, "0")
+
+
 def test_acknowledged_tasks_are_delivered_though_a_server_is_killed(tmp_path, url, worker):
     acknowledged = []
     with (
@@ -113,6 +130,23 @@ def test_servers_survive_a_restart_of_postgresql(tmp_path, url, worker, postgres
             delivered.add(worker.await_delivery().task_id)
         while second.get("/readyz")[0] != 200:
             pass
+
+
+def test_a_store_moves_from_sqlite_with_one_command(tmp_path, url, worker):
+    with serve(tmp_path, "--queue", QUEUE) as server, server.client() as client:
+        client.pause_queue(name=QUEUE)
+        name = create(client, worker.url)
+        server.stop()
+    done = subprocess.run(
+        [sys.executable, "-m", "drayman", "copy", f"sqlite:{tmp_path / 'tasks.db'}", url],
+        capture_output=True, text=True, check=False, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "           1  task\n" in done.stdout
+    assert done.stdout.endswith(f"drayman: copied; start servers with --store {url} from now on\n")
+    with serve(tmp_path, store=url) as server, server.client() as client:
+        client.resume_queue(name=QUEUE)
+        assert worker.await_delivery().task_id == name.rpartition("/")[2]
 
 
 def test_migrate_creates_the_tables_and_check_finds_them(url):

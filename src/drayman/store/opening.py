@@ -1,5 +1,6 @@
 """Opening the store that a URL names: ``memory``, ``sqlite:PATH`` or ``postgresql://…``."""
 
+from collections.abc import Iterator
 from types import ModuleType
 
 from drayman.core.clock import Micros
@@ -36,6 +37,19 @@ def migrate(url: str) -> int:
     if not is_postgres(url):
         raise StoreError(f"store {url} is migrated when a server starts with it")
     return int(_postgres().migrate(url))
+
+
+def copy(source: str, target: str, now: Micros) -> Iterator[tuple[str, int]]:
+    """Copy a SQLite store into an empty one on PostgreSQL; yield tables and numbers of rows.
+
+    StoreError.
+    """
+    if not source.startswith("sqlite:") or not is_postgres(target):
+        raise StoreError("copy needs sqlite:PATH and postgresql://HOST/DATABASE, in this order")
+    _postgres()
+    from drayman.store import copying  # noqa: PLC0415 - psycopg is an extra
+
+    yield from copying.copy(_path(source), target, now)
 
 
 def without_password(url: str) -> str:

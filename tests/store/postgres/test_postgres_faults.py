@@ -1,6 +1,7 @@
 """What happens to calls when PostgreSQL fails, and afterwards."""
 
 import asyncio
+import contextlib
 
 import psycopg
 import pytest
@@ -106,6 +107,15 @@ async def test_a_transaction_that_conflicts_with_another_server_is_repeated(worl
     results = await asyncio.gather(run(world, conflict), world.create_one())
     assert (results[0], len(tries)) == ("done", MAX_TRIES)
     assert await world.listed() == [results[1]]
+
+
+async def test_a_transaction_that_failed_unseen_is_not_acknowledged(world):
+    def fail(session):
+        with contextlib.suppress(psycopg.Error):
+            raise_in_sql(session, "22012")
+
+    with pytest.raises(errors.Unavailable):
+        await run(world, fail)
 
 
 async def test_a_conflict_that_does_not_end_is_unavailable(world):

@@ -21,6 +21,7 @@ SET jit TO off;
 -- Every statement of the store reads by an index. Plans are kept: one made while a table was empty
 -- must not scan or sort it when it is full.
 SET enable_seqscan TO off;
+SET enable_bitmapscan TO off;
 SET enable_hashjoin TO off;
 SET enable_mergejoin TO off;
 """

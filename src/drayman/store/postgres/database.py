@@ -157,7 +157,9 @@ class PostgresDatabase:
 
     def commit(self) -> None:
         """Commit the transaction."""
-        self.session.connection.execute("COMMIT", prepare=False)
+        done = self.session.connection.execute("COMMIT", prepare=False)
+        if done.statusmessage != "COMMIT":  # PostgreSQL rolls a failed transaction back instead
+            raise psycopg.errors.InFailedSqlTransaction("the transaction has failed")
 
     def rollback(self) -> None:
         """Undo the transaction; PostgreSQL may have done so itself."""

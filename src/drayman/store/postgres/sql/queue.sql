@@ -33,9 +33,9 @@ INSERT INTO queue (
   max_concurrent_dispatches, max_attempts, max_retry_duration, min_backoff, max_backoff,
   max_doublings, settings, policy, tokens, tokens_time
 ) VALUES (
-  :name, :state, :generation, :max_dispatches_per_second, :max_burst_size,
+  :name, :state, :generation, :max_dispatches_per_second, :max_burst_size::bigint,
   :max_concurrent_dispatches, :max_attempts, :max_retry_duration, :min_backoff, :max_backoff,
-  :max_doublings, :settings, :policy, :max_burst_size, :now
+  :max_doublings, :settings, :policy, :max_burst_size::bigint, :now
 )
 ON CONFLICT (name) DO NOTHING
 
@@ -43,12 +43,12 @@ ON CONFLICT (name) DO NOTHING
 UPDATE queue SET
   state = :state,
   max_dispatches_per_second = :max_dispatches_per_second,
-  max_burst_size = :max_burst_size,
+  max_burst_size = :max_burst_size::bigint,
   max_concurrent_dispatches = :max_concurrent_dispatches,
   max_attempts = :max_attempts, max_retry_duration = :max_retry_duration,
   min_backoff = :min_backoff, max_backoff = :max_backoff, max_doublings = :max_doublings,
   settings = :settings, policy = :policy,
-  tokens = least(:tokens, :max_burst_size), tokens_time = :tokens_time,
+  tokens = least(:tokens::double precision, :max_burst_size::bigint), tokens_time = :tokens_time,
   pressure = :pressure, wake_time = CASE WHEN :wakes THEN 0 ELSE wake_time END
 WHERE name = :name
 

@@ -8,10 +8,16 @@ SELECT seq FROM task WHERE generation = :generation ORDER BY seq LIMIT :limit
 DELETE FROM deleted_generation WHERE generation = :generation
 
 -- name: list_old_tasks
--- Tasks that another server sweeps or deletes at this moment are skipped.
-SELECT task.seq, queue.key FROM task JOIN queue USING (generation)
-WHERE task.seq < :oldest AND task.claim IS NULL ORDER BY task.seq LIMIT :limit
-FOR UPDATE OF task SKIP LOCKED
+-- Tasks that another server sweeps or deletes at this moment are skipped. They are read before their
+-- queues, by the index of seqs: "claim IS NULL" would bring in the index of due tasks, and a sort.
+WITH old AS MATERIALIZED (
+  SELECT seq, generation FROM task
+  WHERE seq < :oldest AND coalesce(claim, 0) = 0
+  ORDER BY seq
+  LIMIT :limit
+  FOR UPDATE SKIP LOCKED
+)
+SELECT old.seq, queue.key FROM old JOIN queue USING (generation)
 
 -- name: sweep_task_tombstones
 DELETE FROM task_tombstone WHERE (queue, id) IN (
