@@ -3,14 +3,17 @@
 import asyncio
 
 import pytest
-from postgres_world import run
-from world import PLENTY, full, names_of, set_state
+from postgres_world import done_or_blocked, open_transaction, run
+from world import PLENTY, full, ids_of, names_of, set_state
 
 from drayman.core.clock import SECOND
 from drayman.core.errors import ServiceError
 from drayman.core.lifecycle import Verdict
 from drayman.core.queue import State
+from drayman.core.task import NewTask
 from drayman.store.postgres.connection import database_time
+from drayman.store.verbs import sweep, tasks
+from drayman.store.verbs.tasks import CreateTasks
 
 ROUNDS = 30
 
@@ -30,6 +33,12 @@ async def both(first, second):
 def advance(worlds, by):
     for world in worlds:
         world.advance(by)
+
+
+def create_in(session, world, task_id):
+    """Create a task in the transaction of another server."""
+    new = NewTask(task_id, world.now, b"request")
+    tasks.create_tasks(session, [CreateTasks(full("q"), [new], world.now)])
 
 
 async def test_each_sees_what_the_other_was_told(two):
@@ -90,7 +99,9 @@ async def test_the_rate_holds_though_their_clocks_differ(two):
     claims = []
     for _ in range(20):
         claims += await first.claim(server="1")
+        await first.create_one(queue_id="slow")  # by which the queue wakes for the slow clock
         claims += await second.claim(server="2")
+        await first.create_one(queue_id="slow")
         advance(two, SECOND // 10)
     # The server that is ahead has seen three seconds more, once.
     assert len(claims) <= 5 + 5 + 19
@@ -147,16 +158,38 @@ async def test_no_task_that_is_created_during_a_claim_is_forgotten(two):
     assert claimed == created
 
 
-async def test_no_task_is_created_in_a_queue_that_is_being_purged(two):
-    first, second = two
-    for _ in range(ROUNDS):
-        (name,), _ = await both(first.create(None), second.store.purge_queue(full("q"), second.now))
-        assert await first.listed() in ([], [name])
-        await first.store.purge_queue(full("q"), first.now)
+async def test_a_claim_beside_an_unfinished_creation_leaves_the_queue_awake(two, url):
+    first, _ = two
+    await first.create("before")
+    with open_transaction(url) as other:
+        create_in(other, first, "unfinished")
+        assert ids_of(await first.claim()) == ["before"]
+    advance(two, SECOND // 50)
+    assert ids_of(await first.claim()) == ["unfinished"]
+
+
+async def test_creators_do_not_wait_for_claims_or_each_other(two, url):
+    first, _ = two
+    await first.create("before")
+    with open_transaction(url) as other:
+        create_in(other, first, "unfinished")
+        await first.create("beside")
+        assert sorted(ids_of(await first.claim())) == ["before", "beside"]
+
+
+@pytest.mark.parametrize("verb", ["purge_queue", "delete_queue"])
+async def test_a_purge_waits_for_an_unfinished_creation(two, url, administrator, verb):
+    first, _ = two
+    await first.create("before")  # which wakes the queue, so that the other one only shares its row
+    with open_transaction(url) as other:
+        create_in(other, first, "unfinished")
+        call = getattr(first.store, verb)(full("q"), first.now)
+        removing = await done_or_blocked(call, administrator)
+        assert not removing.done()
+    await removing
     await first.sweep()
-    (rows,) = await run(first, lambda session: session.connection.execute(
-        "SELECT count(*) FROM task").fetchone())  # fmt: skip
-    assert rows == 0
+    count = "SELECT (SELECT count(*) FROM task) + (SELECT count(*) FROM deleted_generation)"
+    assert administrator.execute(count).fetchone() == (0,)
 
 
 async def test_a_result_counts_once(two):
@@ -203,14 +236,16 @@ async def test_run_task_grants_one_attempt_to_one(two):
             await first.settle(claim)
 
 
-async def test_sweeps_at_once_add_one_dead_letter(two):
-    first, second = two
+async def test_sweeps_at_once_add_one_dead_letter(two, url, administrator):
+    first, _ = two
     await first.create("a", "b", "c")
-    first.advance(60 * 24 * 3600 * SECOND)
-    second.now = first.now
-    await both(first.sweep(), second.sweep())
+    advance(two, 60 * 24 * 3600 * SECOND)
+    with open_transaction(url) as other:
+        sweep.sweep(other, first.now, PLENTY)
+        sweeping = await done_or_blocked(first.sweep(), administrator)
+    await sweeping
     letters = await first.store.list_dead_letters(full("q"), 0, PLENTY)
-    assert len(letters) == 3
+    assert [letter.task.name.rpartition("/")[2] for letter in letters] == ["a", "b", "c"]
 
 
 async def test_a_queue_that_both_create_exists_once(two):
