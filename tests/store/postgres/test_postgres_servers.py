@@ -282,7 +282,7 @@ async def test_a_server_is_hinted_at_the_tasks_of_another(worlds):
     await first.queue()
     hinted = asyncio.Event()
     second.store.on_change(lambda due: due == first.now and hinted.set())
-    while not hinted.is_set():  # the first server learns of the second by its next heartbeat
+    while not hinted.is_set():  # the first server learns of the second in a thread of its own
         await first.create_one()
     assert await second.claim(server="2")
 

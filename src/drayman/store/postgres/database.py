@@ -88,6 +88,7 @@ class PostgresDatabase:
         self._members: Members | None = None
         first = _first_connection(address)
         try:
+            self._opened_at = connection.database_time(first)
             _migrate(first, address)
         except BaseException:
             first.close()
@@ -102,8 +103,11 @@ class PostgresDatabase:
         return self._address.url
 
     def compare_clocks(self, now: Micros) -> None:
-        """Log a warning if the clock of this server differs from the database's."""
-        ahead = now - connection.database_time(self.session.connection)
+        """Log a warning if the clock of this server differs from the database's.
+
+        ``now`` is the time of this server when the database was opened.
+        """
+        ahead = now - self._opened_at
         if abs(ahead) > MAX_CLOCK_DIFFERENCE:
             _log.warning(
                 "the clock of this server is %.1f s %s the clock of the database: tasks are due by "

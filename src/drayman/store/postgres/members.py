@@ -112,6 +112,7 @@ class Members:
         for notification in self._session.connection.notifies(timeout=INTERVAL / SECOND):
             due, _, sender = notification.payload.partition(" ")
             if sender != self._name and due.isdecimal():
+                self.others = max(self.others, 1 if sender else 0)
                 self._hint(int(due))
             if self._closing.is_set():
                 return
@@ -141,6 +142,7 @@ class Members:
         link = connection.connect(self._address)
         self._session = PostgresSession(link, self._limits)
         link.execute(f"LISTEN {channel(self._address)}")
+        notify(link, self._address, 0, self._name)  # from now on the others notify this server
         self._hint(0)  # whatever happened before
         return self._session
 
