@@ -2,11 +2,12 @@
 PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p; done))
 BIN := .venv/bin
+LOWEST := .venv-lowest
 # Python and pytest cache compiled modules, which saves seconds at each run.
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-fast demo bench soak format clean
+.PHONY: help setup check test test-lowest test-fast interop demo bench soak attack format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -30,8 +31,17 @@ check: $(READY)  ## check style, types, layers and generated files
 test: $(READY)  ## run all tests (about eight minutes)
 	$(BIN)/pytest -q
 
+test-lowest:  ## run the fast tests with the lowest versions that pyproject.toml allows
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python tools/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check -c $(LOWEST)/constraints.txt -e '.[dev]'
+	$(LOWEST)/bin/pytest -q -m 'not slow' --hypothesis-profile=fast -W default # old versions may warn
+
 test-fast: $(READY)  ## run the tests that are not slow (about a minute)
 	$(BIN)/pytest -q -m 'not slow' --hypothesis-profile=fast
+
+interop: $(READY)  ## run the suites of grpc-go and h2spec (needs Go, which builds them first)
+	$(BIN)/python tests/interop/run_suites.py
 
 demo: $(READY)  ## run a server and a worker, and watch tasks being delivered
 	$(BIN)/python examples/demo.py
@@ -42,6 +52,9 @@ bench: $(READY)  ## measure the server; options in ARGS="--lines create,push"
 soak: $(READY)  ## measure a queue's lateness beside targets that misbehave
 	$(BIN)/python -m bench.soak
 
+attack: $(READY)  ## attack a server and measure what others notice (four minutes); ARGS="--only NAME"
+	$(BIN)/python -m bench.attack $(ARGS)
+
 format: $(READY)  ## format the code and write generated files again
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
@@ -50,4 +63,4 @@ format: $(READY)  ## format the code and write generated files again
 	$(BIN)/python tools/reference.py
 
 clean:  ## remove all files that the commands created
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	rm -rf .venv .venv-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info

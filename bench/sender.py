@@ -11,7 +11,6 @@ the kernel cost alone.
 
 import argparse
 import asyncio
-import gc
 import multiprocessing
 import os
 import statistics
@@ -23,7 +22,7 @@ import uvloop
 from drayman.core.delivery import Request
 from drayman.dispatch.http import request as requests
 from drayman.dispatch.sender import HttpSender
-from drayman.server import COLLECTION
+from drayman.process import tune_garbage_collection
 
 WIDTH = 64
 BODY = b"x" * 200
@@ -147,7 +146,7 @@ def main():
     process = multiprocessing.Process(target=target, args=(port,), daemon=True)
     process.start()
     pin(0)
-    gc.set_threshold(*COLLECTION)
+    tune_garbage_collection()
     ways = {"sender": run_sender, "bare client": run_bare}
     rows = measure(ways, port.get(), options.rounds, options.requests)
     process.terminate()

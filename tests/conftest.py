@@ -15,6 +15,7 @@ import postgres_cluster
 
 TESTS = Path(__file__).parent
 SLOW = {
+    "access/test_access_calls.py": "starts a server for each test",
     "api/test_api_cmek.py": "starts a server for each test",
     "api/test_api_fuzz.py": "searches for requests that fail",
     "bench/test_bench_lines.py": "starts server processes",
@@ -25,6 +26,7 @@ SLOW = {
     "dispatch/test_dispatch_garbage.py": "collects garbage, over and over",
     "docs/test_examples.py": "starts server processes",
     "e2e": "starts server processes",
+    "edge/test_edge_tls.py": "starts a server for each test",
     "store/sqlite/test_sqlite_costs.py": "fills large stores",
     "store/sqlite/test_sqlite_kill.py": "kills processes",
     "store/postgres": "starts a PostgreSQL server",

@@ -28,6 +28,19 @@ PATIENCE = 30.0
 """Seconds until a wait for an expected event fails."""
 
 
+class _Verbs:
+    """A store whose verbs begin in the loop that runs them, not in the thread that calls them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await getattr(self._store, name)(*args, **kwargs)
+
+        return call
+
+
 class LiveServer:
     """A server on free ports, with its store in memory and a manual clock.
 
@@ -49,9 +62,9 @@ class LiveServer:
             raise
 
     @property
-    def store(self) -> Store:
-        """The server's store; its coroutines run in the server's loop, see ``run``."""
-        return self.server.store
+    def store(self) -> Any:
+        """The verbs of the server's store as coroutine functions, for ``run``."""
+        return _Verbs(self.server.store)
 
     @property
     def address(self) -> str:

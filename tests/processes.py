@@ -136,8 +136,10 @@ def serve(tmp_path, *arguments, store=None, files=None, unread=False):
     line = command("--port", "0", "--http-port", "0", "--store", store, *arguments)
     if files:
         line = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *line]
+    log = tmp_path / "stderr.log"
+    log.unlink(missing_ok=True)
     with (
-        (tmp_path / "stderr.log").open("w+") as stderr,
+        log.open("a+") as stderr,  # appended to, because reading moves the writer's position too
         subprocess.Popen(
             line,
             stdout=subprocess.PIPE,

@@ -46,10 +46,12 @@ def test_settings_that_work_have_a_summary(tmp_path, store):
         "the server can start",
         "  gRPC        127.0.0.1, a free port",
         "  HTTP        127.0.0.1, a free port",
+        "  TLS         none, plain text",
         f"  store       sqlite:{store} (new), durability safe",
         "  queues      2 declared",
         "  encryption  0 keys",
         "  tokens      signed with generated keys",
+        "  callers     not authenticated",
         f"  settings    {SOURCES}",
     ]
 
@@ -78,16 +80,20 @@ def test_everything_that_is_wrong_has_a_line_with_the_next_step(tmp_path):
             "queue": [QUEUE],
             "location": ["here"],
             "queue_file": str(tmp_path / "nowhere.yaml"),
+            "tls_key": "key.pem",
             "key_file": write(tmp_path / "keys.yaml", "k: x"),
             "signing_key": write(tmp_path / "key.pem", "no key"),
             "google_credentials": write(tmp_path / "google.json", "{}"),
+            "targets": write(tmp_path / "targets.toml", "allow = 1"),
+            "target_ca": write(tmp_path / "ca.pem", "no certificate"),
             "store": f"sqlite:{tmp_path}/no/tasks.db",
         },
         {"DRAYMAN_STOER": "x"},
     )
     starts = [
         "DRAYMAN_STOER: ", "--durability: ", "--queue-file: ", "--key-file: ", "--signing-key: ",
-        "--google-credentials: ", "store ",
+        "--google-credentials: ", "--targets: ", "--target-ca: ",
+        "--tls-key is given without --tls-cert; ", "store ",
     ]  # fmt: skip
     assert [line[: len(start)] for line, start in zip(lines, starts, strict=True)] == starts
     assert all("; " in line and "\n" not in line for line in lines)

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from drayman import server as server_module
-from drayman.core.clock import ManualClock
-from drayman.core.events import Crashed
+from drayman.core.clock import SECOND, ManualClock
+from drayman.core.events import Crashed, FilesExposed, StoreConditionChanged
 from drayman.core.queue import Queue, State, creation
 from drayman.server import Server, StartError
 from drayman.settings import load
@@ -51,6 +51,51 @@ async def test_started_parts_are_closed_when_another_cannot_start(tmp_path):
     free = Server(settings(store=store))
     await free.start()
     await asyncio.gather(free.stop(), taken.stop())
+
+
+async def exposed(*, store_mode, key_mode, folder):
+    """Return what a server finds open to other users when it starts with files of these modes."""
+    store, keys = folder / "tasks.db", folder / "keys.yaml"
+    await start_and_stop(store=f"sqlite:{store}")
+    keys.write_text("{}")
+    store.chmod(store_mode)
+    keys.chmod(key_mode)
+    events = await start_and_stop(store=f"sqlite:{store}", key_file=str(keys))
+    return [event for event in events if isinstance(event, FilesExposed)]
+
+
+async def start_and_stop(**arguments):
+    events = []
+    server = Server(settings(**arguments), emit=events.append)
+    await server.start()
+    await server.stop()
+    return events
+
+
+async def test_files_that_other_users_may_read_are_an_event(tmp_path):
+    store = f"store sqlite:{tmp_path}/tasks.db"
+    # The log and the shared memory of SQLite have the mode of the database.
+    files = [f"{tmp_path}/tasks.db{suffix}" for suffix in ("", "-wal", "-shm")]
+    keys = FilesExposed("--key-file", [f"{tmp_path}/keys.yaml"])
+    assert await exposed(store_mode=0o644, key_mode=0o600, folder=tmp_path) == [
+        FilesExposed(store, files)
+    ]
+    assert await exposed(store_mode=0o600, key_mode=0o604, folder=tmp_path) == [keys]
+    assert await exposed(store_mode=0o640, key_mode=0o640, folder=tmp_path) == []
+
+
+async def test_a_store_that_is_deleted_under_the_server_is_noticed_within_a_second(tmp_path):
+    clock, events = ManualClock(), asyncio.Queue()
+    store = tmp_path / "tasks.db"
+    server = Server(settings(store=f"sqlite:{store}"), clock=clock, emit=events.put_nowait)
+    await server.start()
+    await server.store.check()  # the first inspection is done
+    store.rename(tmp_path / "elsewhere.db")
+    clock.advance(SECOND)
+    event = await events.get()
+    message = f"The store's file {store} was moved, replaced or deleted under the server."
+    assert event == StoreConditionChanged(message)
+    await server.stop()
 
 
 @pytest.mark.parametrize(("files", "slots"), [(65_536, 4000), (1024, 768), (128, 64), (20, 1)])

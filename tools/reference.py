@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from drayman.api import calls
+from drayman.access import roles
+from drayman.api import admin, calls, permissions
 from drayman.core import clock, limits, status
 from drayman.edge import limits as edge
 from drayman.settings import OPTIONS
@@ -62,7 +63,18 @@ def page() -> str:
             "",
             "## Calls",
             "",
-            *table(("call", "over REST", "client method", "served"), services()),
+            *table(("call", "over REST", "client method", "permission"), services()),
+            "",
+            "Calls of other services and of this server; those of operations and locations are",
+            "served over gRPC, too.",
+            "",
+            *table(("call", "over REST", "permission"), other_calls()),
+            "",
+            "## Roles",
+            "",
+            "What a role permits while callers are authenticated ([access](access.md)).",
+            "",
+            *table(("role", "permissions"), granted()),
             "",
             "## Limits",
             "",
@@ -101,8 +113,32 @@ def settings() -> Iterable[tuple[str, ...]]:
 def services() -> Iterable[tuple[str, ...]]:
     """Return a row for each call."""
     for rpc in rpcs.RPCS:
-        served = "yes" if rpc.name in calls.HANDLERS else "not yet"
-        yield f"`{rpc.name}`", f"`{rpc.verb} /v2/{rpc.path}`", f"`{rpc.method}`", served
+        permission = permissions.NEEDS[rpc.name].permission
+        assert rpc.name in calls.HANDLERS
+        yield (
+            f"`{rpc.name}`",
+            f"`{rpc.verb} /v2/{rpc.path}`",
+            f"`{rpc.method}`",
+            f"`{permission}`" if permission else "none",
+        )
+
+
+def other_calls() -> Iterable[tuple[str, ...]]:
+    """Return a row for each call that the client has no method for."""
+    for rpc in rpcs.MIXINS + rpcs.OPERATIONS:
+        permission = permissions.NEEDS[rpc.name].permission
+        yield f"`{rpc.name}`", f"`{rpc.verb} /v2/{rpc.path}`", f"`{permission}`"
+    path = "/v2/{queue}/tasks/{task_id}:buffer"
+    yield "`BufferTask`", f"`POST {path}`", f"`{permissions.CREATE_TASK}`"
+    for call in admin.CALLS:
+        path = call.path.replace(":drayman_queue", "").replace(":drayman_task_id", "")
+        yield f"`{call.name}`", f"`{call.method} {admin.PREFIX}{path}`", f"`{call.permission}`"
+
+
+def granted() -> Iterable[tuple[str, ...]]:
+    """Return a row for each role."""
+    for role, held in roles.ROLES.items():
+        yield f"`{role}`", ", ".join(f"`{permission}`" for permission in sorted(held))
 
 
 def bounds() -> Iterable[tuple[str, ...]]:
@@ -123,6 +159,11 @@ def bounds() -> Iterable[tuple[str, ...]]:
         f"{low // clock.SECOND} s to {high // clock.SECOND} s",
     )
     yield "queues in a page", f"{limits.QUEUES_PAGE:,}"
+    yield (
+        "size of a request that creates tasks, and of others",
+        f"{limits.REQUEST_SIZE >> 20} MB, {limits.PLAIN_REQUEST_SIZE >> 20} MB",
+    )
+    yield "values of a request: fields, headers, list items", f"{limits.REQUEST_VALUES:,}"
     yield "tasks in a page", f"{limits.TASKS_PAGE:,}, {limits.PAGE_BYTES >> 20} MB"
     total, address = edge.CONNECTIONS, edge.CONNECTIONS_OF_ADDRESS
     yield "connections, and those of one address", f"{total:,}, {address:,}"

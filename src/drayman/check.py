@@ -6,11 +6,12 @@ Nothing is created or changed, and addresses are taken only for a moment.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from drayman import files, server
+from drayman import access_setup, files, outbound, server
 from drayman.core import names
 from drayman.core.clock import SystemClock
 from drayman.core.errors import ServiceError
-from drayman.edge.listening import PortError, listen
+from drayman.edge.listening import PortError, close, listen
+from drayman.edge.tls import HTTP, TlsError, load_context
 from drayman.settings import OPTIONS, Reading, Settings, SettingsError
 from drayman.store import opening
 from drayman.store.contract import StoreError
@@ -34,11 +35,13 @@ def summary(reading: Reading) -> str:
     rows = {
         "gRPC": _address(settings.host, settings.port),
         "HTTP": _address(settings.host, http_port),
+        "TLS": _tls(settings),
         "store": f"{opening.without_password(settings.store)}{_store_note(settings)}, "
         f"durability {settings.durability}",
         "queues": f"{len(server.declared_queues(settings))} declared",
         "encryption": f"{len(_keys(settings))} keys",
         "tokens": _tokens(settings),
+        "callers": access_setup.describe(settings),
         "settings": ", ".join(named) or "all defaults",
     }
     lines = [f"  {name:<11} {value}" for name, value in rows.items()]
@@ -47,6 +50,12 @@ def summary(reading: Reading) -> str:
 
 def _address(host: str, port: int) -> str:
     return f"{host}, a free port" if port == 0 else f"{host}:{port}"
+
+
+def _tls(settings: Settings) -> str:
+    if settings.tls_cert is None:
+        return "none, plain text"
+    return f"{settings.tls_cert}{', client certificates required' * bool(settings.tls_client_ca)}"
 
 
 def _store_note(settings: Settings) -> str:
@@ -69,7 +78,7 @@ def _attempt(start: Callable[..., object], *arguments: object) -> list[str]:
         start(*arguments)
     except SettingsError as error:
         return list(error.args)
-    except (StoreError, PortError, ServiceError) as error:
+    except (StoreError, PortError, ServiceError, TlsError) as error:
         return [str(error)]
     return []
 
@@ -105,6 +114,36 @@ def _check_google_credentials(settings: Settings) -> list[str]:
     return _attempt(files.load_google_credentials, settings.google_credentials)
 
 
+def _check_targets(settings: Settings) -> list[str]:
+    return _attempt(outbound.load_policy, settings)
+
+
+def _check_target_ca(settings: Settings) -> list[str]:
+    return _attempt(outbound.load_tls, settings.target_ca)
+
+
+def _check_proxies(settings: Settings) -> list[str]:
+    return _attempt(outbound.load_proxies, settings)
+
+
+def _check_tls(settings: Settings) -> list[str]:
+    return _attempt(_load_tls, settings)
+
+
+def _load_tls(settings: Settings) -> None:
+    paths = server.tls_files(settings)
+    if paths is not None:
+        load_context(paths, HTTP)
+
+
+def _check_exposure(settings: Settings) -> list[str]:
+    return _attempt(access_setup.check_exposure, settings)
+
+
+def _check_access_file(settings: Settings) -> list[str]:
+    return _attempt(access_setup.load, settings)
+
+
 def _check_grpc_address(settings: Settings) -> list[str]:
     return _attempt(_listen, settings.host, settings.port, "--port")
 
@@ -116,7 +155,7 @@ def _check_http_address(settings: Settings) -> list[str]:
 
 
 def _listen(host: str, port: int, option: str) -> None:
-    listen(host, port, option).close()
+    close(listen(host, port, option))
 
 
 def _check_ports_differ(settings: Settings) -> list[str]:
@@ -159,6 +198,28 @@ _CHECKS = (
         "correct --google-credentials",
         frozenset({"google_credentials"}),
     ),
+    _Check(
+        _check_targets,
+        "correct --targets: any, public or such a file",
+        frozenset({"targets", "app_engine_targets"}),
+    ),
+    _Check(_check_target_ca, "correct --target-ca", frozenset({"target_ca"})),
+    _Check(
+        _check_proxies,
+        "correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY",
+        frozenset({"proxy_from_environment"}),
+    ),
+    _Check(
+        _check_tls,
+        "correct --tls-cert, --tls-key or --tls-client-ca",
+        frozenset({"tls_cert", "tls_key", "tls_client_ca"}),
+    ),
+    _Check(
+        _check_exposure,
+        "choose --auth keys or oidc, or allow it with --insecure",
+        frozenset({"host", "auth", "insecure"}),
+    ),
+    _Check(_check_access_file, "correct --access-file", frozenset({"access_file", "auth"})),
     _Check(_check_grpc_address, _OTHER_ADDRESS, frozenset({"host", "port"})),
     _Check(_check_http_address, _OTHER_ADDRESS, frozenset({"host", "http_port"})),
     _Check(_check_ports_differ, "choose another for one", frozenset({"port", "http_port"})),

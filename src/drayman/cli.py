@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import drayman
@@ -82,6 +82,67 @@ def _complain(lines: Iterable[str], status: int) -> int:
     return status
 
 
+def _with_keys(config: str | None, store: str | None, command: Callable[[Any, Any], str]) -> None:
+    """Run a command on the API keys and print what it returns."""
+    from drayman import key_commands, settings  # noqa: PLC0415 - keeps --help fast
+    from drayman.store.contract import StoreError  # noqa: PLC0415
+
+    reading = settings.read({"store": store}, os.environ, config)
+    if "store" in reading.unknown:
+        raise SystemExit(_complain(reading.problems, 2))
+    try:
+        sys.stdout.write(f"{command(key_commands, reading.settings)}\n")
+    except settings.SettingsError as error:
+        raise SystemExit(_complain(error.args, 2)) from None
+    except StoreError as error:
+        raise SystemExit(_complain([str(error)], 1)) from None
+
+
+def _create_key(
+    *, config: str | None, store: str | None, name: str, member: str, role: tuple[str, ...]
+) -> None:
+    _with_keys(config, store, lambda keys, settings: keys.create(settings, name, member, role))
+
+
+def _list_keys(*, config: str | None, store: str | None) -> None:
+    _with_keys(config, store, lambda keys, settings: "\n".join(keys.list_keys(settings)))
+
+
+def _revoke_key(*, config: str | None, store: str | None, key: str) -> None:
+    _with_keys(config, store, lambda keys, settings: f"revoked {keys.revoke(settings, key)}")
+
+
+def _keys_group() -> "click.Group":
+    import click  # noqa: PLC0415 - the client alone does not bring it
+
+    where: list[click.Parameter] = [
+        click.Option(["--store"], metavar="STORE", help="As of drayman serve. [DRAYMAN_STORE]"),
+        click.Option(["--config"], metavar="FILE", help="As of drayman serve. [DRAYMAN_CONFIG]"),
+    ]
+    create: list[click.Parameter] = [
+        click.Argument(["name"]),
+        click.Option(
+            ["--role"], multiple=True, metavar="ROLE",
+            help="Role on the whole server, such as roles/cloudtasks.enqueuer. May be repeated.",
+        ),
+        click.Option(
+            ["--member"], default="", metavar="MEMBER",
+            help="Service account that the key stands for in policies, serviceAccount:EMAIL; by "
+            "default one with the name of the key.",
+        ),
+    ]  # fmt: skip
+    group = click.Group("keys", help="API keys of callers, for drayman serve --auth keys.")
+    for name, params, callback, text in (
+        ("create", create, _create_key, "Create a key and print it; it is never shown again."),
+        ("list", [], _list_keys, "List all keys, without their secrets."),
+        ("revoke", [click.Argument(["key"])], _revoke_key, "Revoke the key of an id or name."),
+    ):
+        group.add_command(
+            click.Command(name, params=[*params, *where], callback=callback, help=text)
+        )
+    return group
+
+
 def command() -> "click.Group":
     """Return the command line."""
     import click  # noqa: PLC0415 - the client alone does not bring it
@@ -123,6 +184,7 @@ def command() -> "click.Group":
             "(postgresql://HOST/DATABASE). No server may use either.",
         )
     )
+    group.add_command(_keys_group())
     return group
 
 

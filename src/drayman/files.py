@@ -2,6 +2,8 @@
 
 import base64
 import dataclasses
+import stat
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,17 @@ from google.protobuf import json_format
 
 from drayman.core import errors, names
 from drayman.core.clock import Micros
+from drayman.core.events import FilesExposed
 from drayman.core.limits import QueueLimits
 from drayman.core.queue import Queue, State
-from drayman.settings import SettingsError
+from drayman.settings import OPTIONS, Settings, SettingsError
 from drayman.signing import keys
 from drayman.signing.keys import SigningKey
 from drayman.wire import queues
 
+_SECRET_FILES = frozenset({"key_file", "signing_key", "google_credentials", "tls_key"})
+"""The settings that name a file with a secret."""
+_OTHERS = stat.S_IROTH | stat.S_IWOTH
 _KEY_SIZES = frozenset({16, 24, 32})
 _STATES = frozenset({0, int(State.RUNNING), int(State.PAUSED)})
 
@@ -51,7 +57,7 @@ class DeclaredQueue:
 
 def load_queues(path: str, limits: QueueLimits) -> list[DeclaredQueue]:
     """Return the queues of a queue file; SettingsError has a line for each wrong entry."""
-    content = _read_yaml("--queue-file", path)
+    content = read_yaml("--queue-file", path)
     entries = content.get("queues") if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise SettingsError(f'--queue-file: {path} must contain a list named "queues"')
@@ -88,7 +94,7 @@ def _queue_entry(entry: Any, limits: QueueLimits) -> DeclaredQueue:
 
 def load_keys(path: str) -> dict[str, bytes]:
     """Return the encryption keys of a key file; SettingsError has a line for each wrong entry."""
-    content = _read_yaml("--key-file", path)
+    content = read_yaml("--key-file", path)
     if not isinstance(content, dict):
         raise SettingsError(f"--key-file: {path} must contain names of keys, each with its key")
     keys, problems = {}, []
@@ -134,7 +140,27 @@ def load_google_credentials(source: str) -> Any:
         ) from None
 
 
-def _read_yaml(option: str, path: str) -> Any:
+def exposed(settings: Settings, store_files: Sequence[Path]) -> list[FilesExposed]:
+    """Return which files with tasks or secrets other users of the machine may read or write.
+
+    ``store_files`` are the files of the store; they are reported together.
+    """
+    secrets = {
+        option.flag: [Path(getattr(settings, option.field) or "")]
+        for option in OPTIONS
+        if option.field in _SECRET_FILES
+    }
+    subjects = {f"store {settings.store}": store_files} | secrets
+    events = [FilesExposed(name, _open_to_others(paths)) for name, paths in subjects.items()]
+    return [event for event in events if event.paths]
+
+
+def _open_to_others(paths: Iterable[Path]) -> list[str]:
+    return [str(path) for path in paths if path.is_file() and path.stat().st_mode & _OTHERS]
+
+
+def read_yaml(option: str, path: str) -> Any:
+    """Return the value in a YAML file, which an option names; SettingsError."""
     try:
         return yaml.safe_load(Path(path).read_text())
     except (OSError, UnicodeDecodeError) as error:

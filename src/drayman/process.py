@@ -69,6 +69,13 @@ def stop_event() -> asyncio.Event:
     return stopped
 
 
+def hangup_event() -> asyncio.Event:
+    """Return an event that SIGHUP sets."""
+    hangup = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+    return hangup
+
+
 async def wait_any(*events: asyncio.Event) -> None:
     """Return when one of the events is set."""
     waits = [asyncio.create_task(event.wait()) for event in events]

@@ -8,21 +8,28 @@ import platform
 import socket
 import sys
 import uuid
+from collections.abc import Sequence
 
-from drayman import files, process
+from drayman import access_setup, files, outbound, process
+from drayman.api import browsers
+from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
 from drayman.api.http import HttpApp
 from drayman.core import events, names
 from drayman.core.clock import Clock, SystemClock
 from drayman.core.errors import ServiceError
-from drayman.core.events import Crashed, Emit
+from drayman.core.events import Crashed, Emit, Reloaded, ReloadFailed
 from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.sender import HttpSender, Sender
+from drayman.dispatch.store_monitor import StoreMonitor
+from drayman.dispatch.vacuum import Vacuum
+from drayman.edge import tls
 from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
-from drayman.edge.listening import PortError, listen
+from drayman.edge.listening import PortError, close, is_loopback, listen
+from drayman.edge.tls import TlsError, TlsFiles, TlsListener
 from drayman.encryption.cipher import TaskCipher
 from drayman.encryption.locations import LocationKeys
 from drayman.encryption.tasks import TaskEncryption
@@ -31,12 +38,13 @@ from drayman.http_server import HttpServer
 from drayman.observe import log
 from drayman.observe.activity_log import ActivityLog
 from drayman.observe.writer import NonBlockingWriter
-from drayman.settings import Settings
+from drayman.settings import Settings, SettingsError
 from drayman.signing.bearer import CachedBearerTokens, TokenSource
 from drayman.signing.keyring import KeyRing
 from drayman.signing.signer import TokenSigner
 from drayman.store import opening
 from drayman.store.contract import Store, StoreError
+from drayman.store.sqlite import files as store_files
 
 CALLS_GRACE = 5.0
 """Seconds for calls in progress to end when the server stops."""
@@ -73,6 +81,7 @@ class Server:
         self.port = 0
         self.http_port = 0
         self.store: Store
+        self._tls_listeners: list[TlsListener] = []
         self.crashed = asyncio.Event()
         """Set when a part of the server has ended by a fault."""
 
@@ -81,25 +90,52 @@ class Server:
         """The line with the addresses of the server and its store."""
         host = self._url_host
         return (
-            f"drayman ready grpc={host}:{self.port} http=http://{host}:{self.http_port} "
+            f"drayman ready grpc={host}:{self.port} http={self._scheme}://{host}:{self.http_port} "
             f"store={self.store.url}"
         )
+
+    @property
+    def warning(self) -> str:
+        """What the operator should know after the start, "" for nothing."""
+        return self._outbound.warning
 
     @property
     def _url_host(self) -> str:
         """The host in the form of a URL."""
         return f"[{self.host}]" if ":" in self.host else self.host
 
+    @property
+    def _scheme(self) -> str:
+        """The scheme of the server's own URLs."""
+        return "https" if self._settings.tls_cert else "http"
+
     async def start(self) -> None:
         """Start; return when calls are accepted. StartError."""
         try:
             await self._start()
-        except (StoreError, PortError, ServiceError) as error:
+        except (StoreError, PortError, ServiceError, TlsError) as error:
             await self._closers.aclose()
             raise StartError(str(error)) from None
         except BaseException:
             await self._closers.aclose()
             raise
+
+    async def reload(self) -> None:
+        """Load certificates and declared queues again; connections and calls go on.
+
+        What cannot be loaded changes nothing and is an event.
+        """
+        try:
+            queues = declared_queues(self._settings)
+            self._check_locations(queues)
+            contexts = [listener.load() for listener in self._tls_listeners]
+            await self._declare(queues)
+        except (SettingsError, StoreError, ServiceError, TlsError) as error:
+            self._emit(ReloadFailed([str(line) for line in error.args]))
+            return
+        for listener, context in zip(self._tls_listeners, contexts, strict=True):
+            listener.context = context
+        self._emit(Reloaded(f"{len(queues)} queues" + (", TLS certificates" if contexts else "")))
 
     async def stop(self) -> None:
         """Accept no new calls, wait for attempts in flight within the grace, then close."""
@@ -107,21 +143,37 @@ class Server:
 
     async def _start(self) -> None:
         settings, clock = self._settings, self._clock
+        access_setup.check_exposure(settings)
+        configured = access_setup.load(settings)
         queues = declared_queues(settings)
+        self._check_locations(queues)
         kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
-        await self._open_store(queues)
-        sock, http_sockets = self._listen()
-        issuer = settings.issuer or f"http://{self._url_host}:{self.http_port}"
+        self._outbound = outbound.load(settings)
+        capacity = Capacity(emit=self._emit)
+        grpc_tls = self._tls_listener(tls.GRPC_AND_HTTP, capacity)
+        http_tls = self._tls_listener(tls.HTTP, capacity)
+        await self._open_store()
+        await self._declare(queues)
+        sockets, http_sockets = self._listen()
+        issuer = settings.issuer or f"{self._scheme}://{self._url_host}:{self.http_port}"
         self._cipher = TaskCipher(kms_keys)
         encryption = TaskEncryption(self._cipher, LocationKeys(self.store, clock, self._cipher))
         if settings.activity_log:
             self._start_activity_log()
-        context = Context(self.store, clock, settings.limits, encryption, self._emit, issuer)
-        app = HttpApp(context)
-        capacity = Capacity()
-        http = HttpServer(app, http_sockets, clock, capacity, CALLS_GRACE)
+        access = access_setup.build(settings, configured, self.store, clock, issuer, self._emit)
+        if access is not None:
+            access.start()
+            self._closers.callback(access.close)
+        context = Context(
+            self.store, clock, settings.limits, encryption, self._emit, issuer, access
+        )
+        app = HttpApp(context, browser_policy(settings))
+        http = HttpServer(app, [] if http_tls else http_sockets, clock, capacity, CALLS_GRACE)
         await self._start_http(http)
-        grpc = GrpcServer(context, sock, capacity, http1=http.protocol)
+        if http_tls:
+            http_tls.start(http_sockets, http.protocol)
+            self._closers.callback(http_tls.close)
+        grpc = GrpcServer(context, sockets, capacity, http1=http.protocol, tls=grpc_tls)
         dispatcher = await self._start_dispatch(self._token_source(issuer))
         await grpc.start()
         app.ready = True
@@ -132,23 +184,29 @@ class Server:
 
         self._closers.push_async_callback(stop_work)
 
-    def _listen(self) -> tuple[socket.socket, list[socket.socket]]:
-        """Return the socket of the port, and that of HTTP alone if there is one. PortError."""
+    def _listen(self) -> tuple[list[socket.socket], list[socket.socket]]:
+        """Return the sockets of the port, and those of HTTP alone if there are any. PortError."""
         settings = self._settings
-        sock = listen(settings.host, settings.port, "--port")
-        self.port = self.http_port = sock.getsockname()[1]
-        self._closers.callback(sock.close)
+        sockets = listen(settings.host, settings.port, "--port")
+        self.port = self.http_port = sockets[0].getsockname()[1]
+        self._closers.callback(close, sockets)
         if settings.http_port is None:
-            return sock, []
-        http_sock = listen(settings.host, settings.http_port, "--http-port")
-        self.http_port = http_sock.getsockname()[1]
-        return sock, [http_sock]
+            return sockets, []
+        http_sockets = listen(settings.host, settings.http_port, "--http-port")
+        self.http_port = http_sockets[0].getsockname()[1]
+        return sockets, http_sockets
 
-    async def _open_store(self, queues: list[DeclaredQueue]) -> None:
-        """Open the store, and create or update the declared queues in it."""
+    def _tls_listener(self, alpn: Sequence[str], capacity: Capacity) -> TlsListener | None:
+        """Return what accepts the connections of a port, None without TLS. TlsError."""
+        paths = tls_files(self._settings)
+        if paths is None:
+            return None
+        listener = TlsListener(paths, alpn, self._clock, capacity.connection_limit, self._emit)
+        self._tls_listeners.append(listener)
+        return listener
+
+    async def _open_store(self) -> None:
         settings, limits = self._settings, self._settings.limits
-        for declared in queues:
-            names.check_location(declared.queue.name, limits.locations)
         self.store = await opening.open_store(
             settings.store,
             limits,
@@ -157,15 +215,31 @@ class Server:
             safe=settings.durability == "safe",
         )
         self._closers.push_async_callback(self.store.close)
+        path = opening.path(settings.store)
+        paths = [] if path is None else store_files.paths(path)
+        for exposed in files.exposed(settings, paths):
+            self._emit(exposed)
+
+    def _check_locations(self, queues: list[DeclaredQueue]) -> None:
+        for declared in queues:
+            names.check_location(declared.queue.name, self._settings.limits.locations)
+
+    async def _declare(self, queues: list[DeclaredQueue]) -> None:
+        """Create or update the declared queues."""
         for declared in queues:
             name, now = declared.queue.name, self._clock.now()
-            # A declared queue exists after each start, even if a call has deleted it before.
+            # A declared queue exists afterwards even if a call has deleted it before.
             await self.store.update_queue(name, declared.merge, now, ignore_tombstone=True)
 
     def _start_activity_log(self) -> None:
         writer = NonBlockingWriter(STDOUT)
         self._closers.push_async_callback(writer.close)
-        activity_log = ActivityLog(self.store.get_queue, self._cipher, writer.write)
+        activity_log = ActivityLog(
+            self.store.get_queue,
+            self._cipher,
+            writer.write,
+            mask_queries=self._settings.mask_queries,
+        )
         self._closers.push_async_callback(activity_log.close)
         self._emit = events.fan_out(self._emit, activity_log.record)
 
@@ -186,7 +260,7 @@ class Server:
         return TokenSigner(KeyRing(self.store, self._clock, key), self._clock, issuer)
 
     async def _start_dispatch(self, source: TokenSource) -> Dispatcher:
-        sender = self._sender or HttpSender(self._clock)
+        sender = self._sender or self._open_sender()
         self._closers.push_async_callback(sender.close)
         dispatcher = Dispatcher(
             self.store,
@@ -200,17 +274,25 @@ class Server:
             cipher=self._cipher,
             emit=self._emit,
         )
-        janitor = Janitor(self.store, self._clock, self._emit)
-        running = [asyncio.create_task(dispatcher.run()), asyncio.create_task(janitor.run())]
+        periodic = [
+            kind(self.store, self._clock, self._emit) for kind in (Janitor, StoreMonitor, Vacuum)
+        ]
+        running = [asyncio.create_task(part.run()) for part in (dispatcher, *periodic)]
         for part in running:
             part.add_done_callback(self._watch)
 
         async def close() -> None:
-            janitor.stop()
+            for part in periodic:
+                part.stop()
             await asyncio.gather(*running, return_exceptions=True)
 
         self._closers.push_async_callback(close)
         return dispatcher
+
+    def _open_sender(self) -> HttpSender:
+        policy, tls, proxies = self._outbound
+        policy = dataclasses.replace(policy, own_ports=frozenset({self.port, self.http_port}))
+        return HttpSender(self._clock, tls=tls, proxies=proxies, policy=policy)
 
     def _watch(self, part: asyncio.Task[None]) -> None:
         """Emit an event if a part has ended by a fault."""
@@ -243,15 +325,23 @@ async def _serve(settings: Settings) -> None:
     open_files = process.raise_open_file_limit()
     process.widen_file_table(open_files)
     settings = limit_attempts(settings, open_files)
-    stopped = process.stop_event()
+    stopped, hangup = process.stop_event(), process.hangup_event()
     server = Server(settings)
     await server.start()
+    if server.warning:
+        sys.stderr.write(f"{server.warning}\n")
     if settings.durability == "relaxed":
         sys.stderr.write("durability is relaxed: a power cut may lose tasks that were promised\n")
+    if warning := access_setup.warning(settings):
+        sys.stderr.write(f"{warning}\n")
     process.tune_garbage_collection()
     sys.stdout.write(f"{server.ready_line}\n")
     sys.stdout.flush()
-    await process.wait_any(stopped, server.crashed)
+    while not (stopped.is_set() or server.crashed.is_set()):
+        await process.wait_any(stopped, server.crashed, hangup)
+        if hangup.is_set():
+            hangup.clear()
+            await server.reload()
     await server.stop()
     if server.crashed.is_set():
         raise CrashError("stopped by an internal error; see the log")
@@ -267,6 +357,23 @@ def limit_attempts(settings: Settings, open_files: int) -> Settings:
         f"{open_files} open files; raise that with ulimit -n\n"
     )
     return dataclasses.replace(settings, max_in_flight=slots)
+
+
+def tls_files(settings: Settings) -> TlsFiles | None:
+    """Return the files of TLS, None for a server that speaks plain text. TlsError."""
+    certificate, key, client_ca = settings.tls_cert, settings.tls_key, settings.tls_client_ca
+    if certificate is not None:
+        return TlsFiles(certificate, key or certificate, client_ca)
+    for option, path in (("--tls-key", key), ("--tls-client-ca", client_ca)):
+        if path is not None:
+            raise TlsError(f"{option} is given without --tls-cert")
+    return None
+
+
+def browser_policy(settings: Settings) -> BrowserPolicy:
+    """Return which requests of browsers are served."""
+    host, allowed = settings.host, settings.allow_hosts
+    return browsers.policy(host, allowed, settings.issuer, local=is_loopback(host))
 
 
 def declared_queues(settings: Settings) -> list[DeclaredQueue]:

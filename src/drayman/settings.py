@@ -113,13 +113,51 @@ class Settings:
     The default of a limit is that of ``core.limits``.
     """
 
-    host: str = setting("127.0.0.1", value_types.HOST, "Address to listen on.")
+    host: str = setting(
+        "127.0.0.1",
+        value_types.HOST,
+        "Address or name to listen on, with all addresses of the name.",
+    )
     port: int = setting(
         8123, value_types.PORT, "Port of gRPC, REST and health checks; 0 picks a free one."
     )
     http_port: int | None = setting(
         None, value_types.PORT, "Second port, of REST and health checks alone; 0 picks a free one."
     )
+    tls_cert: str | None = setting(
+        None, value_types.FILE,
+        "PEM file with the server's certificate, and those of intermediate authorities after it: "
+        "both ports speak TLS. SIGHUP loads it again.",
+    )  # fmt: skip
+    tls_key: str | None = setting(
+        None, value_types.FILE,
+        "PEM file with the unencrypted private key of --tls-cert; by default the same file.",
+    )  # fmt: skip
+    tls_client_ca: str | None = setting(
+        None, value_types.FILE,
+        "PEM file with the authorities that sign client certificates: every client needs one "
+        "(mutual TLS).",
+    )  # fmt: skip
+    allow_hosts: tuple[str, ...] = repeated(
+        value_types.HOST_PATTERN,
+        "Name by which clients reach the server, *.DOMAIN, or * for any; browsers may also call "
+        "it from pages of such a host. Over HTTP/1.1, other names are refused, but not addresses. "
+        "By default any name, and on the loopback interface those of this machine.",
+        name="allow-host",
+    )
+    auth: str = setting(
+        "none", value_types.AUTH,
+        "How callers prove who they are: by API keys (drayman keys), by tokens of OpenID Connect, "
+        "by either, or not at all, which is for this machine alone.",
+    )  # fmt: skip
+    insecure: bool = setting(
+        False, value_types.BOOLEAN,
+        "Let every caller that reaches --host do everything, although --auth is none.",
+    )  # fmt: skip
+    access_file: str | None = setting(
+        None, value_types.FILE,
+        "YAML file with the roles of callers and the issuers of their tokens.",
+    )  # fmt: skip
     store: str = setting(
         "sqlite:drayman.db", value_types.STORE,
         "Where tasks are stored: sqlite:PATH, postgresql://HOST/DATABASE, or memory, which loses "
@@ -143,6 +181,20 @@ class Settings:
         "VERSION.SERVICE=URL).",
         name="app-engine-target",
     )
+    targets: str = setting(
+        "any", value_types.TARGETS,
+        "Where tasks may be sent: any (also to private networks), public (public addresses only), "
+        "or a TOML file with rules. Metadata servers and the server's own ports are refused unless "
+        "a rule allows them.",
+    )  # fmt: skip
+    target_ca: str | None = setting(
+        None, value_types.FILE,
+        "PEM file with authorities that sign certificates of targets, beside those of the system.",
+    )  # fmt: skip
+    proxy_from_environment: bool = setting(
+        False, value_types.BOOLEAN,
+        "Send to targets through the proxies of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
+    )  # fmt: skip
     issuer: str | None = setting(
         None, value_types.URL,
         "Issuer of bearer tokens: the URL at which verifiers reach the server. By default "
@@ -166,6 +218,10 @@ class Settings:
         False, value_types.BOOLEAN,
         "Write the creations, attempts and deletions that a queue's sampling ratio selects to "
         "standard output, as lines of JSON in the shape of Google's TaskActivityLog.",
+    )  # fmt: skip
+    mask_queries: bool = setting(
+        _LIMITS.mask_queries, value_types.BOOLEAN,
+        "Leave the queries of target URLs out of recorded attempts and of the activity log.",
     )  # fmt: skip
     ramp_up: bool = setting(
         _LIMITS.ramp_up, value_types.BOOLEAN,
@@ -220,8 +276,8 @@ class Settings:
     )  # fmt: skip
     allow_http_tokens: bool = setting(
         _LIMITS.task.allow_http_tokens, value_types.BOOLEAN,
-        "Accept tasks that carry a token to an http:// URL, or an OAuth token to any host, for "
-        "local use.",
+        "Accept tasks that carry a token, OIDC or OAuth, to an http:// URL of any host, for local "
+        "use.",
     )  # fmt: skip
     grace: Micros = setting(
         30 * SECOND, value_types.DURATION,
@@ -242,6 +298,7 @@ class Settings:
             call_deadline=self.call_deadline,
             locations=tuple(sorted(self.locations)),
             ramp_up=self.ramp_up,
+            mask_queries=self.mask_queries,
         )
 
     def _part(self, limits: Callable[..., T]) -> T:

@@ -30,6 +30,7 @@ class ValueType(Generic[T_co]):
 
 
 _UNITS = {"ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
+_AUTH_METHODS = frozenset({"keys", "oidc"})
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 
@@ -78,6 +79,12 @@ def _queue(text: str) -> str:
         raise ValueError(text) from None
 
 
+def _host_pattern(text: str) -> str:
+    if not re.fullmatch(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*", text):
+        raise ValueError(text)
+    return text
+
+
 def _url(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", text):
         raise ValueError(text)
@@ -109,6 +116,13 @@ def _one_of(metavar: str, allowed: str, *values: str) -> ValueType[str]:
     return ValueType(metavar, allowed, parse)
 
 
+def _auth(text: str) -> str:
+    methods = {method.strip() for method in text.split(",")}
+    if text != "none" and not methods <= _AUTH_METHODS:
+        raise ValueError(text)
+    return ",".join(sorted(methods))
+
+
 DURATION = ValueType(
     "DURATION", "a duration such as 500ms, 30s, 5m, 24h or 3d", _duration, _render_duration
 )
@@ -123,10 +137,13 @@ COUNT = _whole("N", "a whole number from 1", 1)
 PORT = _whole("PORT", "a port number, 0 to 65535", 0, 65535)
 RATE = ValueType("RATE", "a number above 0", _rate, "{:g}".format)
 HOST = ValueType("HOST", "a host name or address", str)
+HOST_PATTERN = ValueType("HOST", "a host name without a port, *.DOMAIN, or *", _host_pattern)
 FILE = ValueType("FILE", "the name of a file", str)
 URL = ValueType("URL", "a URL starting with http:// or https://", _url)
+TARGETS = ValueType("any|public|FILE", "any, public or the name of a file", str)
 STORE = ValueType("STORE", "sqlite:PATH, postgresql://HOST/DATABASE or memory", _store)
 DURABILITY = _one_of("LEVEL", "safe or relaxed", "safe", "relaxed")
+AUTH = ValueType("METHODS", "none, keys, oidc or keys,oidc", _auth)
 LOG_LEVEL = _one_of("LEVEL", "debug, info, warning, error", "debug", "info", "warning", "error")
 QUEUE = ValueType("NAME", f"a full name, {errors.QUEUE_FORM}", _queue)
 LOCATION = ValueType("ID", "letters, digits and hyphens", _location)

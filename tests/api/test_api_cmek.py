@@ -67,7 +67,7 @@ def create(client, url="http://example.com/", task_id="t"):
 
 
 def stored(live):
-    path = live.store.url.removeprefix("sqlite:")
+    path = live.server.store.url.removeprefix("sqlite:")
     live.run(live.server.stop())
     connection = sqlite3.connect(path)
     requests = [row[0] for row in connection.execute("SELECT request FROM task ORDER BY seq")]

@@ -18,17 +18,19 @@ QUEUE = "projects/p/locations/l/queues/q"
 def context():
     """What a call needs to fail; its events are in ``context.events``."""
     events = []
-    return types.SimpleNamespace(events=events, emit=events.append, clock=ManualClock())
+    return types.SimpleNamespace(
+        events=events, emit=events.append, clock=ManualClock(), access=None
+    )
 
 
 async def test_an_internal_error_is_an_event_and_its_caller_gets_no_details(context):
     error = RuntimeError("the secret of the inside")
 
-    async def fail():
+    async def fail(_caller):
         raise error
 
     with pytest.raises(calls.InternalError) as caught:
-        await calls.guard(context, "GetQueue", fail())
+        await calls.guard(context, "GetQueue", {}, fail)
     assert caught.value.code is Code.INTERNAL
     assert caught.value.message == "Internal error; the server's log has the details."
     assert caught.value.__cause__ is None
@@ -36,11 +38,11 @@ async def test_an_internal_error_is_an_event_and_its_caller_gets_no_details(cont
 
 
 async def test_a_refusal_is_an_event_and_is_raised_as_it_is(context):
-    async def refuse():
+    async def refuse(_caller):
         raise NotFound("no")
 
     with pytest.raises(NotFound, match="no"):
-        await calls.guard(context, "GetQueue", refuse())
+        await calls.guard(context, "GetQueue", {}, refuse)
     now = context.clock.now()
     assert context.events == [CallRefused("GetQueue", Code.NOT_FOUND, "no", now)]
 

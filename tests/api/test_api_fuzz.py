@@ -6,10 +6,13 @@ Every call is tried without a transport, then some of all over gRPC and over RES
 import asyncio
 import http.client
 import json
+import re
 import urllib.parse
 
 import grpc
 import pytest
+from google.cloud import tasks_v2
+from google.protobuf import json_format
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -99,14 +102,17 @@ def answer():
         cipher = TaskCipher({})
         encryption = TaskEncryption(cipher, LocationKeys(store, clock, cipher))
         context = Context(store, clock, limits, encryption, emit=lambda _: None)
-        queue = Queue(QUEUE, State.PAUSED)
-        runner.run(store.update_queue(QUEUE, creation(queue), clock.now()))
+
+        async def create_queue():
+            await store.update_queue(QUEUE, creation(Queue(QUEUE, State.PAUSED)), clock.now())
+
+        runner.run(create_queue())
 
         def call(rpc, body):
             """Return how a call ends: its status, and the message of an error."""
             kind = calls.message_class(rpc.request)
             try:
-                runner.run(calls.handle_serialized(context, rpc, kind, body))
+                runner.run(calls.handle_serialized(None, context, rpc, kind, body))
             except errors.ServiceError as error:
                 return error.code.name, error.message
             return "OK", ""
@@ -217,3 +223,61 @@ def test_any_request_over_rest_ends_in_a_documented_status(
         assert error["code"] == answer.status
         assert error["message"]
         assert "drayman.cloud" not in error["message"]
+
+
+def spoil(draw, value):
+    """Return a JSON value with one part of it replaced, renamed or removed."""
+    if not isinstance(value, dict) or not value or draw(st.integers(0, 3)) == 0:
+        return draw(JSON)
+    key = draw(st.sampled_from(sorted(value)))
+    rest = {name: each for name, each in value.items() if name != key}
+    match draw(st.sampled_from(["inside", "inside", "rename", "remove"])):
+        case "inside":
+            return rest | {key: spoil(draw, value[key])}
+        case "rename":
+            return rest | {draw(st.sampled_from([key.upper(), f"{key}x", ""])): value[key]}
+        case _:
+            return rest
+
+
+@st.composite
+def rest_bodies(draw, rpc):
+    """Return the JSON value of a body that a call takes, or nearly takes."""
+    kind = calls.message_class(rpc.request)
+    try:
+        value = json_format.MessageToDict(kind(**draw(messages(kind.DESCRIPTOR))))
+    except (ValueError, json_format.Error):
+        value = {}
+    if rpc.body not in {None, "*"}:
+        first, *others = rpc.body.split("_")
+        value = value.get(first + "".join(map(str.capitalize, others)), {})
+    return spoil(draw, value) if draw(st.booleans()) else value
+
+
+@pytest.mark.parametrize("rpc", rpcs.SERVED, ids=lambda rpc: rpc.name)
+@settings(RUNS, max_examples=max(1, settings().max_examples // 3))  # a test for each call
+@given(data=st.data())
+def test_any_body_of_a_call_over_rest_ends_in_a_response_of_its_type(filled, rpc, data):
+    """What a description of the API would say: its paths, its bodies, its responses."""
+    name = data.draw(st.just(likely_name(rpc)) | st.just(likely_name(rpc).replace("fuzz", "p")))
+    target = "/v2/" + re.sub(r"\{[^}]*\}", urllib.parse.quote(name), rpc.path)
+    body = json.dumps(data.draw(rest_bodies(rpc))).encode() if rpc.body else None
+    connection = http.client.HTTPConnection("127.0.0.1", filled.server.http_port, timeout=20)
+    try:
+        connection.request(rpc.verb, target, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        content = json.loads(answer.read())
+    finally:
+        connection.close()
+    assert answer.status in ANSWERS, content
+    if answer.status == 200:
+        json_format.ParseDict(content, google_class(rpc.response)())
+    else:
+        assert content["error"]["code"] == answer.status
+        assert content["error"]["message"]
+        assert "No call has" not in content["error"]["message"]
+
+
+def google_class(message):
+    """Return Google's own class of a message."""
+    return calls.message_class(getattr(tasks_v2, message.__name__, message))

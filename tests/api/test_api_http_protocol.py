@@ -93,7 +93,7 @@ def chunked(body):
 def encoded(verb, path, headers, body, *, in_chunks=False):
     framing = "Transfer-Encoding: chunked" if in_chunks else f"Content-Length: {len(body)}"
     fields = [f"{name}: {value}\r\n" for name, value in headers.items()]
-    head = f"{verb} {path} HTTP/1.1\r\nHost: x\r\n{''.join(fields)}{framing}\r\n\r\n"
+    head = f"{verb} {path} HTTP/1.1\r\nHost: localhost\r\n{''.join(fields)}{framing}\r\n\r\n"
     return head.encode() + (chunked(body) if in_chunks else body)
 
 
@@ -302,6 +302,7 @@ async def test_the_application_checks_the_length_itself():
 
     scope = {
         "type": "http", "method": "PATCH", "query_string": b"",
+        "path": "/v2/projects/p/locations/l/queues/q",
         "raw_path": b"/v2/projects/p/locations/l/queues/q",
         "headers": [(b"content-length", b"9")],
     }  # fmt: skip

@@ -71,6 +71,7 @@ async def get(path):
     async def send(event):
         events.append(event)
 
-    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode()}
+    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(),
+             "headers": []}  # fmt: skip
     await HttpApp(None)(scope, None, send)
     return events[0]["status"]

@@ -266,6 +266,28 @@ def test_an_api_key_is_sent_as_a_header(rest_recorder):
     assert api_keys == ["secret", "secret"]
 
 
+def test_an_api_key_is_sent_in_plain_text_over_grpc(recorder):
+    options = {"api_endpoint": f"http://{recorder.address}", "api_key": "secret"}
+    with tasks.CloudTasksClient(client_options=options) as client:
+        client.get_queue(name=QUEUE, metadata=[("x-goog-api-client", "mine"), ("x", "y")])
+    (call,) = recorder.take()
+    assert (call.metadata["x-goog-api-key"], call.metadata["x"]) == ("secret", "y")
+
+
+async def test_an_api_key_is_sent_in_plain_text_over_grpc_by_asyncio(recorder):
+    options = {"api_endpoint": f"http://{recorder.address}", "api_key": "secret"}
+    async with tasks.CloudTasksAsyncClient(client_options=options) as client:
+        await client.get_queue(name=QUEUE)
+    assert recorder.take()[0].metadata["x-goog-api-key"] == "secret"
+
+
+def test_the_emulator_gets_no_api_key(recorder, monkeypatch):
+    monkeypatch.setenv("CLOUD_TASKS_EMULATOR_HOST", recorder.address)
+    with tasks.CloudTasksClient(client_options={"api_key": "secret"}) as client:
+        client.get_queue(name=QUEUE)
+    assert "x-goog-api-key" not in recorder.take()[0].metadata
+
+
 def test_the_quota_project_is_sent_over_rest(rest_recorder, service_account):
     client = tasks.CloudTasksClient.from_service_account_info(
         service_account,

@@ -299,3 +299,18 @@ def test_a_body_that_the_method_of_the_queue_does_not_allow_is_a_failed_attempt(
 
 def test_a_fragment_is_not_sent():
     assert delivery.encode_url("https://h.example/a?b=1#c#d") == "https://h.example/a?b=1"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "masked"),
+    [
+        ("http://h.test/a?b=1", "http://h.test/a?b=1", "http://h.test/a?***"),
+        ("http://h.test/a?b=1&c\n?d#e", "http://h.test/a?b=1&c\n?d#e", "http://h.test/a?***"),
+        ("http://u:p@h.test?b=1", "http://h.test?b=1", "http://h.test?***"),
+        ("http://h.test/a", "http://h.test/a", "http://h.test/a"),
+        ("/work?b=1", "/work?b=1", "/work?***"),
+    ],
+)
+def test_an_address_for_logs_has_no_credentials_and_on_request_no_query(url, shown, masked):
+    assert delivery.address("PUT", url) == f"PUT {shown}"
+    assert delivery.address("PUT", url, mask_query=True) == f"PUT {masked}"

@@ -23,6 +23,7 @@ def test_the_defaults_are_those_of_the_real_service():
         "call_deadline": 30 * SECOND,
         "locations": (),
         "ramp_up": False,
+        "mask_queries": False,
     }
 
 

@@ -8,11 +8,18 @@ from dispatch_world import HANG
 from drayman.core import errors
 from drayman.core.clock import MINUTE, SECOND
 from drayman.core.delivery import Failure, NoResponse, Response
-from drayman.core.events import AttemptCrashed, AttemptEnded, Stopping, StoreFailed
+from drayman.core.events import (
+    AttemptCrashed,
+    AttemptEnded,
+    QueueDamaged,
+    Stopping,
+    StoreFailed,
+)  # fmt: skip
 from drayman.core.status import Code
 from drayman.core.task import NewTask
 from drayman.dispatch import settler
 from drayman.encryption.cipher import TaskCipher
+from drayman.store.contract import Claims, QueueDamagedError
 from drayman.tasks_v2 import types
 
 
@@ -22,6 +29,7 @@ class Failing:
     def __init__(self, store):
         self._store = store
         self.failures = {}
+        self.claims = None
 
     def __getattr__(self, verb):
         if self.failures.get(verb):
@@ -37,7 +45,7 @@ class Failing:
     async def claim_due(self, *args):
         if self.failures.get("claim_due"):
             raise self._take("claim_due")
-        return await self._store.claim_due(*args)
+        return self.claims or await self._store.claim_due(*args)
 
     async def settle(self, *args):
         if self.failures.get("settle"):
@@ -118,6 +126,21 @@ async def test_a_claim_is_released_when_the_store_works_again(world, failing):
     assert [e.verb for e in world.events if isinstance(e, StoreFailed)] == ["release_unsent"]
     assert await world.run() == 1
     assert await world.gone(name)
+
+
+async def test_a_claim_is_repeated_at_once_when_a_queue_is_damaged(world, failing):
+    await world.task(await world.queue())
+    failing.failures["claim_due"] = [QueueDamagedError("q")]
+    assert await world.dispatcher.step() == world.now
+    assert world.events == []
+    assert await world.run() == 1
+
+
+async def test_a_damaged_queue_is_an_event_each_time_it_is_found(world, failing):
+    for retry_time in (1, 1, 2):
+        failing.claims = Claims([], None, damaged={"q": retry_time})
+        await world.dispatcher.step()
+    assert world.events == [QueueDamaged("q", 1), QueueDamaged("q", 2)]
 
 
 async def test_an_internal_error_is_a_failed_attempt(world):

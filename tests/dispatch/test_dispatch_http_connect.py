@@ -33,14 +33,17 @@ class Names:
 
 
 class Policy:
-    """An address policy that remembers what it was asked."""
+    """A policy that remembers the addresses that it was asked about."""
 
     def __init__(self, *refused):
         self._refused = refused
         self.asked = []
         self.event = asyncio.Event()
 
-    def __call__(self, ip, port):
+    def refuse_host(self, host):
+        pass
+
+    def refuse_address(self, host, ip, port):  # noqa: ARG002 - the form of it
         self.asked.append((ip, port))
         self.event.set()
         return f"{ip} is private" if ip in self._refused else None
@@ -79,7 +82,7 @@ async def test_a_name_with_a_hundred_addresses_costs_eight_connects(new_sender, 
 async def test_families_take_turns(new_sender):
     policy = Policy()
     names = Names("127.0.1.1", "127.0.1.1", "127.0.1.2", "::1", "127.0.1.3")
-    sender = new_sender(getaddrinfo=names, address_policy=policy)
+    sender = new_sender(getaddrinfo=names, policy=policy)
     async with Peer() as peer:
         await sender.send(post(named(peer)))
     assert [ip for ip, _ in policy.asked] == ["127.0.1.1", "::1", "127.0.1.2", "127.0.1.3"]
@@ -87,7 +90,7 @@ async def test_families_take_turns(new_sender):
 
 async def test_an_address_that_swallows_packets_does_not_hold_up_the_next(new_sender):
     clock, policy = ManualClock(), Policy()
-    sender = new_sender(clock, Names("127.0.1.1", "127.0.0.1"), address_policy=policy)
+    sender = new_sender(clock, Names("127.0.1.1", "127.0.0.1"), policy=policy)
     async with Peer() as peer:
         port = int(peer.url.rpartition(":")[2].strip("/"))
         with socket.create_server(("127.0.1.1", port), backlog=0) as full:
@@ -107,7 +110,7 @@ async def test_an_address_that_swallows_packets_does_not_hold_up_the_next(new_se
 
 async def test_a_connect_that_hangs_ends_with_the_deadline(new_sender):
     clock, policy = ManualClock(), Policy()
-    sender = new_sender(clock, Names("127.0.1.1", "127.0.1.2"), address_policy=policy)
+    sender = new_sender(clock, Names("127.0.1.1", "127.0.1.2"), policy=policy)
     with socket.create_server(("127.0.1.1", 0), backlog=0) as full:
         fillers = [socket.socket() for _ in range(4)]
         for filler in fillers:
@@ -128,17 +131,17 @@ async def test_a_connect_that_hangs_ends_with_the_deadline(new_sender):
 
 
 async def test_an_address_that_the_policy_refuses_is_not_connected_to(new_sender):
-    sender = new_sender(address_policy=Policy("127.0.0.1"))
+    sender = new_sender(policy=Policy("127.0.0.1"))
     async with Peer() as peer:
         result = await sender.send(post(peer.url))
         assert peer.connections == 0
-    reason = "the target's address is not allowed: 127.0.0.1 is private"
+    reason = "the target is not allowed: 127.0.0.1 is private"
     assert result == NoResponse(Failure.FORBIDDEN, reason)
 
 
 async def test_the_policy_is_asked_about_every_address_of_a_name(new_sender):
     policy = Policy("127.0.1.1")
-    sender = new_sender(getaddrinfo=Names("127.0.1.1", "127.0.0.1"), address_policy=policy)
+    sender = new_sender(getaddrinfo=Names("127.0.1.1", "127.0.0.1"), policy=policy)
     async with Peer() as peer:
         port = int(peer.url.rpartition(":")[2].strip("/"))
         assert (await sender.send(post(named(peer)))).status == 200

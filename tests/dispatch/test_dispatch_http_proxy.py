@@ -8,7 +8,8 @@ import pytest
 from peers import OK, Peer, post, self_signed
 
 from drayman.core.clock import SECOND, ManualClock
-from drayman.core.delivery import NoResponse
+from drayman.core.delivery import Failure, NoResponse
+from drayman.core.target_policy import DefaultRule, TargetPolicy, TargetSet
 from drayman.dispatch.http.request import InvalidUrlError
 from drayman.dispatch.sender import HttpSender
 
@@ -154,16 +155,36 @@ async def test_the_environment_alone_switches_no_proxy_on(new_sender, monkeypatc
         assert (await new_sender().send(post(peer.url))).status == 200
 
 
-async def test_the_policy_is_asked_about_addresses_of_targets_not_of_proxies(new_sender):
-    def policy(ip, port):
-        return f"{ip}:{port}"
-
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://169.254.169.254/",
+         "169.254.169.254 is a link-local address, or one of a metadata server"),
+        ("http://metadata.google.internal./", "metadata.google.internal is a metadata server"),
+        ("http://10.0.0.1/", "10.0.0.1 is not a public address"),
+        ("http://LOCALHOST/", "127.0.0.1 is not a public address"),
+        ("http://a.localhost/", "127.0.0.1 is not a public address"),
+        ("http://denied.test/", "denied.test is denied"),
+        ("http://%6d/", "%6d is not a host name"),
+    ],
+)  # fmt: skip
+async def test_what_can_be_judged_without_the_proxy_is_refused(new_sender, url, reason):
+    policy = TargetPolicy(DefaultRule.PUBLIC, deny=TargetSet(hosts=("denied.test",)))
     async with Proxy() as proxy:
-        sender = new_sender(proxies={"http": proxy.url}, address_policy=policy)
+        sender = new_sender(proxies={"http": proxy.url}, policy=policy)
         assert (await sender.send(post("http://work.test/"))).status == 200
-        result = await sender.send(post("http://169.254.169.254/"))
-    assert isinstance(result, NoResponse)
-    assert result.reason == "the target's address is not allowed: 169.254.169.254:80"
+        result = await sender.send(post(url))
+        assert len(proxy.requests) == 1
+    assert result == NoResponse(Failure.FORBIDDEN, f"the target is not allowed: {reason}")
+
+
+async def test_by_default_none_a_proxy_gets_the_allowed_names_only(new_sender):
+    policy = TargetPolicy(DefaultRule.NONE, allow=TargetSet(hosts=("work.test",)))
+    async with Proxy() as proxy:
+        sender = new_sender(proxies={"http": proxy.url}, policy=policy)
+        assert (await sender.send(post("http://work.test/"))).status == 200
+        result = await sender.send(post("http://other.test/"))
+    assert result.reason == "the target is not allowed: other.test is not allowed"
 
 
 @pytest.mark.parametrize("url", ["https://proxy.test:3128", "http://", "socks5://proxy.test"])

@@ -1,5 +1,7 @@
 """Redirects of HTTP targets (recorded: redirects; beyond it the Fetch standard)."""
 
+import ipaddress
+
 import jwt
 import pytest
 from dispatch_world import HANG
@@ -8,6 +10,7 @@ from peers import Peer, answering, post
 from drayman.core import delivery
 from drayman.core.clock import SECOND
 from drayman.core.delivery import Failure, NoResponse, Request, Response
+from drayman.core.target_policy import TargetPolicy, TargetSet
 from drayman.dispatch import redirects
 from drayman.dispatch.redirects import MAX_LOCATION_SIZE, MAX_REDIRECTS
 from drayman.dispatch.sender import HttpSender
@@ -185,22 +188,14 @@ async def test_redirects_of_app_engine_targets_are_not_followed(world):
 
 
 async def test_the_policy_is_asked_about_the_address_of_each_hop():
-    asked = []
-
-    def policy(ip, port):
-        asked.append((ip, port))
-        return None if ip == "127.0.0.1" else f"{ip} is not allowed"
-
-    sender = HttpSender(address_policy=policy)
+    denied = TargetSet(networks=(ipaddress.ip_network("127.0.0.2"),))
+    sender = HttpSender(policy=TargetPolicy(deny=denied))
     async with Peer() as final:
-        port = int(final.url.rpartition(":")[2].strip("/"))
         location = final.url.replace("127.0.0.1", "127.0.0.2")
         head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
         async with answering(head.encode()) as peer:
-            result = await redirects.send(sender, post(peer.url))
+            request = post(peer.url)
+            result = await redirects.follow_all(sender, request, await sender.send(request))
         assert final.connections == 0
     await sender.close()
-    assert asked[1:] == [("127.0.0.2", port)]
-    assert result == NoResponse(
-        Failure.FORBIDDEN, "the target's address is not allowed: 127.0.0.2 is not allowed"
-    )
+    assert result == NoResponse(Failure.FORBIDDEN, "the target is not allowed: 127.0.0.2 is denied")

@@ -1,6 +1,9 @@
-"""A full disk: calls fail with a clear status, nothing acknowledged is lost, and it recovers."""
+"""A full disk: creations are refused, all else goes on, nothing acknowledged is lost."""
 
+import contextlib
 import resource
+import subprocess
+import sys
 
 import pytest
 from google.api_core import exceptions
@@ -25,7 +28,8 @@ def test_calls_fail_while_the_disk_is_full_and_nothing_acknowledged_is_lost(tmp_
         # No file of the server may grow: its writes fail as on a full disk.
         pid = server.process.pid
         unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-        size = max(file.stat().st_size for file in tmp_path.glob("tasks.db*"))
+        files = tmp_path / "tasks.db", tmp_path / "tasks.db-wal"
+        size = max(file.stat().st_size for file in files)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, unlimited[1]))
         large = {"http_request": {"url": worker.url, "body": b"x" * 900_000}}
         with pytest.raises(ERRORS, match="The store"):
@@ -45,3 +49,66 @@ def test_calls_fail_while_the_disk_is_full_and_nothing_acknowledged_is_lost(tmp_
         client.resume_queue(name=QUEUE)
         arrived = {worker.await_delivery().task_id for _ in stored}
         assert {"before", "after"} <= arrived
+
+
+@contextlib.contextmanager
+def small_disk(folder, size):
+    """Mount a file system of a few bytes for the time of a test; skip the test if not allowed."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(folder)]
+    if (
+        sys.platform != "linux"
+        or subprocess.run(mount, check=False, capture_output=True).returncode
+    ):
+        pytest.skip("needs the right to mount a tmpfs, which root on Linux has")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(file):
+    """Take all the free space of a disk, as another program might."""
+    with contextlib.suppress(OSError), file.open("wb", buffering=0) as target:
+        while target.write(bytes(4_096)):
+            pass
+
+
+def refusal(client, task):
+    """Return why no task can be created."""
+    with pytest.raises(exceptions.ResourceExhausted) as refused:
+        create_many(client, task)
+    return refused.value.message
+
+
+def test_a_full_disk_refuses_creations_and_nothing_else(tmp_path, worker):
+    with (
+        small_disk(tmp_path / "disk", 96 << 20) as disk,
+        serve(tmp_path, "--queue", QUEUE, store=f"sqlite:{disk / 'tasks.db'}") as server,
+        server.client() as client,
+    ):
+        client.pause_queue(name=QUEUE)
+        plain = http_task(worker.url)
+        names = [client.create_task(parent=QUEUE, task=plain).name for _ in range(2_000)]
+        assert server.get("/readyz")[0] == 200  # the reserve is there
+        reserve = disk / "tasks.db.reserve"
+        assert reserve.stat().st_blocks * 512 == 24 << 20  # a quarter of the disk
+        fill(disk / "other")
+        large = {"http_request": {"url": worker.url, "body": b"x" * 900_000}}
+        assert refusal(client, large) == "The store has no room left: the disk is full."
+        status, report = server.get("/readyz")
+        assert (status, "disk is full" in report["reason"]) == (503, True)
+        fill(disk / "another")  # what is left of the first piece of the reserve
+        for name in names[:100]:
+            client.delete_task(name=name)
+        client.resume_queue(name=QUEUE)
+        delivered = {worker.await_delivery().task_id for _ in names[100:]}
+        assert len(delivered) == len(names) - 100
+        client.purge_queue(name=QUEUE)
+        assert "settle failed" not in server.log()
+        assert "the disk is full" in refusal(client, plain)
+        for file in ("other", "another"):
+            (disk / file).unlink()
+        assert server.get("/readyz")[0] == 200
+        assert reserve.stat().st_blocks * 512 == 24 << 20
+        client.create_task(parent=QUEUE, task=plain)

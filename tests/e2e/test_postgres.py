@@ -153,6 +153,20 @@ def test_a_store_moves_from_sqlite_with_one_command(tmp_path, url, worker):
         assert worker.await_delivery().task_id == name.rpartition("/")[2]
 
 
+def test_api_keys_are_created_and_listed_beside_a_server(tmp_path, url):
+    def keys(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "drayman", "keys", *arguments, "--store", url],
+            capture_output=True, text=True, check=False, env=environment(),
+        )  # fmt: skip
+
+    with serve(tmp_path, store=url):
+        created = keys("create", "mine", "--role", "roles/cloudtasks.admin")
+        listed = keys("list")
+    assert (created.returncode, listed.returncode) == (0, 0), created.stderr + listed.stderr
+    assert "mine" in listed.stdout
+
+
 def test_migrate_creates_the_tables_and_check_finds_them(url):
     line = [sys.executable, "-m", "drayman"]
     done = [

@@ -5,12 +5,13 @@ import dataclasses
 
 import ngh2
 
+from drayman.api.offload import Offload
 from drayman.core.clock import ManualClock
 from drayman.edge.connection import GrpcConnection
 from drayman.edge.methods import Streaming, Unary
 from drayman.edge.shared import Shared
 
-TURNS = 12
+TURNS = 40
 """Turns of the loop in which everything that can happen without the client has happened."""
 UNARY, STREAM = b"/test.Service/Unary", b"/test.Service/Stream"
 HEADERS = {
@@ -35,8 +36,8 @@ async def turns(count: int = TURNS) -> None:
 class Pipe(asyncio.Transport):
     """The server's transport; the client takes what was written when it likes."""
 
-    def __init__(self, address: str = "192.0.2.1") -> None:
-        super().__init__({"peername": (address, 1)})
+    def __init__(self, address: str = "192.0.2.1", certificate: object = None) -> None:
+        super().__init__({"peername": (address, 1), "peercert": certificate})
         self.protocol: GrpcConnection | None = None
         self.written = bytearray()
         self.writes = 0
@@ -121,8 +122,8 @@ class Answer:
 class Client:
     """The client's side of a connection."""
 
-    def __init__(self, shared: Shared, **settings: int) -> None:
-        self.pipe = Pipe()
+    def __init__(self, shared: Shared, certificate: object = None, **settings: int) -> None:
+        self.pipe = Pipe(certificate=certificate)
         self.connection = GrpcConnection(shared)
         self.pipe.protocol = self.connection
         self.h2 = ngh2.Connection(
@@ -234,9 +235,10 @@ class Service:
 
     def shared(self, **limits: object) -> Shared:
         methods = {UNARY: Unary(self.unary, 1 << 20), STREAM: Streaming(self.stream, 1 << 12)}
-        return Shared(methods, self.clock, self.events.append, **limits)
+        inline = Offload(large=1 << 40)
+        return Shared(methods, self.clock, self.events.append, offload=inline, **limits)
 
-    async def unary(self, body: bytes, _remaining: int | None) -> bytes:
+    async def unary(self, body: bytes, _remaining: int | None, _fields: object) -> bytes:
         self.started.append(body)
         if self.error is not None:
             raise self.error
@@ -250,6 +252,6 @@ class Service:
             return bytes(int(body[5:]))
         return body
 
-    async def stream(self, messages) -> None:
+    async def stream(self, messages, fields) -> None:
         while (body := await messages.receive()) is not None:
-            await messages.send(await self.unary(body, None))
+            await messages.send(await self.unary(body, None, fields))

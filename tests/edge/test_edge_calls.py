@@ -13,6 +13,7 @@ from drayman.core.events import CallCrashed
 from drayman.core.status import Code
 from drayman.edge import limits
 from drayman.edge.budget import Budget, Slots
+from drayman.edge.methods import Streaming
 
 
 async def test_a_unary_call_is_answered(client):
@@ -325,3 +326,115 @@ async def test_a_connection_leaves_no_garbage(shared):
         assert gone() is None
     finally:
         gc.enable()
+
+
+def refusals(service):
+    return [(event.rpc, event.code) for event in service.events]
+
+
+async def half_request(client, size):
+    stream = client.begin()
+    client.send(stream, message(bytes(size + 1))[:-1])
+    await client.run()
+    return client.responses[stream]
+
+
+async def test_an_old_request_that_has_not_arrived_gives_way_to_a_later_one(service):
+    shared = service.shared(budget=Budget(1_000_000))
+    slow = await half_request(Client(shared), 700_000)
+    service.clock.advance(limits.TRANSFER_TIME - 1)
+    early = await half_request(Client(shared), 700_000)
+    assert (slow.status, early.status) == (None, Code.RESOURCE_EXHAUSTED)
+    service.clock.advance(1)
+    later = await Client(shared).call(message(bytes(700_000)))
+    assert later.status == 0
+
+
+async def test_a_request_that_gave_way_is_refused(service):
+    shared = service.shared(budget=Budget(1_000_000))
+    client = Client(shared)
+    slow = await half_request(client, 700_000)
+    service.clock.advance(limits.TRANSFER_TIME)
+    await Client(shared).call(message(bytes(700_000)))
+    await client.run()
+    assert (slow.status, slow.message) == (
+        Code.RESOURCE_EXHAUSTED, "The request arrives too slowly: others need the room."
+    )  # fmt: skip
+    assert refusals(service) == [("Unary", Code.RESOURCE_EXHAUSTED)]
+    assert shared.budget.used == 0
+
+
+async def test_a_request_that_has_arrived_gives_way_to_none(service):
+    shared = service.shared(budget=Budget(1_000_000))
+    client = Client(shared)
+    stream = client.request(message(b"wait" + bytes(700_000)))
+    await client.run()
+    service.clock.advance(limits.TRANSFER_TIME)
+    assert (await half_request(Client(shared), 700_000)).status == Code.RESOURCE_EXHAUSTED
+    service.released.set()
+    await client.run()
+    assert client.responses[stream].status == 0
+
+
+async def test_an_old_response_that_is_not_read_gives_way_to_a_later_request(service):
+    shared = service.shared(budget=Budget(1_000_000))
+    client = Client(shared, INITIAL_WINDOW_SIZE=100)
+    stream = client.request(message(b"size 700000"))
+    await client.run(consume=False)
+    service.clock.advance(limits.TRANSFER_TIME)
+    assert (await Client(shared).call(message(bytes(700_000)))).status == 0
+    await client.run(consume=False)
+    assert client.responses[stream].reset == 8
+    assert shared.budget.used == 0
+    assert (await client.call(message(b"x"))).status == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "fields", "code"),
+    [
+        (message(b"x") * 2, {}, Code.UNIMPLEMENTED),
+        (message(b"x", 7), {}, Code.INTERNAL),
+        (message(b"x")[:-1], {}, Code.INTERNAL),
+        (b"", {}, Code.UNIMPLEMENTED),
+        (message(bytes((1 << 20) + 1)), {}, Code.RESOURCE_EXHAUSTED),
+        (message(b"x", 1), {"grpc_encoding": b"gzip"}, Code.INTERNAL),
+        (message(b"x"), {"grpc_encoding": b"snappy"}, Code.UNIMPLEMENTED),
+        (message(b"x"), {"grpc_timeout": b"1"}, Code.INTERNAL),
+    ],
+    ids=["two", "flags", "cut", "none", "large", "not gzip", "encoding", "timeout"],
+)
+async def test_a_call_that_the_edge_refuses_is_an_event(client, service, body, fields, code):
+    assert (await client.call(body, **fields)).status == code
+    assert refusals(service) == [("Unary", code)]
+
+
+async def test_what_names_no_method_or_ends_by_its_deadline_is_no_event(client, service):
+    await client.call(message(b"x"), path=b"/a/B")
+    await _expire(client, service)
+    assert service.events == []
+
+
+async def test_a_request_that_does_not_arrive_is_an_event(client, service):
+    client.begin()
+    await client.run()
+    service.clock.advance(limits.REQUEST_TIMEOUT + limits.PROGRESS_INTERVAL)
+    await client.run()
+    assert refusals(service) == [("Unary", Code.DEADLINE_EXCEEDED)]
+
+
+async def test_a_method_may_have_a_limit_of_its_own_for_streams(service):
+    shared = service.shared()
+    few = {b"/test.Service/Few": Streaming(service.stream, slots=Slots(2))}
+    shared.methods = {**shared.methods, **few}
+    clients = [Client(shared) for _ in range(3)]
+    streams = [client.begin(path=b"/test.Service/Few") for client in clients]
+    for client in clients:
+        await client.run()
+    statuses = [
+        client.responses[each].status for client, each in zip(clients, streams, strict=True)
+    ]
+    assert statuses == [None, None, Code.RESOURCE_EXHAUSTED]
+    stream = clients[2].begin(path=STREAM)
+    clients[2].send(stream, message(b"x"), end=True)
+    await clients[2].run()
+    assert clients[2].responses[stream].status == 0

@@ -4,12 +4,14 @@ import asyncio
 
 import pytest
 import uvicorn
+from http2_client import turns
 from uvicorn.server import ServerState
 
 from drayman.core.clock import SECOND, ManualClock
 from drayman.edge import limits
 from drayman.edge.budget import Budget, Capacity, ConnectionLimit
 from drayman.edge.http1 import HttpProtocol
+from drayman.edge.turns import Turns
 
 HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -53,7 +55,10 @@ class Connections:
 
     def __init__(self):
         self.clock = ManualClock()
-        self.capacity = Capacity(Budget(1_000_000), ConnectionLimit(total=3, per_address=2))
+        self.events = []
+        limit = ConnectionLimit(total=3, per_address=2)
+        at_once = Turns(credit=1 << 40)
+        self.capacity = Capacity(Budget(1_000_000), limit, self.events.append, at_once)
         self.state = ServerState()
         self.released = asyncio.Event()
         self.released.set()
@@ -333,3 +338,123 @@ async def test_a_refusal_is_not_taken_for_an_earlier_response(connections, refus
     protocol.data_received(refused)
     assert transport.aborted
     assert transport.written == b""
+
+
+TASKS = b"POST /v2/projects/p/locations/l/queues/q/tasks HTTP/1.1\r\nHost: x\r\n"
+
+
+def half_post(size):
+    return TASKS + b"Content-Length: %d\r\n\r\n" % (size + 1) + b"x" * size
+
+
+async def test_an_old_request_that_has_not_arrived_gives_way_to_a_later_one(connections):
+    slow, refused = connections.open()
+    slow.data_received(half_post(700_000))
+    connections.clock.advance(limits.TRANSFER_TIME - 1)
+    early, refused_early = connections.open()
+    early.data_received(half_post(700_000))
+    assert refused_early.written.startswith(b"HTTP/1.1 503 ")
+    early.connection_lost(None)
+    assert refused.written == b""
+    connections.clock.advance(1)
+    later, transport = connections.open()
+    later.data_received(post(700_000))
+    assert refused.written.startswith(b"HTTP/1.1 503 ")
+    assert b"arrives too slowly" in refused.written
+    slow.connection_lost(None)
+    await connections.settle()
+    assert transport.written.startswith(b"HTTP/1.1 200 ")
+    later.connection_lost(None)
+    assert connections.capacity.budget.used == 0
+
+
+async def test_a_request_that_has_arrived_gives_way_to_none(connections):
+    connections.released.clear()
+    first, transport = connections.open()
+    first.data_received(post(700_000))
+    connections.clock.advance(limits.TRANSFER_TIME)
+    second, refused = connections.open()
+    second.data_received(half_post(300_000))
+    assert refused.written.startswith(b"HTTP/1.1 503 ")
+    second.connection_lost(None)
+    connections.released.set()
+    await connections.settle()
+    assert transport.written.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_request_whose_response_came_early_gives_way_to_none(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(half_post(700_000))
+    protocol.on_response_complete()
+    connections.clock.advance(limits.TRANSFER_TIME)
+    second, _ = connections.open()
+    second.data_received(half_post(700_000))
+    assert transport.written == b""
+
+
+async def test_an_old_response_that_is_not_read_gives_way_to_a_later_request(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(GET)
+    transport.unread = 700_000
+    protocol.pause_writing()
+    connections.clock.advance(limits.TRANSFER_TIME)
+    second, other = connections.open()
+    second.data_received(post(700_000))
+    assert transport.aborted
+    assert not other.closing
+    assert connections.capacity.budget.used == 700_000
+    protocol.connection_lost(None)
+    assert connections.capacity.budget.used == 700_000
+
+
+def refusals(connections):
+    return [(event.rpc, event.code.name) for event in connections.events]
+
+
+async def test_a_call_whose_body_is_refused_is_an_event(connections):
+    protocol, _ = connections.open()
+    protocol.data_received(TASKS + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n")
+    protocol, _ = connections.open()
+    protocol.data_received(half_post(800_000))
+    assert refusals(connections) == [
+        ("CreateTask", "INVALID_ARGUMENT"), ("CreateTask", "UNAVAILABLE")
+    ]  # fmt: skip
+
+
+async def test_a_call_whose_body_does_not_arrive_is_an_event(connections):
+    protocol, _ = connections.open()
+    protocol.data_received(
+        TASKS.replace(b"/tasks", b"/tasks:buffer") + b"Content-Length: 9\r\n\r\n"
+    )
+    connections.clock.advance(limits.REQUEST_TIMEOUT)
+    assert refusals(connections) == [("BufferTask", "DEADLINE_EXCEEDED")]
+
+
+@pytest.mark.parametrize(
+    "rest", [b"GET /\x00", TASKS.replace(b"/v2", b"/v9") + b"Content-Length: 9\r\n\r\n"]
+)
+async def test_what_is_no_call_is_no_event(connections, rest):
+    protocol, transport = connections.open()
+    protocol.data_received(rest)
+    connections.clock.advance(limits.REQUEST_TIMEOUT)
+    assert transport.closing
+    assert connections.events == []
+
+
+async def test_what_is_too_much_for_a_turn_waits_and_nothing_more_is_read(connections):
+    connections.capacity.turns = Turns()
+    body = limits.EVENTS_OF_TURN * limits.BYTES_OF_EVENT * 3 // 2
+    protocol, transport = connections.open()
+    other, answered = connections.open()
+    protocol.data_received(post(body) + GET)
+    assert not transport.reading
+    assert body // 2 < connections.capacity.budget.used < body
+    other.data_received(GET)  # a small read does not wait
+    await connections.received.wait()
+    assert answered.written == b"" or answered.written.startswith(b"HTTP/1.1 200 ")
+    await turns(10)
+    await connections.settle()
+    assert transport.written.count(b"HTTP/1.1 200 ") == 2
+    assert answered.written.count(b"HTTP/1.1 200 ") == 1
+    assert transport.reading
+    assert connections.capacity.budget.used == 0

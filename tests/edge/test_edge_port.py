@@ -9,6 +9,7 @@ import requests
 from drayman import tasks
 from drayman.core.clock import ManualClock
 from drayman.edge import limits
+from drayman.edge.budget import ConnectionLimit
 from drayman.edge.port import PortProtocol
 from live import LiveServer
 
@@ -33,8 +34,8 @@ class Recorder(asyncio.Protocol):
 class Transport(asyncio.Transport):
     """A transport that knows its protocol."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, address):
+        super().__init__({"peername": (address, 1)})
         self.protocol = None
         self.aborted = False
 
@@ -52,9 +53,11 @@ def clock():
 
 @pytest.fixture
 def connect(clock):
-    def connect():
-        transport = Transport()
-        port = PortProtocol(clock, lambda: Recorder("http2"), lambda: Recorder("http1"))
+    limit = ConnectionLimit(total=3, per_address=2)
+
+    def connect(address="192.0.2.1"):
+        transport = Transport(address)
+        port = PortProtocol(clock, limit, lambda: Recorder("http2"), lambda: Recorder("http1"))
         transport.set_protocol(port)
         port.connection_made(transport)
         return transport
@@ -92,6 +95,23 @@ def test_a_connection_that_sends_nothing_ends_in_time(connect, clock):
     receive(transport, b"PR")
     clock.advance(limits.PREFACE_TIMEOUT)
     assert transport.aborted
+
+
+def test_connections_count_before_they_send_anything(connect, clock):
+    silent = [connect(each) for each in ("a", "a", "a", "b", "c")]
+    assert [each.aborted for each in silent] == [False, False, True, False, True]
+    silent[2].protocol.connection_lost(None)  # it was not counted
+    assert connect("a").aborted
+    silent[0].protocol.connection_lost(None)
+    assert not connect("a").aborted
+    clock.advance(limits.PREFACE_TIMEOUT)
+    assert all(each.aborted for each in silent[1:])
+
+
+def test_the_protocol_that_takes_over_counts_the_connection_itself(connect):
+    receive(connect("a"), REQUEST)
+    receive(connect("a"), PREFACE)
+    assert [connect("a").aborted for _ in range(3)] == [False, False, True]
 
 
 def test_a_connection_that_was_handed_over_or_lost_has_no_timer(connect, clock):

@@ -1,18 +1,11 @@
-"""The server on a real port, in the clear and over TLS, with gRPC's own client."""
+"""The server on a real port, with gRPC's own client."""
 
 import asyncio
-import datetime
-import ipaddress
 import socket
-import ssl
 
 import grpc
 import grpc.aio
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from http2_client import turns
 
@@ -33,35 +26,6 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 LOCATION = "projects/p/locations/l"
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """A self-signed certificate of 127.0.0.1 and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + datetime.timedelta(days=36_500))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    encoding = serialization.Encoding.PEM
-    path.write_bytes(
-        key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(encoding)
-    )
-    return path
-
-
 @pytest.fixture
 async def context():
     clock, limits = ManualClock(), Limits()
@@ -77,8 +41,8 @@ async def start(context):
     """Start a server on a free port."""
     started = []
 
-    async def call(tls=None):
-        server = GrpcServer(context, listen("127.0.0.1", 0, "--port"), Capacity(), tls=tls)
+    async def call():
+        server = GrpcServer(context, listen("127.0.0.1", 0, "--port"), Capacity())
         started.append(server)
         await server.start()
         return server
@@ -117,31 +81,6 @@ async def test_a_deadline_may_be_as_far_away_as_the_wire_can_say(start):
         assert await call(b"", timeout=1e9) == b"\x08\x01"
 
 
-@pytest.fixture
-def tls(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
-
-
-async def test_a_client_of_grpc_is_answered_over_tls(start, tls, certificate):
-    server = await start(tls)
-    credentials = grpc.ssl_channel_credentials(certificate.read_bytes())
-    async with grpc.aio.secure_channel(f"127.0.0.1:{server.port}", credentials) as channel:
-        assert await list_queues(channel) == b""
-
-
-async def test_tls_agrees_on_http2(start, tls, certificate):
-    server = await start(tls)
-    client = ssl.create_default_context(cafile=certificate)
-    client.set_alpn_protocols(["h2", "http/1.1"])
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=client)
-    assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
-    assert (await reader.readexactly(4))[3] == 4  # SETTINGS come first
-    writer.close()
-    await writer.wait_closed()
-
-
 async def test_all_addresses_of_ipv6_are_those_of_ipv4_too(context):
     if not socket.has_dualstack_ipv6():
         pytest.skip("the system has no IPv6")
@@ -155,15 +94,22 @@ async def test_all_addresses_of_ipv6_are_those_of_ipv4_too(context):
 
 async def test_requests_up_to_the_limit_pass(start):
     server = await start()
-    request = types.ListQueuesRequest.pb()(parent=LOCATION, filter="x" * (15 << 20))
+    name, mb = f"{LOCATION}/queues/q", 1 << 20
+    batch = types.BatchCreateTasksRequest.pb()(parent=name, request_id="x" * (15 * mb))
+    deletion = types.BatchDeleteTasksRequest.pb()(parent=name, request_id="x" * (mb - 1000))
+
+    async def code_of(channel, rpc, body):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary(rpcs.BY_NAME[rpc].full_name)(body, timeout=20)
+        return caught.value.code()
+
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        call = channel.unary_unary(rpcs.BY_NAME["ListQueues"].full_name)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(request.SerializeToString(), timeout=20)
-        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(bytes(17 << 20), timeout=20)
-        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        for rpc, request in (("BatchCreateTasks", batch), ("BatchDeleteTasks", deletion)):
+            code = await code_of(channel, rpc, request.SerializeToString())
+            assert code is grpc.StatusCode.INVALID_ARGUMENT
+        for rpc, size in (("BatchCreateTasks", 17 * mb), ("BatchDeleteTasks", mb + 1)):
+            code = await code_of(channel, rpc, bytes(size))
+            assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_stopping_server_ends_watches_and_answers_what_is_in_progress(start):
@@ -185,8 +131,56 @@ async def test_a_server_that_stops_listens_no_more(start):
 
 
 def test_a_port_in_use_is_an_error_that_names_the_option():
-    with listen("127.0.0.1", 0, "--port") as taken:
+    (sock,) = listen("127.0.0.1", 0, "--port")
+    with sock as taken:
         port = taken.getsockname()[1]
         words = rf"cannot listen on 127.0.0.1:{port} \(--port\): Address already in use"
         with pytest.raises(PortError, match=words):
             listen("127.0.0.1", port, "--port")
+
+
+@pytest.fixture
+def hosts(monkeypatch):
+    """Give a name any addresses."""
+
+    def resolve(*addresses):
+        infos = [socket.getaddrinfo(each, 0, type=socket.SOCK_STREAM)[0] for each in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: infos)
+
+    return resolve
+
+
+async def test_a_name_is_listened_on_at_all_of_its_addresses(context, hosts):
+    hosts("127.0.0.1", "127.0.0.2", "127.0.0.1")
+    sockets = listen("a.test", 0, "--port")
+    addresses = [sock.getsockname() for sock in sockets]
+    port = addresses[0][1]
+    assert addresses == [("127.0.0.1", port), ("127.0.0.2", port)]
+    server = GrpcServer(context, sockets, Capacity())
+    await server.start()
+    for host, _ in addresses:
+        _, writer = await asyncio.open_connection(host, port)
+        writer.close()
+        await writer.wait_closed()
+    await server.stop(1)
+    for address in addresses:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, 1)
+
+
+def test_addresses_that_the_system_lacks_are_left_out_unless_it_lacks_all(hosts):
+    hosts("192.0.2.1", "127.0.0.1")
+    (sock,) = listen("a.test", 0, "--port")
+    sock.close()
+    hosts("192.0.2.1")
+    with pytest.raises(PortError, match="Cannot assign requested address"):
+        listen("a.test", 0, "--port")
+
+
+def test_no_address_is_listened_on_if_the_port_of_one_is_taken(hosts):
+    with socket.create_server(("127.0.0.2", 0)) as taken:
+        port = taken.getsockname()[1]
+        hosts("127.0.0.1", "127.0.0.2")
+        with pytest.raises(PortError, match="Address already in use"):
+            listen("a.test", port, "--port")
+        socket.create_server(("127.0.0.1", port)).close()

@@ -216,7 +216,7 @@ async def test_check_returns_while_the_store_can_be_written(world):
 async def test_close_may_be_repeated_and_concurrent(store, world):
     await world.queue()
     creating = [asyncio.create_task(world.create_one()) for _ in range(20)]
-    await asyncio.gather(store.check(), store.close(), store.close())
+    await asyncio.gather(store.list_locations("p"), store.close(), store.close())
     await store.close()
     results = await asyncio.gather(*creating, return_exceptions=True)
     assert all(isinstance(result, str) for result in results)

@@ -35,7 +35,7 @@ def queue(queue_id="q", *, rate=500.0, burst=100, concurrency=1000, **fields):
     return Queue(full(queue_id), rate_limits=RateLimits(rate, burst, concurrency), **fields)
 
 
-OUTCOME_FIELDS = {field.name for field in dataclasses.fields(Outcome)} - {"reason"}
+OUTCOME_FIELDS = {field.name for field in dataclasses.fields(Outcome)}
 
 
 def attempt_result(claim, verdict, now, **fields):

@@ -23,6 +23,7 @@ QUEUE = "projects/p/locations/l/queues/q"
 URL = "http://example.com"
 NOW = 1_700_000_000 * SECOND
 LIMITS = TaskLimits()
+HTTP_TOKENS = dataclasses.replace(LIMITS, allow_http_tokens=True)
 HORIZON = 30 * DAY
 
 
@@ -345,9 +346,13 @@ def test_what_the_real_service_accepts_is_accepted(url):
 
 
 @pytest.mark.parametrize("token", ["oidc_token", "oauth_token"])
-def test_a_server_of_ones_own_may_send_tokens_unencrypted_and_anywhere(token):
-    allowed = dataclasses.replace(LIMITS, allow_http_tokens=True)
-    parse(http(**{token: {"service_account_email": "a@b"}}), allowed)
+def test_a_server_of_ones_own_may_send_tokens_unencrypted_to_any_host(token):
+    parse(http(**{token: {"service_account_email": "a@b"}}), HTTP_TOKENS)
+
+
+def test_an_oauth_token_by_https_is_for_google_on_a_server_of_ones_own_too(refused):
+    token = {"service_account_email": "a@b"}
+    refused(OAUTH, parse, http(url="https://example.com", oauth_token=token), HTTP_TOKENS)
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,15 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.routing import Route
 
-from drayman.api import admin_messages, calls, request_body
+from drayman.access.caller import Caller
+from drayman.api import admin_messages, calls, permissions, request_body, rest
 from drayman.api.admin_messages import AdminRequest, Filter
 from drayman.api.context import Context
 from drayman.api.responses import Response, json_response
 from drayman.core import errors, names
 from drayman.core.events import TasksCreated
 from drayman.core.history import DeadLetter
+from drayman.core.limits import PLAIN_REQUEST_SIZE
 from drayman.core.status import Code
 from drayman.wire import tasks
 
@@ -98,12 +100,14 @@ class AdminCall(NamedTuple):
 
     Attributes:
         name: Its name in events.
+        permission: The permission that it needs on the queue.
         method: Its HTTP method.
         path: Its path below ``PREFIX``.
         handler: Returns the JSON value of its response.
     """
 
     name: str
+    permission: str
     method: str
     path: str
     handler: Callable[[Context, AdminRequest], Awaitable[Any]]
@@ -112,14 +116,21 @@ class AdminCall(NamedTuple):
 _QUEUE = "{queue:drayman_queue}"
 _TASK = "{task_id:drayman_task_id}"
 CALLS = (
-    AdminCall("GetQueueStats", "GET", f"{_QUEUE}/stats", get_stats),
-    AdminCall("ListAttempts", "GET", f"{_QUEUE}/attempts", list_attempts),
-    AdminCall("ListDeadLetters", "GET", f"{_QUEUE}/deadLetters", list_dead_letters),
-    AdminCall("GetDeadLetter", "GET", f"{_QUEUE}/deadLetters/{_TASK}", get_dead_letter),
-    AdminCall("DeleteDeadLetter", "DELETE", f"{_QUEUE}/deadLetters/{_TASK}", delete_dead_letter),
-    AdminCall("ReplayDeadLetters", "POST", f"{_QUEUE}/deadLetters:replay", replay_dead_letters),
-    AdminCall("DeleteDeadLetters", "POST", f"{_QUEUE}/deadLetters:delete", delete_dead_letters),
-)
+    AdminCall("GetQueueStats", "drayman.queues.getStats",
+              "GET", f"{_QUEUE}/stats", get_stats),
+    AdminCall("ListAttempts", "drayman.attempts.list",
+              "GET", f"{_QUEUE}/attempts", list_attempts),
+    AdminCall("ListDeadLetters", "drayman.deadLetters.list",
+              "GET", f"{_QUEUE}/deadLetters", list_dead_letters),
+    AdminCall("GetDeadLetter", "drayman.deadLetters.get",
+              "GET", f"{_QUEUE}/deadLetters/{_TASK}", get_dead_letter),
+    AdminCall("DeleteDeadLetter", "drayman.deadLetters.delete",
+              "DELETE", f"{_QUEUE}/deadLetters/{_TASK}", delete_dead_letter),
+    AdminCall("ReplayDeadLetters", "drayman.deadLetters.replay",
+              "POST", f"{_QUEUE}/deadLetters:replay", replay_dead_letters),
+    AdminCall("DeleteDeadLetters", "drayman.deadLetters.delete",
+              "POST", f"{_QUEUE}/deadLetters:delete", delete_dead_letters),
+)  # fmt: skip
 
 
 class _QueueConvertor(StringConvertor):
@@ -142,17 +153,26 @@ def routes(context: Context) -> list[Route]:
 
 def _route(context: Context, call: AdminCall) -> Route:
     async def endpoint(request: Request) -> Response:
-        body = await request_body.read(dict(request.scope["headers"]), request.receive)
-        handling = _handle(context, call, request, body)
-        return json_response(200, await calls.guard(context, call.name, handling))
+        headers = dict(request.scope["headers"])
+        body = await request_body.read(headers, request.receive, PLAIN_REQUEST_SIZE)
+        fields = rest.with_api_key(headers, request.query_params.get("key", ""))
+        content = body.decompress(PLAIN_REQUEST_SIZE)
+        value = await calls.guard(
+            context, call.name, fields, _handle, context, call, request, content
+        )
+        return json_response(200, value)
 
     route = Route(PREFIX + call.path, endpoint, methods=[call.method], name=call.name)
     route.methods = {call.method}  # without HEAD, which no call of REST has either
     return route
 
 
-async def _handle(context: Context, call: AdminCall, request: Request, body: bytes) -> Any:
-    return await call.handler(context, AdminRequest.parse(request, body, context.clock.now()))
+async def _handle(
+    caller: Caller | None, context: Context, call: AdminCall, request: Request, body: bytes
+) -> Any:
+    parsed = AdminRequest.parse(request, body, context.clock.now())
+    await permissions.require(context.access, caller, call.permission, parsed.queue)
+    return await call.handler(context, parsed)
 
 
 async def _list_names(

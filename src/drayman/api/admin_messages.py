@@ -155,8 +155,8 @@ def render_attempt(attempt: AttemptRecord) -> dict[str, Any]:
         "outcome": attempt.result,
         "answer": attempt.response_body,
     }
-    if outcome.reason:
-        rendered["error"] = outcome.reason
+    if outcome.cause:
+        rendered["error"] = outcome.cause
     if attempt.reason:
         rendered["reason"] = attempt.reason
     if attempt.retry_time is not None:

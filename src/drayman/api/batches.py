@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Container, Sequence
 from typing import Any
 
+from drayman.api import operations
 from drayman.api import tasks as task_calls
 from drayman.api.context import Context
 from drayman.core import batch, errors, limits, names
@@ -12,7 +13,7 @@ from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.events import TasksCreated, TasksDeleted
 from drayman.core.task import NewTask, Task
-from drayman.wire import operations, tasks
+from drayman.wire import tasks
 
 
 async def batch_create_tasks(context: Context, request: Any) -> Any:
@@ -21,12 +22,13 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
     _check_creations(parent, request.requests)
     views = [tasks.view(item) for item in request.requests]
     now = context.clock.now()
-    parsed = [_parse_item(context, parent, item.task, now) for item in request.requests]
+    size = request.ByteSize()
+    parsed = await context.offload.run(size, _parse_items, context, parent, request.requests, now)
     kms_key = await context.encryption.kms_key_of(parent)
     items = [_seal(context, kms_key, item) for item in parsed]
     result = await _run(context, parent, request, Creations(parent, items, views), now)
     _emit_created(context, parent, items, result)
-    return operations.show(context.encryption.open_result(result))
+    return await operations.show(context, result)
 
 
 async def batch_delete_tasks(context: Context, request: Any) -> Any:
@@ -37,7 +39,7 @@ async def batch_delete_tasks(context: Context, request: Any) -> Any:
     result = await _run(context, parent, request, Deletions(requested), now)
     failures = [item if isinstance(item, ServiceError) else None for item in result.results]
     context.emit(TasksDeleted(parent, requested, failures, now))
-    return operations.show(context.encryption.open_result(result))
+    return await operations.show(context, result)
 
 
 async def _run(
@@ -112,11 +114,18 @@ def _emit_created(
     context.emit(TasksCreated(parent, requested, results, result.time))
 
 
-def _parse_item(context: Context, parent: str, message: Any, now: Micros) -> NewTask | ServiceError:
-    if not tasks.has_payload(message):  # CreateTask has another message for it (recorded)
+def _parse_items(
+    context: Context, parent: str, requests: Sequence[Any], now: Micros
+) -> list[NewTask | ServiceError]:
+    return [_parse_item(context, parent, item, now) for item in requests]
+
+
+def _parse_item(context: Context, parent: str, request: Any, now: Micros) -> NewTask | ServiceError:
+    if not tasks.has_payload(request.task):  # CreateTask has another message for it (recorded)
         return errors.InvalidArgument("Payload type must be set.")
     try:
-        return tasks.parse(parent, message, now, context.limits.task)
+        task_calls.check_request_size(context, request.ByteSize())
+        return tasks.parse(parent, request.task, now, context.limits.task)
     except ServiceError as error:
         return error
 

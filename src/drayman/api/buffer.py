@@ -36,7 +36,8 @@ async def buffer_task(
         raise errors.FailedPrecondition(
             "The queue has no target of its own: BufferTask needs httpTarget.uriOverride.host."
         )
-    content, content_type = _unwrap(body, content_type)
+    task_calls.check_request_size(context, len(body))
+    content, content_type = await context.offload.run(len(body), _unwrap, body, content_type)
     message = _Task(name=names.join_task(queue, task_id) if task_id else "")
     message.http_request.url = target
     message.http_request.body = content

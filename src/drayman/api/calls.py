@@ -1,19 +1,36 @@
 """The handler of each row of the table of calls, and what every transport does around it."""
 
+import contextlib
+import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from drayman.api import batches, cmek, locations, operations, policies, queues, tasks
+from drayman.access.caller import Caller
+from drayman.access.control import Fields
+from drayman.api import (
+    batches,
+    cmek,
+    locations,
+    operations,
+    permissions,
+    policies,
+    queues,
+    tasks,
+)
 from drayman.api.context import Context
+from drayman.api.offload import LARGE
 from drayman.core import errors, names
 from drayman.core.events import CallCrashed, CallRefused
+from drayman.core.limits import PAGE_BYTES, PLAIN_REQUEST_SIZE, REQUEST_SIZE
 from drayman.core.status import Code
 from drayman.tasks_v2 import rpcs
+from drayman.wire import value_count
 
 _MODULES = (queues, tasks, batches, operations, policies, cmek, locations)
 
+_Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 Handler = Callable[[Context, Any], Awaitable[Any]]
 
@@ -33,6 +50,36 @@ HANDLERS: dict[str, Handler] = {
 """The handler of each call that this server has: request message in, response message out."""
 
 
+_CREATE_TASK, _BATCH = "CreateTask", "BatchCreateTasks"
+
+
+def request_size(rpc: rpcs.Rpc) -> int:
+    """Return the most bytes of a request of a call."""
+    return REQUEST_SIZE if rpc.name in {_CREATE_TASK, _BATCH} else PLAIN_REQUEST_SIZE
+
+
+_RESPONSE_SIZES = {
+    "ListTasks": PAGE_BYTES, "ListQueues": PAGE_BYTES, "ListOperations": PAGE_BYTES,
+    "GetOperation": REQUEST_SIZE, "WaitOperation": REQUEST_SIZE,
+    "GetTask": PLAIN_REQUEST_SIZE, "RunTask": PLAIN_REQUEST_SIZE,
+}  # fmt: skip
+"""About the most bytes of the responses of calls whose responses may be large though their requests
+are small: a caller could have thousands of them made at once."""
+
+
+def admit_response(
+    context: Context, rpc: rpcs.Rpc, expansion: int = 1
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """Wait until the response of a call, so many times as large as usual, may be made."""
+    return context.offload.responses.admit(expansion * _RESPONSE_SIZES.get(rpc.name, 0))
+
+
+def check_task_size(context: Context, rpc: rpcs.Rpc, size: int) -> None:
+    """Refuse a CreateTask request whose task must be too large, before it is parsed."""
+    if rpc.name == _CREATE_TASK:
+        tasks.check_request_size(context, size)
+
+
 def message_class(message: Any) -> Any:
     """Return the protobuf class of a row's message, without its proto-plus wrapper."""
     return message.pb() if hasattr(message, "pb") else message
@@ -47,23 +94,64 @@ def _routing_name(rpc: rpcs.Rpc, request: Any) -> str:
 
 
 async def handle_serialized(
-    context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes
+    caller: Caller | None, context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes
 ) -> bytes:
     """Return the serialized response to a serialized request; raises what its handler raises."""
-    try:
-        request = request_class.FromString(body)
-    except DecodeError:
-        raise errors.InvalidArgument(
-            f"The request is not a valid {request_class.DESCRIPTOR.name} message."
-        ) from None
-    response = await handle(context, rpc, request)
+    if len(body) > LARGE:
+        return await _handle_large(caller, context, rpc, request_class, body)
+    if rpc.name in _RESPONSE_SIZES:
+        async with admit_response(context, rpc):
+            response = await handle(caller, context, rpc, _parse(request_class, body))
+            return bytes(response.SerializeToString())
+    response = await handle(caller, context, rpc, _parse(request_class, body))
     return bytes(response.SerializeToString())
 
 
-async def handle(context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
-    """Return the response message to a request message; raises what its handler raises."""
-    check_name(context, rpc.name, _routing_name(rpc, request))
-    return await HANDLERS[rpc.name](context, request)
+async def _handle_large(
+    caller: Caller | None, context: Context, rpc: rpcs.Rpc, request_class: Any, body: bytes
+) -> bytes:
+    size, offload = len(body), context.offload
+    check_task_size(context, rpc, size)
+    async with offload.requests.admit(size), admit_response(context, rpc):
+        request = await offload.run(size, _parse_large, request_class, body)
+        response = await handle(caller, context, rpc, request)
+        return bytes(await offload.run(size, response.SerializeToString))
+
+
+def _parse_large(request_class: Any, body: bytes) -> Any:
+    try:
+        value_count.check_protobuf(body, request_class.DESCRIPTOR)
+    except DecodeError:
+        raise _malformed(request_class) from None
+    return _parse(request_class, body)
+
+
+def _parse(request_class: Any, body: bytes) -> Any:
+    try:
+        return request_class.FromString(body)
+    except DecodeError:
+        raise _malformed(request_class) from None
+
+
+def _malformed(request_class: Any) -> errors.InvalidArgument:
+    return errors.InvalidArgument(
+        f"The request is not a valid {request_class.DESCRIPTOR.name} message."
+    )
+
+
+async def handle(caller: Caller | None, context: Context, rpc: rpcs.Rpc, request: Any) -> Any:
+    """Return the response message to a request message; raises what its handler raises.
+
+    ``caller`` is None if callers are not authenticated.
+    """
+    name = _routing_name(rpc, request)
+    if context.access is not None and not permissions.are_held(caller, rpc, request):
+        await permissions.authorize(context.access, caller, rpc, name, request)
+    check_name(context, rpc.name, name)
+    response = await HANDLERS[rpc.name](context, request)
+    if context.access is not None and rpc.name == "TestIamPermissions":
+        await permissions.select(context.access, caller, name, response)
+    return response
 
 
 _CHECKS = {
@@ -78,16 +166,37 @@ def check_name(context: Context, rpc: str, name: str) -> None:
     names.check_location(name, context.limits.locations)
 
 
-async def guard(context: Context, rpc: str, handling: Awaitable[_Result]) -> _Result:
-    """Return the result of a coroutine that handles a call; emit an event if it fails.
+async def guard(
+    context: Context,
+    rpc: str,
+    fields: Fields,
+    handler: Callable[Concatenate[Caller | None, _Arguments], Awaitable[_Result]],
+    *args: _Arguments.args,
+    **kwargs: _Arguments.kwargs,
+) -> _Result:
+    """Authenticate the caller of a call and return what its handler returns.
 
-    Every failure is raised as a ServiceError; an internal error becomes InternalError.
+    Every call of every transport comes through here. ``fields`` are the header fields of its
+    request. The handler gets the caller, None without authentication. Every failure is raised as a
+    ServiceError, and emitted as an event; an internal error becomes InternalError.
     """
     try:
-        return await handling
+        caller = None
+        if context.access is not None:
+            caller = context.access.recall(fields)
+            if caller is None:
+                caller = await context.access.authenticate(_full_name(rpc), fields)
+        return await handler(caller, *args, **kwargs)
     except errors.ServiceError as error:
-        context.emit(CallRefused(rpc, error.code, error.message, context.clock.now()))
+        context.emit(CallRefused(rpc, error.code, errors.describe(error), context.clock.now()))
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
         context.emit(CallCrashed(rpc, error, context.clock.now()))
         raise InternalError("Internal error; the server's log has the details.") from None
+
+
+@functools.cache
+def _full_name(name: str) -> str:
+    """Return the name of a call with its service, as details of errors have it."""
+    rpc = rpcs.BY_NAME.get(name)
+    return f"{rpc.service if rpc else rpcs.SERVICE}.{name}"

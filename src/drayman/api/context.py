@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from drayman.access.control import AccessControl
+from drayman.api.offload import Offload
 from drayman.core.clock import Clock
 from drayman.core.events import Emit
 from drayman.core.limits import Limits
@@ -19,7 +21,9 @@ class Context:
         limits: The limits on requests.
         encryption: The encryption of tasks at rest.
         emit: Passes an event to its subscribers; returns at once.
+        offload: Parses and encodes large messages.
         issuer: The URL that bearer tokens of this server name as their issuer.
+        access: Who may do what; None if callers are not authenticated.
     """
 
     store: Store
@@ -28,3 +32,5 @@ class Context:
     encryption: TaskEncryption
     emit: Emit
     issuer: str = ""
+    access: AccessControl | None = None
+    offload: Offload = dataclasses.field(default_factory=Offload)

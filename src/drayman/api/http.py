@@ -1,5 +1,6 @@
 """What HTTP/1.1 serves: REST below ``/v2/`` by the table of calls, every other path by a router."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -8,7 +9,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from drayman.api import admin, request_body, rest
+from drayman.api import admin, browsers, request_body, rest
+from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
 from drayman.api.responses import Response, error_response, json_response
 from drayman.core import errors
@@ -17,6 +19,8 @@ from drayman.signing import wellknown
 
 _REST_PATH = rest.VERSION.encode()
 _DOCUMENTS = (wellknown.DISCOVERY, wellknown.JWKS, wellknown.CERTIFICATES)
+_OPEN = frozenset({"/healthz", "/readyz", *_DOCUMENTS})
+"""Paths that anyone may read: they change nothing and have nothing secret."""
 _ANY: tuple[str, ...] = ()
 """The methods of a route that takes any method."""
 
@@ -24,13 +28,18 @@ _ANY: tuple[str, ...] = ()
 class HttpApp:
     """The ASGI application behind HTTP/1.1.
 
+    Args:
+        context: What every call needs.
+        policy: Which requests of browsers are served.
+
     Attributes:
         ready: Whether the server takes calls: False while it starts and stops.
         routes: The routes of all paths but those of REST.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, policy: BrowserPolicy | None = None) -> None:
         self.ready = False
+        self._policy = policy or BrowserPolicy()
         self._context = context
         self.routes = [
             Route("/healthz", _healthz, methods=_ANY),
@@ -48,29 +57,36 @@ class HttpApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        # Before the router, which would cost each call of REST more than this comparison.
-        if scope["type"] == "http" and scope["raw_path"].startswith(_REST_PATH):
-            try:
-                response = await self._rest(scope, receive)
-            except ServiceError as error:
-                response = error_response(error)
-            await response(scope, receive, send)
-        else:
-            await self._router(scope, receive, send)
+        headers = dict(scope["headers"])
+        try:
+            if scope["path"] not in _OPEN:
+                browsers.check(self._policy, scope["method"], headers)
+            # Before the router, which would cost each call of REST more than this comparison.
+            if not scope["raw_path"].startswith(_REST_PATH):
+                await self._router(scope, receive, send)
+                return
+            response = await self._rest(scope, headers, receive)
+        except ServiceError as error:
+            response = error_response(error)
+        await response(scope, receive, send)
 
-    async def _rest(self, scope: Scope, receive: Receive) -> Response:
+    async def _rest(
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> Response:
         if not self.ready:
             raise errors.Unavailable("The server is starting or stopping.")
-        headers = dict(scope["headers"])
-        request = rest.RestRequest(
-            method=scope["method"],
-            path=scope["raw_path"].decode("latin-1"),
-            query=scope["query_string"].decode("latin-1"),
-            body=await request_body.read(headers, receive),
-            content_type=headers.get(b"content-type", b"").decode("latin-1"),
-            method_override=headers.get(b"x-http-method-override", b"").decode("latin-1"),
-        )
-        return await rest.handle(self._context, request)
+        body, offload = await request_body.read(headers, receive), self._context.offload
+        async with offload.requests.admit(body.size):
+            request = rest.RestRequest(
+                method=scope["method"],
+                path=scope["raw_path"].decode("latin-1"),
+                query=scope["query_string"].decode("latin-1"),
+                body=await offload.run(body.size, body.decompress),
+                content_type=headers.get(b"content-type", b"").decode("latin-1"),
+                method_override=headers.get(b"x-http-method-override", b"").decode("latin-1"),
+                fields=headers,
+            )
+            return await rest.handle(self._context, request)
 
     async def _readyz(self, _request: Request) -> Response:
         if not self.ready:
@@ -84,7 +100,8 @@ class HttpApp:
     async def _public_document(self, request: Request) -> Response:
         context, path = self._context, request.scope["path"]
         now = context.clock.now()
-        return json_response(200, await wellknown.load(context.store, context.issuer, path, now))
+        document = await wellknown.load(context.store, context.issuer, path, now)
+        return json_response(200, document, store=True)
 
 
 async def _healthz(_request: Request) -> Response:

@@ -1,5 +1,6 @@
 """The calls of google.longrunning.Operations: results of batches, which are done at once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from google.longrunning import operations_pb2
@@ -9,12 +10,22 @@ from drayman.api.context import Context
 from drayman.core import batch, errors, limits
 from drayman.core.batch import BatchResult
 from drayman.core.document import OPERATION, Document
+from drayman.core.task import Task
 from drayman.wire import operations, pages
 
 
 async def get_operation(context: Context, request: Any) -> Any:
     """GetOperation."""
-    result = await _get(context, request.name)
+    return await show(context, await _get(context, request.name))
+
+
+async def show(context: Context, result: BatchResult) -> Any:
+    """Return the operation of a batch. FailedPrecondition without its key."""
+    size = sum(len(each.request) for each in result.results if isinstance(each, Task))
+    return await context.offload.run(size, _show, context, result)
+
+
+def _show(context: Context, result: BatchResult) -> Any:
     return operations.show(context.encryption.open_result(result))
 
 
@@ -32,9 +43,9 @@ async def list_operations(context: Context, request: Any) -> Any:
     page = await context.store.list_documents(
         OPERATION, f"{scope}/", after, size, limits.PAGE_BYTES, now
     )
-    response = operations_pb2.ListOperationsResponse(
-        operations=[_render_item(context, document) for document in page.documents]
-    )
+    page_size = sum(len(document.content) for document in page.documents)
+    items = await context.offload.run(page_size, _render_items, context, page.documents)
+    response = operations_pb2.ListOperationsResponse(operations=items)
     if page.cursor:
         response.next_page_token = pages.token(scope, page.cursor, now)
     return response
@@ -66,10 +77,14 @@ async def _get(context: Context, name: str) -> BatchResult:
     return batch.decode(name, document.content)
 
 
+def _render_items(context: Context, documents: Sequence[Document]) -> list[Any]:
+    return [_render_item(context, document) for document in documents]
+
+
 def _render_item(context: Context, document: Document) -> Any:
     """Return an operation of a list; without its result if its encryption key is missing."""
     result = batch.decode(document.name, document.content)
     try:
-        return operations.show(context.encryption.open_result(result))
+        return _show(context, result)
     except errors.FailedPrecondition:
         return operations.show_closed(document.name)

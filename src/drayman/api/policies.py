@@ -1,4 +1,4 @@
-"""The calls of access policies. Policies are stored but not enforced: nobody is authenticated."""
+"""The calls of access policies, which are enforced while callers are authenticated."""
 
 import dataclasses
 from typing import Any

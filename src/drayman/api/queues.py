@@ -1,6 +1,6 @@
 """The calls of queues: each takes the request message and returns the response message."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from google.protobuf import empty_pb2
@@ -34,9 +34,13 @@ async def list_queues(context: Context, request: Any) -> Any:
     response = _ListResponse()
     chunk = _CHUNK if request.filter else min(size, _CHUNK)
     response_size = 0
-    async for queue in list_after(context, parent, after, chunk):
-        if request.filter and not queue_filter.matches(condition, queue):
-            continue
+
+    async def select(loaded: Sequence[Queue]) -> Sequence[Queue]:
+        if not request.filter:
+            return loaded
+        return await context.offload.run(len(loaded) * _FIXED_SIZE, _select, condition, loaded)
+
+    async for queue in list_after(context, parent, after, chunk, select):
         response.queues.append(queues.encode(queue))
         response_size += len(queue.settings) + _FIXED_SIZE
         if len(response.queues) == size or response_size > limits.PAGE_BYTES:
@@ -46,13 +50,28 @@ async def list_queues(context: Context, request: Any) -> Any:
     return response
 
 
+def _select(condition: queue_filter.Predicate, loaded: Sequence[Queue]) -> list[Queue]:
+    return [queue for queue in loaded if queue_filter.matches(condition, queue)]
+
+
+async def _select_all(loaded: Sequence[Queue]) -> Sequence[Queue]:
+    return loaded
+
+
 async def list_after(
-    context: Context, parent: str, after: str = "", chunk: int = _CHUNK
+    context: Context,
+    parent: str,
+    after: str = "",
+    chunk: int = _CHUNK,
+    select: Callable[[Sequence[Queue]], Awaitable[Sequence[Queue]]] = _select_all,
 ) -> AsyncIterator[Queue]:
-    """Yield the queues of a location whose names follow ``after``; load ``chunk`` at a time."""
+    """Yield the selected queues of a location whose names follow ``after``.
+
+    ``chunk`` queues are loaded at a time.
+    """
     while True:
         loaded = await context.store.list_queues(parent, after, chunk)
-        for queue in loaded:
+        for queue in await select(loaded):
             yield queue
         if len(loaded) < chunk:
             return

@@ -1,7 +1,8 @@
-"""The body of an HTTP request, read within the limit and decompressed."""
+"""The body of an HTTP request, read within the limit, and its content coding."""
 
 import zlib
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from starlette.types import Receive
 
@@ -15,22 +16,43 @@ _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 _NOT_GZIP = "The body is not valid gzip, which its Content-Encoding names."
 
 
+class Body(NamedTuple):
+    """A body as it was sent.
+
+    Attributes:
+        content: The bytes.
+        encoding: The value of ``Content-Encoding``, empty if there is none.
+    """
+
+    content: bytes
+    encoding: str = ""
+
+    @property
+    def size(self) -> int:
+        """The bytes of the decompressed body; at most so many are decompressed."""
+        if _coding(self.encoding) in _PLAIN:
+            return len(self.content)
+        return min(_claimed_size(self.content), REQUEST_SIZE)
+
+    def decompress(self, limit: int = REQUEST_SIZE) -> bytes:
+        """Return the decompressed body. InvalidArgument, see ``decompress``."""
+        return decompress(self.content, self.encoding, limit)
+
+
 class TruncatedBody(errors.InvalidArgument):
     """A body that ended before its Content-Length: what follows on the connection is unknown."""
 
 
-async def read(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-    """Return the whole body, decompressed.
+async def read(headers: Mapping[bytes, bytes], receive: Receive, limit: int = REQUEST_SIZE) -> Body:
+    """Return the whole body, of at most ``limit`` bytes.
 
     InvalidArgument, before it is read, for one that is too large; TruncatedBody for one of fewer
-    bytes than the Content-Length; InvalidArgument for one that cannot be decompressed; Unavailable
-    if the caller disconnects.
+    bytes than the Content-Length; Unavailable if the caller disconnects.
     """
     length = int(headers.get(b"content-length", b"0"))  # the HTTP library has checked it
     body, more = bytearray(), True
     while more:
-        if max(length, len(body)) > REQUEST_SIZE:
-            raise _too_large(REQUEST_SIZE)
+        check_size(max(length, len(body)), limit)
         event = await receive()
         if event["type"] == "http.disconnect":
             raise errors.Unavailable("The caller went away.")
@@ -38,8 +60,7 @@ async def read(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         more = event.get("more_body", False)
     if len(body) < length:
         raise TruncatedBody(f"The body has {len(body)} bytes, its Content-Length is {length}.")
-    encoding = headers.get(b"content-encoding", b"").decode("latin-1")
-    return decompress(bytes(body), encoding, REQUEST_SIZE)
+    return Body(bytes(body), headers.get(b"content-encoding", b"").decode("latin-1"))
 
 
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:
@@ -53,26 +74,36 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
     InvalidArgument for another coding, for a body that is not exactly one gzip member, and for a
     result above the limit. An empty body is valid in every coding.
     """
-    encoding = encoding.strip().lower()
-    if not body or encoding in _PLAIN:
+    coding = _coding(encoding)
+    if not body or coding in _PLAIN:
         return body
-    if encoding not in _GZIP:
+    if coding not in _GZIP:
         raise errors.InvalidArgument(
-            f'The Content-Encoding "{encoding[:100]}" is not supported, gzip is.'
+            f'The Content-Encoding "{coding[:100]}" is not supported, gzip is.'
         )
     decompressor = zlib.decompressobj(_GZIP_FORMAT)
+    claimed = _claimed_size(body)
     try:
-        content = decompressor.decompress(body, limit + 1)
+        content = decompressor.decompress(body, min(limit, claimed) + 1)
     except zlib.error:
         raise errors.InvalidArgument(_NOT_GZIP) from None
-    if len(content) > limit:
-        raise _too_large(limit)
+    check_size(min(len(content), claimed), limit)
     # Several members are valid gzip, but clients send one, and a million empty ones cost seconds.
     if not decompressor.eof or decompressor.unused_data:
         raise errors.InvalidArgument(_NOT_GZIP)
     return content
 
 
-def _too_large(limit: int) -> errors.InvalidArgument:
-    """Return the error for a body above the limit."""
-    return errors.InvalidArgument(f"Request payload size exceeds the limit: {limit} bytes.")
+def check_size(size: int, limit: int) -> None:
+    """Check that a body has at most ``limit`` bytes. InvalidArgument."""
+    if size > limit:
+        raise errors.InvalidArgument(f"Request payload size exceeds the limit: {limit} bytes.")
+
+
+def _coding(encoding: str) -> str:
+    return encoding.strip().lower()
+
+
+def _claimed_size(body: bytes) -> int:
+    """Return the decompressed size that stands at the end of a gzip member (RFC 1952)."""
+    return int.from_bytes(body[-4:], "little")

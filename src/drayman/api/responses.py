@@ -6,12 +6,15 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from drayman.api import browsers
 from drayman.api.request_body import TruncatedBody
-from drayman.core.errors import ServiceError
+from drayman.core.errors import ServiceError, Unauthenticated
 from drayman.core.status import HTTP_STATUS
 from drayman.wire import details, json_writer
 
-_CONTENT_TYPE = (b"content-type", b"application/json; charset=UTF-8")
+_HEADERS = ((b"content-type", b"application/json; charset=UTF-8"), *browsers.HEADERS)
+_NO_STORE = (b"cache-control", b"no-store")
+_REALM = b'Bearer realm="drayman"'
 
 
 @dataclasses.dataclass(slots=True)
@@ -22,26 +25,34 @@ class Response:
         status: The HTTP status.
         body: The body, JSON; a response to HEAD is sent without it.
         close: Whether the connection is closed after it.
+        store: Whether caches may store it.
+        challenge: The value of ``WWW-Authenticate``, empty for none.
     """
 
     status: int
     body: bytes
     close: bool = False
+    store: bool = False
+    challenge: bytes = b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         """Send the response."""
-        headers = [_CONTENT_TYPE]
+        headers = [*_HEADERS]
+        if not self.store:
+            headers.append(_NO_STORE)
         if self.close:
             headers.append((b"connection", b"close"))
+        if self.challenge:
+            headers.append((b"www-authenticate", self.challenge))
         headers.append((b"content-length", str(len(self.body)).encode()))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         body = b"" if scope["method"] == "HEAD" else self.body
         await send({"type": "http.response.body", "body": body})
 
 
-def json_response(status: int, value: Any) -> Response:
-    """Return a response with a JSON value on one line."""
-    return Response(status, json.dumps(value).encode() + b"\n")
+def json_response(status: int, value: Any, *, store: bool = False) -> Response:
+    """Return a response with a JSON value on one line, which caches may store or not."""
+    return Response(status, json.dumps(value).encode() + b"\n", store=store)
 
 
 def error_response(error: ServiceError, *, pretty: bool = True) -> Response:
@@ -51,7 +62,13 @@ def error_response(error: ServiceError, *, pretty: bool = True) -> Response:
     if error.details:
         content["details"] = json_writer.render(details.status(error))["details"]
     body = encode({"error": content}, pretty=pretty)
-    return Response(status, body, close=isinstance(error, TruncatedBody))
+    challenge = _challenge(error) if isinstance(error, Unauthenticated) else b""
+    return Response(status, body, isinstance(error, TruncatedBody), challenge=challenge)
+
+
+def _challenge(error: Unauthenticated) -> bytes:
+    """Return the challenge to a caller who is not known (RFC 6750, section 3)."""
+    return _REALM + b', error="invalid_token"' if error.reason else _REALM
 
 
 def encode(value: Any, *, pretty: bool) -> bytes:

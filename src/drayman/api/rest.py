@@ -12,7 +12,9 @@ from typing import Any
 
 from google.protobuf import empty_pb2
 
-from drayman.api import buffer, calls
+from drayman.access.caller import Caller
+from drayman.access.control import API_KEY
+from drayman.api import buffer, calls, permissions, request_body
 from drayman.api.context import Context
 from drayman.api.responses import Response, encode, error_response
 from drayman.core import errors
@@ -41,6 +43,7 @@ class RestRequest:
         body: The body, decompressed.
         content_type: The value of ``Content-Type``, empty if there is none.
         method_override: The value of ``X-HTTP-Method-Override``, empty if there is none.
+        fields: All header fields, by their names in lower case.
     """
 
     method: str
@@ -49,6 +52,7 @@ class RestRequest:
     body: bytes
     content_type: str = ""
     method_override: str = ""
+    fields: Mapping[bytes, bytes] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ def _route(rpc: rpcs.Rpc) -> _Route:
     return _Route(rpc, regex, field, calls.message_class(rpc.request))
 
 
+_EXPANSION = 2
+"""How much larger a response is as JSON, with the values it is made of, than as protobuf."""
 _ROUTES = [_route(rpc) for rpc in rpcs.SERVED if rpc.name in calls.HANDLERS]
 
 
@@ -103,52 +109,85 @@ async def handle(context: Context, request: RestRequest) -> Response:
     format_ = _Format()
     try:
         parameters = _parse_query(request.query)
-        request = dataclasses.replace(request, method=_effective_method(request, parameters))
+        request = dataclasses.replace(
+            request,
+            method=_effective_method(request, parameters),
+            fields=with_api_key(request.fields, parameters.get("key", [""])[-1]),
+        )
         format_ = _pop_format(parameters)
-        value = await _dispatch(context, request, parameters, format_)
-        selected = field_selection.apply(format_.fields, value)
-        return Response(200, encode(selected, pretty=format_.pretty))
+        return Response(200, await _dispatch(context, request, parameters, format_))
     except ServiceError as error:
         return error_response(error, pretty=format_.pretty)
 
 
 async def _dispatch(
     context: Context, request: RestRequest, parameters: Mapping[str, list[str]], format_: _Format
-) -> Any:
-    """Return the JSON value of the response."""
+) -> bytes:
+    """Return the body of the response."""
     match = buffer.PATH.fullmatch(request.path.removeprefix(VERSION))
     if match and request.method in buffer.METHODS:
-        buffering = _buffer(context, match, request, parameters, format_)
-        return await calls.guard(context, "BufferTask", buffering)
+        return await calls.guard(
+            context, "BufferTask", request.fields,
+            _buffer, context, match, request, parameters, format_,
+        )  # fmt: skip
     route, name = _match_route(request)
-    handling = _call(context, route, name, parameters, request.body, format_)
-    return await calls.guard(context, route.rpc.name, handling)
+    return await calls.guard(
+        context, route.rpc.name, request.fields,
+        _call, context, route, name, parameters, request.body, format_,
+    )  # fmt: skip
 
 
 async def _call(
+    caller: Caller | None,
     context: Context,
     route: _Route,
     name: str,
     parameters: Mapping[str, list[str]],
     body: bytes,
     format_: _Format,
-) -> Any:
-    message = _message(route, name, parameters, body)
-    response = await calls.handle(context, route.rpc, message)
-    return json_writer.render(response, integers=format_.integers)
+) -> bytes:
+    size, rpc = len(body), route.rpc
+    request_body.check_size(size, calls.request_size(rpc))
+    calls.check_task_size(context, rpc, size)
+    message = await context.offload.run(size, _message, route, name, parameters, body)
+    async with calls.admit_response(context, rpc, _EXPANSION):
+        response = await calls.handle(caller, context, rpc, message)
+        return await context.offload.run(response.ByteSize(), _encode_message, response, format_)
 
 
 async def _buffer(
+    caller: Caller | None,
     context: Context,
     match: re.Match[str],
     request: RestRequest,
     parameters: Mapping[str, list[str]],
     format_: _Format,
-) -> dict[str, Any]:
-    protojson.query(parameters, empty_pb2.Empty.DESCRIPTOR)  # BufferTask has none of its own
+) -> bytes:
+    protojson.parse_query(parameters, empty_pb2.Empty())  # BufferTask has none of its own
     queue, task_id = _unquote(match[1]), _unquote(match[2] or "")
+    await permissions.require(context.access, caller, permissions.CREATE_TASK, queue)
     task = await buffer.buffer_task(context, queue, task_id, request.body, request.content_type)
-    return {"task": json_writer.render(task, integers=format_.integers)}
+    return _encode({"task": json_writer.render(task, integers=format_.integers)}, format_)
+
+
+def _encode_message(message: Any, format_: _Format) -> bytes:
+    return _encode(json_writer.render(message, integers=format_.integers), format_)
+
+
+def _encode(value: Any, format_: _Format) -> bytes:
+    return encode(field_selection.apply(format_.fields, value), pretty=format_.pretty)
+
+
+def find_call(method: str, path: str) -> str | None:
+    """Return the name of the call that has a method and a path; None if there is none."""
+    path = path.removeprefix(VERSION)
+    if method in buffer.METHODS and buffer.PATH.fullmatch(path):
+        return "BufferTask"
+    return next((each.rpc.name for each in _ROUTES if _matches(each, method, path)), None)
+
+
+def _matches(route: _Route, method: str, path: str) -> bool:
+    return route.rpc.verb == method and route.pattern.fullmatch(path) is not None
 
 
 def _match_route(request: RestRequest) -> tuple[_Route, str]:
@@ -161,20 +200,22 @@ def _match_route(request: RestRequest) -> tuple[_Route, str]:
 
 def _message(route: _Route, name: str, parameters: Mapping[str, list[str]], body: bytes) -> Any:
     message, field = route.request_class(), route.rpc.body
-    if field == "*":
-        protojson.parse(protojson.decode(body), message)
-    elif field is not None:
-        value, target = protojson.decode(body), getattr(message, field)
-        target.SetInParent()
-        protojson.parse(value, target, field)
+    if field is not None:
+        value = protojson.decode(body)
+        protojson.parse(value if field == "*" else {field: value}, message)
     if parameters:
-        protojson.parse(protojson.query(parameters, message.DESCRIPTOR), message)
+        protojson.parse_query(parameters, message)
     target = message
     *parents, last = route.field.split(".")
     for parent in parents:
         target = getattr(target, parent)
     setattr(target, last, name)
     return message
+
+
+def with_api_key(fields: Mapping[bytes, bytes], key: str) -> Mapping[bytes, bytes]:
+    """Return the header fields of a request, with the API key of its query if they have none."""
+    return {API_KEY: key.encode(), **fields} if key else fields
 
 
 def _parse_query(query: str) -> dict[str, list[str]]:

@@ -1,11 +1,12 @@
 """The calls of tasks: each takes the request message and returns the response message."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf import empty_pb2
 
 from drayman.api.context import Context
-from drayman.core import limits, names
+from drayman.core import errors, limits, names
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.events import TaskRunRequested, TasksCreated, TasksDeleted
@@ -14,6 +15,16 @@ from drayman.tasks_v2 import types
 from drayman.wire import pages, tasks
 
 _ListResponse = types.ListTasksResponse.pb()
+
+
+_REQUEST_OVERHEAD = 1 << 20
+"""The most bytes of a request besides its task."""
+
+
+def check_request_size(context: Context, size: int) -> None:
+    """Refuse a request whose task must be too large, before it is parsed: JSON may double it."""
+    if size > 2 * context.limits.task.task_size + _REQUEST_OVERHEAD:
+        raise errors.InvalidArgument("Task size too large")
 
 
 async def create_task(context: Context, request: Any) -> Any:
@@ -55,7 +66,9 @@ async def list_tasks(context: Context, request: Any) -> Any:
     )
     after = pages.number(parent, request.page_token, now)
     page = await context.store.list_tasks(parent, after, size, limits.PAGE_BYTES)
-    response = _ListResponse(tasks=[_render(context, task, view) for task in page.tasks])
+    page_bytes = sum(len(task.request) for task in page.tasks)
+    rendered = await context.offload.run(page_bytes, _render_all, context, page.tasks, view)
+    response = _ListResponse(tasks=rendered)
     if page.cursor is not None:
         response.next_page_token = pages.token(parent, str(page.cursor), now)
     return response
@@ -78,6 +91,10 @@ async def run_task(context: Context, request: Any) -> Any:
     task = await context.store.run_task(request.name, now)
     context.emit(TaskRunRequested(request.name, now))
     return tasks.encode_granted(context.encryption.open(task, view), view)
+
+
+def _render_all(context: Context, page: Sequence[Task], view: int) -> list[Any]:
+    return [_render(context, task, view) for task in page]
 
 
 def _render(context: Context, task: Task, view: int) -> Any:

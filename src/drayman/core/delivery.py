@@ -168,7 +168,7 @@ class Outcome:
         executed: Whether ``execution_count`` grows, which the TaskExecutionCount header shows.
         previous_response: The value of the TaskPreviousResponse header of the next attempt.
         signal: What the response says about the load of the target.
-        reason: Why there is no response, "" if there is one.
+        cause: Why there is no response, "" if there is one.
     """
 
     success: bool
@@ -178,14 +178,14 @@ class Outcome:
     executed: bool
     previous_response: int
     signal: Signal = Signal.NONE
-    reason: str = ""
+    cause: str = ""
 
     @property
     def description(self) -> str:
-        """Its message, with the reason that the message may leave out."""
-        if not self.reason or self.reason in self.message:
+        """Its message, with the cause that the message may leave out."""
+        if not self.cause or self.cause in self.message:
             return self.message
-        return f"{self.message} ({self.reason})"
+        return f"{self.message} ({self.cause})"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -241,6 +241,8 @@ _DIALECTS = {
 }
 
 _USER_INFO = re.compile(r"([^:/?#]+://)([^:@/?#]*)(?::([^@/?#]*))?@")
+_QUERY = re.compile(r"\?.+", re.DOTALL)
+_MASKED_QUERY = "?***"
 _AUTHORITY = re.compile(r"(?<=://)[^/?#]+")
 _TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 # Recorded: headers of the request. "expect" is ours: no target is asked before the body is sent.
@@ -301,12 +303,16 @@ def _sendable(url: str) -> tuple[str, bytes]:
     return _split_credentials(encode_url(url))
 
 
-def address(target: Target) -> str:
-    """Return the method and URL of a target for logs, without user name and password."""
-    return f"{target.method} {without_credentials(target.url)}"
-
-
 @functools.lru_cache(maxsize=1024)
+def address(method: str, url: str, *, mask_query: bool = False) -> str:
+    """Return the method and URL of a request for logs and records.
+
+    It has no user name and password, and with ``mask_query`` no query.
+    """
+    url = without_credentials(url)
+    return f"{method} {_QUERY.sub(_MASKED_QUERY, url) if mask_query else url}"
+
+
 def without_credentials(url: str) -> str:
     """Return a URL without user name and password."""
     return _split_credentials(url)[0]
@@ -411,7 +417,7 @@ _FAILURES_OF_TARGETS = frozenset({Failure.DEADLINE, Failure.CONNECTION})
 def outcome(kind: Kind, result: Response | NoResponse) -> Outcome:
     """Return the outcome of an attempt: 2xx is success, everything else is failure."""
     if isinstance(result, Response):
-        return _outcome_of_status(kind, result.status)
+        return _outcome_of(kind, result.status)
     timed_out = result.failure is Failure.DEADLINE
     code, text = _FAILURES[result.failure]
     return Outcome(
@@ -422,12 +428,12 @@ def outcome(kind: Kind, result: Response | NoResponse) -> Outcome:
         executed=False,
         previous_response=_DIALECTS[kind].response_after_timeout if timed_out else 0,
         signal=_signal(kind, None) if result.failure in _FAILURES_OF_TARGETS else Signal.NONE,
-        reason=result.reason,
+        cause=result.reason,
     )
 
 
 @functools.lru_cache(maxsize=1024)
-def _outcome_of_status(kind: Kind, status: int) -> Outcome:
+def _outcome_of(kind: Kind, status: int) -> Outcome:
     code, server_error = from_http(status), _is_server_error(status)
     return Outcome(
         success=code is Code.OK,

@@ -4,6 +4,7 @@
     ├── InvalidArgument           the request is invalid in any state of the server
     ├── NotFound                  the resource does not exist
     ├── AlreadyExists             the resource exists, or existed until recently
+    ├── Unauthenticated           the caller is not known: no credentials, or wrong ones
     ├── PermissionDenied          the caller lacks a permission
     ├── FailedPrecondition        the state of the resource does not allow the call
     ├── Aborted                   a concurrent change won: read again, then retry
@@ -96,6 +97,17 @@ class AlreadyExists(ServiceError):
     code = Code.ALREADY_EXISTS
 
 
+class Unauthenticated(ServiceError):
+    """The caller is not known: the request has no credentials, or credentials that do not hold.
+
+    Attributes:
+        reason: What is wrong with the credentials, for the log alone.
+    """
+
+    code = Code.UNAUTHENTICATED
+    reason = ""
+
+
 class PermissionDenied(ServiceError):
     """The caller lacks the permission for the call."""
 
@@ -135,8 +147,8 @@ class Unimplemented(ServiceError):
 _CLASSES = {
     each.code: each
     for each in (
-        InvalidArgument, NotFound, AlreadyExists, PermissionDenied, Aborted, FailedPrecondition,
-        ResourceExhausted, Unavailable, Unimplemented,
+        InvalidArgument, NotFound, AlreadyExists, Unauthenticated, PermissionDenied, Aborted,
+        FailedPrecondition, ResourceExhausted, Unavailable, Unimplemented,
     )
 }  # fmt: skip
 _DETAILS = {each.__name__: each for each in (Help, ErrorInfo, LocalizedMessage, BadRequest)}
@@ -161,15 +173,19 @@ def invalid_field(field: str, sentence: str) -> InvalidArgument:
 
 def describe(error: Exception) -> str:
     """Return a description of an error for logs; a bug of this program shows its type."""
+    if isinstance(error, Unauthenticated) and error.reason:
+        return f"{error.message} ({error.reason})"
     return error.message if isinstance(error, ServiceError) else f"internal error: {error!r}"
 
 
+SERVICE = "cloudtasks.googleapis.com"
+"""The name of the service in the details of errors."""
 _REFERENCE = "https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues"
 _QUEUE_FIELD = f"{_REFERENCE}#Queue.FIELDS.name"
 _TASK_FIELD = f"{_REFERENCE}.tasks#Task.FIELDS.name"
 LOCATION_FORM = "projects/<PROJECT_ID>/locations/<LOCATION_ID>"
 QUEUE_FORM = f"{LOCATION_FORM}/queues/<QUEUE_ID>"
-_SERVICE = "cloudtasks.googleapis.com"
+SERVICE = "cloudtasks.googleapis.com"
 
 
 def invalid_argument() -> InvalidArgument:
@@ -179,7 +195,7 @@ def invalid_argument() -> InvalidArgument:
 
 def empty_resource(method: str) -> InvalidArgument:
     """Return the error of a call (by its full name) whose resource field is empty."""
-    metadata = {"method": method, "service": _SERVICE}
+    metadata = {"method": method, "service": SERVICE}
     return InvalidArgument(
         "Invalid resource field value in the request.",
         ErrorInfo("RESOURCE_PROJECT_INVALID", "googleapis.com", metadata),
@@ -190,7 +206,7 @@ def no_project(text: str) -> PermissionDenied:
     """Return the error for a resource name that does not lie in a project."""
     text = _cut(text, 500)  # it occurs four times
     message = f"Permission denied on resource project {text}."
-    metadata = {"consumer": f"projects/{text}", "containerInfo": text, "service": _SERVICE}
+    metadata = {"consumer": f"projects/{text}", "containerInfo": text, "service": SERVICE}
     return PermissionDenied(
         message,
         ErrorInfo("CONSUMER_INVALID", "googleapis.com", metadata),
@@ -200,7 +216,10 @@ def no_project(text: str) -> PermissionDenied:
 
 
 def no_permission(permission: str, name: str) -> PermissionDenied:
-    """Return the error for a resource name that is not of the form that its call has."""
+    """Return the error for a permission that a caller lacks on a resource.
+
+    It is also that of a resource name that is not of the form that its call has (recorded).
+    """
     return PermissionDenied(
         f'The principal (user or service account) lacks IAM permission "{permission}" for the '
         f'resource "{_cut(name, 1_000)}" (or the resource may not exist).'
@@ -259,7 +278,7 @@ def cmek_precondition() -> FailedPrecondition:
     return FailedPrecondition(
         "CMEK cannot be enabled on any project that has one or more queues with HTTP Target "
         "Override headers or tasks ttl of more than 60 days.",
-        ErrorInfo("UNSATISFIED_PRECONDITION_FOR_CMEK", _SERVICE, {}),
+        ErrorInfo("UNSATISFIED_PRECONDITION_FOR_CMEK", SERVICE, {}),
     )
 
 

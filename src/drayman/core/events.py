@@ -97,7 +97,10 @@ class TaskRunRequested:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CallRefused:
-    """A call of the API ended with an error for its caller.
+    """A call ended with an error for its caller: one of the API, or of gRPC's standard services.
+
+    Its handler refused it or, before, the server's edge: for its size, its framing, the time it
+    took to arrive, or because the server had no room.
 
     A request that matches no call of the API, or has invalid system parameters (REST), is refused
     before it becomes a call and is no event.
@@ -105,7 +108,7 @@ class CallRefused:
     Attributes:
         rpc: The name of the call, for instance "CreateTask".
         code: The status code.
-        message: The message for the caller.
+        message: The message for the caller; if the caller is not known, what is wrong, too.
         time: The time of the call.
     """
 
@@ -206,6 +209,43 @@ class DispatchPaused:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class StoreConditionChanged:
+    """The store began or ceased to refuse calls, or to fail.
+
+    Attributes:
+        problem: What is the matter; "" when all is well again.
+    """
+
+    problem: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class QueueDamaged:
+    """Rows of a queue cannot be read; it is skipped for a time, and other queues go on.
+
+    Attributes:
+        queue: The queue's name.
+        retry_time: When it is tried again.
+    """
+
+    queue: str
+    retry_time: Micros
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FilesExposed:
+    """Other users of the machine may read or write files that hold secrets.
+
+    Attributes:
+        subject: What the files are, for instance "store" or "--key-file".
+        paths: The files.
+    """
+
+    subject: str
+    paths: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class RateChanged:
     """Back pressure has halved the rate of a queue, or has ended.
 
@@ -219,6 +259,41 @@ class RateChanged:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class HandshakeFailed:
+    """A connection ended before its TLS handshake was complete.
+
+    Attributes:
+        address: The IP address of the client.
+        message: Why.
+    """
+
+    address: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reloaded:
+    """The server has loaded files again, as SIGHUP asks it to.
+
+    Attributes:
+        subject: What has been loaded, for instance "TLS certificates".
+    """
+
+    subject: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReloadFailed:
+    """Files could not be loaded again; the server goes on with what it has.
+
+    Attributes:
+        problems: A line for each problem.
+    """
+
+    problems: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Stopping:
     """The server is stopping and starts no new attempts.
 
@@ -227,6 +302,19 @@ class Stopping:
     """
 
     in_flight: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeysNotFetched:
+    """The public keys of an issuer of tokens could not be fetched; they will be tried again.
+
+    Attributes:
+        issuer: The issuer.
+        reason: Why.
+    """
+
+    issuer: str
+    reason: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -252,7 +340,14 @@ Event = (
     | AttemptCrashed
     | StoreFailed
     | DispatchPaused
+    | StoreConditionChanged
+    | QueueDamaged
+    | FilesExposed
     | RateChanged
+    | HandshakeFailed
+    | Reloaded
+    | ReloadFailed
+    | KeysNotFetched
     | Stopping
     | Crashed
 )

@@ -20,7 +20,12 @@ SETTINGS_SIZE = 128 * 1024
 """The most bytes of a queue's HTTP target, routing and logging settings, serialized."""
 POLICY_SIZE = 64 * 1024
 REQUEST_SIZE = 16 << 20
-"""The most bytes of a request, over gRPC or REST."""
+"""The most bytes of a request that creates tasks, over gRPC or REST."""
+PLAIN_REQUEST_SIZE = 1 << 20
+"""The most bytes of any other request: the largest is a deletion of 1,000 long names."""
+REQUEST_VALUES = 50_000
+"""The most fields and list items of a request: each costs about a microsecond, and a batch of 100
+tasks with 100 headers each has 31,000."""
 QUEUES_PAGE = 9800
 LOCATIONS_PAGE = 1000
 OPERATIONS_PAGE = 1000
@@ -52,8 +57,8 @@ class TaskLimits:
         task_size: The most bytes of a stored task, serialized (measured on the real service:
             2^20 - 7).
         schedule_horizon: How far ahead a task may be scheduled.
-        allow_http_tokens: Whether bearer tokens may be sent to ``http://`` targets, and OAuth
-            tokens to any host.
+        allow_http_tokens: Whether bearer tokens, of either kind, may be sent to ``http://``
+            targets.
     """
 
     task_size: int = (1 << 20) - 7
@@ -89,6 +94,7 @@ class Limits:
         call_deadline: The longest deadline of a gRPC call; 0 for no limit.
         locations: The locations that queues may be in; empty for any.
         ramp_up: Whether new, idle and resumed queues start at a low rate.
+        mask_queries: Whether logs and records of attempts leave out the queries of URLs.
     """
 
     queue: QueueLimits = QueueLimits()
@@ -97,3 +103,4 @@ class Limits:
     call_deadline: Micros = 30 * SECOND
     locations: tuple[str, ...] = ()
     ramp_up: bool = False
+    mask_queries: bool = False

@@ -24,6 +24,7 @@ from drayman.core.events import (
     AttemptCrashed,
     DispatchPaused,
     Emit,
+    QueueDamaged,
     RateChanged,
     Stopping,
     StoreFailed,
@@ -38,7 +39,7 @@ from drayman.dispatch.sender import Sender
 from drayman.dispatch.settler import RETRY_INTERVAL, Ended, Settler
 from drayman.encryption.cipher import TaskCipher
 from drayman.signing.bearer import BearerTokenError, BearerTokens
-from drayman.store.contract import Claims, Store
+from drayman.store.contract import Claims, QueueDamagedError, Store
 from drayman.wire import deliveries
 from drayman.wire.deliveries import Delivery
 
@@ -148,6 +149,7 @@ class Dispatcher:
         self._reported: dict[str, float] = {}
         self._pause = Pause()
         self._next_notice: Micros = 0
+        self._damaged: Mapping[str, Micros] = {}
         store.on_change(self._on_change)
 
     @property
@@ -185,6 +187,8 @@ class Dispatcher:
             return self._pause.until if self._clock.now() < self._pause.until else None
         try:
             claimed = await claim
+        except QueueDamagedError:
+            return self._clock.now()  # the next claim skips the queue and reports it
         except Exception as error:  # noqa: BLE001 - the next step tries again
             self._emit(StoreFailed("claim_due", errors.describe(error)))
             return self._clock.now() + RETRY_INTERVAL
@@ -192,6 +196,7 @@ class Dispatcher:
         for each in claimed.claims:
             self._start(each)
         self._report(claimed.rate_factors)
+        self._report_damaged(claimed.damaged)
         return claimed.next_due
 
     def _begin_claim(self) -> Awaitable[Claims] | None:
@@ -268,6 +273,12 @@ class Dispatcher:
             len(self._reported) > MAX_REPORTED_QUEUES
         ):  # a deleted queue never gets back to its full rate
             del self._reported[next(iter(self._reported))]
+
+    def _report_damaged(self, damaged: Mapping[str, Micros]) -> None:
+        """Emit QueueDamaged for each queue that was found damaged since the last report."""
+        for queue, retry_time in damaged.items() - self._damaged.items():
+            self._emit(QueueDamaged(queue, retry_time))
+        self._damaged = damaged
 
     def _start(self, claim: Claim) -> None:
         attempt = self._attempts[claim.number] = _Attempt(claim)
@@ -355,10 +366,10 @@ class Dispatcher:
             http_tokens=self._limits.task.allow_http_tokens,
         )
         if isinstance(request, NoResponse):
-            address = delivery.address(target)
+            address = self._address(target.method, target.url)
             self._emit_began(plan, address)
             return _Exchange(address, request)
-        address = f"{request.method} {request.url}"
+        address = self._address(request.method, request.url)
         self._emit_began(plan, address)
         return _Exchange(address, await self._send_in_time(attempt, request, target))
 
@@ -391,6 +402,9 @@ class Dispatcher:
                 following = min(attempt.deadline, following or attempt.deadline)
         return following
 
+    def _address(self, method: str, url: str) -> str:
+        return delivery.address(method, url, mask_query=self._limits.mask_queries)
+
     def _emit_began(self, plan: _Plan, address: str) -> None:
         if plan.sampled:
             kind = plan.delivery.target.kind
@@ -404,9 +418,10 @@ class Dispatcher:
             except BearerTokenError as error:
                 return NoResponse(Failure.PRECONDITION, str(error))
             request = delivery.with_bearer_token(request, bearer)
-        if not delivery.follows_redirects(target.kind):
-            return await self._sender.send(request)
-        return await redirects.send(self._sender, request)
+        response = await self._sender.send(request)
+        if not redirects.is_redirect(response) or not delivery.follows_redirects(target.kind):
+            return response
+        return await redirects.follow_all(self._sender, request, response)
 
     async def _release(self, claim: Claim, lack: NoResponse) -> None:
         """Return a claim whose attempt lacked resources, and start none for a while."""

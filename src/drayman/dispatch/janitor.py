@@ -1,10 +1,9 @@
 """The janitor: calls ``sweep`` of the store, in small steps."""
 
-import asyncio
-
 from drayman.core import errors
 from drayman.core.clock import SECOND, Clock, Micros
 from drayman.core.events import Emit, StoreFailed
+from drayman.dispatch.periodic import Periodic
 from drayman.store.contract import Store
 
 INTERVAL: Micros = 30 * SECOND
@@ -15,22 +14,13 @@ BATCH_PAUSE: Micros = SECOND // 20
 """The pause after a step that removed ``BATCH`` rows."""
 
 
-class Janitor:
+class Janitor(Periodic):
     """Sweeps a store periodically."""
 
     def __init__(self, store: Store, clock: Clock, emit: Emit) -> None:
+        super().__init__(clock)
         self._store = store
-        self._clock = clock
         self._emit = emit
-        self._stopping = False
-        self._wake = asyncio.Event()
-
-    async def run(self) -> None:
-        """Sweep until ``stop`` is called."""
-        while not self._stopping:
-            self._wake.clear()
-            pause = await self.step()
-            await self._clock.wait(self._wake, self._clock.now() + pause)
 
     async def step(self) -> Micros:
         """Sweep once; return how long to pause before the next step."""
@@ -40,8 +30,3 @@ class Janitor:
             self._emit(StoreFailed("sweep", errors.describe(error)))
             return INTERVAL
         return INTERVAL if removed < BATCH else BATCH_PAUSE
-
-    def stop(self) -> None:
-        """Stop sweeping."""
-        self._stopping = True
-        self._wake.set()

@@ -31,9 +31,15 @@ _HEADERS_OF_BODY = ("content-encoding", "content-language", "content-location", 
 _HEADERS_OF_ORIGIN = ("authorization", "cookie")
 
 
-async def send(sender: Sender, request: Request) -> Response | NoResponse:
-    """Send a request and follow redirects; return the last response."""
-    response = await sender.send(request)
+def is_redirect(response: Response | NoResponse) -> bool:
+    """Return whether a response may redirect."""
+    return isinstance(response, Response) and response.status in _STATUSES
+
+
+async def follow_all(
+    sender: Sender, request: Request, response: Response | NoResponse
+) -> Response | NoResponse:
+    """Follow redirects from the response to a request on; return the last response."""
     for _ in range(MAX_REDIRECTS):
         following = follow(request, response)
         if following is None:

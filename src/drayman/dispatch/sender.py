@@ -8,9 +8,10 @@ from typing import Protocol
 
 from drayman.core.clock import Clock, SystemClock
 from drayman.core.delivery import Failure, NoResponse, Request, Response
+from drayman.core.target_policy import TargetPolicy
 from drayman.dispatch.http import connect, failures
 from drayman.dispatch.http import request as requests
-from drayman.dispatch.http.connect import AddressPolicy, Connector
+from drayman.dispatch.http.connect import Connector
 from drayman.dispatch.http.pool import Pool, Route
 from drayman.dispatch.http.proxy import Proxies
 from drayman.dispatch.http.request import Origin
@@ -45,7 +46,7 @@ class HttpSender:
         *,
         tls: ssl.SSLContext | None = None,
         proxies: Mapping[str, str] | None = None,
-        address_policy: AddressPolicy = connect.allow_all,
+        policy: TargetPolicy | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -55,13 +56,13 @@ class HttpSender:
             tls: The settings of TLS, instead of those with the system's certificates.
             proxies: Proxies as ``urllib.request.getproxies`` returns them; none by default,
                 whatever the environment says.
-            address_policy: Called with each address of a target before it is used.
+            policy: Where requests may be sent; by default anywhere but to metadata servers.
         """
-        clock = clock or SystemClock()
+        clock, policy = clock or SystemClock(), policy or TargetPolicy()
         self._resolver = Resolver(clock, getaddrinfo)
         self._pool = Pool(clock)
         self._connector = Connector(
-            clock, self._resolver, self._pool, tls or connect.default_tls(), address_policy
+            clock, self._resolver, self._pool, tls or connect.tls_context(), policy
         )
         choose = functools.partial(_choose_route, Proxies(proxies or {}))
         self._route = functools.lru_cache(maxsize=1024)(choose)

@@ -4,10 +4,11 @@ import asyncio
 from collections import deque
 
 from drayman.core.clock import Micros
+from drayman.edge import grpc_messages
 from drayman.edge.budget import Slots
 from drayman.edge.grpc_messages import MessageReader
 from drayman.edge.grpc_requests import Request
-from drayman.edge.methods import Method
+from drayman.edge.methods import Method, Unary
 
 
 class Call:
@@ -18,6 +19,7 @@ class Call:
         method: What is called.
         path: The name of the method, ``/SERVICE/NAME``.
         timeout: How long the caller waits; None for as long as it takes.
+        fields: The header fields of the request.
         began: When the call began.
         deadline: When the caller stops waiting; None without a deadline.
         decompress: How compressed messages of the request are read.
@@ -37,8 +39,8 @@ class Call:
 
     __slots__ = (
         "__weakref__", "arrival", "began", "charged", "complete", "deadline",
-        "decompress", "drained", "messages", "method", "path", "reader", "responded", "responding",
-        "slots", "stream_id", "task", "timeout", "unconsumed", "unread",
+        "decompress", "drained", "fields", "messages", "method", "path", "reader", "responded",
+        "responding", "slots", "stream_id", "task", "timeout", "unconsumed", "unread",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +55,7 @@ class Call:
         self.method = method
         self.path = request.path
         self.timeout = request.timeout
+        self.fields = request.fields
         self.began = began
         self.deadline = None if request.timeout is None else began + request.timeout
         self.decompress = request.decompress
@@ -70,9 +73,14 @@ class Call:
         self.drained: asyncio.Future[None] | None = None
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the messages that are complete with this data. CallError."""
+        """Return the messages that are complete with this data. CallError.
+
+        Compressed messages of unary calls stay as they are.
+        """
         if self.reader is None:
-            self.reader = MessageReader(self.decompress, self.method.request_size)
+            deferred = self.decompress is not None and isinstance(self.method, Unary)
+            decompress = grpc_messages.defer if deferred else self.decompress
+            self.reader = MessageReader(decompress, self.method.request_size)
         return self.reader.feed(data)
 
     @property

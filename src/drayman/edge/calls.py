@@ -6,14 +6,15 @@ queued, its place in the table when the stream is closed.
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from drayman.core.clock import Micros
 from drayman.core.deadlines import DeadlineTimer
 from drayman.core.errors import ServiceError
-from drayman.core.events import CallCrashed
+from drayman.core.events import CallCrashed, CallRefused
 from drayman.core.status import Code
 from drayman.edge import grpc_messages, grpc_requests, grpc_status, h2, limits
-from drayman.edge.budget import Share, Slots
+from drayman.edge.budget import Share, Slots, Transfer
 from drayman.edge.call import Call, resolve
 from drayman.edge.floods import PingMeter
 from drayman.edge.grpc_status import CallError, HttpError
@@ -29,6 +30,9 @@ class Calls:
         engine: The connection's HTTP/2 engine.
         pings: Is cleared by each response.
         wake: Has what is queued in the engine written soon.
+
+    Attributes:
+        client_fields: Header fields that the server adds to each request (see ``tls``).
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Calls:
         self._engine = engine
         self._pings = pings
         self._wake = wake
+        self.client_fields: grpc_status.Headers = ()
         self._loop = asyncio.get_running_loop()
         self._share = Share(shared.budget)
         self._calls: dict[int, Call] = {}
@@ -62,9 +67,10 @@ class Calls:
             self._refuse(event, error.headers, error.body)
         except CallError as error:
             self._refuse(event, grpc_status.HEADERS + grpc_status.trailers(error))
+            self._emit_refused(dict(event.headers).get(b":path", b""), error)
 
     def _begin(self, event: h2.RequestReceived) -> None:
-        request = grpc_requests.parse(event.headers)
+        request = grpc_requests.parse(event.headers + self.client_fields)
         method = self._shared.methods.get(request.path)
         if method is None:
             raise CallError(Code.UNIMPLEMENTED, "Method not found!")
@@ -79,8 +85,10 @@ class Calls:
             self._complete(call)
 
     def _take_slots(self, method: Method) -> tuple[Slots, ...]:
-        unary = isinstance(method, Unary)
-        slots = self._unary_slots if unary else self._streaming_slots
+        if isinstance(method, Unary):
+            slots: tuple[Slots, ...] = self._unary_slots
+        else:
+            slots = self._streaming_slots + ((method.slots,) if method.slots else ())
         for each in slots:
             if not each.free:
                 raise CallError(Code.RESOURCE_EXHAUSTED, "Too many calls are in progress.")
@@ -107,7 +115,7 @@ class Calls:
         try:
             self._feed(call, event)
         except CallError as error:
-            self._fail(call, error)
+            self._refuse_call(call, error)
 
     def _feed(self, call: Call, event: h2.DataReceived) -> None:
         data, method = event.data, call.method
@@ -137,12 +145,36 @@ class Calls:
 
     def _start(self, call: Call, method: Unary, request: bytes) -> None:
         call.complete = True
+        if call.charged > limits.SMALL_CALL:
+            self._share.end_transfer(call)
         call.task = self._loop.create_task(self._handle(call, method, request))
 
     def _charge(self, call: Call, size: int) -> None:
-        if not self._share.take(size, large=call.charged + size > limits.SMALL_CALL):
+        small = call.charged + size <= limits.SMALL_CALL
+        if not (self._share.take(size) if small else self._take_large(call, size)):
             raise CallError(Code.RESOURCE_EXHAUSTED, "Too many bytes of requests are in flight.")
         call.charged += size
+
+    def _take_large(self, call: Call, size: int) -> bool:
+        taken = self._share.take_large(size, call, self._shared.clock.now())
+        if taken and not call.complete:
+            self._begin_transfer(call)
+        return taken
+
+    def _begin_transfer(self, call: Call) -> None:
+        end = partial(self._end_transfer, call)
+        self._share.begin_transfer(call, Transfer(self._shared.clock.now(), end))
+
+    def _end_transfer(self, call: Call) -> None:
+        """End a call whose request arrives, or whose response is read, too slowly."""
+        if call.responded:
+            self._engine.reset(call.stream_id, h2.CANCEL)
+            self._share.release(call.unread)
+            call.unread = 0
+            self._wake()
+        else:
+            message = "The request arrives too slowly: others need the room."
+            self._refuse_call(call, CallError(Code.RESOURCE_EXHAUSTED, message))
 
     def _consume(self, call: Call) -> None:
         size, call.unconsumed = call.unconsumed, 0
@@ -157,11 +189,11 @@ class Calls:
     def _complete(self, call: Call) -> None:
         call.complete = True
         if call.partial:
-            self._fail(call, CallError(Code.INTERNAL, "The request ends within a message."))
+            self._refuse_call(call, CallError(Code.INTERNAL, "The request ends within a message."))
         elif isinstance(call.method, Streaming):
             resolve(call.arrival)
         elif not call.messages:
-            self._fail(call, _not_one_message())
+            self._refuse_call(call, _not_one_message())
         else:
             self._start(call, call.method, call.messages.pop())
 
@@ -173,6 +205,8 @@ class Calls:
 
     def _remove(self, call: Call) -> None:
         del self._calls[call.stream_id]
+        if call.charged + call.unread > limits.SMALL_CALL:
+            self._share.end_transfer(call)
         self._share.release(call.charged + call.unread)
         if call.responded:
             return
@@ -192,7 +226,7 @@ class Calls:
         error = CallError(Code.DEADLINE_EXCEEDED, "The request did not arrive in time.")
         for call in list(self.arriving()):
             if now - call.began >= limits.REQUEST_TIMEOUT:
-                self._fail(call, error)
+                self._refuse_call(call, error)
 
     def fail_all(self, error: CallError) -> None:
         """Stop all handlers and respond with an error."""
@@ -210,17 +244,29 @@ class Calls:
 
     async def _handle(self, call: Call, method: Unary, request: bytes) -> None:
         try:
-            response = await method.handler(request, call.timeout)
+            if type(request) is grpc_messages.Compressed and call.decompress is not None:
+                request = await self._decompress(call, call.decompress, request)
+            response = await method.handler(request, call.timeout, call.fields)
         except ServiceError as error:
             self._fail(call, error)
+        except CallError as error:
+            self._refuse_call(call, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
             self._crash(call, error)
         else:
             self._respond(call, response)
 
+    async def _decompress(
+        self, call: Call, decompress: grpc_messages.Decompress, request: bytes
+    ) -> bytes:
+        run, size = self._shared.offload.run, len(request) * grpc_messages.EXPANSION
+        message = await run(size, decompress, request, call.method.request_size)
+        self._charge(call, len(message))
+        return message
+
     async def _serve(self, call: Call, method: Streaming) -> None:
         try:
-            await method.serve(_Messages(self, call))
+            await method.serve(_Messages(self, call), call.fields)
         except (ServiceError, CallError) as error:
             self._fail(call, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
@@ -236,22 +282,26 @@ class Calls:
         try:
             self._charge_response(call, len(body))
         except CallError as error:
-            self._fail(call, error)
+            self._refuse_call(call, error)
             return
         self._engine.respond(call.stream_id, grpc_status.HEADERS, body, grpc_status.OK)
         self._end(call)
+        if call.unread > limits.SMALL_CALL:
+            self._begin_transfer(call)
 
     def _charge_response(self, call: Call, size: int) -> None:
         # A response that is refused may be that of a call that has taken effect. Only large ones
         # are: those are lists, and small ones are bounded by the number of streams.
-        large = size > limits.SMALL_CALL
-        if not self._share.take(size, large=large):
-            if large:
+        if size > limits.SMALL_CALL:
+            if not self._take_large(call, size):
                 raise CallError(Code.RESOURCE_EXHAUSTED, "Too many bytes of responses are unread.")
+        elif not self._share.take(size):
             self._share.add(size)
         call.unread += size
 
     def _discharge(self, call: Call) -> None:
+        if call.charged > limits.SMALL_CALL:
+            self._share.end_transfer(call)
         self._share.release(call.charged)
         call.charged = 0
 
@@ -279,6 +329,17 @@ class Calls:
         if call.task is not None:
             call.task.cancel()
         self._fail(call, error)
+
+    def _refuse_call(self, call: Call, error: CallError) -> None:
+        """Fail a call that its handler has not seen or finished, and emit an event."""
+        if not call.responded:
+            self._fail(call, error)
+            self._emit_refused(call.path, error)
+
+    def _emit_refused(self, path: bytes, error: CallError) -> None:
+        if path in self._shared.methods:
+            name, now = path.decode().rpartition("/")[2], self._shared.clock.now()
+            self._shared.emit(CallRefused(name, error.code, error.message, now))
 
     def _fail(self, call: Call, error: ServiceError | CallError) -> None:
         self._close(call, grpc_status.trailers(error))
@@ -343,6 +404,8 @@ class Calls:
     async def send(self, call: Call, message: bytes) -> None:
         """Send a message, and return when it has left the engine. CallError."""
         body = grpc_messages.frame(message)
+        if len(body) > limits.READ_SIZE:
+            await self._shared.turns.turn()
         self._charge_response(call, len(body))
         if not call.responding:
             call.responding = True

@@ -10,11 +10,12 @@ from typing import Any, ClassVar, cast
 
 from drayman.core.clock import Micros, Timer
 from drayman.core.status import Code
-from drayman.edge import h2, limits
+from drayman.edge import h2, limits, tls
 from drayman.edge.calls import Calls
 from drayman.edge.floods import FrameMeter, PingMeter
 from drayman.edge.grpc_status import CallError
 from drayman.edge.liveness import DeliveryMeter, IdleTimer
+from drayman.edge.port import address_of
 from drayman.edge.shared import Shared
 
 
@@ -48,12 +49,12 @@ class GrpcConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless there are too many connections."""
         transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        self._address = peer[0] if isinstance(peer, tuple) else ""
+        self._address = address_of(transport)
         if not self._shared.connection_limit.enter(self._address):
             transport.abort()
             return
         self._transport = transport
+        self._calls.client_fields = tls.client_fields(transport)
         transport.set_write_buffer_limits(limits.HIGH_WATER)
         self._shared.connections.add(self)
         self._idle = IdleTimer(self._shared.clock, self._ping, self.abort)
@@ -63,22 +64,30 @@ class GrpcConnection(asyncio.Protocol):
         """Act on what was read."""
         if self._idle is not None:
             self._idle.received()
-            self._backlog = memoryview(bytes(self._backlog) + data if self._backlog else data)
-            self._process()
+            if self._backlog:
+                self._backlog = memoryview(bytes(self._backlog) + data)
+                return
+            self._backlog = memoryview(data)
+            if len(data) <= limits.SMALL_READ:
+                self._process(1)
+            else:
+                self._shared.turns.run(self._process)
+                self._regulate_reading()
 
-    def _process(self) -> None:
-        """Give the engine what was read; what is too much for one turn of the loop waits."""
+    def _process(self, limit: int) -> int:
+        """Give the engine what was read, up to about so many events; the rest waits."""
         count = 0
-        while self._backlog and count < limits.EVENTS_OF_TURN:
+        while self._backlog and count < limit:
             piece = self._backlog[: limits.READ_SIZE]
             self._backlog = self._backlog[limits.READ_SIZE :]
             events = self._engine.receive(piece)
             self._dispatch(events)
-            count += len(events)
+            count += len(events) + len(piece) // limits.BYTES_OF_EVENT
         if self._backlog:
-            self._loop.call_soon(self._process)
+            self._shared.turns.wait(self._process)
         self._regulate_reading()
         self._wake()
+        return count
 
     def _regulate_reading(self) -> None:
         """Read no more from a client that reads no more, or as long as a backlog is there."""

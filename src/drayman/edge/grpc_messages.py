@@ -14,6 +14,9 @@ PREFIX = 5
 _WINDOW_BITS: Mapping[bytes, int] = {b"gzip": zlib.MAX_WBITS | 16, b"deflate": zlib.MAX_WBITS}
 ACCEPTED = (b"grpc-accept-encoding", b"identity,deflate,gzip")
 
+EXPANSION = 1_032
+"""The most bytes that one byte of deflate stands for."""
+
 Decompress = Callable[[bytes, int], bytes]
 """Takes a compressed message and the most bytes it may have; returns the message. CallError."""
 
@@ -63,6 +66,15 @@ def too_large(size: int, limit: int) -> CallError:
     )
 
 
+class Compressed(bytes):
+    """A message as it was sent, still compressed."""
+
+
+def defer(data: bytes, _limit: int) -> bytes:
+    """Leave a message compressed: to decompress a large one takes longer than others may wait."""
+    return Compressed(data)
+
+
 class MessageReader:
     """Takes the data of a stream as it arrives and returns the messages that are complete."""
 
@@ -71,11 +83,6 @@ class MessageReader:
         self._limit = limit
         self._buffer = bytearray()
         self._needed = PREFIX
-
-    @property
-    def decompresses(self) -> bool:
-        """Whether messages may be larger than what arrives of them."""
-        return self._decompress is not None
 
     @property
     def partial(self) -> bool:

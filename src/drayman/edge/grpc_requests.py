@@ -1,6 +1,7 @@
 """What the header fields of a request say, by the rules of gRPC over HTTP/2."""
 
 import re
+from collections.abc import Mapping
 from itertools import chain
 from typing import NamedTuple
 
@@ -23,11 +24,13 @@ class Request(NamedTuple):
         path: ``/SERVICE/METHOD``.
         timeout: How long the caller waits; None for as long as it takes.
         decompress: How compressed messages are read; None if there are none.
+        fields: All header fields; of several with one name, the last.
     """
 
     path: bytes
     timeout: Micros | None
     decompress: Decompress | None
+    fields: Mapping[bytes, bytes]
 
 
 def parse(headers: Headers) -> Request:
@@ -46,6 +49,7 @@ def parse(headers: Headers) -> Request:
         fields.get(b":path", b""),
         None if timeout is None else parse_timeout(timeout),
         None if encoding is None else grpc_messages.find_decompress(encoding),
+        fields,
     )
 
 

@@ -1,18 +1,18 @@
-"""The gRPC server: a listening socket, its connections, and their end."""
+"""The gRPC server: its listening sockets, its connections, and their end."""
 
 import asyncio
 import socket
-import ssl
 
 from drayman.api.context import Context
 from drayman.core.clock import SECOND
-from drayman.edge import limits, methods, reflection
+from drayman.edge import methods, reflection
 from drayman.edge.budget import Capacity
 from drayman.edge.connection import GrpcConnection
 from drayman.edge.health import Health
-from drayman.edge.listening import BACKLOG
+from drayman.edge.listening import BACKLOG, close
 from drayman.edge.port import PortProtocol, ProtocolFactory
 from drayman.edge.shared import Shared
+from drayman.edge.tls import TlsListener
 
 
 class GrpcServer:
@@ -20,63 +20,65 @@ class GrpcServer:
 
     Args:
         context: What every call needs.
-        sock: A listening socket; the server closes it.
+        sockets: Listening sockets of one port; the server closes them.
         capacity: What its connections share with those of other listeners.
         http1: Returns the protocol of a connection that does not speak HTTP/2; None to refuse it.
-        tls: Certificates, if the port speaks TLS.
+        tls: Accepts the connections, if the port speaks TLS.
     """
 
     def __init__(
         self,
         context: Context,
-        sock: socket.socket,
+        sockets: list[socket.socket],
         capacity: Capacity,
         *,
         http1: ProtocolFactory | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: TlsListener | None = None,
     ) -> None:
         self._clock = context.clock
-        self._sock = sock
+        self._sockets = sockets
         self._http1 = http1
         self._tls = tls
         self._health = Health(context)
-        table = methods.of_api(context) | self._health.methods() | reflection.methods()
+        table = methods.of_api(context) | self._health.methods() | reflection.methods(context)
         self._shared = Shared(
             table,
             context.clock,
             context.emit,
+            offload=context.offload,
             budget=capacity.budget,
+            turns=capacity.turns,
             connection_limit=capacity.connection_limit,
         )
-        self._server: asyncio.Server | None = None
-        self.port: int = sock.getsockname()[1]
+        self._listeners: list[asyncio.Server | TlsListener] = []
+        self.port: int = sockets[0].getsockname()[1]
 
     async def start(self) -> None:
         """Begin to take calls."""
         if self._tls is not None:
-            # Clients that offer both, as browsers do, get HTTP/1.1: the pages and REST are there.
-            self._tls.set_alpn_protocols(["h2"] if self._http1 is None else ["http/1.1", "h2"])
+            self._tls.start(self._sockets, self._protocol)
+            self._listeners = [self._tls]
+        else:
+            self._listeners = [await self._listen(sock) for sock in self._sockets]
+
+    async def _listen(self, sock: socket.socket) -> asyncio.Server:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            self._protocol,
-            sock=self._sock,
-            backlog=BACKLOG,
-            ssl=self._tls,
-            ssl_handshake_timeout=limits.PREFACE_TIMEOUT / SECOND if self._tls else None,
-        )
+        return await loop.create_server(self._protocol, sock=sock, backlog=BACKLOG)
 
     def _protocol(self) -> asyncio.Protocol:
         if self._http1 is None:
             return GrpcConnection(self._shared)
-        return PortProtocol(self._clock, lambda: GrpcConnection(self._shared), self._http1)
+        limit = self._shared.connection_limit
+        return PortProtocol(self._clock, limit, lambda: GrpcConnection(self._shared), self._http1)
 
     async def stop(self, grace: float) -> None:
         """Take no new calls; those in progress get ``grace`` seconds."""
         self._health.end()
-        if self._server is None:
-            self._sock.close()
+        if not self._listeners:
+            close(self._sockets)
             return
-        self._server.close()
+        for listener in self._listeners:
+            listener.close()
         for connection in list(self._shared.connections):
             connection.drain()
         if not await self._closed_within(grace):

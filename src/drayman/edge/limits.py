@@ -3,7 +3,7 @@
 from drayman.core.clock import MINUTE, SECOND, Micros
 
 CONNECTIONS = 8_192
-"""The most connections at once. An idle one costs about 20 KB."""
+"""The most connections at once. An idle one costs about 20 KB, and over TLS 50 KB."""
 CONNECTIONS_OF_ADDRESS = 4_096
 """The most connections of one address: half of all, because a proxy is one address too."""
 CONCURRENT_CALLS = 10_000
@@ -13,6 +13,8 @@ CONCURRENT_STREAMS = 200
 STREAMING_CALLS = 1_000
 """The most streaming calls (watches, reflection) in progress, apart from unary calls: a stream may
 stay open for days."""
+REFLECTION_CALLS = 20
+"""The most calls of reflection in progress, a tool of developers with large responses."""
 STREAMING_CALLS_OF_CONNECTION = 20
 """The most streaming calls on one connection, so that unary calls always find a free stream."""
 
@@ -23,6 +25,9 @@ BYTES_OF_CONNECTION = 32 << 20
 SMALL_CALL = 64 << 10
 """A request or response of at most so many bytes may use the whole budget, larger ones leave a
 quarter of it free. So large ones cannot keep others from being served."""
+TRANSFER_TIME: Micros = 2 * SECOND
+"""How long a large request may arrive, and a large response be read, before a later one that finds
+no room may end it: 8 MB/s for the largest. Without pressure the longer timeouts below hold."""
 
 METADATA_SIZE = 64 << 10
 """The most bytes of a request's header fields, each with 32 bytes of overhead (RFC 9113, 6.5.2)."""
@@ -40,11 +45,19 @@ STREAM_WINDOW = 1 << 20
 """The flow-control window of a stream: a round trip of 10 ms allows 100 MB/s."""
 CONNECTION_WINDOW = 4 << 20
 """The flow-control window of a connection: one busy stream leaves room for others."""
-READ_SIZE = 8 << 10
-"""The bytes that the HTTP/2 engine is given at once."""
+READ_SIZE = 4 << 10
+"""The bytes that the HTTP/2 engine is given at once: at most 450 events, 2 ms of work."""
+SMALL_READ = 512
+"""The bytes of a read that is always worked off at once: one call, or 0.3 ms of work."""
 EVENTS_OF_TURN = 250
-"""The events of one connection in one turn of the event loop, some ms of work. The smallest frames
-have ten bytes, so that one read may hold 25,000."""
+"""The events in one turn of the event loop of connections that have just read, some ms of work. The
+smallest frames have nine bytes, so that one read may hold 28,000."""
+WAITING_EVENTS_OF_TURN = 100
+"""The events in one turn of the event loop of connections that have read more than that."""
+EVENTS_OF_PIECE = 50
+"""The events of one connection that waits, until it is the next one's turn."""
+BYTES_OF_EVENT = 1 << 10
+"""The bytes of data that count as one more event."""
 OUTPUT_SIZE = 256 << 10
 """The most bytes of one write. Answers beyond what the client reads stay in the HTTP/2 engine."""
 HIGH_WATER = 256 << 10
@@ -52,6 +65,15 @@ HIGH_WATER = 256 << 10
 
 PREFACE_TIMEOUT: Micros = 10 * SECOND
 """How long a client may take to open the HTTP/2 connection."""
+ACCEPTS_OF_TURN = 100
+"""The connections of a TLS listener that are accepted in one turn of the event loop."""
+ACCEPT_PAUSE: Micros = SECOND
+"""How long nothing is accepted after the system had no file or no memory for a connection."""
+HANDSHAKES = 1_000
+"""The TLS handshakes in progress on a listener, beyond which a new one ends the oldest: an honest
+client is done within milliseconds."""
+HANDSHAKE_TIMEOUT: Micros = 10 * SECOND
+"""How long a TLS handshake may take."""
 HEAD_TIMEOUT: Micros = 10 * SECOND
 """How long the head of an HTTP/1.1 request may take to arrive."""
 REQUEST_TIMEOUT: Micros = 60 * SECOND

@@ -4,11 +4,14 @@ import datetime
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol
 
+from drayman.access.caller import Caller
+from drayman.access.control import Fields
 from drayman.api import calls
 from drayman.api.context import Context
 from drayman.core.clock import SECOND, Micros
 from drayman.core.errors import InvalidArgument
 from drayman.core.limits import REQUEST_SIZE
+from drayman.edge.budget import Slots
 from drayman.tasks_v2 import rpcs
 
 _ROUNDING = 1.01
@@ -31,12 +34,12 @@ class Unary(NamedTuple):
     """A method with one request and one response.
 
     Attributes:
-        handler: Takes the request and the time until the caller's deadline, None without one;
-            returns the response. ServiceError.
+        handler: Takes the request, the time until the caller's deadline, None without one, and
+            the header fields; returns the response. ServiceError.
         request_size: The most bytes of a request.
     """
 
-    handler: Callable[[bytes, Micros | None], Awaitable[bytes]]
+    handler: Callable[[bytes, Micros | None, Fields], Awaitable[bytes]]
     request_size: int = REQUEST_SIZE
 
 
@@ -44,12 +47,15 @@ class Streaming(NamedTuple):
     """A method with streams of messages.
 
     Attributes:
-        serve: Receives and sends messages until the call ends. ServiceError.
+        serve: Receives and sends messages until the call ends; takes the header fields, too.
+            ServiceError.
         request_size: The most bytes of one message of the caller.
+        slots: A limit of its own for the calls in progress, below that of all streams.
     """
 
-    serve: Callable[[Messages], Awaitable[None]]
+    serve: Callable[[Messages, Fields], Awaitable[None]]
     request_size: int = 64 << 10
+    slots: Slots | None = None
 
 
 Method = Unary | Streaming
@@ -71,14 +77,14 @@ def _unary(context: Context, rpc: rpcs.Rpc) -> Unary:
     # Google's clients wait longer for the other services: for operations 600 s.
     limit = context.limits.call_deadline if rpc.service == rpcs.SERVICE else 0
 
-    async def handle(body: bytes, remaining: Micros | None) -> bytes:
+    async def handle(caller: Caller | None, body: bytes, remaining: Micros | None) -> bytes:
         check_deadline(limit, context.clock.now(), remaining)
-        return await calls.handle_serialized(context, rpc, request_class, body)
+        return await calls.handle_serialized(caller, context, rpc, request_class, body)
 
-    async def guarded(body: bytes, remaining: Micros | None) -> bytes:
-        return await calls.guard(context, rpc.name, handle(body, remaining))
+    async def guarded(body: bytes, remaining: Micros | None, fields: Fields) -> bytes:
+        return await calls.guard(context, rpc.name, fields, handle, body, remaining)
 
-    return Unary(guarded)
+    return Unary(guarded, calls.request_size(rpc))
 
 
 def check_deadline(limit: Micros, now: Micros, remaining: Micros | None) -> None:

@@ -23,7 +23,13 @@ _TARGET_TYPES = {Kind.HTTP: "HTTP", Kind.APP_ENGINE: "APP_ENGINE_HTTP"}
 
 
 def created(
-    queue: Queue, cipher: TaskCipher, name: str, result: Task | ServiceError, time: Micros
+    queue: Queue,
+    name: str,
+    result: Task | ServiceError,
+    time: Micros,
+    *,
+    cipher: TaskCipher,
+    mask_query: bool = False,
 ) -> dict[str, Any]:
     """Return the entry of a creation: the task, or the error in its place.
 
@@ -32,7 +38,7 @@ def created(
     content = {"status": _status(result)}
     if isinstance(result, Task):
         with contextlib.suppress(ServiceError):
-            content |= _scheduled(queue, cipher.open_task(result))
+            content |= _scheduled(queue, cipher.open_task(result), mask_query=mask_query)
     return _entry(name, time, "taskCreationLog", content)
 
 
@@ -74,11 +80,11 @@ def attempt_ended(event: AttemptEnded) -> dict[str, Any]:
     return _entry(record.task, record.end_time, "attemptResponseLog", content)
 
 
-def _scheduled(queue: Queue, task: Task) -> dict[str, str]:
+def _scheduled(queue: Queue, task: Task, *, mask_query: bool) -> dict[str, str]:
     target = deliveries.open_(queue, task).target
     return {
         "scheduleTime": times.text(task.schedule_time),
-        "targetAddress": delivery.address(target),
+        "targetAddress": delivery.address(target.method, target.url, mask_query=mask_query),
         "targetType": _TARGET_TYPES[target.kind],
     }
 

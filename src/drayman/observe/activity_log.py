@@ -6,6 +6,7 @@ of the events. Neither a full buffer nor a failure of the log affects what emitt
 """
 
 import asyncio
+import functools
 import json
 import logging
 import zlib
@@ -58,6 +59,8 @@ class ActivityLog:
         get_queue: Callable[[str], Awaitable[Queue]],
         cipher: TaskCipher,
         write: Write,
+        *,
+        mask_queries: bool = False,
     ) -> None:
         """Start the worker in the running event loop.
 
@@ -65,10 +68,13 @@ class ActivityLog:
             get_queue: Returns a queue by its name. NotFound.
             cipher: The keys of encrypted tasks.
             write: Writes a line.
+            mask_queries: Whether entries leave out the queries of URLs.
         """
         self.dropped = 0
         self._get_queue = get_queue
-        self._cipher = cipher
+        self._created = functools.partial(
+            activity_entries.created, cipher=cipher, mask_query=mask_queries
+        )
         self._write_line = write
         self._events: asyncio.Queue[tuple[Event, int]] = asyncio.Queue()
         self._buffered_bytes = 0
@@ -118,7 +124,7 @@ class ActivityLog:
                 self._queues.pop(event.queue, None)
             case TasksCreated():
                 if queue := await self._queue(event.queue, event.time):
-                    self._write_entries(_creations(event, queue, self._cipher))
+                    self._write_entries(self._creations(event, queue))
             case TasksDeleted():
                 if queue := await self._queue(event.queue, event.time):
                     self._write_entries(_deletions(event, queue))
@@ -146,19 +152,19 @@ class ActivityLog:
         self._queues[name] = queue, now + QUEUE_TTL
         return queue
 
+    def _creations(self, event: TasksCreated, queue: Queue) -> Iterator[dict[str, Any]]:
+        """Yield the entries of the sampled tasks."""
+        for requested, result in zip(event.names, event.results, strict=True):
+            own = result.name if isinstance(result, Task) else requested
+            name = own or join_task(queue.name, "")
+            if _is_sampled(name, queue):
+                yield self._created(queue, name, result, event.time)
+
     def _drop(self, count: int, reason: str) -> None:
         """Count dropped entries; log a warning at the first."""
         if count and not self.dropped:
             _log.warning("activity log: entries are dropped: %s", reason)
         self.dropped += count
-
-
-def _creations(event: TasksCreated, queue: Queue, cipher: TaskCipher) -> Iterator[dict[str, Any]]:
-    """Yield the entries of the sampled tasks."""
-    for requested, result in zip(event.names, event.results, strict=True):
-        name = result.name if isinstance(result, Task) else requested or join_task(queue.name, "")
-        if _is_sampled(name, queue):
-            yield activity_entries.created(queue, cipher, name, result, event.time)
 
 
 def _deletions(event: TasksDeleted, queue: Queue) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Log lines: a subscriber that writes events to the logger ``drayman``."""
 
 import logging
+import shlex
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,9 +15,16 @@ from drayman.core.events import (
     Crashed,
     DispatchPaused,
     Event,
+    FilesExposed,
+    HandshakeFailed,
+    KeysNotFetched,
     QueueChanged,
+    QueueDamaged,
     RateChanged,
+    Reloaded,
+    ReloadFailed,
     Stopping,
+    StoreConditionChanged,
     StoreFailed,
     TaskRunRequested,
 )
@@ -123,6 +131,44 @@ def _dispatch_paused(event: DispatchPaused) -> None:
     _log.error("dispatch pauses, no attempt is counted: %s", event.reason)
 
 
+def _store_condition_changed(event: StoreConditionChanged) -> None:
+    if event.problem:
+        _log.error("store: %s", event.problem)
+    else:
+        _log.warning("store: the problem has ended")
+
+
+def _queue_damaged(event: QueueDamaged) -> None:
+    _log.error(
+        "queue %s: the store is damaged; its tasks are not dispatched, other queues go on",
+        event.queue,
+    )
+
+
+def _files_exposed(event: FilesExposed) -> None:
+    _log.warning(
+        "%s: other users of this machine may read it; run: chmod 600 %s",
+        event.subject, shlex.join(event.paths),
+    )  # fmt: skip
+
+
+def _handshake_failed(event: HandshakeFailed) -> None:
+    _log.debug("TLS handshake with %s failed: %s", event.address, event.message)
+
+
+def _reloaded(event: Reloaded) -> None:
+    _log.info("reloaded: %s", event.subject)
+
+
+def _reload_failed(event: ReloadFailed) -> None:
+    for problem in event.problems:
+        _log.error("reload failed, nothing has changed: %s", problem)
+
+
+def _keys_not_fetched(event: KeysNotFetched) -> None:
+    _log.warning("keys of the issuer %s cannot be fetched: %s", event.issuer, event.reason)
+
+
 def _stopping(event: Stopping) -> None:
     _log.info("stopping; %d attempts in flight", event.in_flight)
 
@@ -141,10 +187,17 @@ _WRITERS: Mapping[type, Callable[[Any], None]] = {
     TaskRunRequested: _run_requested,
     QueueChanged: _queue_changed,
     RateChanged: _rate_changed,
+    HandshakeFailed: _handshake_failed,
+    Reloaded: _reloaded,
+    ReloadFailed: _reload_failed,
     CallRefused: _call_refused,
     CallCrashed: _call_crashed,
     StoreFailed: _store_failed,
     DispatchPaused: _dispatch_paused,
+    StoreConditionChanged: _store_condition_changed,
+    QueueDamaged: _queue_damaged,
+    FilesExposed: _files_exposed,
+    KeysNotFetched: _keys_not_fetched,
     Stopping: _stopping,
     Crashed: _crashed,
 }

@@ -31,6 +31,10 @@ from drayman.core.status import Code
 from drayman.core.task import NewTask, Task
 
 
+class QueueDamagedError(Exception):
+    """Rows of a queue cannot be read; the claim is undone, and the next one skips the queue."""
+
+
 class StoreError(Exception):
     """The store cannot be opened; the message is shown to the operator."""
 
@@ -46,12 +50,15 @@ class Claims:
             attempt has ended.
         rate_factors: The fraction of its rate that back pressure leaves to each queue that was
             considered, by the queue's name.
+        damaged: The queues that are skipped because their rows cannot be read, by name, each with
+            the time at which claims try it again.
     """
 
     claims: list[Claim]
     next_due: Micros | None
     short: bool = False
     rate_factors: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    damaged: Mapping[str, Micros] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -210,6 +217,8 @@ class Dispatch(Protocol):
         fair share of the slots (``core.fairness``). None of this applies to granted attempts, but
         they leave some slots free. Queues come in the order in which they became ready, tasks of a
         queue in the order of their schedule times.
+
+        QueueDamagedError if rows of a queue cannot be read: claim again at once.
         """
 
     def settle(
@@ -330,8 +339,26 @@ class Store(Queues, Tasks, Dispatch, History, Documents, Protocol):
         is made: a claim that begins after the hint, or within it, sees the change.
         """
 
+    async def inspect(self) -> None:
+        """Find out whether the store can keep its promises; call it at regular intervals.
+
+        Unavailable if the database was replaced under the server: no mutating call of the API is
+        accepted then. ResourceExhausted if the disk is full: no new task is accepted. Unavailable
+        if claims or results keep failing. All of this ends when an inspection finds it ended.
+        """
+
     async def check(self) -> None:
-        """Check that the store can be written at present; Unavailable or ResourceExhausted."""
+        """Check that the store can be written: ``inspect``, and a durable write."""
+
+    async def vacuum(self) -> bool:
+        """Give some free space of the database back to the disk; return whether more is left.
+
+        Calls that arrive meanwhile wait for a few milliseconds.
+        """
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call waits for the store or runs in it."""
 
     async def close(self) -> None:
         """Finish the waiting calls and close the database. Repeated calls have no effect."""

@@ -32,6 +32,10 @@ MAX_WAITING = 20_000
 """The most calls that may wait; further ones are refused with RESOURCE_EXHAUSTED."""
 MAX_WAITING_BYTES = 256 << 20
 """The most bytes that waiting calls may hold."""
+REPEATS = 3
+"""How often a group is repeated on a full disk, where each time more room is made."""
+FAILURES = 3
+"""A verb is failing when its last transactions failed, this many in a row."""
 
 MAX_TRIES = 5
 """How often a transaction is tried that conflicts with those of other servers."""
@@ -69,6 +73,20 @@ class Database(Protocol):
     def rollback(self) -> None:
         """Undo the transaction; the database may have done so itself."""
 
+    @property
+    def refuses(self) -> bool:
+        """Whether ``refusal`` refuses some calls at present."""
+
+    def refusal(self, *, durable: bool, grows: bool) -> errors.ServiceError | None:
+        """Return the error of a call that is refused at present, None for one that may run."""
+
+    def make_room(self, error: Exception) -> bool:
+        """Make room if the error of an undone transaction means a full disk.
+
+        Returns whether it does: then ``refusal`` refuses calls that grow, and the others can be
+        repeated.
+        """
+
     def is_conflict(self, error: Exception) -> bool:
         """Return whether an error is a conflict with another server: a second try may succeed."""
 
@@ -89,6 +107,14 @@ class _Call:
     result: Any = None
 
 
+@dataclasses.dataclass(slots=True)
+class _Streak:
+    """Failed transactions of a verb, with no successful one since the first of them."""
+
+    length: int = 0
+    error: Exception | None = None
+
+
 class GroupCommit:
     """The writer thread, and the calls that wait for it."""
 
@@ -104,9 +130,20 @@ class GroupCommit:
         self._closed = False
         self._due: Micros | None = None
         self._hints: list[Callable[[Micros], object]] = []
+        self._streaks: dict[Verb[Any, Any], _Streak] = {}
         self._thread = threading.Thread(target=self._work, name="drayman-store", daemon=True)
         database.watch(self._hint_in_loop)
         self._thread.start()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call waits or runs."""
+        return self._count == 0
+
+    def failure(self, verb: Verb[Any, Any]) -> Exception | None:
+        """Return the last error of a verb that is failing, None for others."""
+        streak = self._streaks.get(verb, _Streak())
+        return streak.error if streak.length >= FAILURES else None
 
     def on_change(self, hint: Callable[[Micros], object]) -> None:
         """Call ``hint`` in the loop's thread before calls that may make tasks due are submitted.
@@ -215,8 +252,10 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - the caller gets it
             call.result = self._translate(error)
 
-    def _transact(self, calls: list[_Call], tries: int = MAX_TRIES) -> None:
+    def _transact(self, calls: list[_Call], repeats: int = REPEATS, tries: int = MAX_TRIES) -> None:
         database = self._database
+        if database.refuses and not (calls := self._admit(calls)):
+            return
         try:
             database.begin(durable=any(call.verb.durable for call in calls))
             self._run_verbs(calls)
@@ -224,13 +263,38 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - the callers get it
             database.rollback()
             if tries > 1 and database.is_conflict(error):
-                self._transact(calls, tries - 1)
+                self._transact(calls, repeats, tries - 1)
+            elif repeats and database.make_room(error):
+                self._transact(calls, repeats - 1, tries)
             elif len(calls) == 1 or database.affects_all(error):
+                self._fail(calls, error)
+            else:  # one call broke the transaction: separate it from the others
+                middle = len(calls) // 2
+                self._transact(calls[:middle])
+                self._transact(calls[middle:])
+        else:
+            if self._streaks:
                 for call in calls:
-                    call.result = self._translate(error)
-            else:  # one call broke the transaction: run each in its own
-                for call in calls:
-                    self._transact([call])
+                    self._streaks.pop(call.verb, None)
+
+    def _admit(self, calls: list[_Call]) -> list[_Call]:
+        """Return the calls that may run; the others are refused."""
+        admitted = []
+        for call in calls:
+            verb = call.verb
+            refusal = self._database.refusal(durable=verb.durable, grows=verb.grows(call.argument))
+            if refusal is None:
+                admitted.append(call)
+            else:
+                call.result = refusal
+        return admitted
+
+    def _fail(self, calls: list[_Call], error: Exception) -> None:
+        for call in calls:
+            call.result = self._translate(error)
+        for verb in {call.verb for call in calls}:
+            length = self._streaks.get(verb, _Streak()).length + 1
+            self._streaks[verb] = _Streak(length, self._translate(error))
 
     def _run_verbs(self, calls: list[_Call]) -> None:
         by_verb: dict[Verb[Any, Any], list[_Call]] = collections.defaultdict(list)

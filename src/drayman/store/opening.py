@@ -1,11 +1,14 @@
 """Opening the store that a URL names: ``memory``, ``sqlite:PATH`` or ``postgresql://…``."""
 
+import contextlib
 from collections.abc import Iterator
 from types import ModuleType
 
 from drayman.core.clock import Micros
 from drayman.core.limits import Limits
 from drayman.store.contract import StoreError
+from drayman.store.session import Session
+from drayman.store.sqlite import beside
 from drayman.store.sqlite import database as sqlite
 from drayman.store.sqlite import probe as sqlite_probe
 from drayman.store.store import Store
@@ -39,6 +42,17 @@ def migrate(url: str) -> int:
     return int(_postgres().migrate(url))
 
 
+@contextlib.contextmanager
+def transaction(url: str) -> Iterator[Session]:
+    """Give the session of one transaction on a store in a file or on PostgreSQL. StoreError.
+
+    Servers may use the store at the same time.
+    """
+    opened = _postgres().transaction(url) if is_postgres(url) else beside.transaction(_path(url))
+    with opened as session:
+        yield session
+
+
 def copy(source: str, target: str, now: Micros) -> Iterator[tuple[str, int]]:
     """Copy a SQLite store into an empty one on PostgreSQL; yield tables and numbers of rows.
 
@@ -60,6 +74,11 @@ def without_password(url: str) -> str:
 def is_postgres(url: str) -> bool:
     """Return whether a URL names a store on PostgreSQL."""
     return url.startswith(("postgresql://", "postgres://"))
+
+
+def path(url: str) -> str | None:
+    """Return the file of a store, None for one that is in no file."""
+    return _path(url) if url.startswith("sqlite:") else None
 
 
 def _path(url: str) -> str:

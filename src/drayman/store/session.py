@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from drayman.core.limits import Retention
+from drayman.store.damage import DamagedQueues
 
 Row = tuple[Any, ...]
 
@@ -19,10 +20,15 @@ class Session(Protocol):
     """How long tasks, tombstones and dead letters exist."""
     ramp_up: bool
     """Whether new, idle and resumed queues begin slowly."""
+    damaged: DamagedQueues
+    """The queues that claims skip for the time being."""
 
     @property
     def changes(self) -> int:
         """A number that grows with each row that is inserted, updated or deleted."""
+
+    def is_damage(self, error: Exception) -> bool:
+        """Return whether rows of the database cannot be read; others may be intact."""
 
     def one(self, statement: str, **params: Any) -> Row:
         """Return the row of a statement that always has one; LookupError if it has none."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from drayman.core import errors
 from drayman.core.clock import Micros
 from drayman.core.document import Document
 from drayman.core.limits import POLICY_SIZE, SETTINGS_SIZE
@@ -26,8 +27,17 @@ class Database(group_commit.Database, Protocol):
     def url(self) -> str:
         """Its URL, as given to the ``--store`` option."""
 
-    def check(self) -> None:
-        """Check that the database is still the one that was opened; Unavailable."""
+    def inspect(self) -> None:
+        """Find out which calls to refuse.
+
+        Called in the writer's thread, outside any transaction, at regular intervals.
+        """
+
+    def vacuum(self) -> bool:
+        """Give some free space back to the disk; return whether more is left.
+
+        Called in the writer's thread, outside any transaction.
+        """
 
     def close(self) -> None:
         """Close the database."""
@@ -35,6 +45,10 @@ class Database(group_commit.Database, Protocol):
 
 def _touch(session: Session) -> None:
     session.run("touch")
+
+
+def _always(_call: object) -> bool:
+    return True
 
 
 def _tasks_size(queue: str, tasks: Sequence[NewTask], now: Micros) -> int:  # noqa: ARG001
@@ -69,13 +83,20 @@ class Store:
     delete_queue = single(queues.delete_queue, Phase.DELETIONS)
 
     create_tasks = grouped(
-        tasks.create_tasks, CreateTasks, Phase.TASKS, due=_earliest, size=_tasks_size
+        tasks.create_tasks,
+        CreateTasks,
+        Phase.TASKS,
+        due=_earliest,
+        size=_tasks_size,
+        grows=_always,
     )
     get_task = single(tasks.get_task, Phase.READS)
     list_tasks = single(tasks.list_tasks, Phase.READS)
     delete_tasks = grouped(tasks.delete_tasks, DeleteTasks, Phase.DELETIONS, size=_names_size)
     run_task = single(tasks.run_task, Phase.TASKS, due=at_once)
-    run_batch = single(batches.run_batch, Phase.TASKS, due=at_once, size=batches.size)
+    run_batch = single(
+        batches.run_batch, Phase.TASKS, due=at_once, size=batches.size, grows=batches.grows
+    )
 
     claim_due = single(claims.claim_due, Phase.CLAIMS, durable=False, bounded=False)
     settle = grouped(
@@ -119,10 +140,28 @@ class Store:
         """Call ``hint`` when tasks may become due."""
         self._group_commit.on_change(hint)
 
+    async def inspect(self) -> None:
+        """Find out whether the store can keep its promises at present."""
+        await self.call(_INSPECT, self._database, 0)
+        for verb in _VITAL:
+            error = self._group_commit.failure(verb)
+            if error is not None:
+                reason = errors.describe(error)
+                raise errors.Unavailable(f"The store's {verb.name} keeps failing: {reason}")
+
     async def check(self) -> None:
         """Check that the store can be written at present."""
-        self._database.check()
+        await self.inspect()
         await self._touch()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call waits for the store or runs in it."""
+        return self._group_commit.idle
+
+    async def vacuum(self) -> bool:
+        """Give some free space of the database back to the disk; return whether more is left."""
+        return await self.call(_VACUUM, self._database, 0)
 
     async def close(self) -> None:
         """Finish the waiting calls and close the database."""
@@ -130,3 +169,23 @@ class Store:
         if not self._closed:
             self._closed = True
             await asyncio.to_thread(self._database.close)
+
+
+def _inspect(_session: Session, databases: Sequence[Database]) -> list[None]:
+    """Inspect the database; the error by which a promise would be refused."""
+    for database in databases:
+        database.inspect()
+        refusal = database.refusal(durable=True, grows=True)
+        if refusal is not None:
+            raise refusal
+    return [None] * len(databases)
+
+
+def _vacuum(_session: Session, databases: Sequence[Database]) -> list[bool]:
+    return [database.vacuum() for database in databases]
+
+
+_VACUUM = grouped(_vacuum, lambda database: database, Phase.READS, bounded=False)
+_INSPECT = grouped(_inspect, lambda database: database, Phase.READS, bounded=False)
+_VITAL: tuple[Verb[Any, Any], ...] = (Store.claim_due, Store.settle)
+"""The verbs without which no task is delivered or completed."""

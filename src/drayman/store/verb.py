@@ -24,7 +24,7 @@ class Phase(enum.IntEnum):
     CLAIMS = 4
     UPKEEP = 5
     READS = 6
-    """Verbs that only read. They run after the commit, outside the transaction."""
+    """Verbs that only read, or need no transaction. They run after the commit, outside of it."""
 
 
 class Caller(Protocol):
@@ -59,6 +59,7 @@ class Verb(Generic[_Params, _Result]):
         durable: Whether its effect must be on disk before it returns.
         bounded: Whether it is refused when too many calls wait. Verbs of the dispatcher are not
             refused, because the number of attempts in flight is bounded.
+        name: The name of the store's method.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Verb(Generic[_Params, _Result]):
         due: Callable[_Params, Micros | None] | None = None,
         bounded: bool = True,
         size: Callable[_Params, int] | None = None,
+        grows: Callable[[Any], bool] | None = None,
     ) -> None:
         self.run = run
         self.phase = phase
@@ -79,10 +81,15 @@ class Verb(Generic[_Params, _Result]):
         self._argument = argument
         self._size = size
         self._due = due
-        self._name = ""
+        self._grows = grows
+        self.name = ""
 
-    def __set_name__(self, owner: object, name: str) -> None:
-        self._name = name
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def grows(self, argument: Any) -> bool:
+        """Return whether a call stores a new task, which is refused when the disk is full."""
+        return self._grows is not None and self._grows(argument)
 
     @overload
     def __get__(self, store: None, owner: object) -> Self: ...
@@ -101,12 +108,16 @@ class Verb(Generic[_Params, _Result]):
             due = due_of(*args, **kwargs) if due_of else None
             return store.call(self, self._argument(*args, **kwargs), size, due)
 
-        vars(store)[self._name] = call
+        vars(store)[self.name] = call
         return call
 
 
 def single(
-    function: Callable[Concatenate[Session, _Params], _Result], phase: Phase, **options: Any
+    function: Callable[Concatenate[Session, _Params], _Result],
+    phase: Phase,
+    *,
+    grows: Callable[_Params, bool] | None = None,
+    **options: Any,
 ) -> Verb[_Params, _Result]:
     """Return the verb of a function that runs one call; each call of a group fails on its own."""
 
@@ -125,7 +136,11 @@ def single(
     def argument(*args: _Params.args, **kwargs: _Params.kwargs) -> Any:
         return args, kwargs
 
-    return Verb(run, argument, phase, **options)
+    def call_grows(call: Any) -> bool:
+        args, kwargs = call
+        return grows is not None and grows(*args, **kwargs)
+
+    return Verb(run, argument, phase, grows=call_grows, **options)
 
 
 def grouped(

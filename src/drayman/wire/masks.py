@@ -12,7 +12,7 @@ def check(paths: Sequence[str], descriptor: Any) -> None:
     Raises:
         InvalidArgument: A path names no field; the message has the path as it was sent.
     """
-    for path in paths:
+    for path in dict.fromkeys(paths):
         if not _names_field(path.split("."), descriptor):
             raise errors.InvalidArgument(f"Invalid mask: {path}")
 
@@ -31,7 +31,7 @@ def apply(paths: Sequence[str], source: Any, target: Any) -> None:
     A field that ``source`` lacks is cleared. A message on the way to a field is created in
     ``target`` if ``source`` has it; if neither has it, the path has no effect.
     """
-    for path in paths:
+    for path in dict.fromkeys(paths):
         _apply(path.split("."), source, target)
 
 

@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
 from drayman.core import errors
-from drayman.wire import google_descriptors, json_values
+from drayman.wire import google_descriptors, json_values, value_count
 
 MAX_VIOLATIONS = 20
 """The most wrong fields that an error names: a response must not grow with the request."""
@@ -21,14 +21,27 @@ MAX_VIOLATIONS = 20
 _PREFIX = "Invalid JSON payload received."
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SHOWN = 100
+_DIGITS = 400
+"""The most characters of a number; the largest double has 309 digits. The time to parse an integer
+grows with the square of its digits."""
 
 
 def decode(body: bytes) -> Any:
-    """Return the JSON value of a body; an empty body means ``{}``. InvalidArgument if malformed."""
+    """Return the JSON value of a body; an empty body means ``{}``.
+
+    InvalidArgument if it is malformed or has too many values.
+    """
     if not body.strip():
         return {}
+    value_count.check_json(body)
     try:
-        value = json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_unique)
+        value = json.loads(
+            body.decode(),
+            parse_int=_parse_int,
+            parse_float=_parse_float,
+            parse_constant=_no_constant,
+            object_pairs_hook=_unique,
+        )
         if _SURROGATE.search(body):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError:
@@ -44,57 +57,57 @@ def decode(body: bytes) -> Any:
     return value
 
 
-def parse(value: Any, message: Any, where: str = "") -> None:
-    """Merge a JSON value into a message.
-
-    Args:
-        value: The JSON value.
-        message: The message that is filled in.
-        where: The path of the message in the request; "" is the request itself.
+def parse(value: Any, message: Any) -> None:
+    """Merge the JSON value of a request into its message.
 
     Raises:
         InvalidArgument: Some fields are unknown or have wrong values; the message has a line for
             each, the details its path.
     """
     reader = _Reader()
-    reader.message(value, message, where)
-    if reader.violations:
-        raise reader.error()
+    reader.message(value, message, "")
+    reader.check()
 
 
-def query(parameters: Mapping[str, list[str]], descriptor: Any) -> dict[str, Any]:
-    """Return query parameters as the JSON value of a message; InvalidArgument if one is unknown."""
+def parse_query(parameters: Mapping[str, list[str]], message: Any) -> None:
+    """Merge query parameters into the message of a request; raises as ``parse`` does."""
+    reader = _Reader()
     value: dict[str, Any] = {}
     for name, texts in parameters.items():
-        target, field = value, None
-        *parents, last = name.split(".")
-        kind = descriptor
-        for part in parents:
-            field = _field(kind, part) if kind else None
-            if field is None or field.is_repeated or not field.message_type:
-                raise _unbound(name)
-            kind = field.message_type
-            target = target.setdefault(field.json_name, {})
-            if not isinstance(target, dict):  # another parameter sets the whole message
-                raise _unbound(name)
-        field = _field(kind, last)
+        fields = _fields(message.DESCRIPTOR, name)
+        if not fields or not _set(value, fields, texts):
+            reader.unbound(name)
+    reader.message(value, message, "")
+    reader.check()
+
+
+def _fields(descriptor: Any, name: str) -> list[Any]:
+    """Return the fields on the path of a query parameter; none if it names no field."""
+    fields = []
+    for part in name.split("."):
+        field = _field(descriptor, part) if descriptor else None
         if field is None:
-            raise _unbound(name)
-        values = [_typed(field, text) for text in texts]
-        target[field.json_name] = values if field.is_repeated else values[-1]
-    return value
+            return []
+        fields.append(field)
+        descriptor = None if field.is_repeated else field.message_type
+    return fields
+
+
+def _set(value: dict[str, Any], fields: list[Any], texts: list[str]) -> bool:
+    """Set a field of a JSON value; return False if another parameter sets a message around it."""
+    *parents, last = fields
+    place: Any = value
+    for parent in parents:
+        place = place.setdefault(parent.json_name, {})
+        if not isinstance(place, dict):
+            return False
+    values = [_typed(last, text) for text in texts]
+    place[last.json_name] = values if last.is_repeated else values[-1]
+    return True
 
 
 def _field(descriptor: Any, name: str) -> Any:
     return descriptor.fields_by_camelcase_name.get(name) or descriptor.fields_by_name.get(name)
-
-
-def _unbound(name: str) -> errors.InvalidArgument:
-    text = (
-        f'{_PREFIX} Unknown name "{name[:200]}": Cannot bind query parameter. '
-        f"Field '{name[:200]}' could not be found in request message."
-    )
-    return errors.InvalidArgument(text, errors.BadRequest([("", text)]))
 
 
 def _typed(field: Any, text: str) -> Any:
@@ -109,10 +122,19 @@ class _Reader:
     def __init__(self) -> None:
         self.violations: list[tuple[str, str]] = []
 
-    def error(self) -> errors.InvalidArgument:
-        """Return the error that names the violations."""
-        text = "\n".join(description for _, description in self.violations)
-        return errors.InvalidArgument(text, errors.BadRequest(self.violations))
+    def check(self) -> None:
+        """Raise InvalidArgument, which names the violations, if there are any."""
+        if self.violations:
+            text = "\n".join(description for _, description in self.violations)
+            raise errors.InvalidArgument(text, errors.BadRequest(self.violations))
+
+    def unbound(self, name: str) -> None:
+        """Record that a query parameter names no field."""
+        reason = (
+            f"Cannot bind query parameter. Field '{name[:200]}' could not be found in request "
+            "message."
+        )
+        self._unknown("", name, reason)
 
     def message(self, value: Any, message: Any, path: str) -> None:
         """Merge a JSON value into a message."""
@@ -180,12 +202,15 @@ class _Reader:
             setattr(message, field.name, content)
 
     def _map(self, field: Any, value: Any, entries: Any, path: str) -> None:
-        """Read a map from strings to scalars; the API has no other maps."""
+        """Read a map from strings to scalars; the API has no other maps.
+
+        The path of a value is that of an entry of the field (the protobuf library's converter).
+        """
         if not isinstance(value, dict):
             self._wrong(path, "Map", value)
             return
-        for key, item in value.items():
-            content = self._scalar(field, item, f"{path}[{_shown(key)}]")
+        for index, (key, item) in enumerate(value.items()):
+            content = self._scalar(field, item, f"{path}[{index}].value")
             if content is not None:
                 entries[key] = content
 
@@ -210,7 +235,7 @@ class _Reader:
     def _record(self, path: str, text: str) -> None:
         self.violations.append((path, text))
         if len(self.violations) == MAX_VIOLATIONS:
-            raise self.error()
+            self.check()
 
 
 def _type_name(descriptor: Any) -> str:
@@ -244,6 +269,20 @@ _ENCODER = json.JSONEncoder()
 
 def _undecodable(reason: str) -> errors.InvalidArgument:
     return errors.InvalidArgument(f"{_PREFIX} {reason}")
+
+
+def _parse_int(text: str) -> int:
+    return int(_limit_digits(text))
+
+
+def _parse_float(text: str) -> float:
+    return float(_limit_digits(text))
+
+
+def _limit_digits(text: str) -> str:
+    if len(text) > _DIGITS:
+        raise ValueError(text)
+    return text
 
 
 def _no_constant(text: str) -> Any:

@@ -32,8 +32,8 @@ def complete_http(message: Any, allowed: TaskLimits) -> None:
     if token:
         rules.check_email(token[0].value)
     host = _check_url(message.url)
-    if token and not allowed.allow_http_tokens:
-        _check_token_url(message, host)
+    if token:
+        _check_token_url(message, host, http_allowed=allowed.allow_http_tokens)
     rules.complete_method("HttpRequest", message, _HTTP_WITH_BODY)
     rules.check_headers_size("HttpRequest.headers", headers.sanitize(message.headers))
     if token:
@@ -81,20 +81,34 @@ def _check_url(url: str) -> str:
         raise errors.invalid_field(
             "HttpTarget.url", "must start with 'http://' or 'https://'."
         )  # sic
+    limit = limits.URL_LENGTH
+    sent = url.partition("#")[0]
+    # Encoding makes a URL no shorter, and takes long for a long one.
+    host = _check_authority(url) if len(sent) <= limit else ""
+    # The limit is that of the encoded URL. A byte becomes three characters at most, so the URL
+    # need not be encoded while three times its bytes fit.
+    if len(sent) > limit or (
+        3 * len(sent.encode()) > limit and len(delivery.encode_url(url)) > limit
+    ):
+        raise errors.invalid_field("HttpRequest.url", f"must be at most {limit} characters long.")
+    return host
+
+
+def _check_authority(url: str) -> str:
     authority = _AUTHORITY.match(url)
     if not authority or int(authority["port"] or 0) not in PORTS:
         raise errors.invalid_field("HttpRequest.url", "has no valid host and port.")
-    # The limit is that of the encoded URL. A byte becomes three characters at most, so the URL
-    # need not be encoded while three times its bytes fit.
-    limit = limits.URL_LENGTH
-    if 3 * len(url.encode()) > limit and len(delivery.encode_url(url)) > limit:
-        raise errors.invalid_field("HttpRequest.url", f"must be at most {limit} characters long.")
     return authority["host"]
 
 
-def _check_token_url(message: Any, host: str) -> None:
-    """Check that a token travels encrypted, and an OAuth token to Google only (recorded)."""
+def _check_token_url(message: Any, host: str, *, http_allowed: bool) -> None:
+    """Check that a token travels encrypted, and an OAuth token to Google only (recorded).
+
+    Neither holds for ``http://`` URLs where these are allowed, because they are for local use.
+    """
     if not message.url[:8].lower().startswith("https://"):
+        if http_allowed:
+            return
         raise errors.invalid_field(
             "HttpRequest.url",
             "must start with 'https://' for request with HttpRequest.authorization_header",

@@ -1,6 +1,7 @@
 """Timestamps and durations, to and from microseconds."""
 
 import datetime
+import functools
 import re
 
 from google.protobuf.duration_pb2 import Duration
@@ -58,16 +59,21 @@ def rfc3339(seconds: int, nanos: int) -> str:
 
     ValueError outside the years 1 to 9999.
     """
-    try:
-        text = (_EPOCH + datetime.timedelta(seconds=seconds)).isoformat()
-    except OverflowError:
-        raise ValueError(f"{seconds} s since 1970 are not in the years 1 to 9999") from None
+    text = _whole_second(seconds)
     if not nanos:
         return f"{text}Z"
     digits = f"{nanos:09d}"
     while digits.endswith("000"):
         digits = digits[:-3]
     return f"{text}.{digits}Z"
+
+
+@functools.lru_cache(maxsize=64)
+def _whole_second(seconds: int) -> str:
+    try:
+        return (_EPOCH + datetime.timedelta(seconds=seconds)).isoformat()
+    except OverflowError:
+        raise ValueError(f"{seconds} s since 1970 are not in the years 1 to 9999") from None
 
 
 def parse_rfc3339(text: str) -> tuple[int, int]:

@@ -29,6 +29,15 @@ async def commit_until(store, done):
     raise AssertionError("it never came to be")
 
 
+async def inspect_until(store, done):
+    """Inspect the store until something is so, as the monitor does; no inspection commits."""
+    for _ in range(100_000):
+        if done():
+            return
+        await store.inspect()
+    raise AssertionError("it never came to be")
+
+
 async def test_committed_pages_reach_the_database_while_the_store_works(path):
     store = await open_file(path)
     await World(store).queue()
@@ -53,8 +62,8 @@ class Failing:
         self.copied.set()
         return self
 
-    def fetchall(self):
-        return []
+    def fetchone(self):
+        return 0, 10, 10
 
 
 def test_a_failed_checkpoint_is_retried_and_does_not_delay_close():
@@ -84,3 +93,11 @@ async def test_a_file_moved_away_and_back_keeps_acknowledged_writes(path, tmp_pa
     names = await again.listed()
     assert (len(names), names[0]) == (3 * checkpoint.COMMITS + 1, name)
     await again.store.close()
+
+
+async def test_commits_that_have_come_to_rest_are_copied(path):
+    store = await open_file(path)
+    await World(store).queue()
+    before = path.read_bytes()
+    await inspect_until(store, lambda: path.read_bytes() != before)
+    await store.close()

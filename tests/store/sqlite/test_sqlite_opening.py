@@ -232,7 +232,7 @@ async def test_a_store_needs_its_directory(tmp_path):
     assert message.endswith(f"cannot be opened: {tmp_path / 'none'}: no such directory")
 
 
-async def test_a_damaged_file_is_refused_with_a_one_line_message(path):
+async def test_a_damaged_file_is_refused_and_the_message_has_the_next_step(path):
     world = World(await open_file(path))
     await world.queue()
     await world.create(*[None] * 500)
@@ -241,7 +241,10 @@ async def test_a_damaged_file_is_refused_with_a_one_line_message(path):
     whole = bytearray(path.read_bytes())
     whole[4096:] = b"\xa5" * (len(whole) - 4096)
     path.write_bytes(whole)
-    assert (await refusal(path)).startswith(f"store {path} cannot be opened: ")
+    assert await refusal(path) == (
+        f"store {path} is damaged: database disk image is malformed; restore a backup, or copy its "
+        'files and save what can be read with sqlite3 (docs/store.md, "A damaged file")'
+    )
 
 
 async def test_an_empty_file_becomes_a_store(path):

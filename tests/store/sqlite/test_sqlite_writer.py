@@ -208,3 +208,18 @@ async def test_an_error_after_a_write_undoes_the_write(file_world):
     with pytest.raises(errors.Aborted):
         await file_world.store.call(verb, ((), {}), 0)
     assert await file_world.store.get_document("kind", "name", file_world.now) is None
+
+
+async def test_a_call_that_breaks_its_group_costs_few_transactions(
+    file_world, statements, together
+):
+    def fail(_session):
+        raise RuntimeError("a fault of one call")
+
+    verb = single(fail, Phase.UPKEEP)
+    *names, fault = await together(
+        *(file_world.create_one() for _ in range(64)), file_world.store.call(verb, ((), {}), 0)
+    )
+    assert str(fault) == "a fault of one call"
+    assert sorted(await file_world.listed()) == sorted(names)
+    assert commits(statements) <= 7  # halves, quarters … of 65 calls

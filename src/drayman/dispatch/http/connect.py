@@ -13,11 +13,12 @@ import functools
 import itertools
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from drayman.core.clock import MILLISECOND, Clock, Micros
 from drayman.core.delivery import NoResponse
+from drayman.core.target_policy import TargetPolicy
 from drayman.dispatch.http import failures
 from drayman.dispatch.http.connection import Connection
 from drayman.dispatch.http.pool import Pool, Route
@@ -30,11 +31,6 @@ MAX_ADDRESSES = 8
 STAGGER: Micros = 250 * MILLISECOND
 """How long an address is tried alone (RFC 8305, section 5)."""
 
-AddressPolicy = Callable[[str, int], str | None]
-"""Takes an IP address and a port; returns why nothing may be sent there, None if it may.
-
-An IPv4 address may come in its IPv6 form (``::ffff:10.0.0.1``)."""
-
 
 class Address(NamedTuple):
     """An address that can be connected to."""
@@ -43,17 +39,27 @@ class Address(NamedTuple):
     sockaddr: SockAddr
 
 
-def allow_all(ip: str, port: int) -> str | None:  # noqa: ARG001 - the form of a policy
-    """Allow every address."""
-    return None
-
-
 @functools.cache
-def default_tls() -> ssl.SSLContext:
-    """Return the settings of TLS: certificates are verified, HTTP/1.1 is offered."""
+def tls_context(ca: str | None = None) -> ssl.SSLContext:
+    """Return the settings of TLS: certificates are verified, HTTP/1.1 is offered.
+
+    The authorities in the file ``ca`` are trusted beside those of the system; OSError (SSLError
+    among them) if it cannot be used.
+    """
     context = ssl.create_default_context()
+    if ca is not None:
+        context.load_verify_locations(ca)
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def is_own_address(ip: str) -> bool:
+    """Return whether an IP address is this machine's: one that a socket can be bound to."""
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.bind((ip, 0))
+        return True
+    return False
 
 
 class Connector:
@@ -65,13 +71,13 @@ class Connector:
         resolver: Resolver,
         pool: Pool,
         tls: ssl.SSLContext,
-        address_policy: AddressPolicy,
+        policy: TargetPolicy,
     ) -> None:
         self._clock = clock
         self._resolver = resolver
         self._pool = pool
         self._tls = tls
-        self._address_policy = address_policy
+        self._policy = policy
 
     async def connect(self, route: Route) -> Connection | NoResponse:
         """Return a new connection, or why there is none."""
@@ -88,16 +94,21 @@ class Connector:
         return await self._open(sock, route.origin)
 
     async def _addresses(self, route: Route) -> Sequence[Address] | NoResponse:
-        """Return the addresses to try.
+        """Return the addresses to try: those of the target that the policy allows, or the proxy's.
 
-        The policy is asked about every address of a target, but not about those of a proxy,
-        which the operator has chosen. A name that a proxy resolves is the proxy's to judge.
+        The operator has chosen the proxy. It resolves the names of targets, so the policy cannot
+        judge their addresses.
         """
         origin, proxy = route.origin, route.proxy
+        refusal = self._policy.refuse_host(origin.host)
+        if refusal is None and proxy is not None and not origin.is_address:
+            refusal = self._policy.refuse_proxied(origin.host, origin.port)
+        if refusal is not None:
+            return failures.failure(failures.FORBIDDEN, refusal)
         if proxy is None or origin.is_address:
             addresses = await self._resolve(origin)
             if not isinstance(addresses, NoResponse):
-                addresses = self._allowed(addresses)
+                addresses = self._allowed(origin.host, addresses)
             if proxy is None or isinstance(addresses, NoResponse):
                 return addresses
         return await self._resolve(proxy.origin)
@@ -113,15 +124,15 @@ class Connector:
             return failures.failure(failures.UNRESOLVED, "it has no address")
         return _interleaved([Address(*row) for row in dict.fromkeys(rows)])
 
-    def _allowed(self, addresses: Sequence[Address]) -> Sequence[Address] | NoResponse:
-        refusals = [self._refusal(address) for address in addresses]
+    def _allowed(self, host: str, addresses: Sequence[Address]) -> Sequence[Address] | NoResponse:
+        refusals = [self._refusal(host, address) for address in addresses]
         pairs = zip(addresses, refusals, strict=True)
         allowed = [address for address, refusal in pairs if refusal is None]
         return allowed or failures.failure(failures.FORBIDDEN, refusals[-1] or "")
 
-    def _refusal(self, address: Address) -> str | None:
+    def _refusal(self, host: str, address: Address) -> str | None:
         ip, port = address.sockaddr[:2]
-        return self._address_policy(ip.partition("%")[0], port)
+        return self._policy.refuse_address(host, ip.partition("%")[0], port)
 
     async def _first_to_connect(self, addresses: Sequence[Address]) -> socket.socket | NoResponse:
         first, *others = addresses[:MAX_ADDRESSES]

@@ -11,7 +11,7 @@ from drayman.core.delivery import Failure, NoResponse
 INVALID_URL = "the URL cannot be used: {}"
 INVALID_REQUEST = "the request failed: {}"
 UNRESOLVED = "the target's host name cannot be resolved: {}"
-FORBIDDEN = "the target's address is not allowed: {}"
+FORBIDDEN = "the target is not allowed: {}"
 UNREACHABLE = "no connection to the target: {}"
 CERTIFICATE = "the target's certificate is not accepted: {}"
 TLS = "no TLS connection to the target: {}"

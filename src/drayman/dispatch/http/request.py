@@ -6,6 +6,7 @@ Everything that ends up in a head is checked here, so that no header or URL can 
 import functools
 import ipaddress
 import re
+import socket
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -92,9 +93,18 @@ def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        if ":" in host or _DIGITS_AND_DOTS.fullmatch(host):  # getaddrinfo takes 127.1 for one
+        if ":" in host or _stands_for_ipv4(host.rstrip(".")):
             raise InvalidUrlError(f"{host} - is not a canonical IP address") from None
         return False
+    return True
+
+
+def _stands_for_ipv4(host: str) -> bool:
+    """Return whether getaddrinfo takes a host for an IPv4 address: 127.1, 2130706433, 0x7f.1."""
+    try:
+        socket.inet_aton(host)
+    except OSError:
+        return _DIGITS_AND_DOTS.fullmatch(host) is not None  # no name either
     return True
 
 

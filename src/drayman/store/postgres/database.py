@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -57,6 +57,19 @@ def migrate(url: str) -> int:
     parsed = address.parse(url)
     with contextlib.closing(_first_connection(parsed)) as first:
         return _migrate(first, parsed)
+
+
+@contextlib.contextmanager
+def transaction(url: str) -> Iterator[PostgresSession]:
+    """Give the session of one transaction beside those of servers. StoreError."""
+    parsed = address.parse(url)
+    with contextlib.closing(_first_connection(parsed)) as first:
+        _migrate(first, parsed)
+        try:
+            with first.transaction():
+                yield PostgresSession(first, Limits())
+        except psycopg.Error as error:
+            raise _cannot_open(parsed, error) from None
 
 
 def probe(url: str) -> bool:
@@ -116,8 +129,25 @@ class PostgresDatabase:
                 "ahead of" if ahead > 0 else "behind",
             )
 
-    def check(self) -> None:
+    @property
+    def refuses(self) -> bool:
+        """Whether ``refusal`` refuses some calls: never, PostgreSQL itself does."""
+        return False
+
+    def refusal(self, *, durable: bool, grows: bool) -> errors.ServiceError | None:  # noqa: ARG002
+        """Return None: a transaction shows whether the database can be used."""
+        return None
+
+    def make_room(self, error: Exception) -> bool:  # noqa: ARG002 - the disk is another machine's
+        """Return False: no space is reserved on the disk of the database."""
+        return False
+
+    def inspect(self) -> None:
         """Do nothing: a transaction shows whether the database can be used."""
+
+    def vacuum(self) -> bool:
+        """Return False: PostgreSQL vacuums by itself."""
+        return False
 
     def close(self) -> None:
         """Leave the other servers and close the connection."""

@@ -8,6 +8,7 @@ import psycopg
 
 from drayman.core.limits import Limits
 from drayman.store import statements
+from drayman.store.damage import DamagedQueues
 from drayman.store.session import Row
 
 _PARAM = re.compile(r"(?<![:\w]):(\w+)")
@@ -36,12 +37,17 @@ class PostgresSession:
         self.connection = connection
         self.retention = limits.retention
         self.ramp_up = limits.ramp_up
+        self.damaged = DamagedQueues()
         self._changes = 0
 
     @property
     def changes(self) -> int:
         """A number that grows with each change of a row."""
         return self._changes
+
+    def is_damage(self, error: Exception) -> bool:  # noqa: ARG002 - see below
+        """Return False: PostgreSQL ends the transaction, in which no other queue could be read."""
+        return False
 
     def one(self, statement: str, **params: Any) -> Row:
         """Return the row of a statement that always has one."""

@@ -13,6 +13,8 @@ import threading
 COMMITS = 200
 """The number of commits between two checkpoints."""
 
+_CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
+
 _log = logging.getLogger(__name__)
 
 
@@ -21,7 +23,9 @@ class Checkpointer:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._lock = threading.Lock()
         self._commits = 0
+        self._commits_before = 0
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="drayman-checkpoint", daemon=True)
@@ -33,6 +37,26 @@ class Checkpointer:
         if self._commits >= COMMITS:
             self._commits = 0
             self._wake.set()
+
+    def tick(self) -> None:
+        """Start a checkpoint if commits have come to rest; called regularly by the writer.
+
+        Without it, the file of an idle database would not shrink after its last commits.
+        """
+        if self._commits and self._commits == self._commits_before:
+            self._commits = 0
+            self._wake.set()
+        self._commits_before = self._commits
+
+    def checkpoint(self) -> int:
+        """Copy the log as far as possible, in the caller's thread; return the pages that are left.
+
+        If none is left, SQLite writes its log from the start again, over pages that exist.
+        """
+        with self._lock:
+            # PASSIVE: it neither waits for other connections nor blocks them.
+            busy, pages, copied = self._connection.execute(_CHECKPOINT).fetchone()
+        return 1 if busy else int(pages - copied)
 
     def close(self) -> None:
         """Stop the thread, after the checkpoint that is running."""
@@ -47,7 +71,6 @@ class Checkpointer:
             if self._closing:  # read after the clear, so that no wake-up is lost
                 return
             try:
-                # PASSIVE: it neither waits for other connections nor blocks them.
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                self.checkpoint()
             except sqlite3.Error as error:
                 _log.debug("checkpoint failed: %s", error)

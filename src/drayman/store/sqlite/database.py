@@ -1,18 +1,17 @@
 """A SQLite database: opening the file, its transactions, its errors."""
 
 import contextlib
-import errno
 import sqlite3
 from collections.abc import Callable
-from pathlib import Path
 
 from drayman.core import errors
 from drayman.core.clock import Micros
 from drayman.core.limits import Limits
 from drayman.store.contract import StoreError
-from drayman.store.sqlite import schema
+from drayman.store.sqlite import failures, files, schema, vacuum
 from drayman.store.sqlite.checkpoint import Checkpointer
 from drayman.store.sqlite.file_lock import FileLock
+from drayman.store.sqlite.guard import Guard
 from drayman.store.sqlite.session import SqliteSession
 from drayman.store.store import Store
 from drayman.store.verbs import claims
@@ -22,10 +21,6 @@ BUSY_TIMEOUT = 1.0
 """Seconds to wait for another program, such as a backup, that has locked the file."""
 MAX_LOG_SIZE = 64 << 20
 """Bytes to which the write-ahead log is truncated after a long reader has made it grow."""
-_STATEMENT_ERRORS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
-_STATEMENT_CODES = frozenset(
-    {sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE}
-)
 
 
 async def open_store(path: str, limits: Limits, now: Micros, *, safe: bool = True) -> Store:
@@ -53,11 +48,12 @@ class SqliteDatabase:
         self._synchronous: str | None = None
         self._resources = contextlib.ExitStack()
         self._checkpointer: Checkpointer | None = None
+        self._guard: Guard | None = None
         try:
             self._open(limits, now)
         except (sqlite3.Error, OSError) as error:
             self._resources.close()
-            raise StoreError(explain(path, error)) from None
+            raise StoreError(failures.explain(path, error)) from None
         except BaseException:
             self._resources.close()
             raise
@@ -67,12 +63,27 @@ class SqliteDatabase:
         """Its URL, as given to the ``--store`` option."""
         return "memory" if self._path == MEMORY else f"sqlite:{self._path}"
 
-    def check(self) -> None:
-        """Check that the file is still the one that was opened."""
-        if self._path != MEMORY and _identity(self._path) != self._file:
-            raise errors.Unavailable(
-                f"The store's file {self._path} was moved, replaced or deleted under the server."
-            )
+    @property
+    def refuses(self) -> bool:
+        """Whether ``refusal`` refuses some calls at present."""
+        return self._guard is not None and self._guard.refuses
+
+    def refusal(self, *, durable: bool, grows: bool) -> errors.ServiceError | None:
+        """Return the error of a call that is refused at present."""
+        if self._guard is None:
+            return None
+        return self._guard.refusal(durable=durable, grows=grows)
+
+    def inspect(self) -> None:
+        """Find out whether the files are the ones that were opened and the disk has room."""
+        if self._guard is not None:
+            self._guard.inspect()
+        if self._checkpointer is not None:
+            self._checkpointer.tick()
+
+    def make_room(self, error: Exception) -> bool:
+        """Release the disk reserve if an error means a full disk; return whether it does."""
+        return self._guard is not None and self._guard.make_room(error)
 
     def close(self) -> None:
         """Close the database, then release the lock on its file."""
@@ -89,22 +100,25 @@ class SqliteDatabase:
 
         One that is not durable is only written; it reaches the disk with the next durable one.
         """
-        mode = "FULL" if durable and self._safe else "NORMAL"
-        if mode != self._synchronous:
-            self.connection.execute(f"PRAGMA synchronous = {mode}")
-            self._synchronous = mode
+        self._set_synchronous("FULL" if durable and self._safe else "NORMAL")
         self.connection.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
         """Commit the transaction."""
         self.connection.execute("COMMIT")
-        if self._checkpointer is not None:
-            self._checkpointer.committed()
+        self._committed()
 
     def rollback(self) -> None:
         """Undo the transaction; SQLite may have done so itself."""
         with contextlib.suppress(sqlite3.Error):
             self.connection.execute("ROLLBACK")
+
+    def vacuum(self) -> bool:
+        """Give some free pages back to the disk; return whether more are left."""
+        self._set_synchronous("NORMAL")
+        more = vacuum.step(self.connection)
+        self._committed()
+        return more
 
     def is_conflict(self, error: Exception) -> bool:  # noqa: ARG002 - there is no other writer
         """Return False: no other server writes to the file."""
@@ -112,23 +126,25 @@ class SqliteDatabase:
 
     def affects_all(self, error: Exception) -> bool:
         """Return whether an error concerns the whole database rather than one statement."""
-        return (
-            isinstance(error, sqlite3.Error)
-            and not isinstance(error, _STATEMENT_ERRORS)
-            and _code(error) not in _STATEMENT_CODES
-        )
+        return failures.affects_all(error)
 
     def translate(self, error: Exception) -> errors.ServiceError | None:
         """Return the error that a caller gets, None for a fault of this program."""
-        if _code(error) == sqlite3.SQLITE_TOOBIG:
-            return errors.InvalidArgument("Task size too large")
-        if not self.affects_all(error):
-            return None
-        if _code(error) == sqlite3.SQLITE_FULL:
-            return errors.ResourceExhausted("The store has no room left: the disk is full.")
-        return errors.Unavailable(f"The store cannot be used at present: {error}.")
+        return failures.translate(error)
+
+    def _set_synchronous(self, mode: str) -> None:
+        if mode != self._synchronous:
+            self.connection.execute(f"PRAGMA synchronous = {mode}")
+            self._synchronous = mode
+
+    def _committed(self) -> None:
+        if self._checkpointer is not None:
+            self._checkpointer.committed()
 
     def _open(self, limits: Limits, now: Micros) -> None:
+        if self._path != MEMORY:
+            files.check_log(self._path)
+            files.create(files.beside(self._path, ""))
         self.connection = connection = connect(self._path)
         self._resources.callback(connection.close)
         schema.check_format(connection, self._path)
@@ -137,24 +153,25 @@ class SqliteDatabase:
             self._resources.pop_all()  # the lock must outlive every connection
             self._resources.callback(lock.close)
             self._resources.callback(connection.close)
-        _configure(connection)
+        configure(connection)
         schema.migrate(connection, self._path)
-        if self._path != MEMORY:
-            self._start_checkpoints()
-        self._file = _identity(self._path)
         self.session = SqliteSession(connection, limits)
         self.begin(durable=True)
         claims.release(self.session, None, now)
         self.commit()
+        if self._path != MEMORY:
+            self._checkpointer = self._start_checkpoints()
+            self._guard = Guard(self._path, connection, self._checkpointer)
 
-    def _start_checkpoints(self) -> None:
+    def _start_checkpoints(self) -> Checkpointer:
         # The file is opened now and not reopened: if it were moved meanwhile, SQLite would create a
         # new one and take the write-ahead log for its own.
         connection = connect(self._path)
         self._resources.callback(connection.close)
         connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
-        self._checkpointer = Checkpointer(connection)
-        self._resources.callback(self._checkpointer.close)
+        checkpointer = Checkpointer(connection)
+        self._resources.callback(checkpointer.close)
+        return checkpointer
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -175,42 +192,11 @@ def connect(path: str) -> sqlite3.Connection:
     return connection
 
 
-def _configure(connection: sqlite3.Connection) -> None:
+def configure(connection: sqlite3.Connection) -> None:
+    """Set how a database works, before its first migration."""
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; others keep theirs
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
     connection.execute(f"PRAGMA journal_size_limit = {MAX_LOG_SIZE}")
     connection.execute("PRAGMA cache_size = -65536")  # 64 MB at most
     connection.execute("PRAGMA temp_store = MEMORY")
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """Return the identity of the file of a name, None if there is no file."""
-    try:
-        stat = Path(path).stat()
-    except OSError:
-        return None
-    return stat.st_dev, stat.st_ino
-
-
-def _code(error: Exception) -> int:
-    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
-
-
-def explain(path: str, error: sqlite3.Error | OSError) -> str:
-    """Return why a database cannot be opened, as one line for the operator."""
-    if _code(error) == sqlite3.SQLITE_BUSY or isinstance(error, BlockingIOError):
-        return f"store {path} is in use by another server"
-    if _code(error) == sqlite3.SQLITE_NOTADB:
-        return f"store {path} is not a SQLite database"
-    if _code(error) == sqlite3.SQLITE_FULL or errno.errorcode[errno.ENOSPC] in str(error):
-        return f"store {path} cannot be opened: the disk is full"
-    return f"store {path} cannot be opened: {_reason(path, error)}"
-
-
-def _reason(path: str, error: sqlite3.Error | OSError) -> str:
-    parent = Path(path).absolute().parent
-    if not parent.is_dir():
-        return f"{parent}: no such directory"
-    if Path(path).is_dir():
-        return "it is a directory"
-    return str(error)

@@ -14,6 +14,8 @@ import struct
 from pathlib import Path
 from typing import IO
 
+from drayman.store.sqlite import files
+
 _log = logging.getLogger(__name__)
 _BYTE = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 1 << 62, 1, 0)
 
@@ -23,12 +25,11 @@ class FileLock:
 
     def __init__(self, path: str) -> None:
         self._files: list[IO[bytes]] = []
-        real = Path(path).resolve()  # a symbolic link is the same database
         try:
-            beside = self._open(real.with_name(f"{real.name}.lock"), "ab")
-            fcntl.flock(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            files.create(lock := files.beside(path, ".lock"))
+            fcntl.flock(self._open(lock, "ab"), fcntl.LOCK_EX | fcntl.LOCK_NB)
             if hasattr(fcntl, "F_OFD_SETLK"):
-                self._lock_byte(self._open(real, "rb+"))
+                self._lock_byte(self._open(files.beside(path, ""), "rb+"))
         except OSError:
             self.close()
             raise

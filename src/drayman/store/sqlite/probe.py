@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from drayman.store.contract import StoreError
-from drayman.store.sqlite import database, schema
+from drayman.store.sqlite import database, failures, files, schema
 
 
 def probe(path: str) -> bool:
@@ -15,6 +15,7 @@ def probe(path: str) -> bool:
     if path == database.MEMORY:
         return False
     real = Path(path).resolve()
+    files.check_log(path)
     try:
         if not real.exists():
             _check_folder(real.parent)
@@ -24,7 +25,7 @@ def probe(path: str) -> bool:
         _check_folder(real.parent)
         _check_content(real, path)
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(database.explain(path, error)) from None
+        raise StoreError(failures.explain(path, error)) from None
     return True
 
 

@@ -29,6 +29,14 @@ def check_version(connection: sqlite3.Connection, path: str) -> int:
     return int(version)
 
 
+def check_current(connection: sqlite3.Connection, path: str) -> None:
+    """Check that a database in use by a server has the latest format; StoreError."""
+    if check_version(connection, path) < len(_scripts()):
+        raise StoreError(
+            f"store {path} is in use by a server of an older version; restart that server first"
+        )
+
+
 def migrate(connection: sqlite3.Connection, path: str) -> None:
     """Migrate a database to the latest format; StoreError."""
     connection.execute("BEGIN IMMEDIATE")

@@ -7,7 +7,9 @@ from typing import Any
 
 from drayman.core.limits import Limits
 from drayman.store import statements
+from drayman.store.damage import DamagedQueues
 from drayman.store.session import Row
+from drayman.store.sqlite import failures
 
 STATEMENTS = statements.load("drayman.store.sqlite.sql")
 """All statements of this dialect, by name."""
@@ -21,12 +23,17 @@ class SqliteSession:
     def __init__(self, connection: sqlite3.Connection, limits: Limits) -> None:
         self.retention = limits.retention
         self.ramp_up = limits.ramp_up
+        self.damaged = DamagedQueues()
         self._connection = connection
 
     @property
     def changes(self) -> int:
         """A number that grows with each change of a row."""
         return self._connection.total_changes
+
+    def is_damage(self, error: Exception) -> bool:
+        """Return whether rows of the database cannot be read."""
+        return failures.is_damage(error)
 
     def one(self, statement: str, **params: Any) -> Row:
         """Return the row of a statement that always has one."""

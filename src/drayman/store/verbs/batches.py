@@ -46,3 +46,8 @@ def size(batch: Batch, now: Micros) -> int:  # noqa: ARG001 - the arguments of t
         tasks_ = batch.items.tasks
         return sum(len(each.request if isinstance(each, NewTask) else each) for each in tasks_)
     return sum(map(len, batch.items.names))
+
+
+def grows(batch: Batch, now: Micros) -> bool:  # noqa: ARG001 - the arguments of the verb
+    """Return whether a batch creates tasks."""
+    return isinstance(batch.items, Creations)

@@ -3,7 +3,7 @@
 import collections
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from drayman.core import admission, back_pressure, fairness, task_ids
 from drayman.core.admission import QueueLoad
@@ -12,11 +12,13 @@ from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
 from drayman.core.lifecycle import Claim, EndedClaim
 from drayman.core.queue import State
-from drayman.store.contract import Claims
+from drayman.store import damage
+from drayman.store.contract import Claims, QueueDamagedError
 from drayman.store.rows import QueueRow, TaskRow, to_load, to_queue, to_task
 from drayman.store.session import Session
 from drayman.store.verbs import tasks
 
+_Result = TypeVar("_Result")
 _Unclaim = Callable[[Session, EndedClaim], bool]
 _MAX_QUEUES = 64
 """The most queues that one claim considers."""
@@ -59,7 +61,7 @@ def claim_due(
     request = ClaimRequest(server, limit, held, slots, now)
     all_slots = slots + sum(held.values())
     grant_limit = min(limit, fairness.grant_limit(slots, all_slots))
-    claims = _claim_grants(session, request, grant_limit)
+    claims = _claim_readable_grants(session, request, grant_limit)
     short = len(claims) >= grant_limit
     in_flight = collections.Counter(held)
     in_flight.update(claim.queue.name for claim in claims)
@@ -70,6 +72,8 @@ def claim_due(
         if left <= 0 or free <= 0 or len(admissions) == _MAX_QUEUES:
             short = True
             break
+        if session.damaged.skips(queue.key, now):
+            continue
         share = min(left, fairness.share(free, in_flight[queue.name], all_slots))
         if share <= 0:
             short = True
@@ -77,16 +81,16 @@ def claim_due(
         load = to_load(queue)._replace(pressure=_pressure(session, queue, now))
         factor = back_pressure.rate_factor(load.pressure, load.rate, now)
         rate_factors[queue.name] = factor
-        taken = _claim_queue(session, queue, load, share, request)
+        taken = _claim_readable_queue(session, queue, load, share, request)
         short = short or taken.claimed >= share
         claimed += taken.claimed
         admissions.append(taken)
-    claims += _claim_tasks(session, admissions, now)
-    _record(session, admissions, now)
+    claims += _locating(session, admissions, now, _claim_tasks)
+    _locating(session, admissions, now, _record)
     exhausted = limit <= len(claims) or len(admissions) == _MAX_QUEUES
     more = slots > len(claims) and exhausted
     next_due = now if more else _next_wake_time(session, now)
-    return Claims(claims, next_due, short, rate_factors)
+    return Claims(claims, next_due, short, rate_factors, session.damaged.retry_times(now))
 
 
 def release(session: Session, server: str | None, now: Micros) -> int:
@@ -144,6 +148,22 @@ def free_slots(
     return [(key, pressure, rate) for key, pressure, rate in rows]
 
 
+def _claim_readable_grants(session: Session, request: ClaimRequest, limit: int) -> list[Claim]:
+    if session.damaged.skips(damage.GRANTS, request.now):
+        return []
+    try:
+        return _claim_grants(session, request, limit)
+    except Exception as error:
+        _skip(session, damage.GRANTS, "attempts granted by RunTask", error, request.now)
+        raise
+
+
+def _skip(session: Session, key: int, name: str, error: Exception, now: Micros) -> None:
+    """Have later claims skip a queue that cannot be read. QueueDamagedError undoes this claim."""
+    if session.is_damage(error) and session.damaged.add(key, name, now):
+        raise QueueDamagedError(name) from error
+
+
 def _claim_grants(session: Session, request: ClaimRequest, limit: int) -> list[Claim]:
     claims: list[Claim] = []
     while len(claims) < limit:
@@ -178,6 +198,35 @@ def _ready_queues(session: Session, now: Micros) -> Iterator[QueueRow]:
             after = (row.wake_time or 0, row.key)
         if len(rows) < _MAX_QUEUES:
             return
+
+
+def _claim_readable_queue(
+    session: Session, row: QueueRow, load: QueueLoad, share: int, request: ClaimRequest
+) -> _Admission:
+    try:
+        return _claim_queue(session, row, load, share, request)
+    except Exception as error:
+        _skip(session, row.key, row.name, error, request.now)
+        raise
+
+
+def _locating(
+    session: Session,
+    admissions: Sequence[_Admission],
+    now: Micros,
+    step: Callable[[Session, Sequence[_Admission], Micros], _Result],
+) -> _Result:
+    """Run a step for all queues; if rows cannot be read, find out of which queue they are."""
+    try:
+        return step(session, admissions, now)
+    except Exception as error:
+        if session.is_damage(error):
+            for each in admissions:
+                try:
+                    step(session, [each], now)
+                except Exception as cause:  # noqa: BLE001 - the first error is raised otherwise
+                    _skip(session, each.row.key, each.row.name, cause, now)
+        raise
 
 
 def _claim_queue(

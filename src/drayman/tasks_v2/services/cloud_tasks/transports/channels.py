@@ -1,5 +1,6 @@
 """Opens gRPC channels and creates their stubs, for threads and asyncio alike."""
 
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -50,8 +51,23 @@ def tls_credentials(
     return None
 
 
-def stub(channel: Any, rpc: rpcs.Rpc) -> Callable[..., Any]:
-    """Return the channel's callable for an RPC."""
+Headers = tuple[tuple[str, str], ...]
+
+
+def api_key_headers(credentials: Any) -> Headers:
+    """Return the header of an API key, for a channel in plain text: gRPC itself sends none there.
+
+    Other credentials have no headers here.
+    """
+    # The import is slow. If the module is not loaded, these are no credentials of its class.
+    api_key = sys.modules.get("google.auth.api_key")
+    if api_key and isinstance(credentials, api_key.Credentials):
+        return (("x-goog-api-key", credentials.token),)
+    return ()
+
+
+def stub(channel: Any, rpc: rpcs.Rpc, headers: Headers = ()) -> Callable[..., Any]:
+    """Return the channel's callable for an RPC, which sends these headers with every call."""
     is_proto_plus = hasattr(rpc.request, "pb")
     call: Callable[..., Any] = channel.unary_unary(
         rpc.full_name,
@@ -60,7 +76,14 @@ def stub(channel: Any, rpc: rpcs.Rpc) -> Callable[..., Any]:
         ),
         response_deserializer=_deserializer(rpc.response),
     )
-    return call
+    return _with_headers(call, headers) if headers else call
+
+
+def _with_headers(call: Callable[..., Any], headers: Headers) -> Callable[..., Any]:
+    def send(request: Any, *, timeout: Any = None, metadata: Any = ()) -> Any:
+        return call(request, timeout=timeout, metadata=(*metadata, *headers))
+
+    return send
 
 
 def _deserializer(response_class: Any) -> Callable[[bytes], Any]:

@@ -20,7 +20,7 @@ class CloudTasksGrpcTransport(CloudTasksTransport):
 
     Args:
         host: ``host`` or ``host:port``. With ``http://`` in front, the channel is plain text and
-            sends no credentials, because gRPC never sends credentials in plain text.
+            sends an API key but no other credentials, which gRPC never sends in plain text.
         credentials: The credentials of all calls. By default they come from the environment.
             This and the other arguments about credentials are ignored with a ``channel``.
         credentials_file: Deprecated: a file with the credentials.
@@ -84,6 +84,7 @@ class CloudTasksGrpcTransport(CloudTasksTransport):
             use_credentials=not (has_channel or plain_text),
         )
         self._operations_client: Any = None
+        self._key_headers = channels.api_key_headers(credentials) if plain_text else ()
         self._grpc_channel: Any = channel
         if channel is None and plain_text:
             self._grpc_channel = grpc.insecure_channel(
@@ -152,7 +153,7 @@ class CloudTasksGrpcTransport(CloudTasksTransport):
 
     def make_stub(self, rpc: rpcs.Rpc) -> Callable[..., Any]:
         """Return the channel's callable for an RPC."""
-        return channels.stub(self._grpc_channel, rpc)
+        return channels.stub(self._grpc_channel, rpc, self._key_headers)
 
     def wrap(self, stub: Callable[..., Any], rpc: rpcs.Rpc) -> Callable[..., Any]:
         """Return a callable with the retry, timeout and headers of an RPC."""
