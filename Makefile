@@ -28,7 +28,7 @@ check: $(READY)  ## check style, types, layers and generated files
 	$(BIN)/python tools/dropin.py --check
 	$(BIN)/python tools/reference.py --check
 
-test: $(READY)  ## run all tests (about six minutes)
+test: $(READY)  ## run all tests (about eight minutes)
 	$(BIN)/pytest -q
 
 test-lowest:  ## run the fast tests with the lowest versions that pyproject.toml allows

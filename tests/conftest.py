@@ -11,6 +11,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+import postgres_cluster
+
 TESTS = Path(__file__).parent
 SLOW = {
     "access/test_access_calls.py": "starts a server for each test",
@@ -27,13 +29,14 @@ SLOW = {
     "edge/test_edge_tls.py": "starts a server for each test",
     "store/sqlite/test_sqlite_costs.py": "fills large stores",
     "store/sqlite/test_sqlite_kill.py": "kills processes",
+    "store/postgres": "starts a PostgreSQL server",
     "store/test_model.py": "searches for sequences of calls that fail",
     "test_server.py": "starts a server for each test",
 }
 """Directories and modules that are slow, and why."""
 SLOW_PATHS = frozenset(TESTS / path for path in SLOW)
-SLOW_STORE = "sqlite-file"
-"""The store on which the conformance suite is slow; ``make test-fast`` runs it in memory."""
+SLOW_STORES = frozenset({"sqlite-file", "postgres"})
+"""The stores on which the conformance suite is slow; ``make test-fast`` runs it in memory."""
 
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("fast", deadline=None, max_examples=20)
@@ -44,7 +47,9 @@ hypothesis.settings.load_profile("default")
 def is_slow(item):
     """Return whether an item is in a slow place, or runs on the slow store."""
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    return SLOW_STORE in parameters or not SLOW_PATHS.isdisjoint((item.path, *item.path.parents))
+    return not SLOW_STORES.isdisjoint(map(str, parameters)) or not SLOW_PATHS.isdisjoint(
+        (item.path, *item.path.parents)
+    )
 
 
 def pytest_configure():
@@ -63,3 +68,11 @@ def pytest_collection_finish():
     # Imported modules stay, so that garbage collections need not scan them.
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """Give a PostgreSQL server to all tests; ``url`` returns a new schema."""
+    server = postgres_cluster.open_server()
+    yield server
+    server.close()

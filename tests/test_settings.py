@@ -162,6 +162,7 @@ def test_an_unknown_variable_is_an_error_that_names_the_closest(variable, next_s
     ("variable", "text"),
     [
         ("DRAYMAN_TEST_POSTGRES", "postgresql://localhost"),
+        ("DRAYMAN_REQUIRE_POSTGRES", "1"),
         ("DRAYMAN_SERVICE_HOST", "10.0.0.1"),
         ("DRAYMAN_SERVICE_PORT", "8123"),
         ("DRAYMAN_SERVICE_PORT_GRPC", "8123"),
@@ -239,7 +240,7 @@ def test_the_names_of_limits_are_names_of_settings():
         ("store", ""),
         ("store", "sqlite:"),
         ("store", "sqlite"),
-        ("store", "postgres://x"),
+        ("store", "postgres:x"),
         ("grace", "soon"),
         ("grace", "-1s"),
         ("max-in-flight", "0"),

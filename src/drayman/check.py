@@ -13,8 +13,8 @@ from drayman.core.errors import ServiceError
 from drayman.edge.listening import PortError, close, listen
 from drayman.edge.tls import HTTP, TlsError, load_context
 from drayman.settings import OPTIONS, Reading, Settings, SettingsError
+from drayman.store import opening
 from drayman.store.contract import StoreError
-from drayman.store.sqlite.probe import probe
 
 
 def problems(reading: Reading) -> list[str]:
@@ -40,7 +40,8 @@ def summary(reading: Reading) -> str:
         "gRPC": _address(settings.host, settings.port),
         "HTTP": _address(settings.host, http_port),
         "TLS": _tls(settings),
-        "store": f"{settings.store}{_store_note(settings)}, durability {settings.durability}",
+        "store": f"{opening.without_password(settings.store)}{_store_note(settings)}, "
+        f"durability {settings.durability}",
         "queues": f"{len(server.declared_queues(settings))} declared",
         "encryption": f"{len(_keys(settings))} keys",
         "tokens": _tokens(settings),
@@ -62,7 +63,7 @@ def _tls(settings: Settings) -> str:
 
 
 def _store_note(settings: Settings) -> str:
-    return "" if settings.store == "memory" or probe(server.store_path(settings)) else " (new)"
+    return "" if settings.store == "memory" or opening.probe(settings.store) else " (new)"
 
 
 def _keys(settings: Settings) -> dict[str, bytes]:
@@ -168,7 +169,7 @@ def _check_ports_differ(settings: Settings) -> list[str]:
 
 
 def _check_store(settings: Settings) -> list[str]:
-    return _attempt(probe, server.store_path(settings))
+    return _attempt(opening.probe, settings.store)
 
 
 class _Check(NamedTuple):

@@ -32,6 +32,35 @@ def _serve(*, config: str | None, check: bool, **arguments: Any) -> None:
         raise SystemExit(_complain([str(error)], 1)) from None
 
 
+def _migrate(*, config: str | None, **arguments: Any) -> None:
+    from drayman import settings  # noqa: PLC0415 - keeps --help fast
+    from drayman.store import contract, opening  # noqa: PLC0415
+
+    reading = settings.read(arguments, os.environ, config)
+    if reading.problems:
+        raise SystemExit(_complain(reading.problems, 2))
+    try:
+        number = opening.migrate(reading.settings.store)
+    except contract.StoreError as error:
+        raise SystemExit(_complain([str(error)], 1)) from None
+    url = opening.without_password(reading.settings.store)
+    sys.stdout.write(f"drayman: store {url} has format {number}\n")
+
+
+def _copy(*, source: str, target: str) -> None:
+    from drayman.core.clock import SystemClock  # noqa: PLC0415 - keeps --help fast
+    from drayman.store import contract, opening  # noqa: PLC0415
+
+    try:
+        for table, count in opening.copy(source, target, SystemClock().now()):
+            sys.stdout.write(f"{count:>12,}  {table}\n")
+            sys.stdout.flush()
+    except contract.StoreError as error:
+        raise SystemExit(_complain([str(error)], 1)) from None
+    url = opening.without_password(target)
+    sys.stdout.write(f"drayman: copied; start servers with --store {url} from now on\n")
+
+
 def _check(reading: "settings.Reading") -> int:
     from drayman import check  # noqa: PLC0415 - keeps --help fast
 
@@ -122,35 +151,56 @@ def command() -> "click.Group":
 
     group = click.Group("drayman", help="Google Cloud Tasks that anyone can run.")
     click.version_option(drayman.__version__, prog_name="drayman")(group)
-    params: list[click.Parameter] = [
-        click.Option(
-            [option.flag],
-            multiple=option.repeatable,
-            is_flag=option.switch,
-            flag_value="true" if option.switch else None,
-            metavar=None if option.switch else option.metavar,
-            help=f"{option.help} [{option.variable}"
-            + (f"; default {option.default_text}]" if option.default_text else "]"),
-        )
-        for option in OPTIONS
-    ]
-    params += [
-        click.Option(
-            ["--config"], metavar="FILE", help="TOML file with these settings. [DRAYMAN_CONFIG]"
-        ),
-        click.Option(
-            ["--check"],
-            is_flag=True,
-            help="Start nothing: print all that is wrong with the settings and what they name.",
-        ),
-    ]
+    config = click.Option(
+        ["--config"], metavar="FILE", help="TOML file with these settings. [DRAYMAN_CONFIG]"
+    )
+    check = click.Option(
+        ["--check"],
+        is_flag=True,
+        help="Start nothing: print all that is wrong with the settings and what they name.",
+    )
     group.add_command(
         click.Command(
-            "serve", params=params, callback=_serve, help="Run a server until it is told to stop."
+            "serve",
+            params=[*map(_parameter, OPTIONS), config, check],
+            callback=_serve,
+            help="Run a server until it is told to stop.",
+        )
+    )
+    group.add_command(
+        click.Command(
+            "migrate",
+            params=[*(_parameter(each) for each in OPTIONS if each.field == "store"), config],
+            callback=_migrate,
+            help="Create or migrate the tables of a store on PostgreSQL; serve does so at start.",
+        )
+    )
+    group.add_command(
+        click.Command(
+            "copy",
+            params=[click.Argument(["source"]), click.Argument(["target"])],
+            callback=_copy,
+            help="Copy the SQLite store SOURCE (sqlite:PATH) into the empty store TARGET "
+            "(postgresql://HOST/DATABASE). No server may use either.",
         )
     )
     group.add_command(_keys_group())
     return group
+
+
+def _parameter(option: "settings.Option") -> "click.Option":
+    """Return the command line's form of a setting."""
+    import click  # noqa: PLC0415 - the client alone does not bring it
+
+    return click.Option(
+        [option.flag],
+        multiple=option.repeatable,
+        is_flag=option.switch,
+        flag_value="true" if option.switch else None,
+        metavar=None if option.switch else option.metavar,
+        help=f"{option.help} [{option.variable}"
+        + (f"; default {option.default_text}]" if option.default_text else "]"),
+    )
 
 
 def main() -> None:

@@ -7,13 +7,12 @@ import datetime
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from drayman import server
 from drayman.access import key_storage, keys
 from drayman.access.keys import ApiKey
 from drayman.core.clock import SECOND, Micros, SystemClock
 from drayman.settings import Settings, SettingsError
+from drayman.store import opening
 from drayman.store.session import Session
-from drayman.store.sqlite import beside, database
 
 _Result = TypeVar("_Result")
 
@@ -45,11 +44,10 @@ def revoke(settings: Settings, text: str) -> str:
 
 
 def _run(settings: Settings, command: Callable[[Session, Micros], _Result]) -> _Result:
-    path = server.store_path(settings)
-    if path == database.MEMORY:
+    if settings.store == "memory":
         raise SettingsError("--store: a store in memory has no keys; choose sqlite:PATH")
     try:
-        with beside.transaction(path) as session:
+        with opening.transaction(settings.store) as session:
             return command(session, SystemClock().now())
     except ValueError as error:
         raise SettingsError(str(error)) from None

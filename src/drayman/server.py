@@ -42,8 +42,8 @@ from drayman.settings import Settings, SettingsError
 from drayman.signing.bearer import CachedBearerTokens, TokenSource
 from drayman.signing.keyring import KeyRing
 from drayman.signing.signer import TokenSigner
+from drayman.store import opening
 from drayman.store.contract import Store, StoreError
-from drayman.store.sqlite import database
 from drayman.store.sqlite import files as store_files
 
 CALLS_GRACE = 5.0
@@ -76,6 +76,7 @@ class Server:
         self._sender = sender
         self._emit = emit
         self._closers = contextlib.AsyncExitStack()
+        self._name = f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.host = settings.host
         self.port = 0
         self.http_port = 0
@@ -206,10 +207,16 @@ class Server:
 
     async def _open_store(self) -> None:
         settings, limits = self._settings, self._settings.limits
-        path, safe = store_path(settings), settings.durability == "safe"
-        self.store = await database.open_store(path, limits, self._clock.now(), safe=safe)
+        self.store = await opening.open_store(
+            settings.store,
+            limits,
+            self._clock.now(),
+            server=self._name,
+            safe=settings.durability == "safe",
+        )
         self._closers.push_async_callback(self.store.close)
-        paths = [] if path == database.MEMORY else store_files.paths(path)
+        path = opening.path(settings.store)
+        paths = [] if path is None else store_files.paths(path)
         for exposed in files.exposed(settings, paths):
             self._emit(exposed)
 
@@ -260,7 +267,7 @@ class Server:
             self._clock,
             sender,
             CachedBearerTokens(source, self._clock),
-            server=f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+            server=self._name,
             slots=self._settings.max_in_flight,
             limits=self._settings.limits,
             app_engine=dict(self._settings.app_engine_targets),
@@ -350,11 +357,6 @@ def limit_attempts(settings: Settings, open_files: int) -> Settings:
         f"{open_files} open files; raise that with ulimit -n\n"
     )
     return dataclasses.replace(settings, max_in_flight=slots)
-
-
-def store_path(settings: Settings) -> str:
-    """Return the file of the store, or SQLite's name of a database in memory."""
-    return database.MEMORY if settings.store == "memory" else settings.store.partition(":")[2]
 
 
 def tls_files(settings: Settings) -> TlsFiles | None:

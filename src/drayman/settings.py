@@ -160,7 +160,8 @@ class Settings:
     )  # fmt: skip
     store: str = setting(
         "sqlite:drayman.db", value_types.STORE,
-        "Where tasks are stored: sqlite:PATH, or memory, which loses them at exit.",
+        "Where tasks are stored: sqlite:PATH, postgresql://HOST/DATABASE, or memory, which loses "
+        "them at exit.",
     )  # fmt: skip
     durability: str = setting(
         "safe", value_types.DURABILITY,
@@ -413,7 +414,7 @@ def _from_environment(environment: Mapping[str, str], problems: list[str]) -> di
 
 
 _FOREIGN = re.compile(
-    r"DRAYMAN_(?:TEST_\w+"
+    r"DRAYMAN_(?:TEST_\w+|REQUIRE_POSTGRES"
     r"|(?:\w+_)?SERVICE_(?:HOST|PORT(?:_\w+)?)"
     r"|(?:\w+_)?PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
 )
@@ -424,7 +425,7 @@ def _is_foreign(variable: str, text: str) -> bool:
 
     Beside a service called ``drayman`` or ``drayman-http``, Kubernetes sets DRAYMAN_SERVICE_HOST,
     DRAYMAN_PORT_8123_TCP and others, and DRAYMAN_PORT or DRAYMAN_HTTP_PORT to ``tcp://…``. What
-    starts with DRAYMAN_TEST_ is for the project's own tests.
+    starts with DRAYMAN_TEST_, and DRAYMAN_REQUIRE_POSTGRES, is for the project's own tests.
     """
     service_url = variable.endswith("_PORT") and re.match(r"(?:tcp|udp|sctp)://", text)
     return bool(service_url or _FOREIGN.fullmatch(variable))

@@ -67,8 +67,7 @@ def _location(text: str) -> str:
 
 
 def _store(text: str) -> str:
-    scheme, _, path = text.partition(":")
-    if text != "memory" and (scheme != "sqlite" or not path):
+    if text != "memory" and not re.match(r"sqlite:.|postgres(ql)?://", text):
         raise ValueError(text)
     return text
 
@@ -142,7 +141,7 @@ HOST_PATTERN = ValueType("HOST", "a host name without a port, *.DOMAIN, or *", _
 FILE = ValueType("FILE", "the name of a file", str)
 URL = ValueType("URL", "a URL starting with http:// or https://", _url)
 TARGETS = ValueType("any|public|FILE", "any, public or the name of a file", str)
-STORE = ValueType("STORE", "sqlite:PATH or memory", _store)
+STORE = ValueType("STORE", "sqlite:PATH, postgresql://HOST/DATABASE or memory", _store)
 DURABILITY = _one_of("LEVEL", "safe or relaxed", "safe", "relaxed")
 AUTH = ValueType("METHODS", "none, keys, oidc or keys,oidc", _auth)
 LOG_LEVEL = _one_of("LEVEL", "debug, info, warning, error", "debug", "info", "warning", "error")

@@ -90,7 +90,10 @@ def test_queue_file_is_applied_again_at_the_next_start_and_keeps_the_state(tmp_p
         (
             ["--store", "mysql:x"],
             {},
-            'drayman: --store: "mysql:x" is not allowed; allowed: sqlite:PATH or memory',
+            (
+                'drayman: --store: "mysql:x" is not allowed; '
+                "allowed: sqlite:PATH, postgresql://HOST/DATABASE or memory"
+            ),
         ),
         (
             ["--durability", "none"],

@@ -1,6 +1,7 @@
 """Random operations and crashes against a model in plain dictionaries.
 
-A crash is a copy of the store's files while it is open: exactly what a kill -9 leaves. The
+A crash of SQLite is a copy of the store's files while it is open: exactly what a kill -9 leaves. On
+PostgreSQL it is a connection that ends, and another server returns the claims to their queues. The
 invariants: what was acknowledged is there or was acknowledged as gone, no attempt is results
 twice at once unless RunTask asked for it, rates, slots and names hold, and ``next_due`` is
 never too late.
@@ -22,6 +23,7 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
+    run_state_machine_as_test,
 )
 from world import PLENTY, World, full, queue
 
@@ -30,6 +32,7 @@ from drayman.core.clock import DAY, HOUR, SECOND
 from drayman.core.lifecycle import Verdict
 from drayman.core.limits import Limits, Retention
 from drayman.core.queue import State, replacement
+from drayman.store.postgres import database as postgres_database
 from drayman.store.sqlite.database import open_store
 
 LIMITS = Limits(retention=Retention(4 * DAY, queue_tombstone=HOUR))
@@ -126,13 +129,66 @@ async def result_of(call):
     return await call
 
 
+class SqliteFiles:
+    """Opens a store in a file, and again after a stop or a crash."""
+
+    def __init__(self):
+        self._folder = Path(tempfile.mkdtemp(prefix="drayman-model-"))
+        self._count = 0
+
+    async def open(self, now):
+        # A crash of the process alone asks for no fsync.
+        return await open_store(str(self._path), LIMITS, now, safe=False)
+
+    async def crash(self, store, now):
+        """Return the store that the end of the process leaves."""
+        old = self._path
+        self._count += 1
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{old}{suffix}", f"{self._path}{suffix}")
+        await store.close()
+        return await self.open(now)
+
+    async def restart(self, store, now):
+        await store.close()
+        return await self.open(now)
+
+    def close(self):
+        shutil.rmtree(self._folder)
+
+    @property
+    def _path(self):
+        return self._folder / f"{self._count}.db"
+
+
+class PostgresSchema:
+    """Opens a store in a schema of PostgreSQL, and again after a stop or a crash."""
+
+    def __init__(self, url):
+        self._url = url
+
+    async def open(self, now):
+        return await postgres_database.open_store(self._url, LIMITS, now, safe=False)
+
+    async def crash(self, store, now):
+        """Return the store as another server sees it that releases the claims of the dead one."""
+        other = await self.open(now)
+        await store.close()
+        await other.release("server", now)
+        return other
+
+    restart = crash
+
+    def close(self):
+        """Leave the schema to the end of the test's cluster."""
+
+
 class Model(RuleBasedStateMachine):
     """The store and its model, side by side."""
 
     def __init__(self):
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="drayman-model-"))
-        self.files = 0
+        self.files = self.new_files()
         self.runner = asyncio.Runner()
         self.queues = {}
         self.taken = {}  # names of deleted queues: until when
@@ -141,21 +197,18 @@ class Model(RuleBasedStateMachine):
         self.known = []  # all names of tasks there ever were
         self.begun = []  # all attempts there ever were
         self.world = World(None)
-        self.open(self.folder / "0.db")
+        self.world.store = self.wait(self.files.open(self.now))
 
     def teardown(self):
         self.wait(self.world.store.close())
         self.runner.close()
-        shutil.rmtree(self.folder)
+        self.files.close()
+
+    def new_files(self):
+        return SqliteFiles()
 
     def wait(self, call):
         return self.runner.run(result_of(call))
-
-    def open(self, path):
-        self.path = path
-        self.world.store = self.wait(
-            open_store(str(path), LIMITS, self.now, safe=False)
-        )  # a crash of the process alone asks for no fsync
 
     @property
     def now(self):
@@ -407,17 +460,11 @@ class Model(RuleBasedStateMachine):
                     task.end(self.now + LIMITS.retention.task_tombstone)
 
     def crash(self):
-        self.files += 1
-        left = self.folder / f"{self.files}.db"
-        for suffix in ("", "-wal"):
-            shutil.copyfile(f"{self.path}{suffix}", f"{left}{suffix}")
-        self.wait(self.world.store.close())
-        self.open(left)
+        self.world.store = self.wait(self.files.crash(self.world.store, self.now))
         self.give_back()
 
     def restart(self):
-        self.wait(self.world.store.close())
-        self.open(self.path)
+        self.world.store = self.wait(self.files.restart(self.world.store, self.now))
         self.give_back()
 
     # -- what holds after each step -------------------------------------------------------
@@ -451,9 +498,20 @@ class Model(RuleBasedStateMachine):
 
 
 longer = max(1, hypothesis.settings.default.max_examples // 100)
-Model.TestCase.settings = hypothesis.settings(
+SETTINGS = hypothesis.settings(
     max_examples=80 * longer,
     stateful_step_count=40,
     suppress_health_check=list(hypothesis.HealthCheck),
 )
+Model.TestCase.settings = SETTINGS
 TestModel = Model.TestCase
+
+
+def test_postgres_agrees_with_the_model(postgres):
+    class PostgresModel(Model):
+        def new_files(self):
+            return PostgresSchema(postgres.url())
+
+    run_state_machine_as_test(
+        PostgresModel, settings=hypothesis.settings(SETTINGS, max_examples=20 * longer)
+    )

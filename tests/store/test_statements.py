@@ -5,9 +5,10 @@ from importlib import resources
 
 import pytest
 
+from drayman.store.postgres.session import STATEMENTS as POSTGRES
 from drayman.store.sqlite.session import STATEMENTS as SQLITE
 
-DIALECTS = {"sqlite": SQLITE}
+DIALECTS = {"sqlite": SQLITE, "postgres": POSTGRES}
 _METHODS = {"one", "first", "all", "each", "run", "insert"}
 _FINDERS = {"find", "existing", "_find"}  # they pass the name of a statement on
 

@@ -37,16 +37,32 @@ REPEATS = 3
 FAILURES = 3
 """A verb is failing when its last transactions failed, this many in a row."""
 
+MAX_TRIES = 5
+"""How often a transaction is tried that conflicts with those of other servers."""
+
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
 class Database(Protocol):
-    """A database as group commit sees it; all calls come from the writer's thread."""
+    """A database as group commit sees it; all calls but ``watch`` come from the writer's thread."""
 
     @property
     def session(self) -> Session:
         """The session on which verbs run."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether other servers write to the database too."""
+
+    def watch(self, hint: Callable[[Micros], object]) -> None:
+        """Call ``hint``, in any thread, with the time from which another server's task may be due.
+
+        Called once, by the thread of the event loop.
+        """
+
+    def announce(self, due: Micros) -> None:
+        """Notify the other servers that a task may be due from a time on."""
 
     def begin(self, *, durable: bool) -> None:
         """Begin a transaction; a ``durable`` one is on disk when its commit returns."""
@@ -71,6 +87,9 @@ class Database(Protocol):
         repeated.
         """
 
+    def is_conflict(self, error: Exception) -> bool:
+        """Return whether an error is a conflict with another server: a second try may succeed."""
+
     def affects_all(self, error: Exception) -> bool:
         """Return whether an error concerns the whole database rather than one statement."""
 
@@ -83,6 +102,7 @@ class _Call:
     verb: Verb[Any, Any]
     argument: Any
     size: int
+    due: Micros | None
     future: asyncio.Future[Any]
     result: Any = None
 
@@ -112,6 +132,7 @@ class GroupCommit:
         self._hints: list[Callable[[Micros], object]] = []
         self._streaks: dict[Verb[Any, Any], _Streak] = {}
         self._thread = threading.Thread(target=self._work, name="drayman-store", daemon=True)
+        database.watch(self._hint_in_loop)
         self._thread.start()
 
     @property
@@ -149,7 +170,7 @@ class GroupCommit:
         self._bytes += size
         if not self._gathering:  # all calls of a turn of the event loop are submitted together
             self._loop.call_soon(self._submit)
-        self._gathering.append(_Call(verb, argument, size, future))
+        self._gathering.append(_Call(verb, argument, size, due, future))
         if due is not None:
             self._due = due if self._due is None else min(self._due, due)
         return future
@@ -166,11 +187,18 @@ class GroupCommit:
     def _submit(self) -> None:
         due, self._due = self._due, None
         if due is not None:
-            for hint in self._hints:
-                hint(due)
+            self._hint(due)
         if self._gathering:
             self._submitted.put(self._gathering)
             self._gathering = []
+
+    def _hint(self, due: Micros) -> None:
+        for hint in self._hints:
+            hint(due)
+
+    def _hint_in_loop(self, due: Micros) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop is closed
+            self._loop.call_soon_threadsafe(self._hint, due)
 
     # -- in the writer's thread -----------------------------------------------------------
 
@@ -197,11 +225,26 @@ class GroupCommit:
 
     def _run(self, group: list[_Call]) -> None:
         writes = [call for call in group if call.verb.phase is not Phase.READS]
-        if writes:
-            self._transact(writes)
+        for calls in self._transactions(writes):
+            self._transact(calls)
+        dues = [call.due for call in writes if call.due is not None]
+        if dues:
+            self._database.announce(min(dues))
         for call in group:
             if call.verb.phase is Phase.READS:
                 self._read(call)
+
+    def _transactions(self, writes: list[_Call]) -> list[list[_Call]]:
+        """Return the calls of each transaction of a group.
+
+        One for all is cheapest. In a shared database the durable calls get their own, so that other
+        servers need not wait for the disk until they can claim from the same queues.
+        """
+        if not self._database.shared:
+            return [writes] if writes else []
+        durable = [call for call in writes if call.verb.durable]
+        others = [call for call in writes if not call.verb.durable]
+        return [calls for calls in (durable, others) if calls]
 
     def _read(self, call: _Call) -> None:
         try:
@@ -209,7 +252,7 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - the caller gets it
             call.result = self._translate(error)
 
-    def _transact(self, calls: list[_Call], repeats: int = REPEATS) -> None:
+    def _transact(self, calls: list[_Call], repeats: int = REPEATS, tries: int = MAX_TRIES) -> None:
         database = self._database
         if database.refuses and not (calls := self._admit(calls)):
             return
@@ -219,8 +262,10 @@ class GroupCommit:
             database.commit()
         except Exception as error:  # noqa: BLE001 - the callers get it
             database.rollback()
-            if repeats and database.make_room(error):
-                self._transact(calls, repeats - 1)
+            if tries > 1 and database.is_conflict(error):
+                self._transact(calls, repeats, tries - 1)
+            elif repeats and database.make_room(error):
+                self._transact(calls, repeats - 1, tries)
             elif len(calls) == 1 or database.affects_all(error):
                 self._fail(calls, error)
             else:  # one call broke the transaction: separate it from the others

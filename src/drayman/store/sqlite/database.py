@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from collections.abc import Callable
 
 from drayman.core import errors
 from drayman.core.clock import Micros
@@ -38,6 +39,8 @@ class SqliteDatabase:
         connection: The connection of the writer thread.
         session: The session on that connection.
     """
+
+    shared = False
 
     def __init__(self, path: str, limits: Limits, now: Micros, *, safe: bool) -> None:
         self._path = path
@@ -86,6 +89,12 @@ class SqliteDatabase:
         """Close the database, then release the lock on its file."""
         self._resources.close()
 
+    def watch(self, hint: Callable[[Micros], object]) -> None:
+        """Do nothing: no other server writes to the file."""
+
+    def announce(self, due: Micros) -> None:
+        """Do nothing: there is no other server."""
+
     def begin(self, *, durable: bool) -> None:
         """Begin a transaction.
 
@@ -110,6 +119,10 @@ class SqliteDatabase:
         more = vacuum.step(self.connection)
         self._committed()
         return more
+
+    def is_conflict(self, error: Exception) -> bool:  # noqa: ARG002 - there is no other writer
+        """Return False: no other server writes to the file."""
+        return False
 
     def affects_all(self, error: Exception) -> bool:
         """Return whether an error concerns the whole database rather than one statement."""

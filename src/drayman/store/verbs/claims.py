@@ -3,10 +3,12 @@
 import collections
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from drayman.core import admission, back_pressure, fairness, task_ids
+from drayman.core.admission import QueueLoad
 from drayman.core.back_pressure import Pressure
+from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
 from drayman.core.lifecycle import Claim, EndedClaim
 from drayman.core.queue import State
@@ -16,6 +18,7 @@ from drayman.store.rows import QueueRow, TaskRow, to_load, to_queue, to_task
 from drayman.store.session import Session
 from drayman.store.verbs import tasks
 
+_Result = TypeVar("_Result")
 _Unclaim = Callable[[Session, EndedClaim], bool]
 _MAX_QUEUES = 64
 """The most queues that one claim considers."""
@@ -31,6 +34,26 @@ class ClaimRequest(NamedTuple):
     now: Micros
 
 
+class _Admission(NamedTuple):
+    """What a claim takes from one queue.
+
+    Attributes:
+        row: The queue.
+        bucket: Its tokens before the claims.
+        numbers: The numbers of the claims, each with the seq of its task.
+        ready: When it may start more attempts, None for not before a change.
+    """
+
+    row: QueueRow
+    bucket: Bucket
+    numbers: Sequence[tuple[Any, ...]]
+    ready: Micros | None
+
+    @property
+    def claimed(self) -> int:
+        return len(self.numbers)
+
+
 def claim_due(
     session: Session, server: str, limit: int, held: Mapping[str, int], slots: int, now: Micros
 ) -> Claims:
@@ -42,10 +65,11 @@ def claim_due(
     short = len(claims) >= grant_limit
     in_flight = collections.Counter(held)
     in_flight.update(claim.queue.name for claim in claims)
-    considered, rate_factors = 0, {}
+    admissions: list[_Admission] = []
+    claimed, rate_factors = len(claims), {}
     for queue in _ready_queues(session, now):
-        left, free = limit - len(claims), slots - len(claims)
-        if left <= 0 or free <= 0 or considered == _MAX_QUEUES:
+        left, free = limit - claimed, slots - claimed
+        if left <= 0 or free <= 0 or len(admissions) == _MAX_QUEUES:
             short = True
             break
         if session.damaged.skips(queue.key, now):
@@ -57,11 +81,13 @@ def claim_due(
         load = to_load(queue)._replace(pressure=_pressure(session, queue, now))
         factor = back_pressure.rate_factor(load.pressure, load.rate, now)
         rate_factors[queue.name] = factor
-        claimed = _claim_readable_queue(session, queue, load, share, request)
-        short = short or len(claimed) >= share
-        claims += claimed
-        considered += 1
-    exhausted = limit <= len(claims) or considered == _MAX_QUEUES
+        taken = _claim_readable_queue(session, queue, load, share, request)
+        short = short or taken.claimed >= share
+        claimed += taken.claimed
+        admissions.append(taken)
+    claims += _locating(session, admissions, now, _claim_tasks)
+    _locating(session, admissions, now, _record)
+    exhausted = limit <= len(claims) or len(admissions) == _MAX_QUEUES
     more = slots > len(claims) and exhausted
     next_due = now if more else _next_wake_time(session, now)
     return Claims(claims, next_due, short, rate_factors, session.damaged.retry_times(now))
@@ -163,23 +189,20 @@ def _granted(session: Session, number: int, forced_at: Micros, queue: int, seq: 
 def _ready_queues(session: Session, now: Micros) -> Iterator[QueueRow]:
     """Yield each queue that may have due tasks, in the order in which they became ready."""
     after = (-1, 0)
-    seen: set[int] = set()
     while True:
         rows = session.all(
             "lock_ready_queues", now=now, wake_time=after[0], key=after[1], limit=_MAX_QUEUES
         )
         for row in map(QueueRow._make, rows):
-            if row.key not in seen:  # a queue that was claimed from may reappear
-                seen.add(row.key)
-                yield row
+            yield row
             after = (row.wake_time or 0, row.key)
         if len(rows) < _MAX_QUEUES:
             return
 
 
 def _claim_readable_queue(
-    session: Session, row: QueueRow, load: admission.QueueLoad, share: int, request: ClaimRequest
-) -> list[Claim]:
+    session: Session, row: QueueRow, load: QueueLoad, share: int, request: ClaimRequest
+) -> _Admission:
     try:
         return _claim_queue(session, row, load, share, request)
     except Exception as error:
@@ -187,47 +210,84 @@ def _claim_readable_queue(
         raise
 
 
+def _locating(
+    session: Session,
+    admissions: Sequence[_Admission],
+    now: Micros,
+    step: Callable[[Session, Sequence[_Admission], Micros], _Result],
+) -> _Result:
+    """Run a step for all queues; if rows cannot be read, find out of which queue they are."""
+    try:
+        return step(session, admissions, now)
+    except Exception as error:
+        if session.is_damage(error):
+            for each in admissions:
+                try:
+                    step(session, [each], now)
+                except Exception as cause:  # noqa: BLE001 - the first error is raised otherwise
+                    _skip(session, each.row.key, each.row.name, cause, now)
+        raise
+
+
 def _claim_queue(
-    session: Session, row: QueueRow, load: admission.QueueLoad, share: int, request: ClaimRequest
-) -> list[Claim]:
+    session: Session, row: QueueRow, load: QueueLoad, share: int, request: ClaimRequest
+) -> _Admission:
+    """Insert the claims that a queue admits."""
     admitted = admission.admit(load, share, request.now)
     oldest = task_ids.oldest_seq(request.now, session.retention.task_retention)
-    claims = _claim_tasks(session, row, admitted.attempts, oldest, request)
-    ready = admission.next_claim(load, admitted, len(claims), share)
-    session.run(
-        "record_claims",
-        key=row.key,
-        tokens=admitted.bucket.tokens - len(claims),
-        tokens_time=admitted.bucket.time,
-        claimed=len(claims),
-        wake_time=None if ready is None else _wake_time(session, row, ready, oldest),
-    )
-    return claims
+    numbers: list[tuple[Any, ...]] = []
+    if admitted.attempts > 0:
+        numbers = session.all(
+            "insert_claims", queue=row.key, generation=row.generation, server=request.server,
+            now=request.now, limit=admitted.attempts, oldest=oldest,
+        )  # fmt: skip
+    ready = admission.next_claim(load, admitted, len(numbers), share)
+    return _Admission(row, admitted.bucket, numbers, ready)
 
 
-def _claim_tasks(
-    session: Session, row: QueueRow, count: int, oldest: int, request: ClaimRequest
-) -> list[Claim]:
-    if count <= 0:
-        return []
-    numbers = session.all(
-        "insert_claims", queue=row.key, generation=row.generation, server=request.server,
-        now=request.now, limit=count, oldest=oldest,
-    )  # fmt: skip
+def _claim_tasks(session: Session, admissions: Sequence[_Admission], now: Micros) -> list[Claim]:
+    """Count the attempts of all claimed tasks; return the claims in the order of their numbers."""
+    numbers = [pair for each in admissions for pair in each.numbers]
     if not numbers:
         return []
-    rows = session.all("claim_tasks", claims=json.dumps(numbers), now=request.now)
-    queue = to_queue(row)
-    claims = [
-        Claim(task.claim or 0, queue, to_task(row.name, task)) for task in map(TaskRow._make, rows)
-    ]
+    queues = {each.row.generation: to_queue(each.row) for each in admissions if each.numbers}
+    rows = session.all("claim_tasks", claims=json.dumps(numbers), now=now)
+    claims = []
+    for task in map(TaskRow._make, rows):
+        queue = queues[task.generation]
+        claims.append(Claim(task.claim or 0, queue, to_task(queue.name, task)))
     return sorted(claims, key=lambda claim: claim.number)
 
 
-def _wake_time(session: Session, row: QueueRow, ready: Micros, oldest: int) -> Micros | None:
+def _record(session: Session, admissions: Sequence[_Admission], now: Micros) -> None:
+    """Record what was claimed from each queue, and when it may have a due task again."""
+    if not admissions:
+        return
+    earliest = _earliest_tasks(
+        session, [each for each in admissions if each.ready is not None], now
+    )
+    rows = [
+        (each.row.key, each.bucket.tokens - each.claimed, each.bucket.time, each.claimed,
+         _wake_time(each.ready, earliest.get(each.row.key)))
+        for each in admissions
+    ]  # fmt: skip
+    session.run("record_claims", queues=json.dumps(rows))
+
+
+def _earliest_tasks(
+    session: Session, admissions: Sequence[_Admission], now: Micros
+) -> dict[int, Micros | None]:
+    """Return the schedule time of the next waiting task of queues, by key."""
+    if not admissions:
+        return {}
+    oldest = task_ids.oldest_seq(now, session.retention.task_retention)
+    keys = json.dumps([(each.row.key, each.row.generation) for each in admissions])
+    return dict(session.all("next_schedule_times", queues=keys, oldest=oldest, now=now))
+
+
+def _wake_time(ready: Micros | None, earliest: Micros | None) -> Micros | None:
     """Return when a queue that may start attempts from ``ready`` on has a due task."""
-    earliest = session.first("next_schedule_time", generation=row.generation, oldest=oldest)
-    return None if earliest is None else max(ready, int(earliest[0]))
+    return None if ready is None or earliest is None else max(ready, earliest)
 
 
 def _next_wake_time(session: Session, now: Micros) -> Micros | None:

@@ -1,5 +1,8 @@
 """The verbs of queues."""
 
+import json
+from collections.abc import Iterable
+
 from drayman.core import back_pressure, bucket, errors
 from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
@@ -107,6 +110,15 @@ def find(session: Session, statement: str, name: str) -> QueueRow | None:
     """
     row = session.first(statement, name=name)
     return None if row is None else QueueRow(*row)
+
+
+def share(session: Session, names: Iterable[str]) -> dict[str, QueueRow]:
+    """Return the rows of those queues that exist, by name.
+
+    None of them is deleted or purged before the commit.
+    """
+    rows = session.all("share_queues", names=json.dumps(list(names)))
+    return {row.name: row for row in map(QueueRow._make, rows)}
 
 
 def existing(session: Session, statement: str, name: str) -> QueueRow:

@@ -48,20 +48,20 @@ class _Lookup(NamedTuple):
 
 def create_tasks(session: Session, calls: Sequence[CreateTasks]) -> list[list[Task | ServiceError]]:
     """Create the tasks of all calls of a group, in a handful of statements."""
-    rows = {name: queues.find(session, "share_queue", name) for name in {c.queue for c in calls}}
+    rows = queues.share(session, {call.queue for call in calls})
     uses = _look_up(
         session,
         [
             _Lookup(queue, task.id, call.now)
             for call in calls
-            if (queue := rows[call.queue])
+            if (queue := rows.get(call.queue))
             for task in call.tasks
             if task.id
         ],
     )
     creation = _Creation(uses, _reserve_seqs(session, calls))
     for call in calls:
-        creation.add(call, rows[call.queue])
+        creation.add(call, rows.get(call.queue))
     creation.insert(session)
     return creation.results
 
@@ -108,7 +108,9 @@ def run_task(session: Session, name: str, now: Micros) -> Task:
     number = grant(session, seq, queue.key, now)
     if number is None:  # granted already
         return to_task(queue.name, _get(session, seq))
-    row = session.one("claim_tasks", claims=json.dumps([[number, seq]]), now=now)
+    row = session.first("claim_tasks", claims=json.dumps([[number, seq]]), now=now)
+    if row is None:  # another server has deleted it since it was found
+        raise errors.entity_missing()
     return to_task(queue.name, TaskRow(*row))
 
 

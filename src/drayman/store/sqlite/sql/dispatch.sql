@@ -39,17 +39,22 @@ FROM json_each(:claims) AS claimed
 WHERE task.seq = claimed.value ->> 1
 RETURNING $task
 
--- name: next_schedule_time
-SELECT schedule_time FROM task
-WHERE generation = :generation AND claim IS NULL AND +seq >= :oldest
-ORDER BY schedule_time
-LIMIT 1
+-- name: next_schedule_times
+SELECT claimed.value ->> 0, (
+  SELECT schedule_time FROM task
+  WHERE generation = claimed.value ->> 1 AND claim IS NULL AND +seq >= :oldest
+  ORDER BY schedule_time
+  LIMIT 1
+)
+FROM json_each(:queues) AS claimed
 
 -- name: record_claims
 UPDATE queue SET
-  tokens = :tokens, tokens_time = :tokens_time, in_flight = in_flight + :claimed,
-  wake_time = :wake_time
-WHERE key = :key
+  tokens = claimed.value ->> 1, tokens_time = claimed.value ->> 2,
+  in_flight = in_flight + (claimed.value ->> 3),
+  wake_time = claimed.value ->> 4
+FROM json_each(:queues) AS claimed
+WHERE queue.key = claimed.value ->> 0
 
 -- name: next_wake_time
 SELECT min(wake_time) FROM queue WHERE wake_time > :now

@@ -4,6 +4,9 @@ SELECT $queue FROM queue WHERE name = :name
 -- name: share_queue
 SELECT $queue FROM queue WHERE name = :name
 
+-- name: share_queues
+SELECT $queue FROM queue WHERE name IN (SELECT value FROM json_each(:names))
+
 -- name: lock_queue
 SELECT $queue FROM queue WHERE name = :name
 

@@ -1,0 +1,96 @@
+"""Opening the store that a URL names: ``memory``, ``sqlite:PATH`` or ``postgresql://…``."""
+
+import contextlib
+from collections.abc import Iterator
+from types import ModuleType
+
+from drayman.core.clock import Micros
+from drayman.core.limits import Limits
+from drayman.store.contract import StoreError
+from drayman.store.session import Session
+from drayman.store.sqlite import beside
+from drayman.store.sqlite import database as sqlite
+from drayman.store.sqlite import probe as sqlite_probe
+from drayman.store.store import Store
+
+_MISSING = (
+    'store on PostgreSQL: psycopg is not installed; run: pip install "drayman[server,postgres]"'
+)
+
+
+async def open_store(url: str, limits: Limits, now: Micros, *, server: str, safe: bool) -> Store:
+    """Open or create the store of a URL; StoreError.
+
+    ``server`` is the name under which this server claims attempts. If ``safe`` is false, a power
+    cut may undo what was acknowledged.
+    """
+    if is_postgres(url):
+        store: Store = await _postgres().open_store(url, limits, now, server=server, safe=safe)
+        return store
+    return await sqlite.open_store(_path(url), limits, now, safe=safe)
+
+
+def probe(url: str) -> bool:
+    """Return whether a store exists, without changing anything; StoreError if it is unusable."""
+    return bool(_postgres().probe(url)) if is_postgres(url) else sqlite_probe.probe(_path(url))
+
+
+def migrate(url: str) -> int:
+    """Create or migrate a store on PostgreSQL; return the number of its format. StoreError."""
+    if not is_postgres(url):
+        raise StoreError(f"store {url} is migrated when a server starts with it")
+    return int(_postgres().migrate(url))
+
+
+@contextlib.contextmanager
+def transaction(url: str) -> Iterator[Session]:
+    """Give the session of one transaction on a store in a file or on PostgreSQL. StoreError.
+
+    Servers may use the store at the same time.
+    """
+    opened = _postgres().transaction(url) if is_postgres(url) else beside.transaction(_path(url))
+    with opened as session:
+        yield session
+
+
+def copy(source: str, target: str, now: Micros) -> Iterator[tuple[str, int]]:
+    """Copy a SQLite store into an empty one on PostgreSQL; yield tables and numbers of rows.
+
+    StoreError.
+    """
+    if not source.startswith("sqlite:") or not is_postgres(target):
+        raise StoreError("copy needs sqlite:PATH and postgresql://HOST/DATABASE, in this order")
+    _postgres()
+    from drayman.store import copying  # noqa: PLC0415 - psycopg is an extra
+
+    yield from copying.copy(_path(source), target, now)
+
+
+def without_password(url: str) -> str:
+    """Return a URL to show."""
+    return str(_postgres().address.without_password(url)) if is_postgres(url) else url
+
+
+def is_postgres(url: str) -> bool:
+    """Return whether a URL names a store on PostgreSQL."""
+    return url.startswith(("postgresql://", "postgres://"))
+
+
+def path(url: str) -> str | None:
+    """Return the file of a store, None for one that is in no file."""
+    return _path(url) if url.startswith("sqlite:") else None
+
+
+def _path(url: str) -> str:
+    """Return the file of the store, or SQLite's name of a database in memory."""
+    return sqlite.MEMORY if url == "memory" else url.partition(":")[2]
+
+
+def _postgres() -> ModuleType:
+    try:
+        from drayman.store.postgres import database  # noqa: PLC0415 - psycopg is an extra
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        raise StoreError(_MISSING) from None
+    return database

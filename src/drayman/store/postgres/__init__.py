@@ -1,0 +1,1 @@
+"""The PostgreSQL part of the store: connections, migrations, the session, the SQL."""

@@ -1,0 +1,169 @@
+"""The servers that share a database: their heartbeats, and what they notify each other of.
+
+One thread with a connection of its own. Once a second it renews the row of its server. It returns
+the claims of servers that are not alive to their queues: they have ended without a release, or are
+frozen or cut off. What such a server does later with a claim has no effect, because claims that are
+not held settle nothing. The database's clock alone decides who is alive.
+
+Between two heartbeats the thread waits for notifications of the others' changes. They are hints: a
+lost one costs at most the dispatcher's poll interval.
+"""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+from drayman.core.clock import SECOND, Micros
+from drayman.core.limits import Limits
+from drayman.store.postgres import connection
+from drayman.store.postgres.address import Address
+from drayman.store.postgres.session import PostgresSession
+from drayman.store.verbs import claims
+
+INTERVAL: Micros = 1 * SECOND
+"""The time between two heartbeats."""
+ALIVE: Micros = 6 * SECOND
+"""How long a server is alive after its last heartbeat."""
+_STEADY = ALIVE // INTERVAL
+"""The number of heartbeats in a row after which a server judges others. After an interruption of
+the database all heartbeats are old, and each server must have had the time to renew its own."""
+
+_BEAT = """
+INSERT INTO server (name, heartbeat) VALUES (%(name)s, clock_timestamp())
+ON CONFLICT (name) DO UPDATE SET heartbeat = excluded.heartbeat
+RETURNING (extract(epoch FROM heartbeat) * 1000000)::bigint
+"""
+_COUNT_OTHERS = """
+SELECT count(*) FROM server
+WHERE name <> %(name)s AND heartbeat > clock_timestamp() - %(alive)s * interval '1 microsecond'
+"""
+_FIND_DEAD = """
+SELECT DISTINCT claim.server FROM claim
+WHERE claim.server IS NOT NULL AND NOT EXISTS (
+  SELECT FROM server WHERE server.name = claim.server
+    AND heartbeat > clock_timestamp() - %(alive)s * interval '1 microsecond'
+)
+"""
+_FORGET_DEAD = """
+DELETE FROM server WHERE heartbeat < clock_timestamp() - 10 * %(alive)s * interval '1 microsecond'
+"""
+_LEAVE = "DELETE FROM server WHERE name = %(name)s"
+_NOTIFY = "SELECT pg_notify(%s, %s)"
+
+_log = logging.getLogger(__name__)
+
+
+class Members:
+    """The row of one server among those that share a database.
+
+    Attributes:
+        others: The number of other servers that are alive.
+    """
+
+    def __init__(
+        self, address: Address, limits: Limits, name: str, hint: Callable[[Micros], object]
+    ) -> None:
+        self.others = 0
+        self._address = address
+        self._limits = limits
+        self._name = name
+        self._params = {"name": name, "alive": ALIVE}
+        self._hint = hint
+        self._session: PostgresSession | None = None
+        self._last_beat: Micros = 0
+        self._beats = 0
+        self._closing = threading.Event()
+        try:
+            self._beat()  # before the first claim
+        except BaseException:
+            self._disconnect()
+            raise
+        self._thread = threading.Thread(target=self._work, name="drayman-members", daemon=True)
+        self._thread.start()
+
+    def close(self, link: psycopg.Connection[Any]) -> None:
+        """Stop the thread and delete the server's row; ``link`` is the connection of the store."""
+        self._closing.set()
+        with contextlib.suppress(psycopg.Error):
+            notify(link, self._address, 0, self._name)  # ends the wait of the thread
+        self._thread.join()
+        with contextlib.suppress(psycopg.Error):
+            link.execute(_LEAVE, self._params)
+        self._disconnect()
+
+    def _work(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._listen()
+                self._beat()
+            except Exception as error:  # noqa: BLE001 - the next heartbeat tries again
+                _log.warning("no heartbeat: %s", connection.describe(error))
+                self._disconnect()
+                self._closing.wait(INTERVAL / SECOND)
+
+    def _listen(self) -> None:
+        """Pass notifications on until the next heartbeat is due."""
+        if self._session is None:
+            return
+        for notification in self._session.connection.notifies(timeout=INTERVAL / SECOND):
+            due, _, sender = notification.payload.partition(" ")
+            if sender != self._name and due.isdecimal():
+                self.others = max(self.others, 1 if sender else 0)
+                self._hint(int(due))
+            if self._closing.is_set():
+                return
+
+    def _beat(self) -> None:
+        """Renew the server's row; release the claims of servers that are not alive."""
+        session = self._session or self._connect()
+        (now,) = _row(session, _BEAT, self._params)
+        (self.others,) = _row(session, _COUNT_OTHERS, self._params)
+        self._beats = self._beats + 1 if now - self._last_beat < 2 * INTERVAL else 0
+        self._last_beat = now
+        if self._beats >= _STEADY:
+            dead = session.connection.execute(_FIND_DEAD, self._params).fetchall()
+            for (name,) in dead:
+                self._release(session, name, now)
+            session.connection.execute(_FORGET_DEAD, self._params)
+
+    def _release(self, session: PostgresSession, name: str, now: Micros) -> None:
+        with session.connection.transaction():
+            count = claims.release(session, name, now)
+        if count:
+            _log.warning("released %d attempts of server %s, which is not alive", count, name)
+            self._hint(now)
+            notify(session.connection, self._address, now, "")
+
+    def _connect(self) -> PostgresSession:
+        link = connection.connect(self._address)
+        self._session = PostgresSession(link, self._limits)
+        link.execute(f"LISTEN {channel(self._address)}")
+        notify(link, self._address, 0, self._name)  # from now on the others notify this server
+        self._hint(0)  # whatever happened before
+        return self._session
+
+    def _disconnect(self) -> None:
+        if self._session is not None:
+            self._session.connection.close()
+        self._session = None
+        self._beats = 0
+
+
+def channel(address: Address) -> str:
+    """Return the name of the channel that the servers of a store listen on."""
+    return f"drayman_{address.schema}"[:63]
+
+
+def notify(link: psycopg.Connection[Any], address: Address, due: Micros, sender: str) -> None:
+    """Notify the other servers that tasks may be due at a time."""
+    link.execute(_NOTIFY, [channel(address), f"{max(due, 0)} {sender}"])
+
+
+def _row(session: PostgresSession, query: str, params: Any) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = session.connection.execute(query, params).fetchone()
+    assert row is not None  # noqa: S101 - the queries here always have a row
+    return row

@@ -1,0 +1,121 @@
+"""A PostgreSQL server for tests: a cluster of its own in a temporary folder, on a Unix socket.
+
+``DRAYMAN_TEST_POSTGRES`` names another server by its URL. Without either, tests on PostgreSQL are
+skipped; with ``DRAYMAN_REQUIRE_POSTGRES=1`` they fail.
+"""
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+
+import pytest
+
+HOW_TO_INSTALL = (
+    "no PostgreSQL server: install one (Debian, Ubuntu: apt-get install postgresql), or set "
+    "DRAYMAN_TEST_POSTGRES=postgresql://..."
+)
+FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=on", "shared_buffers=64MB")
+_ACCOUNTS = ("postgres", "nobody")  # PostgreSQL refuses to run as root
+
+
+def find_programs():
+    """Return the folder of PostgreSQL's programs, None if it is not installed."""
+    folders = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda each: float(each.parent.name)
+    )
+    if on_path := shutil.which("initdb"):
+        folders.insert(0, Path(on_path).parent)
+    return next((each for each in reversed(folders) if (each / "initdb").exists()), None)
+
+
+def _account():
+    """Return the account to run as: another one if this is root."""
+    if os.getuid():
+        return {}
+    for name in _ACCOUNTS:
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    return pytest.fail("PostgreSQL does not run as root, and there is no other account")
+
+
+class Cluster:
+    """A server; ``stop`` and ``start`` may be repeated."""
+
+    def __init__(self, programs, settings=FAST):
+        self._programs = programs
+        self._settings = settings
+        self._account = _account()
+        self._numbers = itertools.count(1)
+        self.folder = Path(tempfile.mkdtemp(prefix="drayman-pg-"))
+        if self._account:
+            os.chown(self.folder, self._account["user"], self._account["group"])
+        self._run("initdb", "-D", "data", "-U", "drayman", "-A", "trust", "-E", "UTF8", "-N",
+                  "--no-instructions", "--locale=C")  # fmt: skip
+        self.start()
+
+    def start(self):
+        """Start the server; return when it takes connections."""
+        settings = (*self._settings, "listen_addresses=", "max_connections=60",
+                    f"unix_socket_directories={self.folder}")  # fmt: skip
+        options = " ".join(f"-c {each}" for each in settings)
+        self._run("pg_ctl", "start", "-w", "-t", "60", "-D", "data", "-l", "log", "-o", options)
+
+    def stop(self, mode="fast"):
+        """Stop the server: ``fast`` closes all connections, ``immediate`` is like a crash."""
+        self._run("pg_ctl", "stop", "-w", "-t", "60", "-D", "data", "-m", mode)
+
+    def close(self):
+        """Stop the server and delete its files."""
+        self.stop("immediate")
+        shutil.rmtree(self.folder)
+
+    def url(self, schema=None):
+        """Return the URL of a schema, by default a new one."""
+        schema = schema or f"test_{next(self._numbers)}"
+        return f"postgresql:///postgres?host={self.folder}&user=drayman&schema={schema}"
+
+    def _run(self, program, *arguments):
+        # Output goes to a file: the server inherits it and would keep a pipe open.
+        with (self.folder / "programs.log").open("ab") as log:
+            done = subprocess.run(
+                [self._programs / program, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, check=False, **self._account,
+            )  # fmt: skip
+        if done.returncode:
+            pytest.fail(f"{program}: {(self.folder / 'programs.log').read_text()}")
+
+
+class Elsewhere:
+    """A server that runs already; each test gets a schema of its own."""
+
+    def __init__(self, url):
+        self._url = url
+        self._prefix = f"test_{uuid.uuid4().hex[:8]}"
+        self._numbers = itertools.count(1)
+
+    def url(self, schema=None):
+        """Return the URL of a schema, by default a new one."""
+        schema = schema or f"{self._prefix}_{next(self._numbers)}"
+        return f"{self._url}{'&' if '?' in self._url else '?'}schema={schema}"
+
+    def close(self):
+        """Leave it running."""
+
+
+def open_server():
+    """Return the server for tests; skip the test if there is none, or fail if one is required."""
+    if url := os.environ.get("DRAYMAN_TEST_POSTGRES"):
+        return Elsewhere(url)
+    programs = find_programs()
+    if programs is not None:
+        return Cluster(programs)
+    if os.environ.get("DRAYMAN_REQUIRE_POSTGRES") == "1":
+        return pytest.fail(HOW_TO_INSTALL)
+    return pytest.skip(HOW_TO_INSTALL)

@@ -1,0 +1,175 @@
+"""Opening a store on PostgreSQL: its schema, its migrations, and what is refused."""
+
+import asyncio
+
+import psycopg
+import pytest
+from world import LIMITS, START, World
+
+from drayman.core.clock import SECOND
+from drayman.store import opening
+from drayman.store.contract import StoreError
+from drayman.store.postgres import address
+from drayman.store.postgres.connection import database_time
+from drayman.store.postgres.database import open_store
+
+
+async def reopened(url):
+    return World(await open_store(url, LIMITS, START))
+
+
+def schema_of(url):
+    return address.parse(url).schema
+
+
+async def test_what_was_stored_is_there_when_the_store_is_opened_again(world, url):
+    name = await world.create_one()
+    await world.store.close()
+    again = await reopened(url)
+    assert await again.listed() == [name]
+    await again.store.close()
+
+
+async def test_each_schema_is_a_store_of_its_own(world, postgres):
+    await world.create_one()
+    other = await reopened(postgres.url())
+    assert await other.store.list_locations("projects/p") == []
+    await other.store.close()
+
+
+async def test_servers_that_start_at_once_create_one_schema(url):
+    opened = await asyncio.gather(
+        *(asyncio.to_thread(opening.migrate, url) for _ in range(4)), return_exceptions=True
+    )
+    assert opened == [1, 1, 1, 1]
+
+
+def test_migrate_names_the_format_and_changes_nothing_the_second_time(url):
+    assert [opening.migrate(url), opening.migrate(url)] == [1, 1]
+
+
+@pytest.mark.usefixtures("world")
+async def test_a_newer_format_is_refused(administrator, url):
+    administrator.execute("INSERT INTO format VALUES (99, 99)")
+    with pytest.raises(StoreError) as refusal:
+        await open_store(url, LIMITS, START)
+    assert str(refusal.value).endswith(
+        " was written by a newer version of drayman (format 99, this version knows 1); "
+        "upgrade drayman"
+    )
+
+
+@pytest.mark.usefixtures("world")
+async def test_a_newer_format_that_this_version_can_use_is_opened(administrator, url):
+    administrator.execute("INSERT INTO format VALUES (99, 1)")
+    again = await reopened(url)
+    await again.create_one()
+    await again.store.close()
+
+
+@pytest.mark.parametrize("open_it", [opening.migrate, opening.probe])
+def test_a_schema_of_another_program_is_refused(administrator, url, open_it):
+    schema = schema_of(url)
+    administrator.execute(f"CREATE SCHEMA {schema}")
+    administrator.execute(f"CREATE TABLE {schema}.invoice (number integer)")
+    with pytest.raises(StoreError) as refusal:
+        open_it(url)
+    assert str(refusal.value).endswith(f": the schema {schema} has the tables of another program")
+    tables = administrator.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = %s", [schema]
+    ).fetchall()
+    assert tables == [("invoice",)]
+
+
+@pytest.mark.parametrize("open_it", [opening.migrate, opening.probe])
+def test_a_database_of_another_encoding_is_refused(administrator, url, open_it):
+    administrator.execute("DROP DATABASE IF EXISTS latin")
+    administrator.execute("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'")
+    with pytest.raises(StoreError) as refusal:
+        open_it(f"{url}&dbname=latin")
+    assert str(refusal.value).endswith(": the encoding must be UTF8, this is LATIN1")
+
+
+@pytest.mark.parametrize("open_it", [opening.migrate, opening.probe])
+def test_a_user_without_the_right_to_create_the_schema_is_refused(administrator, url, open_it):
+    administrator.execute("DROP ROLE IF EXISTS guest")
+    administrator.execute("CREATE ROLE guest LOGIN")
+    with pytest.raises(StoreError) as refusal:
+        open_it(f"{url}&user=guest")
+    assert "cannot be opened: permission denied for database" in str(refusal.value) or str(
+        refusal.value
+    ).endswith(f": the user may not create the schema {schema_of(url)}")
+
+
+@pytest.mark.parametrize("open_it", [opening.migrate, opening.probe])
+def test_a_server_that_does_not_answer_is_reported_without_the_password(open_it):
+    with pytest.raises(StoreError) as refusal:
+        open_it("postgresql://me:secret@127.0.0.1:1/tasks")
+    assert str(refusal.value).startswith(
+        "store postgresql://me@127.0.0.1:1/tasks cannot be opened: connection failed: "
+    )
+    assert "secret" not in str(refusal.value)
+
+
+def test_probe_says_whether_there_is_a_store_and_creates_none(administrator, url):
+    assert not opening.probe(url)
+    assert administrator.execute("SELECT to_regnamespace(%s)", [schema_of(url)]).fetchone() == (
+        None,
+    )
+    opening.migrate(url)
+    assert opening.probe(url)
+
+
+@pytest.mark.parametrize("schema", ["Tasks", "", "1st", "a;b", "a" * 64])
+def test_a_schema_name_that_needs_quotes_is_refused(schema):
+    with pytest.raises(StoreError, match="the schema must consist of lower-case letters"):
+        address.parse(f"postgresql://h/d?schema={schema}")
+
+
+def test_parameters_of_libpq_pass_unchanged_and_replace_the_defaults():
+    parsed = address.parse(
+        "postgresql://a,b:5433/d?sslmode=verify-full&sslrootcert=%2Fca%20file&connect_timeout=9"
+        "&schema=jobs"
+    )
+    params = psycopg.conninfo.conninfo_to_dict(parsed.conninfo)
+    assert parsed.schema == "jobs"
+    expected = {
+        "host": "a,b", "dbname": "d", "sslmode": "verify-full", "sslrootcert": "/ca file",
+        "connect_timeout": "9", "target_session_attrs": "read-write",
+    }  # fmt: skip
+    assert expected.items() <= {key: str(value) for key, value in params.items()}.items()
+
+
+def test_a_parameter_that_libpq_does_not_know_is_refused():
+    with pytest.raises(StoreError, match='invalid URI query parameter: "colour"'):
+        address.parse("postgresql://h/d?colour=red")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:p%40ss@h/d", "postgresql://u@h/d"),
+        ("postgresql://u@h/d?password=p&schema=s", "postgresql://u@h/d?password=***&schema=s"),
+        ("postgres:///d", "postgres:///d"),
+        ("sqlite:a:b@c", "sqlite:a:b@c"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url, shown):
+    assert opening.without_password(url) == shown
+
+
+@pytest.mark.parametrize(("by", "text"), [(60, "ahead of"), (-60, "behind")])
+async def test_a_clock_that_differs_from_the_databases_is_reported(
+    administrator, url, caplog, by, text
+):
+    now = database_time(administrator) + by * SECOND
+    store = await open_store(url, LIMITS, now)
+    await store.close()
+    (line,) = caplog.messages
+    assert f" s {text} the clock of the database: " in line
+
+
+async def test_a_clock_that_agrees_with_the_databases_is_not_reported(administrator, url, caplog):
+    store = await open_store(url, LIMITS, database_time(administrator))
+    await store.close()
+    assert caplog.messages == []
