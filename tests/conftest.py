@@ -22,12 +22,14 @@ SLOW = {
     "dispatch/test_dispatch_conservation.py": "searches for lost tasks",
     "dispatch/test_dispatch_garbage.py": "collects garbage, over and over",
     "docs/test_examples.py": "starts server processes",
+    "docs/test_testing_page.py": "runs pytest",
     "e2e": "starts server processes",
     "edge/test_edge_tls.py": "starts a server for each test",
     "store/sqlite/test_sqlite_costs.py": "fills large stores",
     "store/sqlite/test_sqlite_kill.py": "kills processes",
     "store/test_model.py": "searches for sequences of calls that fail",
     "test_server.py": "starts a server for each test",
+    "testing/test_testing_plugin.py": "runs pytest",
 }
 """Directories and modules that are slow, and why."""
 SLOW_PATHS = frozenset(TESTS / path for path in SLOW)
