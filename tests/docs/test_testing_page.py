@@ -11,10 +11,10 @@ PAGE = "docs/testing.md"
 
 def test_the_examples_of_the_page_pass(tmp_path):
     blocks = code_blocks(PAGE, "python")
-    assert len(blocks) == len(re.findall(r"^# \w+\.py$", "\n".join(blocks), re.MULTILINE)) == 8
+    assert len(blocks) == len(re.findall(r"^# \w+\.py$", "\n".join(blocks), re.MULTILINE)) == 9
     for block in blocks:
         name, _, _ = block.removeprefix("# ").partition("\n")
         (tmp_path / name).write_text(block)
     outcome = plugin_runs.run_pytest(tmp_path)
     assert outcome.returncode == 0, outcome.stdout
-    assert re.search(r"10 passed in", outcome.stdout), outcome.stdout
+    assert re.search(r"11 passed in", outcome.stdout), outcome.stdout

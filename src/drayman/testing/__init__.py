@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from drayman.testing.recorder import Recorder
     from drayman.testing.server import AsyncServer, Server
     from drayman.testing.values import CONNECTION_ERROR, TIMEOUT, Delivery, PendingTask, Reply
 
@@ -26,15 +27,18 @@ __all__ = [
     "AsyncServer",
     "Delivery",
     "PendingTask",
+    "Recorder",
     "Reply",
     "Server",
 ]
 
 if not TYPE_CHECKING:
+    _MODULES = {"AsyncServer": "server", "Recorder": "recorder", "Server": "server"}
+
     # By hand: the module that does this for the client imports all messages.
     def __getattr__(name: str) -> Any:
         """Import what is first needed."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = "server" if name in {"AsyncServer", "Server"} else "values"
-        return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'values')}")
+        return getattr(module, name)

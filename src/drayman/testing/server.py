@@ -12,7 +12,7 @@ from google.api_core import exceptions
 
 from drayman import tasks as tasks_library
 from drayman.core.clock import SECOND
-from drayman.testing import assertions, values
+from drayman.testing import assertions, pending, values
 from drayman.testing.assertions import ANY, Criteria
 from drayman.testing.engine import Engine
 from drayman.testing.values import Answer, Delivery, Handler, PendingTask
@@ -191,7 +191,7 @@ class _BaseServer:
         client = self._client
         request = {"parent": queue, "response_view": tasks_library.Task.View.FULL}
         try:
-            return [_pending(task, queue) for task in client.list_tasks(request)]
+            return [pending.from_message(task) for task in client.list_tasks(request)]
         except exceptions.NotFound:  # deleted
             return []
 
@@ -352,18 +352,4 @@ def _queue(name: str, limits: Mapping[str, Any]) -> tasks_library.Queue:
     retry_config = {key: value for key, value in limits.items() if key not in _RATE_LIMITS}
     return tasks_library.Queue(
         name=name, rate_limits=rate_limits or None, retry_config=retry_config or None
-    )
-
-
-def _pending(task: tasks_library.Task, queue: str) -> PendingTask:
-    request = task.http_request or task.app_engine_http_request
-    return PendingTask(
-        name=task.name,
-        queue=queue,
-        url=request.url if task.http_request else request.relative_uri,
-        method=tasks_library.HttpMethod(request.http_method).name,
-        headers=dict(request.headers),
-        body=request.body,
-        schedule_time=values.truncate(task.schedule_time),
-        dispatch_count=task.dispatch_count,
     )
