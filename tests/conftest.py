@@ -25,6 +25,7 @@ SLOW = {
     "dispatch/test_dispatch_conservation.py": "searches for lost tasks",
     "dispatch/test_dispatch_garbage.py": "collects garbage, over and over",
     "docs/test_examples.py": "starts server processes",
+    "docs/test_testing_page.py": "runs pytest",
     "e2e": "starts server processes",
     "edge/test_edge_tls.py": "starts a server for each test",
     "store/sqlite/test_sqlite_costs.py": "fills large stores",
@@ -32,6 +33,7 @@ SLOW = {
     "store/postgres": "starts a PostgreSQL server",
     "store/test_model.py": "searches for sequences of calls that fail",
     "test_server.py": "starts a server for each test",
+    "testing/test_testing_plugin.py": "runs pytest",
 }
 """Directories and modules that are slow, and why."""
 SLOW_PATHS = frozenset(TESTS / path for path in SLOW)

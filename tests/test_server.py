@@ -8,8 +8,10 @@ from drayman import server as server_module
 from drayman.core.clock import SECOND, ManualClock
 from drayman.core.events import Crashed, FilesExposed, StoreConditionChanged
 from drayman.core.queue import Queue, State, creation
+from drayman.core.task import NewTask
 from drayman.server import Server, StartError
 from drayman.settings import load
+from drayman.tasks_v2 import types
 
 
 class BrokenClock(ManualClock):
@@ -17,6 +19,11 @@ class BrokenClock(ManualClock):
 
     async def wait(self, event, until):  # noqa: ARG002 - as the clock has them
         raise RuntimeError("the spring is broken")
+
+
+def new_task(request):
+    """Return a task that is due from the start of all times."""
+    return NewTask(None, 0, types.Task.serialize(types.Task(request)))
 
 
 def settings(**arguments):
@@ -134,4 +141,21 @@ async def test_the_state_of_a_queue_file_holds_at_every_start(tmp_path, present,
     server = Server(settings(store=store, queue_file=str(file)))
     await server.start()
     assert (await server.store.get_queue(name)).state is state
+    await server.stop()
+
+
+async def test_a_server_that_does_not_dispatch_makes_attempts_on_request():
+    clock = ManualClock()
+    server, now = Server(settings(), clock=clock, dispatches=False), clock.now()
+    await server.start()
+    name = "projects/p/locations/l/queues/q"
+    await server.store.update_queue(name, creation(Queue(name)), now)
+    request = {"http_request": {"url": "http://127.0.0.1:1"}}
+    (task,) = await server.store.create_tasks(name, [new_task(request)], now)
+    assert (await server.store.get_task(task.name, now)).dispatch_count == 0
+    await server.dispatcher.step()
+    assert (await server.store.get_task(task.name, now)).dispatch_count == 1
+    await server.reset()
+    assert server.dispatcher.in_flight == 0
+    assert await server.store.list_queues("projects/p/locations/l", "", 10) == []
     await server.stop()

@@ -61,19 +61,33 @@ class StartError(Exception):
 
 
 class Server:
-    """A Drayman server in the running event loop."""
+    """A Drayman server in the running event loop.
+
+    Args:
+        settings: Its settings.
+        clock: The time of queues and tasks; the system's clock by default.
+        edge_clock: The time of connections; ``clock`` by default.
+        sender: Sends the requests of attempts; over HTTP by default.
+        dispatches: Whether it makes attempts by itself; otherwise whoever started it calls
+            ``dispatcher.step``.
+        emit: Takes events.
+    """
 
     def __init__(
         self,
         settings: Settings,
         *,
         clock: Clock | None = None,
+        edge_clock: Clock | None = None,
         sender: Sender | None = None,
+        dispatches: bool = True,
         emit: Emit = log.record,
     ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._edge_clock = edge_clock or self._clock
         self._sender = sender
+        self._dispatches = dispatches
         self._emit = emit
         self._closers = contextlib.AsyncExitStack()
         self._name = f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -81,6 +95,8 @@ class Server:
         self.port = 0
         self.http_port = 0
         self.store: Store
+        self.dispatcher: Dispatcher
+        self._bearer_tokens: CachedBearerTokens
         self._tls_listeners: list[TlsListener] = []
         self.crashed = asyncio.Event()
         """Set when a part of the server has ended by a fault."""
@@ -137,6 +153,15 @@ class Server:
             listener.context = context
         self._emit(Reloaded(f"{len(queues)} queues" + (", TLS certificates" if contexts else "")))
 
+    async def reset(self) -> None:
+        """Delete all queues, tasks and history, for tests; connections and signing keys stay.
+
+        Attempts in flight are cancelled.
+        """
+        await self.dispatcher.cancel()
+        await self.store.reset()
+        self._bearer_tokens.clear()
+
     async def stop(self) -> None:
         """Accept no new calls, wait for attempts in flight within the grace, then close."""
         await self._closers.aclose()
@@ -168,19 +193,24 @@ class Server:
             self.store, clock, settings.limits, encryption, self._emit, issuer, access
         )
         app = HttpApp(context, browser_policy(settings))
-        http = HttpServer(app, [] if http_tls else http_sockets, clock, capacity, CALLS_GRACE)
+        http = HttpServer(
+            app, [] if http_tls else http_sockets, self._edge_clock, capacity, CALLS_GRACE
+        )
         await self._start_http(http)
         if http_tls:
             http_tls.start(http_sockets, http.protocol)
             self._closers.callback(http_tls.close)
-        grpc = GrpcServer(context, sockets, capacity, http1=http.protocol, tls=grpc_tls)
-        dispatcher = await self._start_dispatch(self._token_source(issuer))
+        grpc = GrpcServer(
+            context, sockets, capacity, clock=self._edge_clock, http1=http.protocol, tls=grpc_tls
+        )
+        self._bearer_tokens = CachedBearerTokens(self._token_source(issuer), clock)
+        self.dispatcher = await self._start_dispatch()
         await grpc.start()
         app.ready = True
 
         async def stop_work() -> None:
             app.ready = False
-            await asyncio.gather(grpc.stop(CALLS_GRACE), dispatcher.stop(settings.grace))
+            await asyncio.gather(grpc.stop(CALLS_GRACE), self.dispatcher.stop(settings.grace))
 
         self._closers.push_async_callback(stop_work)
 
@@ -201,7 +231,7 @@ class Server:
         paths = tls_files(self._settings)
         if paths is None:
             return None
-        listener = TlsListener(paths, alpn, self._clock, capacity.connection_limit, self._emit)
+        listener = TlsListener(paths, alpn, self._edge_clock, capacity.connection_limit, self._emit)
         self._tls_listeners.append(listener)
         return listener
 
@@ -259,14 +289,14 @@ class Server:
         key = files.load_signing_key(path, self._clock.now()) if path else None
         return TokenSigner(KeyRing(self.store, self._clock, key), self._clock, issuer)
 
-    async def _start_dispatch(self, source: TokenSource) -> Dispatcher:
+    async def _start_dispatch(self) -> Dispatcher:
         sender = self._sender or self._open_sender()
         self._closers.push_async_callback(sender.close)
         dispatcher = Dispatcher(
             self.store,
             self._clock,
             sender,
-            CachedBearerTokens(source, self._clock),
+            self._bearer_tokens,
             server=self._name,
             slots=self._settings.max_in_flight,
             limits=self._settings.limits,
@@ -277,7 +307,8 @@ class Server:
         periodic = [
             kind(self.store, self._clock, self._emit) for kind in (Janitor, StoreMonitor, Vacuum)
         ]
-        running = [asyncio.create_task(part.run()) for part in (dispatcher, *periodic)]
+        parts = [*([dispatcher] if self._dispatches else []), *periodic]
+        running = [asyncio.create_task(part.run()) for part in parts]
         for part in running:
             part.add_done_callback(self._watch)
 

@@ -46,15 +46,6 @@ def test_a_cancelled_callback_does_not_run(clock):
     assert seen == []
 
 
-def test_a_callback_that_is_due_runs_at_the_next_advance(clock):
-    seen = []
-    clock.call_at(NOW - SECOND, lambda: seen.append("past"))
-    clock.advance(0)
-    assert seen == []
-    clock.advance(1)
-    assert seen == ["past"]
-
-
 async def turn():
     """Give way to what is ready."""
     loop = asyncio.get_running_loop()
@@ -62,6 +53,37 @@ async def turn():
         passed = loop.create_future()
         loop.call_soon(passed.set_result, None)
         await passed
+
+
+async def test_a_callback_whose_time_is_past_runs_soon_and_without_a_move(clock):
+    seen = []
+    clock.call_at(NOW - SECOND, lambda: seen.append("past"))
+    clock.call_at(NOW, lambda: seen.append("now"))
+    assert seen == []
+    await turn()
+    assert seen == ["past", "now"]
+
+
+async def test_a_callback_whose_time_is_past_can_be_cancelled(clock):
+    seen = []
+    clock.call_at(NOW, lambda: seen.append("no")).cancel()
+    await turn()
+    assert seen == []
+
+
+async def test_a_wait_until_a_moment_that_is_past_ends_though_the_clock_stands(clock):
+    until = clock.now() + SECOND
+    clock.advance(2 * SECOND)  # as during a claim, between the decision to wait and the wait
+    await clock.wait(asyncio.Event(), until)
+
+
+async def test_after_a_reset_those_who_wait_look_at_the_new_time(clock):
+    seen = []
+    clock.call_at(NOW + 2, lambda: seen.append(("second", clock.now())))
+    clock.call_at(NOW + 1, lambda: seen.append(("first", clock.now())))
+    clock.reset(NOW - SECOND)
+    assert seen == [("first", NOW - SECOND), ("second", NOW - SECOND)]
+    assert clock.pending_timers == 0
 
 
 async def test_waiting_ends_with_the_event(clock):

@@ -92,3 +92,10 @@ async def test_the_least_recently_used_token_is_evicted(cached, source, monkeypa
     for spec in (first, second, first, third, first, second):
         await cached.get(spec, URL)
     assert [audience for _, audience in source.issued] == ["a", "b", "c", "b"]
+
+
+async def test_a_cache_that_is_cleared_gets_new_tokens(cached):
+    spec = OidcToken(EMAIL, "aud")
+    assert await cached.get(spec, URL) == "1"
+    cached.clear()
+    assert await cached.get(spec, URL) == "2"

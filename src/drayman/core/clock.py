@@ -109,9 +109,17 @@ class _ManualTimer(Timer):
     def cancel(self) -> None:
         self.callback = None
 
+    def fire(self) -> None:
+        """Call the callback, unless it is cancelled."""
+        if self.callback is not None:
+            self.callback()
+
 
 class ManualClock(Clock):
-    """A clock that stands still until ``advance`` is called, for tests here and of users."""
+    """A clock that stands still until ``advance`` is called, for tests here and of users.
+
+    It is moved in the thread of the event loop that waits for it.
+    """
 
     def __init__(self, start: Micros = 1_700_000_000 * SECOND) -> None:
         self._now = start
@@ -123,9 +131,15 @@ class ManualClock(Clock):
         return self._now
 
     def call_at(self, when: Micros, callback: Callable[[], object]) -> Timer:
-        """Call ``callback`` during the ``advance`` that reaches ``when``, never at once."""
+        """Call ``callback`` during the ``advance`` that reaches ``when``, or soon if it is past.
+
+        Soon is once the running event loop gets to it, never at once.
+        """
         timer = _ManualTimer(callback)
-        heapq.heappush(self._timers, (max(when, self._now + 1), next(self._order), timer))
+        if when <= self._now:
+            asyncio.get_running_loop().call_soon(timer.fire)
+        else:
+            heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
 
     @property
@@ -138,6 +152,12 @@ class ManualClock(Clock):
         target = self._now + by
         while self._timers and self._timers[0][0] <= target:
             self._now, _, timer = heapq.heappop(self._timers)
-            if timer.callback is not None:
-                timer.callback()
+            timer.fire()
         self._now = target
+
+    def reset(self, now: Micros) -> None:
+        """Set the time, also back; call all callbacks, so that whoever waits looks at it."""
+        self._now = now
+        timers, self._timers = sorted(self._timers), []
+        for *_, timer in timers:
+            timer.fire()

@@ -143,7 +143,8 @@ class Dispatcher:
         self._attempts: dict[int, _Attempt] = {}
         self._deadlines = DeadlineTimer(clock, self._expire)
         self._settler = Settler(store, clock, emit, self._end)
-        self._ended = asyncio.Event()
+        self.ended = asyncio.Event()
+        """Set when an attempt has ended and its slot is free; those who wait clear it before."""
         self._in_flight_by_queue: collections.Counter[str] = collections.Counter()
         self._bytes = 0
         self._reported: dict[str, float] = {}
@@ -156,6 +157,12 @@ class Dispatcher:
     def in_flight(self) -> int:
         """The number of attempts in flight on this server."""
         return len(self._attempts)
+
+    @property
+    def next_deadline(self) -> Micros | None:
+        """The earliest deadline of the attempts that wait for their targets, None without any."""
+        deadlines = [attempt.deadline for attempt in self._attempts.values()]
+        return min((each for each in deadlines if each is not None), default=None)
 
     @property
     def reported_queues(self) -> int:
@@ -176,13 +183,16 @@ class Dispatcher:
             if due is not None:
                 self._next_claim = min(self._next_claim, due)
 
-    async def step(self) -> Micros | None:
-        """Start due attempts; return when to claim again, None for not before a hint."""
-        async with self._step_lock:
-            return await self._step()
+    async def step(self, limit: int | None = None) -> Micros | None:
+        """Start due attempts, at most ``limit``; ``MAX_CLAIMS`` by default.
 
-    async def _step(self) -> Micros | None:
-        claim, self._early_claim = self._early_claim or self._begin_claim(), None
+        Returns when to claim again, None for not before a hint.
+        """
+        async with self._step_lock:
+            return await self._step(limit)
+
+    async def _step(self, limit: int | None) -> Micros | None:
+        claim, self._early_claim = self._early_claim or self._begin_claim(limit), None
         if claim is None:
             return self._pause.until if self._clock.now() < self._pause.until else None
         try:
@@ -199,8 +209,8 @@ class Dispatcher:
         self._report_damaged(claimed.damaged)
         return claimed.next_due
 
-    def _begin_claim(self) -> Awaitable[Claims] | None:
-        """Claim as many attempts as this server has room for; None if that is none."""
+    def _begin_claim(self, limit: int | None = None) -> Awaitable[Claims] | None:
+        """Claim up to ``limit`` attempts that this server has room for; None if that is none."""
         if self._clock.now() < self._pause.until:
             return None
         free = self._slots - len(self._attempts)
@@ -208,8 +218,8 @@ class Dispatcher:
             self._short = True
             return None
         held = dict(self._in_flight_by_queue)
-        limit = min(free, MAX_CLAIMS)
-        return self._store.claim_due(self._server, limit, held, free, self._clock.now())
+        limit, now = min(free, limit or MAX_CLAIMS), self._clock.now()
+        return self._store.claim_due(self._server, limit, held, free, now)
 
     def _on_change(self, due: Micros) -> None:
         """Claim in the transaction of the change that makes tasks due, or claim later."""
@@ -227,8 +237,8 @@ class Dispatcher:
     async def drain(self) -> None:
         """Wait until no attempt is in flight."""
         while self._attempts:
-            self._ended.clear()
-            await self._ended.wait()
+            self.ended.clear()
+            await self.ended.wait()
 
     async def stop(self, grace: Micros) -> None:
         """Start no more attempts, wait up to ``grace`` for those in flight, release the others."""
@@ -295,7 +305,7 @@ class Dispatcher:
         self._in_flight_by_queue[queue] -= 1
         if not self._in_flight_by_queue[queue]:
             del self._in_flight_by_queue[queue]
-        self._ended.set()
+        self.ended.set()
         if self._short:
             self._claim_at(0)
 

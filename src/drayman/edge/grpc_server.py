@@ -4,7 +4,7 @@ import asyncio
 import socket
 
 from drayman.api.context import Context
-from drayman.core.clock import SECOND
+from drayman.core.clock import SECOND, Clock
 from drayman.edge import methods, reflection
 from drayman.edge.budget import Capacity
 from drayman.edge.connection import GrpcConnection
@@ -22,6 +22,7 @@ class GrpcServer:
         context: What every call needs.
         sockets: Listening sockets of one port; the server closes them.
         capacity: What its connections share with those of other listeners.
+        clock: The time of connections; that of the calls by default.
         http1: Returns the protocol of a connection that does not speak HTTP/2; None to refuse it.
         tls: Accepts the connections, if the port speaks TLS.
     """
@@ -32,10 +33,11 @@ class GrpcServer:
         sockets: list[socket.socket],
         capacity: Capacity,
         *,
+        clock: Clock | None = None,
         http1: ProtocolFactory | None = None,
         tls: TlsListener | None = None,
     ) -> None:
-        self._clock = context.clock
+        self._clock = clock or context.clock
         self._sockets = sockets
         self._http1 = http1
         self._tls = tls
@@ -43,7 +45,7 @@ class GrpcServer:
         table = methods.of_api(context) | self._health.methods() | reflection.methods(context)
         self._shared = Shared(
             table,
-            context.clock,
+            self._clock,
             context.emit,
             offload=context.offload,
             budget=capacity.budget,

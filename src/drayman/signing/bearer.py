@@ -65,6 +65,10 @@ class CachedBearerTokens:
         # A caller that is cancelled does not cancel the token of the others.
         return (await asyncio.shield(issuing)).value
 
+    def clear(self) -> None:
+        """Drop all tokens, for a clock that moved back."""
+        self._cache.clear()
+
     def _issue(self, spec: Token, audience: str) -> asyncio.Task[BearerToken]:
         task = asyncio.get_running_loop().create_task(self._issue_or_fail(spec, audience))
         task.add_done_callback(_retrieve_exception)  # all callers may have been cancelled

@@ -350,6 +350,12 @@ class Store(Queues, Tasks, Dispatch, History, Documents, Protocol):
     async def check(self) -> None:
         """Check that the store can be written: ``inspect``, and a durable write."""
 
+    def reset(self) -> Awaitable[None]:
+        """Delete everything but the signing keys, for tests.
+
+        Claims that are held settle nothing afterwards; ids of tasks begin again.
+        """
+
     async def vacuum(self) -> bool:
         """Give some free space of the database back to the disk; return whether more is left.
 

@@ -13,7 +13,17 @@ from drayman.store import group_commit
 from drayman.store.group_commit import GroupCommit
 from drayman.store.session import Session
 from drayman.store.verb import Phase, Verb, at_once, grouped, single
-from drayman.store.verbs import batches, claims, documents, history, queues, results, sweep, tasks
+from drayman.store.verbs import (
+    batches,
+    claims,
+    documents,
+    history,
+    queues,
+    reset,
+    results,
+    sweep,
+    tasks,
+)
 from drayman.store.verbs.results import Settle
 from drayman.store.verbs.tasks import CreateTasks, DeleteTasks
 
@@ -118,6 +128,7 @@ class Store:
     put_document = single(documents.put_document, Phase.UPKEEP, size=_document_size)
     delete_document = single(documents.delete_document, Phase.DELETIONS)
 
+    reset = single(reset.reset, Phase.UPKEEP)
     _touch = single(_touch, Phase.UPKEEP)
 
     def __init__(self, database: Database) -> None:

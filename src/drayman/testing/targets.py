@@ -1,0 +1,158 @@
+"""The targets of a test: a sender that asks rules instead of the network."""
+
+import asyncio
+import collections
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from drayman.core.clock import Clock
+from drayman.core.delivery import (
+    RECORDED_BODY_SIZE,
+    Failure,
+    NoResponse,
+    Request,
+    Response,
+)
+from drayman.testing import apps
+from drayman.testing.handlers import Handlers
+from drayman.testing.values import Answer, Delivery, Handler, NoReply, Reply, to_datetime
+
+_PREFIXES = ("x-cloudtasks-", "x-appengine-")
+
+
+class _Once(NamedTuple):
+    """A rule for as many requests as it has answers."""
+
+    url: re.Pattern[str]
+    answers: "collections.deque[Answer | Handler]"
+
+    def take(self) -> "Answer | Handler | None":
+        return self.answers.popleft() if self.answers else None
+
+
+class _Always(NamedTuple):
+    """A rule for any number of requests."""
+
+    url: re.Pattern[str]
+    answer: "Answer | Handler"
+
+    def take(self) -> "Answer | Handler | None":
+        return self.answer
+
+
+class Targets:
+    """All targets; implements ``dispatch.sender.Sender``.
+
+    The rule that was added last has precedence. A request that no rule is for gets status 200.
+
+    Attributes:
+        deliveries: The requests so far.
+        waiting: The number of requests that will get no response.
+    """
+
+    def __init__(self, clock: Clock, handlers: Handlers, changed: Callable[[], object]) -> None:
+        """Start without rules; ``changed`` is called when ``waiting`` has grown."""
+        self.deliveries: list[Delivery] = []
+        self.waiting = 0
+        self._clock = clock
+        self._handlers = handlers
+        self._changed = changed
+        self._rules: list[_Once | _Always] = []
+
+    def clear(self) -> None:
+        """Drop all rules and deliveries."""
+        self._rules = []
+        self.deliveries = []
+
+    def respond(self, url: str, answer: "Answer | Handler | Sequence[Answer | Handler]") -> None:
+        """Add a rule: one answer for all requests, or a sequence with one for each."""
+        pattern = compile_pattern(url)
+        if isinstance(answer, Sequence):
+            self._rules.append(_Once(pattern, collections.deque(answer)))
+        else:
+            self._rules.append(_Always(pattern, answer))
+
+    def deliver_to(self, app: Any, url: str) -> None:
+        """Add a rule: an ASGI or WSGI application for all requests."""
+        if apps.is_asgi(app):
+            self.respond(url, lambda delivery: apps.call_asgi(app, delivery))
+        else:
+            self.respond(url, lambda delivery: apps.call_wsgi(app, delivery))
+
+    async def send(self, request: Request) -> Response | NoResponse:
+        """Record a request; return what its rule gives."""
+        delivery = self._record(request)
+        try:
+            return await self._answer(delivery)
+        except asyncio.CancelledError:
+            delivery.error = NoReply.TIMEOUT
+            raise
+        except Exception as error:  # noqa: BLE001 - a server of the application would respond so
+            delivery.error, delivery.status = error, 500
+            return Response(500)
+
+    async def close(self) -> None:
+        """Close nothing."""
+
+    def _record(self, request: Request) -> Delivery:
+        delivery = _delivery(request, self._clock)
+        self.deliveries.append(delivery)
+        return delivery
+
+    async def _answer(self, delivery: Delivery) -> Response | NoResponse:
+        answer = self._take(delivery.url)
+        result = await self._call(answer, delivery) if callable(answer) else answer
+        if isinstance(result, NoReply):
+            delivery.error = result
+            return await self._no_response(result)
+        reply = result if isinstance(result, Reply) else Reply(200 if result is None else result)
+        delivery.status = reply.status
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        return Response(reply.status, headers, reply.body[:RECORDED_BODY_SIZE])
+
+    def _take(self, url: str) -> "Answer | Handler":
+        for rule in reversed(self._rules):
+            if rule.url.fullmatch(url) and (answer := rule.take()) is not None:
+                return answer
+        return 200
+
+    async def _call(self, handler: Handler, delivery: Delivery) -> Answer | None:
+        result = await self._handlers.call(lambda: handler(delivery))
+        return await self._handlers.run(result) if inspect.isawaitable(result) else result
+
+    async def _no_response(self, reason: NoReply) -> NoResponse:
+        if reason is NoReply.CONNECTION_ERROR:
+            return NoResponse(Failure.CONNECTION, reason.value)
+        self.waiting += 1
+        self._changed()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.waiting -= 1
+        raise AssertionError("unreachable")
+
+
+def compile_pattern(url: str) -> re.Pattern[str]:
+    """Return the regular expression of a URL in which ``*`` stands for any text."""
+    return re.compile(".*".join(map(re.escape, url.split("*"))), re.DOTALL)
+
+
+def _delivery(request: Request, clock: Clock) -> Delivery:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Delivery(
+        task=_describing(headers, "taskname"),
+        queue=_describing(headers, "queuename"),
+        url=request.url,
+        method=request.method,
+        headers=dict(request.headers),
+        body=request.body,
+        time=to_datetime(clock.now()),
+        retry_count=int(_describing(headers, "taskretrycount") or 0),
+    )
+
+
+def _describing(headers: Mapping[str, str], name: str) -> str:
+    """Return the value of a header that describes the task."""
+    return next((headers[prefix + name] for prefix in _PREFIXES if prefix + name in headers), "")

@@ -1,0 +1,137 @@
+"""What tests see: pending tasks, deliveries and the replies of targets."""
+
+import dataclasses
+import datetime
+import enum
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from drayman.core.clock import Micros
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MICROSECOND = datetime.timedelta(microseconds=1)
+
+
+class NoReply(enum.Enum):
+    """A target that gives no response."""
+
+    TIMEOUT = "no response within the deadline"
+    CONNECTION_ERROR = "connection refused"
+
+
+TIMEOUT = NoReply.TIMEOUT
+"""The target does not respond; the attempt ends at its deadline."""
+CONNECTION_ERROR = NoReply.CONNECTION_ERROR
+"""The target cannot be reached."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reply:
+    """The response of a target.
+
+    Attributes:
+        status: The status code.
+        headers: The headers.
+        body: The body.
+    """
+
+    status: int = 200
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PendingTask:
+    """A task that the server holds.
+
+    Attributes:
+        name: Its full name.
+        queue: The full name of its queue.
+        url: The URL; for an App Engine task the path and query.
+        method: The HTTP method.
+        headers: The headers that its creator set.
+        body: The body.
+        schedule_time: When its next attempt is due.
+        dispatch_count: The number of its attempts so far.
+    """
+
+    name: str
+    queue: str
+    url: str
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
+    schedule_time: datetime.datetime
+    dispatch_count: int
+
+    @property
+    def json(self) -> Any:
+        """The body as a JSON value. ValueError."""
+        return json.loads(self.body)
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Delivery:
+    """A request that was sent to a target.
+
+    Attributes:
+        task: The id of its task.
+        queue: The id of its queue.
+        url: The URL.
+        method: The HTTP method.
+        headers: All headers but Host and Content-Length, also those that describe the task.
+        body: The body.
+        time: When it was sent, by the server's clock.
+        retry_count: The number of attempts of the task before this one.
+        status: The status code of the response, None without a response.
+        error: Why there is no response, or the exception of the handler.
+    """
+
+    task: str
+    queue: str
+    url: str
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
+    time: datetime.datetime
+    retry_count: int
+    status: int | None = None
+    error: BaseException | NoReply | None = None
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether its target has neither responded nor failed."""
+        return self.status is None and self.error is None
+
+    @property
+    def json(self) -> Any:
+        """The body as a JSON value. ValueError."""
+        return json.loads(self.body)
+
+
+Answer = int | Reply | NoReply
+"""How a target responds: a status code, a whole response, or not at all."""
+Handler = Callable[[Delivery], Answer | Awaitable[Answer | None] | None]
+"""A function in place of a target; None stands for 200."""
+
+
+def to_datetime(moment: Micros) -> datetime.datetime:
+    """Return a moment as a datetime in UTC."""
+    return _EPOCH + moment * _MICROSECOND
+
+
+def truncate(when: datetime.datetime) -> datetime.datetime:
+    """Return a datetime of the client library as a plain one, without its nanoseconds."""
+    return to_datetime(to_micros(when))
+
+
+def to_micros(when: datetime.datetime) -> Micros:
+    """Return a datetime as a moment; one without a zone is UTC."""
+    aware = when if when.tzinfo else when.replace(tzinfo=datetime.UTC)
+    return (aware - _EPOCH) // _MICROSECOND
+
+
+def duration(delta: datetime.timedelta) -> Micros:
+    """Return a timedelta as a duration."""
+    return delta // _MICROSECOND
