@@ -13,6 +13,16 @@ from drayman.store.postgres.session import STATEMENTS
 
 SCANS = {
     ("sweep_queue_tombstones", "queue_tombstone"): "queues deleted within three days are few",
+    ("delete_all_tasks", "task"): "for tests: it empties the store",
+    ("delete_all_claims", "claim"): "for tests",
+    ("delete_all_queues", "queue"): "for tests",
+    ("delete_all_task_tombstones", "task_tombstone"): "for tests",
+    ("delete_all_queue_tombstones", "queue_tombstone"): "for tests",
+    ("delete_all_generations", "deleted_generation"): "for tests",
+    ("delete_all_attempts", "attempt"): "for tests",
+    ("delete_all_dead_letters", "dead_letter"): "for tests",
+    ("delete_other_documents", "document"): "for tests",
+    ("reset_counters", "counter"): "for tests",
 }
 SORTS = {
     "list_claims_of_server": "as many as a server has slots",
