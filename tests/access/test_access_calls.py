@@ -505,3 +505,19 @@ def test_a_body_of_an_unknown_caller_is_not_decompressed(live, path):
         timeout=PATIENCE,
     )
     assert response.json()["error"]["status"] == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_message_of_an_unknown_caller_is_not_decompressed(live, known):
+    fields = with_key(create_key(live, "owner", OWNER)) if known else {}
+    with grpc.insecure_channel(live.address) as channel:
+        call = channel.unary_unary(rpcs.BY_NAME["CreateTask"].full_name)
+        with pytest.raises(grpc.RpcError) as caught:
+            call(
+                bytes(17 << 20),  # 17 KB on the way, and more than a request may have
+                metadata=tuple(fields.items()),
+                timeout=PATIENCE,
+                compression=grpc.Compression.Gzip,
+            )
+    expected = grpc.StatusCode.RESOURCE_EXHAUSTED if known else grpc.StatusCode.UNAUTHENTICATED
+    assert caught.value.code() is expected

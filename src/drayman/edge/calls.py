@@ -245,6 +245,8 @@ class Calls:
     async def _handle(self, call: Call, method: Unary, request: bytes) -> None:
         try:
             if type(request) is grpc_messages.Compressed and call.decompress is not None:
+                if method.authenticate is not None:
+                    await method.authenticate(call.fields)
                 request = await self._decompress(call, call.decompress, request)
             response = await method.handler(request, call.timeout, call.fields)
         except ServiceError as error:

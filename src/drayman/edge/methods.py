@@ -37,10 +37,13 @@ class Unary(NamedTuple):
         handler: Takes the request, the time until the caller's deadline, None without one, and
             the header fields; returns the response. ServiceError.
         request_size: The most bytes of a request.
+        authenticate: Takes the header fields, and refuses a caller who is not known before a
+            message is decompressed for them; None to refuse nobody. ServiceError.
     """
 
     handler: Callable[[bytes, Micros | None, Fields], Awaitable[bytes]]
     request_size: int = REQUEST_SIZE
+    authenticate: Callable[[Fields], Awaitable[None]] | None = None
 
 
 class Streaming(NamedTuple):
@@ -84,7 +87,14 @@ def _unary(context: Context, rpc: rpcs.Rpc) -> Unary:
     async def guarded(body: bytes, remaining: Micros | None, fields: Fields) -> bytes:
         return await calls.guard(context, rpc.name, fields, handle, body, remaining)
 
-    return Unary(guarded, calls.request_size(rpc))
+    async def authenticate(fields: Fields) -> None:
+        await calls.guard(context, rpc.name, fields, _admit)
+
+    return Unary(guarded, calls.request_size(rpc), authenticate if context.access else None)
+
+
+async def _admit(_caller: Caller | None) -> None:
+    """Do nothing: the caller is known."""
 
 
 def check_deadline(limit: Micros, now: Micros, remaining: Micros | None) -> None:
