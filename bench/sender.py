@@ -88,7 +88,7 @@ class BareClient(asyncio.Protocol):
 async def run_bare(port, number):
     loop, left, done = asyncio.get_running_loop(), iter(range(number)), asyncio.Semaphore(0)
     authority = f"127.0.0.1:{port}"
-    head = requests.render_head(Request("POST", "", HEADERS, BODY), authority, "/work/item?x=1")
+    head = requests.render_head(Request("POST", "", HEADERS, BODY), authority, "/jobs/item?x=1")
     for _ in range(WIDTH):
         await loop.create_connection(lambda: BareClient(head + BODY, left, done), "127.0.0.1", port)
     for _ in range(WIDTH):
@@ -100,7 +100,7 @@ async def run_sender(port, number):
 
     async def work():
         for _ in left:
-            url = f"http://127.0.0.1:{port}/work/item?x=1"
+            url = f"http://127.0.0.1:{port}/jobs/item?x=1"
             response = await sender.send(Request("POST", url, HEADERS, BODY))
             assert response.status == 200
 
