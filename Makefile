@@ -7,7 +7,7 @@ LOWEST := .venv-lowest
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-lowest test-fast interop demo bench soak attack format clean
+.PHONY: help setup check test test-lowest test-fast interop demo bench soak attack fuzz format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -54,6 +54,10 @@ soak: $(READY)  ## measure a queue's lateness beside targets that misbehave
 
 attack: $(READY)  ## attack a server and measure what others notice (four minutes); ARGS="--only NAME"
 	$(BIN)/python -m bench.attack $(ARGS)
+
+fuzz: $(READY)  ## search long for inputs that break parsers, rules or calls (about an hour)
+	$(BIN)/pytest -q --hypothesis-profile=long tests/edge/test_edge_fuzz.py tests/wire tests/dispatch/test_dispatch_http_response.py \
+		tests/api/test_api_fuzz.py tests/access/test_access_tokens.py
 
 format: $(READY)  ## format the code and write generated files again
 	$(BIN)/ruff format --quiet .
