@@ -28,7 +28,7 @@ check: $(READY)  ## check style, types, layers and generated files
 	$(BIN)/python tools/dropin.py --check
 	$(BIN)/python tools/reference.py --check
 
-test: $(READY)  ## run all tests (about eight minutes)
+test: $(READY)  ## run all tests (about nine minutes)
 	$(BIN)/pytest -q
 
 test-lowest:  ## run the fast tests with the lowest versions that pyproject.toml allows
@@ -37,7 +37,7 @@ test-lowest:  ## run the fast tests with the lowest versions that pyproject.toml
 	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check -c $(LOWEST)/constraints.txt -e '.[dev]'
 	$(LOWEST)/bin/pytest -q -m 'not slow' --hypothesis-profile=fast -W default # old versions may warn
 
-test-fast: $(READY)  ## run the tests that are not slow (about a minute)
+test-fast: $(READY)  ## run the tests that are not slow (about two minutes)
 	$(BIN)/pytest -q -m 'not slow' --hypothesis-profile=fast
 
 interop: $(READY)  ## run the suites of grpc-go and h2spec (needs Go, which builds them first)
