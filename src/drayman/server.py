@@ -37,6 +37,7 @@ from drayman.files import DeclaredQueue
 from drayman.http_server import HttpServer
 from drayman.observe import log
 from drayman.observe.activity_log import ActivityLog
+from drayman.observe.rates import QueueRates
 from drayman.observe.writer import NonBlockingWriter
 from drayman.settings import Settings, SettingsError
 from drayman.signing.bearer import CachedBearerTokens, TokenSource
@@ -88,7 +89,8 @@ class Server:
         self._edge_clock = edge_clock or self._clock
         self._sender = sender
         self._dispatches = dispatches
-        self._emit = emit
+        self._rates = QueueRates()
+        self._emit = events.fan_out(self._rates.record, emit)
         self._closers = contextlib.AsyncExitStack()
         self._name = f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.host = settings.host
@@ -190,7 +192,14 @@ class Server:
             access.start()
             self._closers.callback(access.close)
         context = Context(
-            self.store, clock, settings.limits, encryption, self._emit, issuer, access
+            self.store,
+            clock,
+            settings.limits,
+            encryption,
+            self._emit,
+            issuer,
+            access,
+            self._rates.of,
         )
         app = HttpApp(context, browser_policy(settings))
         http = HttpServer(

@@ -63,6 +63,7 @@ EXPECTED = {
         DeleteOperation     OEae          cloudtasks.operations.delete
         GetLocation         OEVaevq       cloudtasks.locations.get
         ListLocations       OEVaevq       cloudtasks.locations.list
+        ListQueueStats      OEVAD         drayman.queues.getStats
         GetQueueStats       OEVAD         drayman.queues.getStats
         ListAttempts        OEVAD         drayman.attempts.list
         ListDeadLetters     OEVAD         drayman.deadLetters.list
@@ -75,6 +76,7 @@ EXPECTED = {
 }
 RESOURCES = {
     "ListLocations": "projects/p",
+    "ListQueueStats": "",
     **dict.fromkeys(["ListQueues", "CreateQueue", "GetLocation", "ListOperations"], LOCATION),
     **dict.fromkeys(["GetTask", "DeleteTask", "RunTask"], f"{QUEUE}/tasks/t"),
     **dict.fromkeys(["GetCmekConfig", "UpdateCmekConfig"], f"{LOCATION}/cmekConfig"),

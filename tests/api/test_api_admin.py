@@ -1,11 +1,15 @@
 """Attempts and dead letters over HTTP."""
 
+import dataclasses
+
 import pytest
 
 from drayman.api import admin_messages
 from drayman.core.clock import HOUR, MINUTE, SECOND, ManualClock
-from drayman.core.queue import State, replacement
-from drayman.store.contract import QueueStats
+from drayman.core.events import AttemptEnded
+from drayman.core.queue import Queue, RateLimits, State, creation, replacement
+from drayman.core.rates import Rates
+from drayman.store.contract import MAX_DEAD_LETTERS_COUNTED, MAX_DUE_COUNTED, QueueStats
 from live import LiveServer
 
 QUEUE = "projects/p/locations/l/queues/{}"
@@ -107,30 +111,110 @@ def test_a_page_that_holds_all_is_the_last(server, queue):
 
 def test_the_statistics_of_a_queue(server, queue):
     status, stats = call(server, f"{queue}/stats")
-    assert (status, stats["inFlight"]) == (200, 0)
+    assert (status, stats["name"], stats["inFlight"]) == (200, queue, 0)
     assert 0 < stats["effectiveExecutionRate"] <= 500
     assert stats["deadLetters"] == 3
     assert stats["recentAnswers"].keys() == {"all", "errors", "pushbacks"}
+    assert stats["rates"].keys() == {"1m", "15m"}
     assert "nextScheduleTime" not in stats
 
 
+def test_the_rates_of_a_queue_are_those_of_its_calls_and_attempts(server):
+    name = QUEUE.format("rates")
+    server.run(server.store.update_queue(name, creation(Queue(name)), server.clock.now()))
+    task = {"task": {"httpRequest": {"url": "http://127.0.0.1:1/"}}}
+    assert server.request("POST", f"/v2/{name}/tasks", task)[0] == 200
+    server.next_event(AttemptEnded)
+    rates = call(server, f"{name}/stats")[1]["rates"]
+    assert rates["1m"] == {"created": 1 / 60, "completed": 0, "failed": 0, "retried": 1 / 60}
+    assert rates["15m"]["created"] == 1 / 900
+
+
+def test_statistics_of_all_queues_are_listed_page_by_page(server):
+    names = [QUEUE.replace("/p/", "/stats/").format(id_) for id_ in ("a", "b", "c")]
+    for name in names:
+        server.run(server.store.update_queue(name, creation(Queue(name)), server.clock.now()))
+    path = "queues?parent=projects/stats&pageSize=2"
+    status, first = call(server, path)
+    _, rest = call(server, f"{path}&pageToken={first['nextPageToken']}")
+    assert status == 200
+    assert [each["name"] for each in first["queues"] + rest["queues"]] == names
+    assert "nextPageToken" not in rest
+    assert first["queues"][0] == call(server, f"{names[0]}/stats")[1]
+
+
+def test_statistics_without_a_parent_are_those_of_every_project(server):
+    for project in ("one", "two"):
+        name = QUEUE.replace("/p/", f"/{project}/").format("q")
+        server.run(server.store.update_queue(name, creation(Queue(name)), server.clock.now()))
+    _, page = call(server, "queues")
+    assert {"one", "two"} <= {each["name"].split("/")[1] for each in page["queues"]}
+    _, page = call(server, "queues?parent=projects/one/locations/l")
+    assert [each["name"] for each in page["queues"]] == ["projects/one/locations/l/queues/q"]
+
+
+NOW = 1_700_000_000 * SECOND
+STATS = QueueStats(
+    Queue("q", rate_limits=RateLimits(500.0, 10, 20)),
+    tasks=7, due=3, in_flight=2, effective_rate=250.0, recent_responses=5.0, recent_errors=2.0,
+    recent_pushbacks=1.0, recovery_time=NOW + MINUTE, next_schedule_time=NOW + HOUR,
+    dead_letters=1,
+)  # fmt: skip
+
+
+def render(**changes):
+    rates = {"1m": Rates(1.0, 2.0, 3.0, 4.0)}
+    return admin_messages.render_stats(dataclasses.replace(STATS, **changes), rates, NOW)
+
+
 def test_statistics_have_the_times_of_recovery_and_of_the_next_task():
-    now = 1_700_000_000 * SECOND
-    stats = QueueStats(2, 250.0, 5.0, 2.0, 1.0, now + MINUTE, now + HOUR, 1)
-    assert admin_messages.render_stats(stats, now) == {
+    assert render() == {
+        "name": "q",
+        "state": "RUNNING",
+        "tasks": 7,
+        "due": 3,
+        "dueAtLeast": False,
         "inFlight": 2,
-        "effectiveExecutionRate": 250.0,
-        "recentAnswers": {"all": 5.0, "errors": 2.0, "pushbacks": 1.0},
         "deadLetters": 1,
+        "deadLettersAtLeast": False,
+        "rates": {"1m": {"created": 1.0, "completed": 2.0, "failed": 3.0, "retried": 4.0}},
+        "maxDispatchesPerSecond": 500.0,
+        "maxConcurrentDispatches": 20,
+        "effectiveExecutionRate": 250.0,
+        "rateLimitedBy": "BACK_PRESSURE",
+        "recentAnswers": {"all": 5.0, "errors": 2.0, "pushbacks": 1.0},
         "recoversFrom": "2023-11-14T22:14:20Z",
         "nextScheduleTime": "2023-11-14T23:13:20Z",
     }
+
+
+def test_statistics_have_the_age_of_the_oldest_due_task():
+    assert render(next_schedule_time=NOW - 5 * SECOND // 2)["oldestDueSeconds"] == 2.5
+
+
+def test_counts_that_reach_their_bound_are_marked():
+    rendered = render(due=MAX_DUE_COUNTED, dead_letters=MAX_DEAD_LETTERS_COUNTED)
+    assert rendered["dueAtLeast"]
+    assert rendered["deadLettersAtLeast"]
+
+
+@pytest.mark.parametrize("state", [State.PAUSED, State.DISABLED])
+def test_the_rate_of_a_queue_that_does_not_run_is_limited_by_its_state(state):
+    assert (
+        render(queue=dataclasses.replace(STATS.queue, state=state))["rateLimitedBy"] == state.name
+    )
+
+
+def test_the_rate_without_back_pressure_is_limited_by_the_queue():
+    assert render(effective_rate=500.0)["rateLimitedBy"] == "QUEUE"
 
 
 @pytest.mark.parametrize(
     ("path", "method", "content", "status"),
     [
         ("nonsense", "GET", None, 404),
+        ("queues?parent=nonsense", "GET", None, 400),
+        ("queues?pageToken=x", "GET", None, 400),
         ("projects/p/locations/l/queues/none/stats", "GET", None, 404),
         ("projects/p/locations/l/queues/q/deadLetters?code=BANANA", "GET", None, 400),
         ("projects/p/locations/l/queues/q/deadLetters?pageSize=x", "GET", None, 400),

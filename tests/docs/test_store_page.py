@@ -38,6 +38,7 @@ async def create(path):
 async def listed(path):
     store = await open_store(str(path), Limits(), DAY)
     page = await store.list_tasks(QUEUE, 0, TASKS, 1 << 30)
+    assert (await store.queue_stats(QUEUE, DAY)).tasks == len(page.tasks)
     await store.close()
     return page.tasks
 

@@ -487,6 +487,17 @@ class Model(RuleBasedStateMachine):
             assert self.wait(self.world.in_flight(name)) == model.in_flight
 
     @invariant()
+    def the_counts_are_those_of_a_scan(self):
+        every = self.wait(self.world.store.list_queue_stats("", "", 1_000, self.now))
+        assert [stats.queue.name for stats in every] == sorted(map(full, self.queues))
+        for stats in every:
+            model = self.queues[stats.queue.name.rpartition("/")[2]]
+            waiting = [task for task in model.tasks if task.decider is None]
+            due = [task for task in waiting if task.schedule_time <= self.now]
+            assert (stats.tasks, stats.due) == (len(model.tasks), len(due))
+            assert stats == self.wait(self.world.store.queue_stats(stats.queue.name, self.now))
+
+    @invariant()
     def no_attempt_is_made_twice_unless_asked(self):
         scheduled = [each.task for each in self.held if not each.forced and each.decides]
         assert len(scheduled) == len(set(scheduled))

@@ -1,4 +1,4 @@
-"""The admin API: statistics, attempts and dead letters of a queue, below ``/drayman/v1/``.
+"""The admin API: statistics, attempts and dead letters of queues, below ``/drayman/v1/``.
 
 A call is a row of ``CALLS``. A handler takes a parsed request and returns a JSON value. A queue
 that does not exist is NOT_FOUND, except that the dead letters of a deleted queue can still be
@@ -19,11 +19,13 @@ from drayman.api.context import Context
 from drayman.api.request_body import Body
 from drayman.api.responses import Response, json_response
 from drayman.core import errors, names
+from drayman.core.clock import Micros
 from drayman.core.events import TasksCreated
 from drayman.core.history import DeadLetter
 from drayman.core.limits import PLAIN_REQUEST_SIZE
 from drayman.core.status import Code
-from drayman.wire import tasks
+from drayman.store.contract import QueueStats
+from drayman.wire import pages, tasks
 
 PREFIX = "/drayman/v1/"
 _NEWEST = 1 << 62
@@ -31,14 +33,27 @@ _NEWEST = 1 << 62
 
 
 async def get_stats(context: Context, request: AdminRequest) -> Any:
-    """Return the attempts in flight, the effective rate, and what waits."""
+    """Return the state of a queue, the counts and rates of its tasks, and its effective rate."""
     stats = await context.store.queue_stats(request.queue, request.time)
-    return admin_messages.render_stats(stats, request.time)
+    return _render_stats(context, stats, request.time)
+
+
+async def list_queue_stats(context: Context, request: AdminRequest) -> Any:
+    """List the statistics of all queues, by name; of a project or location with ``?parent=``."""
+    parent, size, now = request.parent, request.page_size(admin_messages.STATS_PAGE), request.time
+    scope = f"{parent}/queueStats"
+    after = pages.cursor(scope, request.query.get("pageToken", ""), now)
+    stats = await context.store.list_queue_stats(parent, after, size + 1, now)
+    page = stats[:size]
+    response: dict[str, Any] = {"queues": [_render_stats(context, each, now) for each in page]}
+    if len(stats) > size:
+        response["nextPageToken"] = pages.token(scope, page[-1].queue.name, now)
+    return response
 
 
 async def list_attempts(context: Context, request: AdminRequest) -> Any:
     """List recorded attempts, the latest first; of one task with ``?task=ID``."""
-    size, before = request.page_size, request.cursor("attempts") or _NEWEST
+    size, before = request.page_size(admin_messages.PAGE), request.cursor("attempts") or _NEWEST
     load = context.store.list_attempts
     attempts = await load(request.queue, request.task_filter, before, size)
     if not attempts:
@@ -52,7 +67,11 @@ async def list_attempts(context: Context, request: AdminRequest) -> Any:
 
 async def list_dead_letters(context: Context, request: AdminRequest) -> Any:
     """List tasks that failed for good, the earliest first; of one code with ``?code=NOT_FOUND``."""
-    queue, size, after = request.queue, request.page_size, request.cursor("deadLetters")
+    queue, size, after = (
+        request.queue,
+        request.page_size(admin_messages.PAGE),
+        request.cursor("deadLetters"),
+    )
     code = request.code
     letters = await context.store.list_dead_letters(queue, after, size, code=code)
     if not letters:
@@ -101,7 +120,7 @@ class AdminCall(NamedTuple):
 
     Attributes:
         name: Its name in events.
-        permission: The permission that it needs on the queue.
+        permission: The permission that it needs on the queue, or on the parent of a list.
         method: Its HTTP method.
         path: Its path below ``PREFIX``.
         handler: Returns the JSON value of its response.
@@ -117,6 +136,8 @@ class AdminCall(NamedTuple):
 _QUEUE = "{queue:drayman_queue}"
 _TASK = "{task_id:drayman_task_id}"
 CALLS = (
+    AdminCall("ListQueueStats", "drayman.queues.getStats",
+              "GET", "queues", list_queue_stats),
     AdminCall("GetQueueStats", "drayman.queues.getStats",
               "GET", f"{_QUEUE}/stats", get_stats),
     AdminCall("ListAttempts", "drayman.attempts.list",
@@ -170,7 +191,7 @@ async def _handle(
 ) -> Any:
     content = body.decompress(PLAIN_REQUEST_SIZE)
     parsed = AdminRequest.parse(request, content, context.clock.now())
-    await permissions.require(context.access, caller, call.permission, parsed.queue)
+    await permissions.require(context.access, caller, call.permission, parsed.resource)
     return await call.handler(context, parsed)
 
 
@@ -201,6 +222,10 @@ async def _check_queue(context: Context, queue: str) -> None:
     """Return if a queue exists or has left dead letters. NotFound."""
     if not await _list_names(context, queue, None, 0, 1):
         await context.store.get_queue(queue)
+
+
+def _render_stats(context: Context, stats: QueueStats, now: Micros) -> dict[str, Any]:
+    return admin_messages.render_stats(stats, context.rates(stats.queue.name, now), now)
 
 
 def _render(context: Context, letter: DeadLetter, view: int) -> dict[str, Any]:

@@ -8,16 +8,21 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 
 from drayman.core import errors, names
-from drayman.core.clock import Micros
+from drayman.core.clock import SECOND, Micros
 from drayman.core.errors import ServiceError
 from drayman.core.history import AttemptRecord, DeadLetter
+from drayman.core.queue import State
+from drayman.core.rates import Rates
 from drayman.core.status import Code
 from drayman.core.task import Task
-from drayman.store.contract import QueueStats
+from drayman.store.contract import MAX_DEAD_LETTERS_COUNTED, MAX_DUE_COUNTED, QueueStats
 from drayman.wire import json_writer, pages, protojson, tasks, times
 
 PAGE = 1000
 """The most items of a page, and of a call that changes dead letters."""
+STATS_PAGE = 100
+"""The most queues of a page of statistics: for each, the store reads thousands of index entries."""
+_PARENT = re.compile(r"projects/[^/]+(/locations/[^/]+)?")
 
 
 class Filter(NamedTuple):
@@ -32,7 +37,7 @@ class AdminRequest:
     """A request. Query and body are parsed on access: a call ignores what it does not use.
 
     Attributes:
-        queue: The full name of the queue.
+        queue: The full name of the queue in the path; "" without one.
         task_id: The id of the task in the path; "" without one.
         query: The parameters of the query.
         content: The JSON value of the body; None for an empty body.
@@ -48,9 +53,25 @@ class AdminRequest:
     @classmethod
     def parse(cls, request: Request, body: bytes, now: Micros) -> "AdminRequest":
         """Return a request that a route has matched. InvalidArgument."""
-        queue = names.queue(request.path_params["queue"])
-        task_id = request.path_params.get("task_id", "")
+        path = request.path_params
+        queue = names.queue(path["queue"]) if "queue" in path else ""
+        task_id = path.get("task_id", "")
         return cls(queue, task_id, request.query_params, protojson.decode(body), now)
+
+    @property
+    def resource(self) -> str:
+        """The name of the resource that the caller needs a permission on. InvalidArgument."""
+        return self.queue or self.parent
+
+    @property
+    def parent(self) -> str:
+        """The project or location to which a list is restricted; "" for all. InvalidArgument."""
+        name = self.query.get("parent", "")
+        if name and not _PARENT.fullmatch(name):
+            raise errors.invalid_field(
+                "parent", "must be projects/PROJECT or projects/PROJECT/locations/LOCATION."
+            )
+        return name
 
     @property
     def task_name(self) -> str:
@@ -68,13 +89,12 @@ class AdminRequest:
         text = self.query.get("code")
         return _parse_code(text) if text else None
 
-    @property
-    def page_size(self) -> int:
-        """The most items of the page. InvalidArgument."""
+    def page_size(self, limit: int) -> int:
+        """Return the most items of the page, at most ``limit``. InvalidArgument."""
         text = self.query.get("pageSize") or "0"
         if not re.fullmatch("[0-9]{1,9}", text):
             raise errors.invalid_field("pageSize", "must be a whole number.")
-        return pages.size("pageSize", int(text), PAGE)
+        return pages.size("pageSize", int(text), limit)
 
     def cursor(self, collection: str, token: str | None = None) -> int:
         """Return the number after which a page starts, 0 for the first. InvalidArgument.
@@ -122,23 +142,44 @@ def _parse_code(text: str) -> Code:
     return Code[text]
 
 
-def render_stats(stats: QueueStats, now: Micros) -> dict[str, Any]:
+def render_stats(stats: QueueStats, rates: Mapping[str, Rates], now: Micros) -> dict[str, Any]:
     """Return the statistics of a queue."""
+    limits = stats.queue.rate_limits
     rendered: dict[str, Any] = {
+        "name": stats.queue.name,
+        "state": stats.queue.state.name,
+        "tasks": stats.tasks,
+        "due": stats.due,
+        "dueAtLeast": stats.due >= MAX_DUE_COUNTED,
         "inFlight": stats.in_flight,
+        "deadLetters": stats.dead_letters,
+        "deadLettersAtLeast": stats.dead_letters >= MAX_DEAD_LETTERS_COUNTED,
+        "rates": {window: each._asdict() for window, each in rates.items()},
+        "maxDispatchesPerSecond": limits.max_dispatches_per_second,
+        "maxConcurrentDispatches": limits.max_concurrent_dispatches,
         "effectiveExecutionRate": stats.effective_rate,
+        "rateLimitedBy": _rate_limit(stats),
         "recentAnswers": {
             "all": round(stats.recent_responses, 1),
             "errors": round(stats.recent_errors, 1),
             "pushbacks": round(stats.recent_pushbacks, 1),
         },
-        "deadLetters": stats.dead_letters,
     }
     if stats.recovery_time > now:
         rendered["recoversFrom"] = times.text(stats.recovery_time)
     if stats.next_schedule_time is not None:
         rendered["nextScheduleTime"] = times.text(stats.next_schedule_time)
+        if stats.next_schedule_time <= now:
+            rendered["oldestDueSeconds"] = (now - stats.next_schedule_time) / SECOND
     return rendered
+
+
+def _rate_limit(stats: QueueStats) -> str:
+    """Return what limits the rate of a queue at present."""
+    if stats.queue.state is not State.RUNNING:
+        return stats.queue.state.name
+    configured = stats.queue.rate_limits.max_dispatches_per_second
+    return "BACK_PRESSURE" if stats.effective_rate < configured else "QUEUE"
 
 
 def render_attempt(attempt: AttemptRecord) -> dict[str, Any]:

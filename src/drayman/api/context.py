@@ -1,14 +1,20 @@
 """The parts of the server that handlers use."""
 
 import dataclasses
+from collections.abc import Callable, Mapping
 
 from drayman.access.control import AccessControl
 from drayman.api.offload import Offload
-from drayman.core.clock import Clock
+from drayman.core.clock import Clock, Micros
 from drayman.core.events import Emit
 from drayman.core.limits import Limits
+from drayman.core.rates import NO_RATES, Rates
 from drayman.encryption.tasks import TaskEncryption
 from drayman.store.contract import Store
+
+
+def _no_rates(_queue: str, _now: Micros) -> Mapping[str, Rates]:
+    return NO_RATES
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -21,9 +27,10 @@ class Context:
         limits: The limits on requests.
         encryption: The encryption of tasks at rest.
         emit: Passes an event to its subscribers; returns at once.
-        offload: Parses and encodes large messages.
         issuer: The URL that bearer tokens of this server name as their issuer.
         access: Who may do what; None if callers are not authenticated.
+        rates: Returns the rates of a queue at a time, by the names of their windows.
+        offload: Parses and encodes large messages.
     """
 
     store: Store
@@ -33,4 +40,5 @@ class Context:
     emit: Emit
     issuer: str = ""
     access: AccessControl | None = None
+    rates: Callable[[str, Micros], Mapping[str, Rates]] = _no_rates
     offload: Offload = dataclasses.field(default_factory=Offload)

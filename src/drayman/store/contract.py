@@ -92,6 +92,10 @@ class QueueStats:
     """Statistics of a queue that can be read without a scan.
 
     Attributes:
+        queue: The queue.
+        tasks: The number of its tasks, exactly: those that wait, and those with an attempt that is
+            granted or in flight.
+        due: The number of tasks that wait and are due, at most ``MAX_DUE_COUNTED``.
         in_flight: Attempts in flight.
         effective_rate: The rate of the queue under back pressure, in attempts per second.
         recent_responses: Recent responses of its targets, weighted and decayed
@@ -103,6 +107,9 @@ class QueueStats:
         dead_letters: The number of its dead letters, at most ``MAX_DEAD_LETTERS_COUNTED``.
     """
 
+    queue: Queue
+    tasks: int
+    due: int
     in_flight: int
     effective_rate: float
     recent_responses: float
@@ -113,8 +120,10 @@ class QueueStats:
     dead_letters: int
 
 
+MAX_DUE_COUNTED = 1_000
+"""Statistics count due tasks up to this number, because each is read in an index."""
 MAX_DEAD_LETTERS_COUNTED = 10_000
-"""``queue_stats`` counts dead letters up to this number, because it reads each row."""
+"""Statistics count dead letters up to this number, because each is read in an index."""
 
 
 class Queues(Protocol):
@@ -157,6 +166,14 @@ class Queues(Protocol):
 
     def queue_stats(self, name: str, now: Micros) -> Awaitable[QueueStats]:
         """Return the statistics of a queue. NotFound."""
+
+    def list_queue_stats(
+        self, parent: str, after: str, limit: int, now: Micros
+    ) -> Awaitable[list[QueueStats]]:
+        """Return the statistics of queues whose names follow ``after``, in order.
+
+        They are the queues of ``parent``: a location, a project, or "" for the whole store.
+        """
 
 
 class Tasks(Protocol):

@@ -88,6 +88,7 @@ class Store:
     list_queues = single(queues.list_queues, Phase.READS)
     list_locations = single(queues.list_locations, Phase.READS)
     queue_stats = single(queues.queue_stats, Phase.READS)
+    list_queue_stats = single(queues.list_queue_stats, Phase.READS)
     update_queue = single(queues.update_queue, Phase.QUEUES, due=at_once, size=_queue_size)
     purge_queue = single(queues.purge_queue, Phase.DELETIONS)
     delete_queue = single(queues.delete_queue, Phase.DELETIONS)

@@ -1,6 +1,7 @@
 """Opening a store on PostgreSQL: its schema, its migrations, and what is refused."""
 
 import asyncio
+from importlib import resources
 
 import psycopg
 import pytest
@@ -12,6 +13,11 @@ from drayman.store.contract import StoreError
 from drayman.store.postgres import address
 from drayman.store.postgres.connection import database_time
 from drayman.store.postgres.database import open_store
+
+MIGRATIONS = sorted(
+    (resources.files("drayman.store.postgres") / "migrations").iterdir(), key=lambda each: each.name
+)
+FORMAT = len(MIGRATIONS)
 
 
 async def reopened(url):
@@ -41,11 +47,11 @@ async def test_servers_that_start_at_once_create_one_schema(url):
     opened = await asyncio.gather(
         *(asyncio.to_thread(opening.migrate, url) for _ in range(4)), return_exceptions=True
     )
-    assert opened == [1, 1, 1, 1]
+    assert opened == [FORMAT] * 4
 
 
 def test_migrate_names_the_format_and_changes_nothing_the_second_time(url):
-    assert [opening.migrate(url), opening.migrate(url)] == [1, 1]
+    assert [opening.migrate(url), opening.migrate(url)] == [FORMAT] * 2
 
 
 @pytest.mark.usefixtures("world")
@@ -54,8 +60,8 @@ async def test_a_newer_format_is_refused(administrator, url):
     with pytest.raises(StoreError) as refusal:
         await open_store(url, LIMITS, START)
     assert str(refusal.value).endswith(
-        " was written by a newer version of drayman (format 99, this version knows 1); "
-        "upgrade drayman"
+        " was written by a newer version of drayman (format 99, this version knows "
+        f"{FORMAT}); upgrade drayman"
     )
 
 
@@ -65,6 +71,22 @@ async def test_a_newer_format_that_this_version_can_use_is_opened(administrator,
     again = await reopened(url)
     await again.create_one()
     await again.store.close()
+
+
+def test_tasks_of_a_store_of_the_first_format_are_counted_once(administrator, url):
+    schema = schema_of(url)
+    administrator.execute(f"CREATE SCHEMA {schema}")
+    administrator.execute(f"SET search_path TO {schema}")
+    administrator.execute("CREATE TABLE format (number integer, compatible_with integer)")
+    administrator.execute("INSERT INTO format VALUES (1, 1)")
+    administrator.execute(MIGRATIONS[0].read_text(), prepare=False)
+    administrator.execute(
+        "INSERT INTO task (seq, generation, create_time, schedule_time, request) "
+        "SELECT each, nextval('generation'), 0, 0, '' FROM generate_series(1, 2) AS each"
+    )
+    opening.migrate(url)
+    counts = administrator.execute("SELECT generation, tasks FROM task_count").fetchall()
+    assert sorted(counts) == [(1, 1), (2, 1)]
 
 
 @pytest.mark.parametrize("open_it", [opening.migrate, opening.probe])

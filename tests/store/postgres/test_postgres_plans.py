@@ -19,6 +19,7 @@ SCANS = {
     ("delete_all_task_tombstones", "task_tombstone"): "for tests",
     ("delete_all_queue_tombstones", "queue_tombstone"): "for tests",
     ("delete_all_generations", "deleted_generation"): "for tests",
+    ("delete_all_generations", "task_count"): "for tests",
     ("delete_all_attempts", "attempt"): "for tests",
     ("delete_all_dead_letters", "dead_letter"): "for tests",
     ("delete_other_documents", "document"): "for tests",

@@ -324,3 +324,26 @@ async def test_claims_of_a_server_with_heartbeats_stay(worlds):
     await first.claim(server="dead")
     await next_hint(second)
     assert await first.settle(held)
+
+
+async def test_the_count_of_tasks_is_the_sum_over_servers(two):
+    first, second = two
+    await both(first.create("a", "b"), second.create("c"))
+    await first.delete(f"{full('q')}/tasks/c")
+    for world in two:
+        assert (await world.store.queue_stats(full("q"), world.now)).tasks == 2
+
+
+async def test_counts_of_connections_that_have_ended_are_added_up(worlds, administrator):
+    world = worlds()
+    await world.queue()
+    await world.create("a", "b")
+    await world.store.close()
+    other = worlds()
+    await other.create("c")
+    await other.store.close()
+    administrator.execute("SELECT pg_terminate_backend(backend, 5000) FROM task_count")  # waits
+    last = worlds("server")
+    rows = administrator.execute("SELECT backend, tasks FROM task_count").fetchall()
+    assert rows == [(0, 3)]
+    assert (await last.store.queue_stats(full("q"), last.now)).tasks == 3

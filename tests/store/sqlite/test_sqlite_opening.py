@@ -295,3 +295,18 @@ async def test_stores_in_memory_are_independent(path):  # noqa: ARG001
     assert (await other.store.get_queue(full("q"))).name == full("q")
     for world in (one, other):
         await world.store.close()
+
+
+async def test_tasks_of_a_store_of_the_first_format_are_counted_once(path):
+    world = World(await open_file(path))
+    await world.queue()
+    await world.create("a", "b")
+    await world.store.close()
+    with sqlite3.connect(path) as old:
+        old.execute("ALTER TABLE queue DROP COLUMN tasks")
+        old.execute("PRAGMA user_version = 1")
+    old.close()
+    world = World(await open_file(path))
+    await world.create("c")
+    assert (await world.store.queue_stats(full("q"), START)).tasks == 3
+    await world.store.close()

@@ -28,6 +28,8 @@ INTERVAL: Micros = 1 * SECOND
 """The time between two heartbeats."""
 ALIVE: Micros = 6 * SECOND
 """How long a server is alive after its last heartbeat."""
+_FOLD_INTERVAL = 3600
+"""The number of heartbeats after which counts of ended connections are added up; also at start."""
 _STEADY = ALIVE // INTERVAL
 """The number of heartbeats in a row after which a server judges others. After an interruption of
 the database all heartbeats are old, and each server must have had the time to renew its own."""
@@ -50,6 +52,19 @@ WHERE claim.server IS NOT NULL AND NOT EXISTS (
 """
 _FORGET_DEAD = """
 DELETE FROM server WHERE heartbeat < clock_timestamp() - 10 * %(alive)s * interval '1 microsecond'
+"""
+_FOLD_COUNTS = """
+WITH ended AS (
+  DELETE FROM task_count WHERE (generation, backend) IN (
+    SELECT generation, backend FROM task_count
+    WHERE backend <> 0 AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = backend)
+    LIMIT 10000 FOR UPDATE SKIP LOCKED
+  )
+  RETURNING generation, tasks
+)
+INSERT INTO task_count (generation, backend, tasks)
+SELECT generation, 0, sum(tasks) FROM ended GROUP BY generation ORDER BY generation
+ON CONFLICT (generation, backend) DO UPDATE SET tasks = task_count.tasks + excluded.tasks
 """
 _LEAVE = "DELETE FROM server WHERE name = %(name)s"
 _NOTIFY = "SELECT pg_notify(%s, %s)"
@@ -124,6 +139,8 @@ class Members:
         (self.others,) = _row(session, _COUNT_OTHERS, self._params)
         self._beats = self._beats + 1 if now - self._last_beat < 2 * INTERVAL else 0
         self._last_beat = now
+        if self._beats % _FOLD_INTERVAL == 0:
+            session.connection.execute(_FOLD_COUNTS)
         if self._beats >= _STEADY:
             dead = session.connection.execute(_FIND_DEAD, self._params).fetchall()
             for (name,) in dead:

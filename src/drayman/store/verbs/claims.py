@@ -2,6 +2,7 @@
 
 import collections
 import json
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -136,15 +137,24 @@ def _unclaim_unsent(session: Session, claim: EndedClaim) -> bool:
 
 
 def free_slots(
-    session: Session, counts: Mapping[int, int], now: Micros
+    session: Session,
+    counts: Mapping[int, int],
+    now: Micros,
+    removed: Mapping[int, int] = types.MappingProxyType({}),
 ) -> list[tuple[int, str | None, float]]:
     """Free concurrency slots of queues, by key, and make the queues ready for a claim.
 
+    Tasks of these queues that were ``removed``, by generation, are subtracted from their counts.
     Returns key, pressure and rate of each queue that still exists.
     """
     if not counts:
         return []
-    rows = session.all("free_slots", queues=json.dumps(list(counts.items())), now=now)
+    rows = session.all(
+        "free_slots",
+        queues=json.dumps(list(counts.items())),
+        removed=json.dumps(dict(removed)),
+        now=now,
+    )
     return [(key, pressure, rate) for key, pressure, rate in rows]
 
 

@@ -7,7 +7,7 @@ from drayman.core import back_pressure, bucket, errors
 from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
 from drayman.core.queue import Change, Queue
-from drayman.store.contract import MAX_DEAD_LETTERS_COUNTED, QueueStats
+from drayman.store.contract import MAX_DEAD_LETTERS_COUNTED, MAX_DUE_COUNTED, QueueStats
 from drayman.store.rows import QueueRow, queue_columns, to_load, to_queue
 from drayman.store.session import Session
 
@@ -85,12 +85,43 @@ def delete_queue(session: Session, name: str, now: Micros) -> None:
 
 def queue_stats(session: Session, name: str, now: Micros) -> QueueStats:
     """Return the statistics of a queue."""
-    row = existing(session, "get_queue", name)
+    stats = _stats(session, name, name, 1, now)
+    if not stats:
+        raise errors.queue_missing()
+    return stats[0]
+
+
+def list_queue_stats(
+    session: Session, parent: str, after: str, limit: int, now: Micros
+) -> list[QueueStats]:
+    """Return the statistics of the queues below a resource after a name."""
+    prefix = f"{parent}/" if parent else "projects/"
+    # " " sorts before, and "0" just after, every character that may follow within a name.
+    first = f"{after} " if after > prefix else prefix
+    return _stats(session, first, f"{prefix[:-1]}0", limit, now)
+
+
+def _stats(session: Session, first: str, last: str, limit: int, now: Micros) -> list[QueueStats]:
+    """Return the statistics of the queues from one name to another."""
+    rows = session.all(
+        "list_queue_stats", first=first, last=last, limit=limit, now=now,
+        due_limit=MAX_DUE_COUNTED, letter_limit=MAX_DEAD_LETTERS_COUNTED,
+    )  # fmt: skip
+    return [
+        _to_stats(QueueRow(*columns), tasks, due, earliest, letters, now)
+        for tasks, due, earliest, letters, *columns in rows
+    ]
+
+
+def _to_stats(
+    row: QueueRow, tasks: int, due: int, earliest: Micros | None, letters: int, now: Micros
+) -> QueueStats:
     pressure, rate = back_pressure.decode(row.pressure), row.max_dispatches_per_second
     recent = back_pressure.recent(pressure, now)
-    (earliest,) = session.one("earliest_task", generation=row.generation)
-    (letters,) = session.one("count_dead_letters", queue=name, limit=MAX_DEAD_LETTERS_COUNTED)
     return QueueStats(
+        queue=to_queue(row),
+        tasks=tasks,
+        due=due,
         in_flight=row.in_flight,
         effective_rate=rate * back_pressure.rate_factor(pressure, rate, now),
         recent_responses=recent.responses,

@@ -38,8 +38,8 @@ def settle(session: Session, calls: Sequence[Settle]) -> list[list[SettleResult 
         for claim in ended
         if claim.task in resolution.completed or claim.task in resolution.failed
     }
-    tasks.remove(session, gone, now + session.retention.task_tombstone)
-    _free_slots(session, ended, results, now)
+    removed = tasks.remove(session, gone, now + session.retention.task_tombstone)
+    _free_slots(session, ended, results, removed, now)
     return [
         [_settled(each, results, resolution.results) for each in call.results] for call in calls
     ]
@@ -95,9 +95,13 @@ def _free_slots(
     session: Session,
     ended: Sequence[EndedClaim],
     results: Mapping[int, AttemptResult],
+    removed: Mapping[int, int],
     now: Micros,
 ) -> None:
-    """Free the slots of attempts that ended, and record their signals as back pressure."""
+    """Free the slots of attempts that ended, and record their signals as back pressure.
+
+    ``removed`` has the number of tasks that were removed, by generation.
+    """
     tallies: dict[int, Tally] = collections.defaultdict(Tally)
     for claim in ended:
         result = results[claim.number]
@@ -109,7 +113,7 @@ def _free_slots(
         session,
         {
             key: back_pressure.record(back_pressure.decode(pressure), tallies[key], rate, now)
-            for key, pressure, rate in claims.free_slots(session, counts, now)
+            for key, pressure, rate in claims.free_slots(session, counts, now, removed)
             if tallies[key].responses
         },
     )

@@ -44,5 +44,6 @@ def _sweep_expired_tasks(session: Session, now: Micros, limit: int) -> int:
         (seq, queue) for seq, queue in session.all("list_old_tasks", oldest=oldest, limit=limit)
     ]
     history.add_expired(session, [seq for seq, _ in expired], now)
-    tasks.remove(session, expired, now + session.retention.task_tombstone)
+    removed = tasks.remove(session, expired, now + session.retention.task_tombstone)
+    tasks.count_removed(session, removed)
     return len(expired)

@@ -1,5 +1,6 @@
 """The verbs of tasks."""
 
+import collections
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeGuard
@@ -94,7 +95,8 @@ def delete_tasks(session: Session, calls: Sequence[DeleteTasks]) -> list[list[Se
     deletion = _Deletion(uses)
     results = [[deletion.add(each) for each in call] for call in lookups]
     now = max((call.now for call in calls), default=0)
-    remove(session, deletion.tasks, now + session.retention.task_tombstone)
+    removed = remove(session, deletion.tasks, now + session.retention.task_tombstone)
+    count_removed(session, removed)
     return results
 
 
@@ -120,17 +122,28 @@ def grant(session: Session, seq: int, queue: int, forced_at: Micros) -> int | No
     return None if row is None else int(row[0])
 
 
-def remove(session: Session, tasks: Iterable[tuple[int, int]], expire_time: Micros) -> None:
+def remove(
+    session: Session, tasks: Iterable[tuple[int, int]], expire_time: Micros
+) -> Mapping[int, int]:
     """Delete tasks, given as seq and key of the queue, and their granted attempts.
 
-    The names of named tasks are reserved by tombstones until ``expire_time``.
+    The names of named tasks are reserved by tombstones until ``expire_time``. Returns how many
+    tasks there were, by generation: the caller subtracts them from the counts of their queues.
     """
     pairs = json.dumps(sorted(tasks))
     if pairs == "[]":
-        return
+        return {}
     session.run("add_task_tombstones", tasks=pairs, expire_time=expire_time)
     session.run("delete_grants", tasks=pairs)
-    session.run("delete_tasks", tasks=pairs)
+    return collections.Counter(
+        generation for (generation,) in session.all("delete_tasks", tasks=pairs)
+    )
+
+
+def count_removed(session: Session, removed: Mapping[int, int]) -> None:
+    """Subtract removed tasks, by generation, from the counts of their queues."""
+    if removed:
+        session.run("count_removed", removed=json.dumps(removed))
 
 
 class _Creation:
@@ -147,6 +160,7 @@ class _Creation:
         self._named: dict[_Name, tuple[_Lookup, int, list[Task | ServiceError], int]] = {}
         self._rows: list[tuple[object, ...]] = []
         self._wake_times: dict[int, Micros] = {}
+        self._counts: collections.Counter[int] = collections.Counter()
 
     def add(self, call: CreateTasks, queue: QueueRow | None) -> None:
         """Add the tasks of a call."""
@@ -156,12 +170,13 @@ class _Creation:
             results.append(self._error(task, queue) or self._add(task, call, queue, results))
 
     def insert(self, session: Session) -> None:
-        """Insert the tasks and make their queues ready when the first task is due."""
+        """Insert and count the tasks; make their queues ready when the first task is due."""
         if not self._rows:
             return
         if session.insert("insert_tasks", self._rows) < len(self._rows):
             self._refuse_conflicts(session)
-        session.run("wake_queues", queues=json.dumps(list(self._wake_times.items())))
+        rows = [(key, due, self._counts[key]) for key, due in self._wake_times.items()]
+        session.run("wake_queues", queues=json.dumps(rows))
 
     def _error(self, task: NewTask, queue: QueueRow | None) -> ServiceError | None:
         if queue is None:
@@ -187,6 +202,7 @@ class _Creation:
             lookup = _Lookup(queue, task.id, call.now)
             self._named[lookup.name] = lookup, seq, results, len(results)
         self._rows.append((seq, queue.generation, task.id, call.now, due, task.request))
+        self._counts[queue.key] += 1
         self._wake_times[queue.key] = min(self._wake_times.get(queue.key, due), due)
         return Task(names.join_task(call.queue, task.id or str(seq)), call.now, due, task.request)
 

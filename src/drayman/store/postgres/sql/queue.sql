@@ -71,8 +71,26 @@ ON CONFLICT (name) DO UPDATE SET expire_time = excluded.expire_time
 -- name: delete_queue_tombstone
 DELETE FROM queue_tombstone WHERE name = :name
 
--- name: earliest_task
-SELECT min(schedule_time) FROM task WHERE generation = :generation AND claim IS NULL
-
--- name: count_dead_letters
-SELECT count(*) FROM (SELECT FROM dead_letter WHERE queue = :queue LIMIT :limit) AS letter
+-- name: list_queue_stats
+-- Due tasks and dead letters are counted by an index, up to a limit.
+SELECT
+  coalesce(
+    (SELECT sum(tasks) FROM task_count WHERE task_count.generation = queue.generation), 0
+  )::bigint,
+  (SELECT count(*) FROM (
+    SELECT FROM task
+    WHERE task.generation = queue.generation AND claim IS NULL AND schedule_time <= :now
+    LIMIT :due_limit
+  ) AS due),
+  (
+    SELECT min(schedule_time) FROM task
+    WHERE task.generation = queue.generation AND claim IS NULL
+  ),
+  (SELECT count(*) FROM (
+    SELECT FROM dead_letter WHERE dead_letter.queue = queue.name LIMIT :letter_limit
+  ) AS letter),
+  $queue
+FROM queue
+WHERE name BETWEEN :first AND :last
+ORDER BY name
+LIMIT :limit

@@ -14,6 +14,7 @@ DELETE FROM task_tombstone
 DELETE FROM queue_tombstone
 
 -- name: delete_all_generations
+WITH counts AS (DELETE FROM task_count)
 DELETE FROM deleted_generation
 
 -- name: delete_all_attempts

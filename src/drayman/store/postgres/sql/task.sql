@@ -9,6 +9,7 @@ SELECT * FROM unnest(
 ON CONFLICT (generation, id) WHERE id IS NOT NULL DO NOTHING
 
 -- name: wake_queues
+-- Triggers of the tasks count them.
 -- Most queues are awake already. Their rows are left alone, so that creators do not wait for each
 -- other: while they share the row, no claim puts the wake time off (next_schedule_time).
 WITH woken AS MATERIALIZED (
@@ -68,6 +69,11 @@ WHERE server IS NULL
 -- name: delete_tasks
 DELETE FROM task
 WHERE seq = ANY (ARRAY(SELECT (value ->> 0)::bigint FROM jsonb_array_elements(:tasks::jsonb)))
+RETURNING generation
+
+-- name: count_removed
+-- Triggers of the tasks have counted them.
+SELECT
 
 -- name: insert_grant
 INSERT INTO claim (task, queue, forced_at) VALUES (:seq, :queue, :forced_at)

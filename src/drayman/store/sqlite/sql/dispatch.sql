@@ -87,8 +87,10 @@ FROM json_each(:tasks) AS ended
 WHERE task.seq = ended.value ->> 0 AND task.claim = ended.value ->> 1
 
 -- name: free_slots
+-- It also counts the tasks that were removed, by generation (count_removed).
 UPDATE queue SET
   in_flight = in_flight - (freed.value ->> 1),
+  tasks = tasks - coalesce(:removed ->> ('$."' || generation || '"'), 0),
   wake_time = min(coalesce(wake_time, :now), :now)
 FROM json_each(:queues) AS freed
 WHERE queue.key = freed.value ->> 0

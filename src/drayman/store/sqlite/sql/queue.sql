@@ -49,7 +49,7 @@ UPDATE queue SET
 WHERE name = :name
 
 -- name: purge_queue
-UPDATE queue SET generation = :generation, purge_time = :now WHERE key = :key
+UPDATE queue SET generation = :generation, purge_time = :now, tasks = 0 WHERE key = :key
 
 -- name: delete_queue
 DELETE FROM queue WHERE key = :key
@@ -66,8 +66,24 @@ INSERT OR REPLACE INTO queue_tombstone (name, expire_time) VALUES (:name, :expir
 -- name: delete_queue_tombstone
 DELETE FROM queue_tombstone WHERE name = :name
 
--- name: earliest_task
-SELECT min(schedule_time) FROM task WHERE generation = :generation AND claim IS NULL
-
--- name: count_dead_letters
-SELECT count(*) FROM (SELECT 1 FROM dead_letter WHERE queue = :queue LIMIT :limit)
+-- name: list_queue_stats
+-- Due tasks and dead letters are counted by an index, up to a limit.
+SELECT
+  queue.tasks,
+  (SELECT count(*) FROM (
+    SELECT 1 FROM task
+    WHERE task.generation = queue.generation AND claim IS NULL AND schedule_time <= :now
+    LIMIT :due_limit
+  )),
+  (
+    SELECT min(schedule_time) FROM task
+    WHERE task.generation = queue.generation AND claim IS NULL
+  ),
+  (SELECT count(*) FROM (
+    SELECT 1 FROM dead_letter WHERE dead_letter.queue = queue.name LIMIT :letter_limit
+  )),
+  $queue
+FROM queue
+WHERE name BETWEEN :first AND :last
+ORDER BY name
+LIMIT :limit

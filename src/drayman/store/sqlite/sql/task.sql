@@ -7,7 +7,10 @@ INSERT INTO task (seq, generation, id, create_time, schedule_time, request) VALU
 ON CONFLICT (generation, id) WHERE id IS NOT NULL DO NOTHING
 
 -- name: wake_queues
-UPDATE queue SET wake_time = min(coalesce(wake_time, woken.value ->> 1), woken.value ->> 1)
+-- It also counts the tasks that were created.
+UPDATE queue SET
+  wake_time = min(coalesce(wake_time, woken.value ->> 1), woken.value ->> 1),
+  tasks = tasks + (woken.value ->> 2)
 FROM json_each(:queues) AS woken
 WHERE queue.key = woken.value ->> 0
 
@@ -54,6 +57,13 @@ WHERE server IS NULL AND task IN (SELECT value ->> 0 FROM json_each(:tasks))
 
 -- name: delete_tasks
 DELETE FROM task WHERE seq IN (SELECT value ->> 0 FROM json_each(:tasks))
+RETURNING generation
+
+-- name: count_removed
+-- By generation: tasks that a purge has removed before are in no queue's count.
+UPDATE queue SET tasks = tasks - removed.value
+FROM json_each(:removed) AS removed
+WHERE queue.generation = CAST(removed.key AS INTEGER)
 
 -- name: insert_grant
 INSERT INTO claim (task, queue, forced_at) VALUES (:seq, :queue, :forced_at)
