@@ -10,7 +10,10 @@ from drayman.commands import terminal
 if TYPE_CHECKING:
     import click
 
-COMMANDS = ("serve", "migrate", "copy", "keys")
+COMMANDS = (
+    "serve", "queues", "tasks", "attempts", "dead_letters", "locations", "keys", "migrate", "copy",
+    "completion",
+)  # fmt: skip
 """The modules of ``drayman.commands`` that are commands, in the order of the help."""
 _EXTRA = 'the server is not installed; run: pip install "drayman[server]"'
 

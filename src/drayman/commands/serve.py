@@ -1,6 +1,5 @@
 """``drayman serve``: run a server."""
 
-import asyncio
 import os
 from typing import Any
 
@@ -35,6 +34,8 @@ def _check(reading: Any) -> None:
 
 
 def _run(main: Any) -> None:
+    import asyncio
+
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
