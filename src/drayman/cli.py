@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import click
 
 COMMANDS = (
-    "serve", "queues", "tasks", "attempts", "dead_letters", "locations", "keys", "migrate", "copy",
+    "serve", "queues", "tasks", "attempts", "dead_letters", "locations", "keys", "backup",
+    "check", "migrate", "copy",
     "completion",
 )  # fmt: skip
 """The modules of ``drayman.commands`` that are commands, in the order of the help."""

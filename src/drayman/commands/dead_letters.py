@@ -115,12 +115,12 @@ def _change(
     """Change dead letters, a thousand at a time, and report how many."""
     count = 0
     failed: dict[str, Any] = {}
-    total = sum(len(each["tasks"]) for each in selections if "tasks" in each) or None
-    with progress.bar(f"{done} dead letters", total) as advance:
+    total = sum(len(each.get("tasks", ())) for each in selections) or None
+    with progress.bar(f"{done} dead letters") as show:
         for results in _results(server, f"{_path(server, queue)}:{verb}", selections):
             count += results["count"]
             failed |= results["failed"]
-            advance(results["count"] + len(results["failed"]))
+            show(count + len(failed), total)
     terminal.note(f"{done} {count} dead letters of queue [{resources.short(server.queue(queue))}].")
     if failed:
         terminal.fail(_failures(verb, failed), terminal.ERROR)

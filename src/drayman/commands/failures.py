@@ -81,6 +81,8 @@ def _reason(message: str) -> str:
 def _next_step(reason: str) -> str:
     if "WRONG_VERSION_NUMBER" in reason:
         return "it speaks plain text: name it as http://HOST:PORT"
+    if "closed" in reason:
+        return "if it speaks TLS, name it as https://HOST:PORT"
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         return "name the authority of its certificate with --ca"
     return "start a server there with drayman serve, or name another with --server (DRAYMAN_SERVER)"

@@ -1,15 +1,10 @@
 """``drayman keys``: API keys of callers."""
 
-import os
-from collections.abc import Callable
 from typing import Any
 
 import click
 
-from drayman.commands import terminal
-
-_store = click.option("--store", metavar="STORE", help="As of drayman serve. [DRAYMAN_STORE]")
-_config = click.option("--config", metavar="FILE", help="As of drayman serve. [DRAYMAN_CONFIG]")
+from drayman.commands import stores, terminal
 
 
 @click.group("keys")
@@ -28,43 +23,31 @@ def command() -> None:
     help="Service account that the key stands for in policies, serviceAccount:EMAIL; by default "
     "one with the name of the key.",
 )  # fmt: skip
-@_store
-@_config
-def _create(name: str, roles: tuple[str, ...], member: str, **where: Any) -> None:
+@stores.options
+def _create(name: str, roles: tuple[str, ...], member: str, **store: Any) -> None:
     """Create a key and print it; it is never shown again."""
-    _run(lambda keys, settings: keys.create(settings, name, member, roles), **where)
+    from drayman import key_commands
+
+    terminal.write(
+        stores.run(lambda settings: key_commands.create(settings, name, member, roles), **store)
+    )
 
 
 @command.command("list")
-@_store
-@_config
-def _list(**where: Any) -> None:
+@stores.options
+def _list(**store: Any) -> None:
     """List all keys, without their secrets."""
-    _run(lambda keys, settings: "\n".join(keys.list_keys(settings)), **where)
+    from drayman import key_commands
+
+    terminal.write("\n".join(stores.run(key_commands.list_keys, **store)))
 
 
 @command.command("revoke")
 @click.argument("key")
-@_store
-@_config
-def _revoke(key: str, **where: Any) -> None:
+@stores.options
+def _revoke(key: str, **store: Any) -> None:
     """Revoke the key of an id or name."""
-    _run(lambda keys, settings: f"revoked {keys.revoke(settings, key)}", **where)
+    from drayman import key_commands
 
-
-def _run(
-    function: Callable[[Any, Any], str], *, config: str | None = None, store: str | None = None
-) -> None:
-    """Call a function with the API keys and the settings, and write what it returns."""
-    from drayman import key_commands, settings
-    from drayman.store.contract import StoreError
-
-    reading = settings.read({"store": store}, os.environ, config)
-    if "store" in reading.unknown:
-        terminal.fail(reading.problems, terminal.USAGE)
-    try:
-        terminal.write(function(key_commands, reading.settings))
-    except settings.SettingsError as error:
-        terminal.fail(error.args, terminal.USAGE)
-    except StoreError as error:
-        terminal.fail([error], terminal.ERROR)
+    key_id = stores.run(lambda settings: key_commands.revoke(settings, key), **store)
+    terminal.write(f"revoked {key_id}")

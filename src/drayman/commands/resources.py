@@ -23,8 +23,9 @@ def project_name(project: str | None) -> str:
     """Return the full name of a project; UsageError without one."""
     if not project:
         raise click.UsageError(
-            "which project? Give --project, set DRAYMAN_DEFAULT_PROJECT or CLOUDSDK_CORE_PROJECT, or "
-            "give the full name of the queue: projects/PROJECT/locations/LOCATION/queues/QUEUE"
+            "which project? Give --project, set DRAYMAN_DEFAULT_PROJECT or CLOUDSDK_CORE_PROJECT, "
+            "or give the full name of the queue: "
+            "projects/PROJECT/locations/LOCATION/queues/QUEUE"
         )
     return f"projects/{project}"
 
