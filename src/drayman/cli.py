@@ -2,7 +2,7 @@
 
 import importlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import drayman
 from drayman.commands import terminal
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import click
 
 COMMANDS = (
-    "serve", "queues", "tasks", "attempts", "dead_letters", "locations", "keys", "backup",
+    "serve", "top", "queues", "tasks", "attempts", "dead_letters", "locations", "keys", "backup",
     "check", "migrate", "copy",
     "completion",
 )  # fmt: skip
@@ -23,7 +23,14 @@ def command() -> "click.Group":
     """Return the command line."""
     import click  # noqa: PLC0415 - the client alone does not bring it
 
-    group = click.Group("drayman", help="Google Cloud Tasks that anyone can run.")
+    class Program(click.Group):
+        def invoke(self, ctx: click.Context) -> Any:
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt:
+                raise SystemExit(terminal.INTERRUPTED) from None
+
+    group = Program("drayman", help="Google Cloud Tasks that anyone can run.")
     click.version_option(drayman.__version__, prog_name="drayman")(group)
     for name in COMMANDS:
         group.add_command(importlib.import_module(f"drayman.commands.{name}").command)

@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from drayman.commands import terminal
 
@@ -46,31 +46,35 @@ def explained(address: str) -> Iterator[None]:
 
     try:
         yield
-    except (GoogleAPICallError, CallError, UnreachableError) as error:
-        _fail(address, _translate(error))
-    except GoogleAuthError as error:
-        terminal.fail([f"{_line(str(error))} (server {address})"], terminal.ERROR)
+    except (GoogleAPICallError, GoogleAuthError, CallError, UnreachableError) as error:
+        is_unreachable = isinstance(_translate(error), UnreachableError)
+        status = terminal.UNREACHABLE if is_unreachable else terminal.ERROR
+        terminal.fail([describe(address, error)], status)
 
 
-def _translate(error: Any) -> CallError | UnreachableError:
-    if isinstance(error, CallError | UnreachableError):
-        return error
+def describe(address: str, error: Exception) -> str:
+    """Return the error of a call to the server at an address: what, where, and what to do."""
+    match _translate(error):
+        case UnreachableError(args=(reason,)):
+            return f"cannot reach {address}: {reason}; {_next_step(reason)}"
+        case CallError(code=code, message=message):
+            step = f"; {_NEXT_STEPS[code]}" if code in _NEXT_STEPS else ""
+            return f"{code}: {message} (server {address}){step}"
+        case other:
+            return f"{_line(str(other))} (server {address})"
+
+
+def _translate(error: Any) -> Exception:
+    """Return the error of a call over gRPC as one of this module; others as they are."""
+    from google.api_core.exceptions import GoogleAPICallError
+
+    if not isinstance(error, GoogleAPICallError):
+        return cast("Exception", error)
     code = error.grpc_status_code.name if error.grpc_status_code else type(error).__name__
     message = _line(error.message)
     if code == "UNAVAILABLE" and _NO_CONNECTION.match(message):
         return UnreachableError(_reason(message))
     return CallError(code, message)
-
-
-def _fail(address: str, error: CallError | UnreachableError) -> None:
-    if isinstance(error, UnreachableError):
-        reason = str(error)
-        terminal.fail(
-            [f"cannot reach {address}: {reason}; {_next_step(reason)}"], terminal.UNREACHABLE
-        )
-    step = _NEXT_STEPS.get(error.code)
-    text = f"{error.code}: {error.message} (server {address})"
-    terminal.fail([f"{text}; {step}" if step else text], terminal.ERROR)
 
 
 def _reason(message: str) -> str:

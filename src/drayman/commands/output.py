@@ -125,13 +125,26 @@ def _text(value: Any) -> str:
 
 
 def _write_table(rows: Iterator[Any], columns: Sequence[Column], empty: str) -> None:
+    write = _write_rich if sys.stdout.isatty() else _write_plain
     first = True
     while chunk := list(itertools.islice(rows, _CHUNK)):
-        cells = [[_printable(column.cell(row)) for column in columns] for row in chunk]
-        (_write_rich if sys.stdout.isatty() else _write_plain)(cells, columns, head=first)
+        write(chunk, columns, head=first)
         first = False
     if first:
         terminal.note(empty)
+
+
+def rich_table(rows: Iterable[Any], columns: Sequence[Column], *, head: bool = True) -> Any:
+    """Return a table for a terminal, which fits its width."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=head, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column.label, justify="right" if column.numeric else "left")
+    for row in rows:
+        table.add_row(*(Text(_printable(column.cell(row))) for column in columns))
+    return table
 
 
 def _printable(text: str) -> str:
@@ -139,21 +152,15 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else "�" for char in text)
 
 
-def _write_rich(cells: list[list[str]], columns: Sequence[Column], *, head: bool) -> None:
+def _write_rich(rows: list[Any], columns: Sequence[Column], *, head: bool) -> None:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    table = Table(box=None, show_header=head, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column.label, justify="right" if column.numeric else "left")
-    for row in cells:
-        table.add_row(*map(Text, row))
-    Console().print(table)
+    Console().print(rich_table(rows, columns, head=head))
 
 
-def _write_plain(cells: list[list[str]], columns: Sequence[Column], *, head: bool) -> None:
-    lines = [[column.label for column in columns], *cells] if head else cells
-    widths = [max(map(len, each)) for each in zip(*lines, strict=True)]
-    for line in lines:
+def _write_plain(rows: list[Any], columns: Sequence[Column], *, head: bool) -> None:
+    lines = [[_printable(column.cell(row)) for column in columns] for row in rows]
+    labels = [column.label for column in columns]
+    widths = [max(map(len, cells)) for cells in zip(labels, *lines, strict=True)]
+    for line in ([labels] if head else []) + lines:
         terminal.write("  ".join(map(str.ljust, line, widths)).rstrip())

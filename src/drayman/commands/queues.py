@@ -12,6 +12,7 @@ from drayman.commands import (
     queue_options,
     remote,
     resources,
+    statistics,
     terminal,
 )
 from drayman.commands.output import Column
@@ -25,6 +26,7 @@ def _attempts(queue: Any) -> str:
     return "unlimited" if count in {None, _UNLIMITED} else str(count)
 
 
+_LOCATION = Column("LOCATION", lambda queue: str(queue["name"].partition("/queues/")[0]))
 _COLUMNS = (
     Column("QUEUE_NAME", "name.basename()"),
     Column("STATE", "state"),
@@ -48,14 +50,36 @@ for _policy_command in (policies.get, policies.replace, policies.add, policies.r
 @click.option("--filter", "condition", metavar="FILTER", help="Which queues, as ListQueues has it.")
 @remote.options
 def _list(server: Remote, limit: int | None, page_size: int | None, condition: str | None) -> None:
-    """List the queues of a location."""
-    request: dict[str, Any] = {
-        "parent": server.parent,
-        "page_size": page_size or 0,
-        "filter": condition or "",
-    }
-    rows = map(messages.value, arguments.limited(server.call("list_queues", **request), limit))
-    output.show_list(rows, server.format, _COLUMNS, "Listed 0 items.")
+    """List the queues of a location; without one, those of all locations of a Drayman server."""
+    stats = None
+    if server.format is None or server.format.kind == "table" or not server.has_parent:
+        stats = statistics.of_queues(server, server.scope)
+    by_name = {each["name"]: each for each in stats or ()}
+    parents = _parents(server, stats)
+    request: dict[str, Any] = {"page_size": page_size or 0, "filter": condition or ""}
+    queues = (
+        queue for each in parents for queue in server.call("list_queues", parent=each, **request)
+    )
+    rows = map(messages.value, arguments.limited(queues, limit))
+    columns = _columns(by_name, several=len(parents) > 1)
+    output.show_list(rows, server.format, columns, "Listed 0 items.")
+
+
+def _parents(server: Remote, stats: list[Any] | None) -> list[str]:
+    """Return the locations to list: the one of the command line, or those that have queues."""
+    if server.has_parent or stats is None:
+        return [server.parent]
+    parents = {each["name"].partition("/queues/")[0] for each in stats}
+    suffix = f"/locations/{server.location}" if server.location else ""
+    return sorted(each for each in parents if each.endswith(suffix))
+
+
+def _columns(by_name: dict[str, Any], *, several: bool) -> list[Column]:
+    counts = [
+        each._replace(text=statistics.beside(each.cell, by_name)) for each in statistics.COUNTS
+    ]
+    name, *settings = _COLUMNS
+    return [name, *([_LOCATION] if several else []), *settings, *(counts if by_name else [])]
 
 
 @command.command("describe")

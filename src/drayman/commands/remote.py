@@ -93,6 +93,18 @@ class Remote:
         """The full name of the location; UsageError without one."""
         return resources.location_name(self.project, self.location)
 
+    @property
+    def has_parent(self) -> bool:
+        """Whether project and location are known."""
+        return bool(self.project and self.location)
+
+    @property
+    def scope(self) -> str | None:
+        """The full name of the location, or of the project without one; None without both."""
+        if self.project is None:
+            return None
+        return self.parent if self.location else resources.project_name(self.project)
+
     def call(self, method: str, timeout: float = TIMEOUT, **request: Any) -> Any:
         """Call a method of the client library, once; return its response or pager."""
         return getattr(self._client, method)(

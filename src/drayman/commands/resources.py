@@ -12,10 +12,7 @@ _TASK = re.compile(rf"{_SELF_LINK}(projects/[^/]+/locations/[^/]+/queues/[^/]+)/
 def location_name(project: str | None, location: str | None) -> str:
     """Return the full name of a location; UsageError without one of the two."""
     if not location:
-        raise click.UsageError(
-            "which location? Give --location, set DRAYMAN_DEFAULT_LOCATION, or give the full name "
-            "of the queue: projects/PROJECT/locations/LOCATION/queues/QUEUE"
-        )
+        raise click.UsageError("which location? Give --location or set DRAYMAN_DEFAULT_LOCATION")
     return f"{project_name(project)}/locations/{location}"
 
 
@@ -23,9 +20,7 @@ def project_name(project: str | None) -> str:
     """Return the full name of a project; UsageError without one."""
     if not project:
         raise click.UsageError(
-            "which project? Give --project, set DRAYMAN_DEFAULT_PROJECT or CLOUDSDK_CORE_PROJECT, "
-            "or give the full name of the queue: "
-            "projects/PROJECT/locations/LOCATION/queues/QUEUE"
+            "which project? Give --project, or set DRAYMAN_DEFAULT_PROJECT or CLOUDSDK_CORE_PROJECT"
         )
     return f"projects/{project}"
 
