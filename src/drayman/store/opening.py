@@ -7,10 +7,14 @@ from types import ModuleType
 from drayman.core.clock import Micros
 from drayman.core.limits import Limits
 from drayman.store.contract import StoreError
+from drayman.store.inspection import Report
 from drayman.store.session import Session
+from drayman.store.sqlite import backup as sqlite_backup
 from drayman.store.sqlite import beside
 from drayman.store.sqlite import database as sqlite
+from drayman.store.sqlite import inspection as sqlite_inspection
 from drayman.store.sqlite import probe as sqlite_probe
+from drayman.store.sqlite.backup import Progress
 from drayman.store.store import Store
 
 _MISSING = (
@@ -40,6 +44,36 @@ def migrate(url: str) -> int:
     if not is_postgres(url):
         raise StoreError(f"store {url} is migrated when a server starts with it")
     return int(_postgres().migrate(url))
+
+
+def backup(url: str, target: str, progress: Progress, *, replace: bool) -> int:
+    """Copy a store in a file to another file; return its size. StoreError.
+
+    A server may use the store. ``progress`` takes the number of pages copied, and of all.
+    """
+    if is_postgres(url):
+        raise StoreError(
+            f"store {without_password(url)} is backed up by PostgreSQL's own programs: pg_dump, or "
+            "pg_basebackup with its archive of the write-ahead log"
+        )
+    return sqlite_backup.backup(_existing_path(url), target, progress, replace=replace)
+
+
+def inspect(url: str) -> Report:
+    """Check a store without changing anything. StoreError if it cannot be read.
+
+    Servers may use it.
+    """
+    if is_postgres(url):
+        report: Report = _postgres().inspect(url)
+        return report
+    return sqlite_inspection.inspect(_existing_path(url))
+
+
+def _existing_path(url: str) -> str:
+    if url == "memory":
+        raise StoreError("a store in memory is in its server alone; choose --store sqlite:PATH")
+    return _path(url)
 
 
 @contextlib.contextmanager

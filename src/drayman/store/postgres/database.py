@@ -11,7 +11,9 @@ import psycopg
 from drayman.core import errors
 from drayman.core.clock import SECOND, Micros
 from drayman.core.limits import Limits
+from drayman.store import inspection
 from drayman.store.contract import StoreError
+from drayman.store.inspection import Report
 from drayman.store.postgres import address, connection, schema
 from drayman.store.postgres.address import Address
 from drayman.store.postgres.members import Members, notify
@@ -78,6 +80,33 @@ def probe(url: str) -> bool:
     with contextlib.closing(_first_connection(parsed)) as first:
         try:
             return schema.probe(first, parsed)
+        except psycopg.Error as error:
+            raise _cannot_open(parsed, error) from None
+
+
+def inspect(url: str) -> Report:
+    """Check a store in one transaction that only reads. StoreError if it cannot be read."""
+    parsed = address.parse(url)
+    with contextlib.closing(_first_connection(parsed)) as first:
+        try:
+            with first.transaction():
+                # Whole tables are read, which the settings of a server's connection avoid.
+                first.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                first.execute("SET LOCAL statement_timeout TO 0")
+                first.execute("SET LOCAL enable_seqscan TO on")
+                first.execute("SET LOCAL enable_hashjoin TO on")
+                found = schema.find_format(first, parsed)
+                if found is None:
+                    raise StoreError(f"store {parsed.url} does not exist")
+
+                def count(statement: str) -> int:
+                    row = first.execute(statement.encode()).fetchone()
+                    return int(row[0]) if row else 0
+
+                number = schema.check_format(first, parsed)
+                in_use = count("SELECT count(*) FROM server") > 0
+                rows, broken = inspection.counts(count), inspection.broken_rules(count)
+                return Report(number, in_use, rows, broken, [])
         except psycopg.Error as error:
             raise _cannot_open(parsed, error) from None
 

@@ -29,6 +29,13 @@ def check_version(connection: sqlite3.Connection, path: str) -> int:
     return int(version)
 
 
+def outdated(version: int) -> Iterator[str]:
+    """Yield a sentence if a database has an older format than this version writes."""
+    known = len(_scripts())
+    if version < known:
+        yield f"the format is {version}; the next start of a server migrates it to {known}"
+
+
 def check_current(connection: sqlite3.Connection, path: str) -> None:
     """Check that a database in use by a server has the latest format; StoreError."""
     if check_version(connection, path) < len(_scripts()):

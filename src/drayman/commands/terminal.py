@@ -1,0 +1,49 @@
+"""What commands write to the terminal, what they ask, and how they fail."""
+
+import sys
+from collections.abc import Iterable
+from typing import NoReturn
+
+import click
+
+ERROR = 1
+"""Exit status: the server refused the call, the work failed, or a question was answered by no."""
+USAGE = 2
+"""Exit status: an option, an argument or a setting is wrong."""
+UNREACHABLE = 3
+"""Exit status: no server can be reached."""
+INTERRUPTED = 130
+"""Exit status: Ctrl-C, as of a program that SIGINT ends."""
+
+
+def write(text: str) -> None:
+    """Write a line to standard output at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """Write a line to standard error, which leaves standard output to results."""
+    click.echo(text, err=True)
+
+
+def fail(lines: Iterable[object], status: int) -> NoReturn:
+    """Write lines to standard error, each after the program's name, and exit with a status."""
+    sys.stderr.writelines(f"drayman: {line}\n" for line in lines)
+    raise SystemExit(status)
+
+
+def confirm(question: str, *, quiet: bool) -> None:
+    """Ask before something is destroyed, and exit unless the answer is yes.
+
+    The rules are gcloud's (PromptContinue): Enter and the end of input mean yes, so that a script
+    without a terminal goes on; ``quiet`` asks nothing.
+    """
+    if quiet:
+        return
+    click.echo(f"{question}\n\nDo you want to continue (Y/n)?  ", err=True, nl=False)
+    while (answer := sys.stdin.readline().strip().lower()) not in {"", "y", "yes"}:
+        if answer in {"n", "no"}:
+            fail(["aborted by user"], ERROR)
+        click.echo("Please enter 'y' or 'n':  ", err=True, nl=False)
+    click.echo(err=True)

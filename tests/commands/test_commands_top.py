@@ -1,0 +1,171 @@
+"""``drayman top``, and the columns of statistics."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+from concurrent import futures
+
+import grpc
+import pytest
+from command_line import PARENT
+
+import processes
+from drayman.commands import statistics
+from drayman.tasks_v2 import types
+
+BUSY = {
+    "name": f"{PARENT}/queues/busy",
+    "state": "RUNNING",
+    "tasks": 12_345,
+    "due": 1_000,
+    "dueAtLeast": True,
+    "inFlight": 7,
+    "deadLetters": 3,
+    "deadLettersAtLeast": False,
+    "rates": {"1m": {"created": 20.04, "completed": 10.0, "failed": 0.25, "retried": 1.0}},
+    "maxDispatchesPerSecond": 500.0,
+    "effectiveExecutionRate": 12.5,
+    "rateLimitedBy": "BACK_PRESSURE",
+    "oldestDueSeconds": 75.2,
+}
+"""The statistics of a queue, as ListQueueStats has them."""
+ENOUGH = 5_000_000
+"""Characters on a screen after which an expected text will not come any more."""
+SETTINGS = {"name": f"{PARENT}/queues/idle", "state": "PAUSED", "maxDispatchesPerSecond": 5.0}
+"""Those of a server that has no statistics."""
+
+
+def cells(row):
+    return [column.cell(row) for column in statistics.COLUMNS]
+
+
+def test_a_queue_has_its_counts_rates_and_the_cause_of_its_limit():
+    expected = "busy RUNNING 12,345 1,000+ 7 3 1m_15s 20.0 10.0 1.0 0.2 12.5/500 back_pressure"
+    assert [cell.replace(" ", "_") for cell in cells(BUSY)] == expected.split()
+
+
+def test_what_a_server_does_not_know_is_a_dash():
+    assert cells(SETTINGS) == ["idle", "PAUSED", *["-"] * 10, ""]
+    assert cells(SETTINGS | {"state": "RUNNING"})[-2] == "5"
+
+
+def test_the_busiest_queue_is_first():
+    rows = [SETTINGS, BUSY, BUSY | {"due": 2_000}]
+    assert statistics.busiest_first(rows) == [rows[2], BUSY, SETTINGS]
+
+
+def test_columns_beside_a_queue_are_those_of_its_name():
+    text = statistics.beside(statistics.COUNTS[0].cell, {BUSY["name"]: BUSY})
+    assert text({"name": BUSY["name"]}) == "12,345"
+    assert text({"name": "created just now"}) == "-"
+
+
+def test_without_a_terminal_it_is_one_table(drayman, queue):
+    run = drayman("top")
+    head, *rows = run.lines
+    assert head.split() == [column.label for column in statistics.COLUMNS]
+    assert any(row.split()[:2] == [queue, "PAUSED"] for row in rows)
+    assert f"{PARENT}/queues/{queue}" in drayman("top", "--once", "--format", "value(name)").lines
+
+
+class ListsQueues(grpc.GenericRpcHandler):
+    """A server of Cloud Tasks that has gRPC alone."""
+
+    def service(self, details):
+        if not details.method.endswith("/ListQueues"):
+            return None
+        queue = types.Queue(name=SETTINGS["name"], rate_limits={"max_dispatches_per_second": 5})
+        queue.state = types.Queue.State.PAUSED
+        return grpc.unary_unary_rpc_method_handler(
+            lambda _request, _context: types.ListQueuesResponse(queues=[queue]),
+            response_serializer=types.ListQueuesResponse.serialize,
+        )
+
+
+@pytest.fixture
+def other_server():
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    server.add_generic_rpc_handlers([ListsQueues()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+def test_a_server_of_another_kind_shows_what_it_has(drayman, other_server):
+    _, row = drayman("top", "--server", other_server).lines
+    assert row.split() == ["idle", "PAUSED", *["-"] * 10]
+    head, row = drayman("queues", "list", "--server", other_server).lines
+    assert row.split() == ["idle", "PAUSED", "5.0", "unlimited"]
+    assert "PENDING" not in head
+
+
+def test_a_server_that_does_not_run_is_an_error(drayman, other_server):
+    host = other_server.partition(":")[0]
+    assert drayman("top", "--server", f"{host}:1").status == 3
+
+
+class Terminal:
+    """A program whose terminal a test reads and types at."""
+
+    def __init__(self, *arguments):
+        self._ours, theirs = pty.openpty()
+        environment = processes.environment(TERM="xterm", COLUMNS="150", LINES="20")
+        line = [sys.executable, "-m", "drayman", *arguments]
+        self.process = subprocess.Popen(
+            line, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+        )
+        os.close(theirs)
+        self._text = ""
+
+    def wait_for(self, pattern):
+        """Read until a pattern is on the screen, and forget what was read up to it."""
+        while not (match := re.search(pattern, self._text)):
+            ready, _, _ = select.select([self._ours], [], [], processes.PATIENCE)
+            assert ready, self._text
+            assert len(self._text) < ENOUGH, self._text[-10_000:]
+            self._text += os.read(self._ours, 65_536).decode()
+        self._text = self._text[match.end() :]
+
+    def type(self, text):
+        os.write(self._ours, text)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait(processes.PATIENCE)
+        os.close(self._ours)
+
+
+@pytest.fixture
+def terminal(server):
+    opened = []
+
+    def open_terminal(*arguments):
+        opened.append(
+            Terminal(*arguments, "--server", server.address, "--project=shop", "--location=here")
+        )
+        return opened[-1]
+
+    yield open_terminal
+    for each in opened:
+        each.close()
+
+
+def test_on_a_terminal_it_is_live_until_q(terminal, drayman, queue):
+    top = terminal("top", "--interval", "0.1")
+    top.wait_for(queue)
+    drayman("queues", "create", f"{queue}-new")
+    top.wait_for(f"{queue}-new")
+    top.type(b"xq")
+    top.wait_for(re.escape("\x1b[?1049l"))  # the screen is as it was before
+    assert top.process.wait(processes.PATIENCE) == 0
+
+
+def test_a_table_on_a_terminal_has_a_bold_head(terminal, queue):
+    queues = terminal("queues", "list")
+    queues.wait_for(r"\x1b\[1mQUEUE_NAME")
+    queues.wait_for(queue)
+    assert queues.process.wait(processes.PATIENCE) == 0
