@@ -41,11 +41,11 @@ async def test_servers_that_start_at_once_create_one_schema(url):
     opened = await asyncio.gather(
         *(asyncio.to_thread(opening.migrate, url) for _ in range(4)), return_exceptions=True
     )
-    assert opened == [1, 1, 1, 1]
+    assert opened == [2, 2, 2, 2]
 
 
 def test_migrate_names_the_format_and_changes_nothing_the_second_time(url):
-    assert [opening.migrate(url), opening.migrate(url)] == [1, 1]
+    assert [opening.migrate(url), opening.migrate(url)] == [2, 2]
 
 
 @pytest.mark.usefixtures("world")
@@ -54,7 +54,7 @@ async def test_a_newer_format_is_refused(administrator, url):
     with pytest.raises(StoreError) as refusal:
         await open_store(url, LIMITS, START)
     assert str(refusal.value).endswith(
-        " was written by a newer version of drayman (format 99, this version knows 1); "
+        " was written by a newer version of drayman (format 99, this version knows 2); "
         "upgrade drayman"
     )
 
