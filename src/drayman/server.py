@@ -22,6 +22,8 @@ from drayman.core.events import Crashed, Emit, Reloaded, ReloadFailed
 from drayman.core.queue import Queue
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
+from drayman.dispatch.outbox import OutboxDrain
+from drayman.dispatch.periodic import Periodic
 from drayman.dispatch.sender import HttpSender, Sender
 from drayman.dispatch.store_monitor import StoreMonitor
 from drayman.dispatch.vacuum import Vacuum
@@ -213,7 +215,7 @@ class Server:
             context, sockets, capacity, clock=self._edge_clock, http1=http.protocol, tls=grpc_tls
         )
         self._bearer_tokens = CachedBearerTokens(self._token_source(issuer), clock)
-        self.dispatcher = await self._start_dispatch()
+        self.dispatcher = await self._start_dispatch(encryption)
         await grpc.start()
         app.ready = True
 
@@ -298,7 +300,7 @@ class Server:
         key = files.load_signing_key(path, self._clock.now()) if path else None
         return TokenSigner(KeyRing(self.store, self._clock, key), self._clock, issuer)
 
-    async def _start_dispatch(self) -> Dispatcher:
+    async def _start_dispatch(self, encryption: TaskEncryption) -> Dispatcher:
         sender = self._sender or self._open_sender()
         self._closers.push_async_callback(sender.close)
         dispatcher = Dispatcher(
@@ -313,10 +315,16 @@ class Server:
             cipher=self._cipher,
             emit=self._emit,
         )
-        periodic = [
+        periodic: list[Periodic] = [
             kind(self.store, self._clock, self._emit) for kind in (Janitor, StoreMonitor, Vacuum)
         ]
-        parts = [*([dispatcher] if self._dispatches else []), *periodic]
+        if outbox := self.store.outbox:
+            limits = self._settings.limits
+            periodic.append(OutboxDrain(outbox, self._clock, encryption, limits, self._emit))
+        parts: list[Dispatcher | Periodic] = [
+            *([dispatcher] if self._dispatches else []),
+            *periodic,
+        ]
         running = [asyncio.create_task(part.run()) for part in parts]
         for part in running:
             part.add_done_callback(self._watch)

@@ -48,8 +48,9 @@ class QueueChanged:
 class TasksCreated(NamedTuple):
     """A call asked the store to create tasks of one queue.
 
-    The call is CreateTask, BatchCreateTasks, BufferTask or a replay of dead letters. A task that
-    fails validation never reaches the store and is not part of the event.
+    The call is CreateTask, BatchCreateTasks, BufferTask or a replay of dead letters, or entries of
+    the outbox are drained. A task that fails validation never reaches the store and is not part of
+    the event.
 
     Attributes:
         queue: The queue's name.
@@ -68,6 +69,8 @@ class TasksCreated(NamedTuple):
 @dataclasses.dataclass(frozen=True, slots=True)
 class TasksDeleted:
     """A call asked the store to delete tasks of one queue: DeleteTask or BatchDeleteTasks.
+
+    Or entries of the outbox are drained.
 
     Attributes:
         queue: The queue's name.
@@ -194,6 +197,21 @@ class StoreFailed:
     """
 
     verb: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OutboxRefused:
+    """An entry of the outbox was refused when it was drained.
+
+    Attributes:
+        task: The task's name.
+        code: The status code.
+        message: Why.
+    """
+
+    task: str
+    code: Code
     message: str
 
 
@@ -339,6 +357,7 @@ Event = (
     | AttemptEnded
     | AttemptCrashed
     | StoreFailed
+    | OutboxRefused
     | DispatchPaused
     | StoreConditionChanged
     | QueueDamaged

@@ -13,11 +13,13 @@ class NewTask(NamedTuple):
         id: The id that the caller chose, None to generate one.
         schedule_time: When the first attempt is due.
         request: The request to deliver, as a serialized message that only ``wire`` parses.
+        seq: The seq that was reserved for it in the outbox, None to reserve one.
     """
 
     id: str | None
     schedule_time: Micros
     request: bytes
+    seq: int | None = None
 
 
 class Attempt(NamedTuple):

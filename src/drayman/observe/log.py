@@ -18,6 +18,7 @@ from drayman.core.events import (
     FilesExposed,
     HandshakeFailed,
     KeysNotFetched,
+    OutboxRefused,
     QueueChanged,
     QueueDamaged,
     RateChanged,
@@ -127,6 +128,12 @@ def _store_failed(event: StoreFailed) -> None:
     _log.error("store: %s failed, retrying: %s", event.verb, event.message)
 
 
+def _outbox_refused(event: OutboxRefused) -> None:
+    _log.warning(
+        "outbox: task %s refused: %s: %s", event.task, event.code.name, _escape(event.message)
+    )
+
+
 def _dispatch_paused(event: DispatchPaused) -> None:
     _log.error("dispatch pauses, no attempt is counted: %s", event.reason)
 
@@ -198,6 +205,7 @@ _WRITERS: Mapping[type, Callable[[Any], None]] = {
     CallRefused: _call_refused,
     CallCrashed: _call_crashed,
     StoreFailed: _store_failed,
+    OutboxRefused: _outbox_refused,
     DispatchPaused: _dispatch_paused,
     StoreConditionChanged: _store_condition_changed,
     QueueDamaged: _queue_damaged,

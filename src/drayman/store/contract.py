@@ -17,7 +17,7 @@ documents. Its verbs are the transitions of ``core.lifecycle``. For all of them:
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from drayman.core.batch import Batch, BatchResult
 from drayman.core.clock import Micros
@@ -25,7 +25,7 @@ from drayman.core.document import Document
 from drayman.core.errors import ServiceError
 from drayman.core.history import AttemptRecord, DeadLetter
 from drayman.core.lifecycle import AttemptResult, Claim, SettleResult
-from drayman.core.limits import PAGE_BYTES
+from drayman.core.limits import PAGE_BYTES, Limits
 from drayman.core.queue import Change, Queue
 from drayman.core.status import Code
 from drayman.core.task import NewTask, Task
@@ -342,8 +342,75 @@ class Documents(Protocol):
         """Delete a document; return whether it existed."""
 
 
+class OutboxEntry(NamedTuple):
+    """A creation or deletion that a program has written to the outbox.
+
+    Attributes:
+        number: Its number; numbers grow in the order in which entries are written.
+        name: The full name of the task.
+        seq: The seq that is reserved for the task, None in a deletion.
+        task: The task as JSON, None in a deletion.
+    """
+
+    number: int
+    name: str
+    seq: int | None
+    task: str | None
+
+
+class OutboxChange(NamedTuple):
+    """What an entry of the outbox asks for, checked.
+
+    Attributes:
+        entry: The entry.
+        task: The task to create, the error by which it is refused, or None in a deletion.
+    """
+
+    entry: OutboxEntry
+    task: NewTask | ServiceError | None
+
+
+class OutboxResult(NamedTuple):
+    """What became of an entry of the outbox.
+
+    Attributes:
+        entry: The entry.
+        result: The created task, None for a deleted one, or the error.
+    """
+
+    entry: OutboxEntry
+    result: Task | ServiceError | None
+
+
+class Outbox(Protocol):
+    """Tasks that programs create and delete within transactions of their own on the database."""
+
+    def on_commit(self, hint: Callable[[], object]) -> None:
+        """Call ``hint`` in the event loop's thread when entries were committed. It may be lost."""
+
+    def configure(self, limits: Limits) -> Awaitable[None]:
+        """Set the limits by which entries are checked when they are written."""
+
+    def list_entries(self, after: int, limit: int, size: int) -> Awaitable[list[OutboxEntry]]:
+        """Return committed entries with a number above ``after``, in order.
+
+        At most ``limit`` entries and about ``size`` bytes, but at least one if there is one. Of
+        several servers, the others get an entry only when the first one leaves it for seconds.
+        """
+
+    def apply(self, changes: Sequence[OutboxChange], now: Micros) -> Awaitable[list[OutboxResult]]:
+        """Apply entries and delete them, in one transaction; return what became of each.
+
+        An entry that another server has taken is left out, and so is the deletion of a task whose
+        creation is in the outbox still. Refused entries are recorded, the latest ones.
+        """
+
+
 class Store(Queues, Tasks, Dispatch, History, Documents, Protocol):
     """All verbs, and those of the store itself."""
+
+    outbox: Outbox | None
+    """The outbox, None in a database that has none."""
 
     @property
     def url(self) -> str:

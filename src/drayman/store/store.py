@@ -10,6 +10,7 @@ from drayman.core.document import Document
 from drayman.core.limits import POLICY_SIZE, SETTINGS_SIZE
 from drayman.core.task import NewTask
 from drayman.store import group_commit
+from drayman.store.contract import Outbox
 from drayman.store.group_commit import GroupCommit
 from drayman.store.session import Session
 from drayman.store.verb import Phase, Verb, at_once, grouped, single
@@ -136,6 +137,7 @@ class Store:
         self._database = database
         self._group_commit = GroupCommit(database)
         self._closed = False
+        self.outbox: Outbox | None = None
 
     @property
     def url(self) -> str:

@@ -14,6 +14,8 @@ from drayman.store.postgres.session import STATEMENTS
 SCANS = {
     ("sweep_queue_tombstones", "queue_tombstone"): "queues deleted within three days are few",
     ("delete_all_tasks", "task"): "for tests: it empties the store",
+    ("delete_all_tasks", "outbox"): "for tests",
+    ("delete_all_tasks", "outbox_error"): "for tests",
     ("delete_all_claims", "claim"): "for tests",
     ("delete_all_queues", "queue"): "for tests",
     ("delete_all_task_tombstones", "task_tombstone"): "for tests",

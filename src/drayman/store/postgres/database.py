@@ -17,6 +17,7 @@ from drayman.store.inspection import Report
 from drayman.store.postgres import address, connection, schema
 from drayman.store.postgres.address import Address
 from drayman.store.postgres.members import Members, notify
+from drayman.store.postgres.outbox import Outbox
 from drayman.store.postgres.session import PostgresSession
 from drayman.store.store import Store
 
@@ -48,10 +49,12 @@ async def open_store(
     database = PostgresDatabase(address.parse(url), limits, server=server, safe=safe)
     try:
         database.compare_clocks(now)
-        return Store(database)
+        store = Store(database)
     except BaseException:
         database.close()
         raise
+    store.outbox = Outbox(store, database.on_outbox, server)
+    return store
 
 
 def migrate(url: str) -> int:
@@ -128,6 +131,7 @@ class PostgresDatabase:
         self._server = server
         self._safe = safe
         self._members: Members | None = None
+        self._outbox_hint: Callable[[], object] = lambda: None
         first = _first_connection(address)
         try:
             self._opened_at = connection.database_time(first)
@@ -192,9 +196,18 @@ class PostgresDatabase:
         if self._server is None:
             return
         try:
-            self._members = Members(self._address, self._limits, self._server, hint)
+            self._members = Members(
+                self._address, self._limits, self._server, hint, self._hint_outbox
+            )
         except psycopg.Error as error:
             raise _cannot_open(self._address, error) from None
+
+    def on_outbox(self, hint: Callable[[], object]) -> None:
+        """Call ``hint``, in any thread, when entries of the outbox were committed."""
+        self._outbox_hint = hint
+
+    def _hint_outbox(self) -> None:
+        self._outbox_hint()
 
     def announce(self, due: Micros) -> None:
         """Notify the other servers, if there are any, that tasks may be due at a time."""

@@ -19,7 +19,7 @@ import psycopg
 
 from drayman.core.clock import SECOND, Micros
 from drayman.core.limits import Limits
-from drayman.store.postgres import connection
+from drayman.store.postgres import connection, outbox
 from drayman.store.postgres.address import Address
 from drayman.store.postgres.session import PostgresSession
 from drayman.store.verbs import claims
@@ -80,7 +80,12 @@ class Members:
     """
 
     def __init__(
-        self, address: Address, limits: Limits, name: str, hint: Callable[[Micros], object]
+        self,
+        address: Address,
+        limits: Limits,
+        name: str,
+        hint: Callable[[Micros], object],
+        outbox_hint: Callable[[], object],
     ) -> None:
         self.others = 0
         self._address = address
@@ -88,6 +93,7 @@ class Members:
         self._name = name
         self._params = {"name": name, "alive": ALIVE}
         self._hint = hint
+        self._outbox_hint = outbox_hint
         self._session: PostgresSession | None = None
         self._last_beat: Micros = 0
         self._beats = 0
@@ -125,6 +131,8 @@ class Members:
         if self._session is None:
             return
         for notification in self._session.connection.notifies(timeout=INTERVAL / SECOND):
+            if notification.payload == outbox.NOTIFICATION:
+                self._outbox_hint()
             due, _, sender = notification.payload.partition(" ")
             if sender != self._name and due.isdecimal():
                 self.others = max(self.others, 1 if sender else 0)

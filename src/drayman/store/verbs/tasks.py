@@ -196,8 +196,10 @@ class _Creation:
         results: list[Task | ServiceError],
     ) -> Task:
         assert queue is not None  # noqa: S101 - an absent queue is an error
-        seq, due = self._next_seq, task.schedule_time
-        self._next_seq += 1
+        seq, due = task.seq, task.schedule_time
+        if seq is None:
+            seq = self._next_seq
+            self._next_seq += 1
         if task.id:
             lookup = _Lookup(queue, task.id, call.now)
             self._named[lookup.name] = lookup, seq, results, len(results)
@@ -215,8 +217,10 @@ class _Creation:
 
 
 def _reserve_seqs(session: Session, calls: Sequence[CreateTasks]) -> int:
-    """Reserve as many seqs as there are tasks; return the first."""
-    count = sum(len(call.tasks) for call in calls)
+    """Reserve a seq for each task that has none; return the first."""
+    count = sum(task.seq is None for call in calls for task in call.tasks)
+    if not count:
+        return 0
     first = task_ids.first_seq(max((call.now for call in calls), default=0))
     (reserved,) = session.one("reserve_seqs", first=first, count=count)
     return int(reserved)

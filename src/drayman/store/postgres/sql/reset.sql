@@ -1,5 +1,5 @@
 -- name: delete_all_tasks
-DELETE FROM task
+WITH entries AS (DELETE FROM outbox), refused AS (DELETE FROM outbox_error) DELETE FROM task
 
 -- name: delete_all_claims
 DELETE FROM claim
