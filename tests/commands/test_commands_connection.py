@@ -1,15 +1,11 @@
 """Where commands call, who they are, and what they report when a call fails."""
 
-import json
 import socket
-import subprocess
-import sys
 
 import click
 import pytest
 from command_line import PARENT
 
-import processes
 from certificates import Authority
 from drayman import cli
 from drayman.commands.remote import Address
@@ -221,34 +217,3 @@ def test_ctrl_c_ends_a_command_with_its_status(monkeypatch):
     with pytest.raises(SystemExit) as caught:
         command(["queues", "purge", f"{PARENT}/queues/q"])
     assert caught.value.code == 130
-
-
-def test_the_variables_of_commands_do_not_disturb_a_server(tmp_path):
-    with processes.serve(tmp_path) as server:
-        environment = processes.environment(
-            DRAYMAN_SERVER=server.grpc_address, DRAYMAN_DEFAULT_PROJECT="shop",
-            DRAYMAN_DEFAULT_LOCATION="here", DRAYMAN_API_KEY="k", DRAYMAN_TOKEN="t", DRAYMAN_CA="",
-        )  # fmt: skip
-
-        def drayman(*arguments):
-            return subprocess.run(
-                [sys.executable, "-m", "drayman", *arguments],
-                env=environment, capture_output=True, text=True, timeout=60, check=False,
-            )  # fmt: skip
-
-        assert drayman("serve", "--check", "--store", "memory", "--port", "0").returncode == 0
-        assert drayman("queues", "create", "mail").stderr == "Created queue [here/mail].\n"
-        listed = drayman("queues", "list", "--format", "json")
-        assert json.loads(listed.stdout)[0]["name"] == f"{PARENT}/queues/mail"
-
-
-def test_a_closed_pipe_is_no_traceback(server):
-    line = (
-        f"{sys.executable} -m drayman queues list --project p --location l "
-        f"--server {server.address} --format yaml | true"
-    )
-    done = subprocess.run(
-        ["sh", "-c", line], env=processes.environment(), capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
-    assert done.stderr == ""
