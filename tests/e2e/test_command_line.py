@@ -172,3 +172,16 @@ def test_a_backup_on_a_terminal_shows_its_progress(terminal, tmp_path):
     backup.wait_for("Copying pages")
     backup.wait_for("backed up to")
     assert backup.process.wait(PATIENCE) == 0
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from drayman import cli\n"
+        "try: cli.command()(['--help'])\n"
+        "except SystemExit: print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=SLOW, check=True
+    )
+    heavy = {"google.protobuf", "grpc", "proto", "requests", "rich", "sqlite3"}
+    assert not heavy.intersection(done.stdout.split())
