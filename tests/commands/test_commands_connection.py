@@ -5,9 +5,11 @@ import socket
 import click
 import pytest
 from command_line import PARENT
+from google.api_core import exceptions
 
 from certificates import Authority
 from drayman import cli
+from drayman.commands import failures
 from drayman.commands.remote import Address
 from live import LiveServer
 
@@ -204,6 +206,19 @@ def test_an_http_server_of_another_kind_is_recognized(run, worker):
     assert "UNIMPLEMENTED: HTTP 200 without an error of Cloud Tasks: no Drayman server answers" in (
         result.err
     )
+
+
+def test_a_server_that_does_not_answer_is_not_reached():
+    with pytest.raises(SystemExit) as caught, failures.explained("box:8123"):
+        raise exceptions.DeadlineExceeded("Deadline Exceeded")
+    assert caught.value.code == 3
+    text = failures.describe("box:8123", exceptions.DeadlineExceeded("Deadline Exceeded"))
+    assert text.startswith("cannot reach box:8123: no answer in time; start a server there")
+
+
+def test_control_characters_of_an_error_do_not_reach_the_terminal():
+    text = failures.describe("box:8123", exceptions.InvalidArgument("a\x1b[2J\n b"))
+    assert text == "INVALID_ARGUMENT: a�[2J b (server box:8123)"
 
 
 @pytest.mark.usefixtures("clean_environment")

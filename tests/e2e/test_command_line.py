@@ -185,3 +185,21 @@ def test_help_imports_nothing_heavy():
     )
     heavy = {"google.protobuf", "grpc", "proto", "requests", "rich", "sqlite3"}
     assert not heavy.intersection(done.stdout.split())
+
+
+def test_without_the_extra_the_next_step_is_one_line():
+    code = (
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'click': raise ModuleNotFoundError('no click', name=name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "from drayman import cli; cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=SLOW, check=False
+    )
+    assert (done.returncode, done.stderr) == (
+        1,
+        'drayman: the server is not installed; run: pip install "drayman[server]" (no click)\n',
+    )
