@@ -24,6 +24,7 @@ SLOW = {
     "client/test_client_typing.py": "runs mypy",
     "dispatch/test_dispatch_conservation.py": "searches for lost tasks",
     "dispatch/test_dispatch_garbage.py": "collects garbage, over and over",
+    "docs/test_cli_page.py": "starts processes",
     "docs/test_examples.py": "starts server processes",
     "docs/test_testing_page.py": "runs pytest",
     "e2e": "starts server processes",

@@ -173,6 +173,12 @@ def test_an_unknown_variable_is_an_error_that_names_the_closest(variable, next_s
         ("DRAYMAN_PORT_8123_TCP_ADDR", "10.0.0.1"),
         ("DRAYMAN_HTTP_PORT_53_UDP_PROTO", "udp"),
         ("CLOUD_TASKS_EMULATOR_HOST", "localhost:8123"),
+        ("DRAYMAN_SERVER", "localhost:8123"),
+        ("DRAYMAN_DEFAULT_PROJECT", "shop"),
+        ("DRAYMAN_DEFAULT_LOCATION", "here"),
+        ("DRAYMAN_API_KEY", "drayman_5f2c9a1be07d_x"),
+        ("DRAYMAN_TOKEN", "x.y.z"),
+        ("DRAYMAN_CA", "ca.pem"),
     ],
 )
 def test_variables_of_others_are_ignored(variable, text):

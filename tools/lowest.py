@@ -22,8 +22,9 @@ def lowest(requirement: str) -> str:
 def constraints() -> list[str]:
     """Return the lowest versions of what the client and the server need."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    needed = project["dependencies"] + project["optional-dependencies"]["server"]
-    return [lowest(requirement) for requirement in needed]
+    extras = project["optional-dependencies"]
+    needed = project["dependencies"] + extras["cli"] + extras["server"]
+    return [lowest(each) for each in needed if not each.startswith(project["name"])]
 
 
 if __name__ == "__main__":

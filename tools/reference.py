@@ -7,9 +7,14 @@ python tools/reference.py --check    fail when it is not what the tables say
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import click
+
+from drayman import cli
 from drayman.access import roles
 from drayman.api import admin, calls, permissions
+from drayman.commands import queue_options, remote
 from drayman.core import clock, limits, status
 from drayman.edge import limits as edge
 from drayman.settings import OPTIONS
@@ -50,7 +55,8 @@ def page() -> str:
             "",
             "An unknown key of the file and an unknown variable `DRAYMAN_…` are errors; an empty",
             "variable counts as not set. Ignored are `DRAYMAN_TEST_…`, for this project's tests,",
-            "and the variables that Kubernetes sets for a service called `drayman`:",
+            "the [variables of commands](#commands-that-call-a-server), and those that Kubernetes",
+            "sets for a service called `drayman`:",
             "`DRAYMAN_SERVICE_HOST`, `DRAYMAN_PORT_8123_TCP` and so on, and a `DRAYMAN_PORT` that",
             "starts with `tcp://`.",
             "",
@@ -60,6 +66,19 @@ def page() -> str:
             "exits with status 0.",
             "",
             *table(("option", "variable", "default", "meaning"), settings()),
+            "",
+            "## Commands that call a server",
+            "",
+            "The [command line](cli.md) explains them. Each takes these options:",
+            "",
+            *table(("option", "variable", "default", "meaning"), common_options()),
+            "",
+            *table(("command", "its own options", "meaning"), remote_commands()),
+            "",
+            "`drayman queues create` and `update` have an option for each setting of a queue;",
+            "`update` has `--clear-…` for each as well:",
+            "",
+            *table(("option", "field of the queue", "meaning"), queue_settings()),
             "",
             "## Calls",
             "",
@@ -108,6 +127,66 @@ def settings() -> Iterable[tuple[str, ...]]:
             default,
             option.help + repeat,
         )
+
+
+def common_options() -> Iterable[tuple[str, ...]]:
+    """Return a row for each option of all commands that call a server."""
+    for option in click_options(remote.options(lambda _: None)):
+        variables = [option.envvar] if isinstance(option.envvar, str) else option.envvar or []
+        default = f"`{option.default}`" if isinstance(option.default, str) else ""
+        yield (
+            f"`{usage(option)}`",
+            ", ".join(f"`{variable}`" for variable in variables),
+            default,
+            option.help or "",
+        )
+
+
+def remote_commands() -> Iterable[tuple[str, ...]]:
+    """Return a row for each command that calls a server."""
+    common = {option.name for option in click_options(remote.options(lambda _: None))}
+    settings = {setting.name for setting in queue_options.SETTINGS}
+    left_out = common | settings | {f"clear_{name}" for name in settings}
+    for path, command in leaves(cli.command(), "drayman"):
+        if common <= {param.name for param in command.params}:
+            own = [each for each in click_options(command) if each.name not in left_out]
+            arguments = [
+                each.make_metavar(click.Context(command))
+                for each in command.params
+                if isinstance(each, click.Argument)
+            ]
+            text = (command.help or "").partition("\n\n")[0].replace("\n", " ")
+            options = ", ".join(f"`{usage(each)}`" for each in own)
+            yield f"`{' '.join([path, *arguments])}`", options, text
+
+
+def queue_settings() -> Iterable[tuple[str, ...]]:
+    """Return a row for each setting of a queue."""
+    for setting in queue_options.SETTINGS:
+        yield f"`{setting.flag} {setting.metavar}`", f"`{setting.field}`", setting.help
+
+
+def leaves(group: click.Group, path: str) -> Iterable[tuple[str, click.Command]]:
+    """Return the commands of a group and of the groups in it, with what is typed for them."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+def click_options(source: Any) -> list[click.Option]:
+    """Return the options of a command, or of a function that is to become one."""
+    params = source.params if isinstance(source, click.Command) else source.__click_params__[::-1]
+    return [param for param in params if isinstance(param, click.Option)]
+
+
+def usage(option: click.Option) -> str:
+    """Return an option as it is typed."""
+    name = max(option.opts, key=len)
+    choices = "|".join(option.type.choices) if isinstance(option.type, click.Choice) else None
+    metavar = option.metavar or choices
+    return name if option.is_flag or not metavar else f"{name} {metavar}"
 
 
 def services() -> Iterable[tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 import importlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import drayman
 from drayman.commands import terminal
@@ -11,10 +11,20 @@ if TYPE_CHECKING:
     import click
 
 COMMANDS = (
-    "serve", "top", "queues", "tasks", "attempts", "dead_letters", "locations", "keys", "backup",
-    "check", "migrate", "copy",
+    "serve",
+    "top",
+    "queues",
+    "tasks",
+    "attempts",
+    "dead_letters",
+    "locations",
+    "keys",
+    "backup",
+    "check",
+    "migrate",
+    "copy",
     "completion",
-)  # fmt: skip
+)
 """The modules of ``drayman.commands`` that are commands, in the order of the help."""
 _EXTRA = 'the server is not installed; run: pip install "drayman[server]"'
 
@@ -23,12 +33,7 @@ def command() -> "click.Group":
     """Return the command line."""
     import click  # noqa: PLC0415 - the client alone does not bring it
 
-    class Program(click.Group):
-        def invoke(self, ctx: click.Context) -> Any:
-            try:
-                return super().invoke(ctx)
-            except KeyboardInterrupt:
-                raise SystemExit(terminal.INTERRUPTED) from None
+    from drayman.commands.program import Program  # noqa: PLC0415
 
     group = Program("drayman", help="Google Cloud Tasks that anyone can run.")
     click.version_option(drayman.__version__, prog_name="drayman")(group)

@@ -1,17 +1,15 @@
 """Where commands call, who they are, and what they report when a call fails."""
 
-import json
 import socket
-import subprocess
-import sys
 
 import click
 import pytest
 from command_line import PARENT
+from google.api_core import exceptions
 
-import processes
 from certificates import Authority
 from drayman import cli
+from drayman.commands import failures
 from drayman.commands.remote import Address
 from live import LiveServer
 
@@ -210,6 +208,19 @@ def test_an_http_server_of_another_kind_is_recognized(run, worker):
     )
 
 
+def test_a_server_that_does_not_answer_is_not_reached():
+    with pytest.raises(SystemExit) as caught, failures.explained("box:8123"):
+        raise exceptions.DeadlineExceeded("Deadline Exceeded")
+    assert caught.value.code == 3
+    text = failures.describe("box:8123", exceptions.DeadlineExceeded("Deadline Exceeded"))
+    assert text.startswith("cannot reach box:8123: no answer in time; start a server there")
+
+
+def test_control_characters_of_an_error_do_not_reach_the_terminal():
+    text = failures.describe("box:8123", exceptions.InvalidArgument("a\x1b[2J\n b"))
+    assert text == "INVALID_ARGUMENT: a�[2J b (server box:8123)"
+
+
 @pytest.mark.usefixtures("clean_environment")
 def test_ctrl_c_ends_a_command_with_its_status(monkeypatch):
     class Interrupted:
@@ -221,34 +232,3 @@ def test_ctrl_c_ends_a_command_with_its_status(monkeypatch):
     with pytest.raises(SystemExit) as caught:
         command(["queues", "purge", f"{PARENT}/queues/q"])
     assert caught.value.code == 130
-
-
-def test_the_variables_of_commands_do_not_disturb_a_server(tmp_path):
-    with processes.serve(tmp_path) as server:
-        environment = processes.environment(
-            DRAYMAN_SERVER=server.grpc_address, DRAYMAN_DEFAULT_PROJECT="shop",
-            DRAYMAN_DEFAULT_LOCATION="here", DRAYMAN_API_KEY="k", DRAYMAN_TOKEN="t", DRAYMAN_CA="",
-        )  # fmt: skip
-
-        def drayman(*arguments):
-            return subprocess.run(
-                [sys.executable, "-m", "drayman", *arguments],
-                env=environment, capture_output=True, text=True, timeout=60, check=False,
-            )  # fmt: skip
-
-        assert drayman("serve", "--check", "--store", "memory", "--port", "0").returncode == 0
-        assert drayman("queues", "create", "mail").stderr == "Created queue [here/mail].\n"
-        listed = drayman("queues", "list", "--format", "json")
-        assert json.loads(listed.stdout)[0]["name"] == f"{PARENT}/queues/mail"
-
-
-def test_a_closed_pipe_is_no_traceback(server):
-    line = (
-        f"{sys.executable} -m drayman queues list --project p --location l "
-        f"--server {server.address} --format yaml | true"
-    )
-    done = subprocess.run(
-        ["sh", "-c", line], env=processes.environment(), capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
-    assert done.stderr == ""

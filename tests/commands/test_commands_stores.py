@@ -11,6 +11,7 @@ from drayman.core.clock import DAY
 from drayman.core.limits import Limits
 from drayman.core.queue import Queue, creation
 from drayman.core.task import NewTask
+from drayman.store import opening
 from drayman.store.sqlite.database import open_store
 
 QUEUE = "projects/p/locations/l/queues/q"
@@ -245,3 +246,25 @@ def test_a_store_on_postgresql_is_backed_up_by_its_programs(run):
         "drayman: store postgresql://ada@box/tasks is backed up by PostgreSQL's own programs: "
         "pg_dump, or pg_basebackup with its archive of the write-ahead log\n"
     )
+
+
+async def test_a_backup_is_of_one_moment_however_much_is_written_meanwhile(tmp_path):
+    path, target = tmp_path / "tasks.db", tmp_path / "copy.db"
+    store = await open_store(str(path), Limits(), DAY)
+    await store.update_queue(QUEUE, creation(Queue(QUEUE)), DAY)
+    for _ in range(20):
+        await store.create_tasks(QUEUE, [NewTask(None, DAY, b"x" * 8_000)] * 100, DAY)
+    copied = []
+
+    def write(done, _total):
+        copied.append(done)
+        insert = "INSERT INTO queue_tombstone VALUES (?, 0)"
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute(insert, [f"written at {done}"])
+
+    opening.backup(f"sqlite:{path}", str(target), write, replace=False)
+    await store.close()
+    assert len(copied) > 2
+    assert copied == sorted(copied)  # it did not begin anew
+    counts = opening.inspect(f"sqlite:{target}").counts
+    assert (counts["tasks"], counts["queueTombstones"]) == (2_000, 0)

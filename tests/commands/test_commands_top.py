@@ -1,18 +1,11 @@
 """``drayman top``, and the columns of statistics."""
 
-import os
-import pty
-import re
-import select
-import subprocess
-import sys
 from concurrent import futures
 
 import grpc
 import pytest
 from command_line import PARENT
 
-import processes
 from drayman.commands import statistics
 from drayman.tasks_v2 import types
 
@@ -32,8 +25,6 @@ BUSY = {
     "oldestDueSeconds": 75.2,
 }
 """The statistics of a queue, as ListQueueStats has them."""
-ENOUGH = 5_000_000
-"""Characters on a screen after which an expected text will not come any more."""
 SETTINGS = {"name": f"{PARENT}/queues/idle", "state": "PAUSED", "maxDispatchesPerSecond": 5.0}
 """Those of a server that has no statistics."""
 
@@ -106,66 +97,3 @@ def test_a_server_of_another_kind_shows_what_it_has(drayman, other_server):
 def test_a_server_that_does_not_run_is_an_error(drayman, other_server):
     host = other_server.partition(":")[0]
     assert drayman("top", "--server", f"{host}:1").status == 3
-
-
-class Terminal:
-    """A program whose terminal a test reads and types at."""
-
-    def __init__(self, *arguments):
-        self._ours, theirs = pty.openpty()
-        environment = processes.environment(TERM="xterm", COLUMNS="150", LINES="20")
-        line = [sys.executable, "-m", "drayman", *arguments]
-        self.process = subprocess.Popen(
-            line, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-        )
-        os.close(theirs)
-        self._text = ""
-
-    def wait_for(self, pattern):
-        """Read until a pattern is on the screen, and forget what was read up to it."""
-        while not (match := re.search(pattern, self._text)):
-            ready, _, _ = select.select([self._ours], [], [], processes.PATIENCE)
-            assert ready, self._text
-            assert len(self._text) < ENOUGH, self._text[-10_000:]
-            self._text += os.read(self._ours, 65_536).decode()
-        self._text = self._text[match.end() :]
-
-    def type(self, text):
-        os.write(self._ours, text)
-
-    def close(self):
-        self.process.kill()
-        self.process.wait(processes.PATIENCE)
-        os.close(self._ours)
-
-
-@pytest.fixture
-def terminal(server):
-    opened = []
-
-    def open_terminal(*arguments):
-        opened.append(
-            Terminal(*arguments, "--server", server.address, "--project=shop", "--location=here")
-        )
-        return opened[-1]
-
-    yield open_terminal
-    for each in opened:
-        each.close()
-
-
-def test_on_a_terminal_it_is_live_until_q(terminal, drayman, queue):
-    top = terminal("top", "--interval", "0.1")
-    top.wait_for(queue)
-    drayman("queues", "create", f"{queue}-new")
-    top.wait_for(f"{queue}-new")
-    top.type(b"xq")
-    top.wait_for(re.escape("\x1b[?1049l"))  # the screen is as it was before
-    assert top.process.wait(processes.PATIENCE) == 0
-
-
-def test_a_table_on_a_terminal_has_a_bold_head(terminal, queue):
-    queues = terminal("queues", "list")
-    queues.wait_for(r"\x1b\[1mQUEUE_NAME")
-    queues.wait_for(queue)
-    assert queues.process.wait(processes.PATIENCE) == 0

@@ -16,7 +16,6 @@ _REASON = re.compile(
 )
 _NEXT_STEPS = {
     "UNAUTHENTICATED": "give --api-key or --token, or set DRAYMAN_API_KEY or DRAYMAN_TOKEN",
-    "DEADLINE_EXCEEDED": "the server did not answer in time; see its log",
 }
 
 
@@ -72,6 +71,8 @@ def _translate(error: Any) -> Exception:
         return cast("Exception", error)
     code = error.grpc_status_code.name if error.grpc_status_code else type(error).__name__
     message = _line(error.message)
+    if code == "DEADLINE_EXCEEDED":
+        return UnreachableError("no answer in time")
     if code == "UNAVAILABLE" and _NO_CONNECTION.match(message):
         return UnreachableError(_reason(message))
     return CallError(code, message)
@@ -93,4 +94,4 @@ def _next_step(reason: str) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    return terminal.printable(" ".join(text.split()))

@@ -108,8 +108,9 @@ def _write_json(rows: Iterable[Any]) -> None:
 
 
 def _write_values(rows: Iterable[Any], fields: Sequence[str]) -> None:
+    clean = terminal.printable if sys.stdout.isatty() else str
     for row in rows:
-        terminal.write("\t".join(_text(field(row, each)) for each in fields))
+        terminal.write("\t".join(clean(_text(field(row, each))) for each in fields))
 
 
 def _yaml(value: Any) -> str:
@@ -143,13 +144,8 @@ def rich_table(rows: Iterable[Any], columns: Sequence[Column], *, head: bool = T
     for column in columns:
         table.add_column(column.label, justify="right" if column.numeric else "left")
     for row in rows:
-        table.add_row(*(Text(_printable(column.cell(row))) for column in columns))
+        table.add_row(*(Text(terminal.printable(column.cell(row))) for column in columns))
     return table
-
-
-def _printable(text: str) -> str:
-    """Return a text without the control characters that would change the terminal."""
-    return "".join(char if char.isprintable() else "�" for char in text)
 
 
 def _write_rich(rows: list[Any], columns: Sequence[Column], *, head: bool) -> None:
@@ -159,7 +155,7 @@ def _write_rich(rows: list[Any], columns: Sequence[Column], *, head: bool) -> No
 
 
 def _write_plain(rows: list[Any], columns: Sequence[Column], *, head: bool) -> None:
-    lines = [[_printable(column.cell(row)) for column in columns] for row in rows]
+    lines = [[terminal.printable(column.cell(row)) for column in columns] for row in rows]
     labels = [column.label for column in columns]
     widths = [max(map(len, cells)) for cells in zip(labels, *lines, strict=True)]
     for line in ([labels] if head else []) + lines:

@@ -165,7 +165,7 @@ def queue_value(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON value of a queue with the settings that the options of a command have."""
     queue: dict[str, Any] = {}
     for setting in SETTINGS:
-        if _is_given(params[setting.name]):
+        if _has_value(params[setting.name]):
             _insert(queue, setting, params[setting.name])
     return queue
 
@@ -174,7 +174,7 @@ def update_mask(params: Mapping[str, Any]) -> list[str]:
     """Return the update mask of options; UsageError without any, or if two exclude each other."""
     mask = []
     for setting in SETTINGS:
-        is_set, is_cleared = _is_given(params[setting.name]), params[f"clear_{setting.name}"]
+        is_set, is_cleared = _has_value(params[setting.name]), params[f"clear_{setting.name}"]
         if is_set and is_cleared:
             clear = setting.flag.replace("--", "--clear-", 1)
             raise click.UsageError(f"give {setting.flag} or {clear}, not both")
@@ -185,7 +185,7 @@ def update_mask(params: Mapping[str, Any]) -> list[str]:
     return mask
 
 
-def _is_given(value: Any) -> bool:
+def _has_value(value: Any) -> bool:
     return value is not None and value != ()
 
 

@@ -57,7 +57,7 @@ class Address:
 
 @dataclasses.dataclass(slots=True)
 class Remote:
-    """A server, and what the options that all calls have in common say.
+    """A server, with the options that all calls have in common.
 
     Attributes:
         address: Where it is.
@@ -193,7 +193,7 @@ def _value(response: Any) -> Any:
         return value
     match value:
         case {"error": {"status": str(code), "message": str(message)}}:
-            raise failures.CallError(code, message)
+            raise failures.CallError(code, terminal.printable(message))
     raise failures.CallError(
         "UNIMPLEMENTED",
         f"HTTP {response.status_code} without an error of Cloud Tasks: no Drayman server answers",

@@ -74,8 +74,8 @@ def _list(server: Remote, queue: str, limit: int | None, page_size: int | None) 
 def _describe(server: Remote, task: str, queue: str | None, response_view: str) -> None:
     """Show a task."""
     name = server.task(task, queue)
-    found = server.call("get_task", name=name, response_view=response_view.upper())
-    output.show(messages.value(found), server.format)
+    message = server.call("get_task", name=name, response_view=response_view.upper())
+    output.show(messages.value(message), server.format)
 
 
 def _content(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,8 +4,6 @@ import sys
 from collections.abc import Iterable
 from typing import NoReturn
 
-import click
-
 ERROR = 1
 """Exit status: the server refused the call, the work failed, or a question was answered by no."""
 USAGE = 2
@@ -24,7 +22,7 @@ def write(text: str) -> None:
 
 def note(text: str) -> None:
     """Write a line to standard error, which leaves standard output to results."""
-    click.echo(text, err=True)
+    sys.stderr.write(f"{text}\n")
 
 
 def fail(lines: Iterable[object], status: int) -> NoReturn:
@@ -41,9 +39,19 @@ def confirm(question: str, *, quiet: bool) -> None:
     """
     if quiet:
         return
-    click.echo(f"{question}\n\nDo you want to continue (Y/n)?  ", err=True, nl=False)
+    _prompt(f"{question}\n\nDo you want to continue (Y/n)?  ")
     while (answer := sys.stdin.readline().strip().lower()) not in {"", "y", "yes"}:
         if answer in {"n", "no"}:
             fail(["aborted by user"], ERROR)
-        click.echo("Please enter 'y' or 'n':  ", err=True, nl=False)
-    click.echo(err=True)
+        _prompt("Please enter 'y' or 'n':  ")
+    note("")
+
+
+def _prompt(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """Return a text without the control characters that would change the terminal."""
+    return "".join(char if char.isprintable() else "�" for char in text)

@@ -46,7 +46,7 @@ _RULES = {
 
 
 class Report(NamedTuple):
-    """What a check has found.
+    """The outcome of a check.
 
     Attributes:
         format: The number of the store's format.

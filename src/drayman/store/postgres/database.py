@@ -98,20 +98,23 @@ def inspect(url: str) -> Report:
                 first.execute("SET LOCAL statement_timeout TO 0")
                 first.execute("SET LOCAL enable_seqscan TO on")
                 first.execute("SET LOCAL enable_hashjoin TO on")
-                found = schema.find_format(first, parsed)
-                if found is None:
-                    raise StoreError(f"store {parsed.url} does not exist")
-
-                def count(statement: str) -> int:
-                    row = first.execute(statement.encode()).fetchone()
-                    return int(row[0]) if row else 0
-
-                number = schema.check_format(first, parsed)
-                in_use = count("SELECT count(*) FROM server") > 0
-                rows, broken = inspection.counts(count), inspection.broken_rules(count)
-                return Report(number, in_use, rows, broken, [])
+                return _inspect(first, parsed)
         except psycopg.Error as error:
             raise _cannot_open(parsed, error) from None
+
+
+def _inspect(connection: psycopg.Connection[Any], parsed: Address) -> Report:
+    if schema.find_format(connection, parsed) is None:
+        raise StoreError(f"store {parsed.url} does not exist")
+
+    def count(statement: str) -> int:
+        row = connection.execute(statement.encode()).fetchone()
+        return int(row[0]) if row else 0
+
+    number = schema.check_format(connection, parsed)
+    in_use = count("SELECT count(*) FROM server") > 0
+    rows, broken = inspection.counts(count), inspection.broken_rules(count)
+    return Report(number, in_use, rows, broken, [])
 
 
 class PostgresDatabase:

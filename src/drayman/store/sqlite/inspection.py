@@ -13,7 +13,7 @@ _MOST = 20
 """How many damaged places are reported."""
 _NUMBERS = {"seq": "SELECT coalesce(max(seq), 0) FROM task",
             "generation": "SELECT coalesce(max(generation), 0) FROM queue"}  # fmt: skip
-"""Counters, and statements that select the largest number given out by each."""
+"""Counters, and statements that select the largest number in use of each."""
 
 
 def inspect(path: str) -> Report:
