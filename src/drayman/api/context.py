@@ -7,6 +7,7 @@ from drayman.api.offload import Offload
 from drayman.core.clock import Clock
 from drayman.core.events import Emit
 from drayman.core.limits import Limits
+from drayman.core.role import ALL, Role
 from drayman.encryption.tasks import TaskEncryption
 from drayman.store.contract import Store
 
@@ -24,6 +25,7 @@ class Context:
         offload: Parses and encodes large messages.
         issuer: The URL that bearer tokens of this server name as their issuer.
         access: Who may do what; None if callers are not authenticated.
+        role: What this server does for its store.
     """
 
     store: Store
@@ -33,4 +35,5 @@ class Context:
     emit: Emit
     issuer: str = ""
     access: AccessControl | None = None
+    role: Role = ALL
     offload: Offload = dataclasses.field(default_factory=Offload)
