@@ -25,6 +25,7 @@ SLOW = {
     "dispatch/test_dispatch_conservation.py": "searches for lost tasks",
     "dispatch/test_dispatch_garbage.py": "collects garbage, over and over",
     "docs/test_examples.py": "starts server processes",
+    "docs/test_moving_page.py": "starts server processes",
     "docs/test_testing_page.py": "runs pytest",
     "e2e": "starts server processes",
     "edge/test_edge_tls.py": "starts a server for each test",
@@ -32,6 +33,7 @@ SLOW = {
     "store/sqlite/test_sqlite_kill.py": "kills processes",
     "store/postgres": "starts a PostgreSQL server",
     "store/test_model.py": "searches for sequences of calls that fail",
+    "transfer/test_transfer_google.py": "starts a server for each test",
     "test_server.py": "starts a server for each test",
     "testing/test_testing_plugin.py": "runs pytest",
 }

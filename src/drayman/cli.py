@@ -147,6 +147,7 @@ def command() -> "click.Group":
     """Return the command line."""
     import click  # noqa: PLC0415 - the client alone does not bring it
 
+    from drayman import move_commands  # noqa: PLC0415 - it needs click
     from drayman.settings import OPTIONS  # noqa: PLC0415
 
     group = click.Group("drayman", help="Google Cloud Tasks that anyone can run.")
@@ -185,6 +186,8 @@ def command() -> "click.Group":
         )
     )
     group.add_command(_keys_group())
+    for each in move_commands.commands():
+        group.add_command(each)
     return group
 
 

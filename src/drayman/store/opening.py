@@ -57,6 +57,17 @@ def transaction(url: str) -> Iterator[Session]:
         yield session
 
 
+@contextlib.contextmanager
+def snapshot(url: str) -> Iterator[Session]:
+    """Give the session of one transaction that reads a store as it is at its begin. StoreError.
+
+    Servers may use the store at the same time.
+    """
+    opened = _postgres().snapshot(url) if is_postgres(url) else beside.snapshot(_path(url))
+    with opened as session:
+        yield session
+
+
 def copy(source: str, target: str, now: Micros) -> Iterator[tuple[str, int]]:
     """Copy a SQLite store into an empty one on PostgreSQL; yield tables and numbers of rows.
 
