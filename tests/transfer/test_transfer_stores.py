@@ -20,14 +20,17 @@ from filled_store import (
 from drayman.core.clock import DAY, SystemClock
 from drayman.core.errors import ServiceError
 from drayman.core.queue import Queue, State, creation
+from drayman.core.task import Task
 from drayman.encryption.cipher import TaskCipher
 from drayman.store.contract import StoreError
+from drayman.store.verbs.transfer import StoredTask
 from drayman.transfer import export_file, jobs
-from drayman.transfer.export_file import ExportFileError
-from drayman.transfer.importing import ImportOptions, ImportRefusedError
+from drayman.transfer.export_file import Batch, ExportFileError
+from drayman.transfer.importing import Importer, ImportOptions, ImportRefusedError
 from drayman.transfer.selection import SelectionError
 from drayman.wire import tasks
 
+CLOCK = SystemClock()
 KINDS = ("sqlite", "postgres")
 FILLED = "2 queues, 6 tasks, 1 dead letter, 4 reserved names, 1 KMS key"
 
@@ -303,6 +306,29 @@ def test_an_import_that_was_stopped_continues_in_one_with_the_rest(
     )
     jobs.export(target, str(tmp_path / "again"), [])
     assert content(tmp_path / "again") == content(exported)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_tasks_of_the_same_place_or_of_none_keep_their_names(new_store, tmp_path, kind):
+    now, importer = SystemClock().now(), Importer(new_store(kind), "i", ImportOptions(), CLOCK)
+    names = [f"{QUEUE}/tasks/{each}" for each in ("a", "b", "c")]
+    new = [
+        StoredTask(Task(name, now, now, new_task(None, now).request), seq)
+        for name, seq in zip(names, (7, 7, None), strict=True)
+    ]
+    importer.apply(Batch([Queue(QUEUE), *new, new[0]], 1))
+    assert importer.progress.inserted["tasks"] == 3
+    path = tmp_path / "exported"
+    jobs.export(importer.url, str(path), [])
+    assert [each["task"]["name"] for each in values(path, "task")] == names
+
+
+def test_of_two_processes_with_the_same_import_one_is_refused(new_store):
+    url = new_store()
+    first, second = (Importer(url, "id", ImportOptions(), CLOCK) for _ in range(2))
+    first.apply(Batch([Queue(QUEUE)], 1))
+    with pytest.raises(ImportRefusedError, match="another process runs the same import"):
+        second.apply(Batch([Queue(QUEUE)], 1))
 
 
 def test_tasks_of_a_queue_that_is_nowhere_are_refused(new_store, exported, tmp_path):

@@ -91,11 +91,12 @@ class Importer:
         clock: The time.
 
     Attributes:
+        url: The store.
         progress: How far it has come.
     """
 
     def __init__(self, url: str, id_: str, options: ImportOptions, clock: Clock) -> None:
-        self._url = url
+        self.url = url
         self._id = id_
         self._options = options
         self._clock = clock
@@ -107,13 +108,13 @@ class Importer:
 
         A queue that exists then is not refused.
         """
-        with opening.transaction(self._url) as session:
+        with opening.transaction(self.url) as session:
             self.progress = self._load(session)
         self._resumed = self.progress.cursor is not None
 
     def restart(self) -> None:
         """Forget how far earlier runs have come. StoreError."""
-        with opening.transaction(self._url) as session:
+        with opening.transaction(self.url) as session:
             documents.delete_document(session, IMPORT, self._id, self._clock.now())
 
     def complete(self) -> None:
@@ -137,7 +138,7 @@ class Importer:
 
     def _apply(self, batch: Batch, *, complete: bool = False) -> None:
         now = self._clock.now()
-        with opening.transaction(self._url) as session:
+        with opening.transaction(self.url) as session:
             if self._load(session) != self.progress:
                 raise ImportRefusedError("another process runs the same import")
             counts, existing = self._insert(session, batch.records, now)

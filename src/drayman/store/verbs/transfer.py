@@ -3,6 +3,7 @@
 No verbs of servers: a command runs these functions in transactions of its own (``opening``).
 """
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -172,19 +173,25 @@ def _rows(
     session: Session, stored: Sequence[StoredTask], by_queue: dict[str, QueueRow], now: Micros
 ) -> list[tuple[object, ...]]:
     """Return the rows of tasks. One whose seq is taken gets another and keeps its name."""
-    seqs = [each.seq for each in stored if each.seq is not None]
-    taken = {seq for (seq,) in session.all("list_taken_seqs", seqs=json.dumps(seqs))}
-    moved = sum(each.seq is None or each.seq in taken for each in stored)
-    (reserved,) = session.one("reserve_seqs", first=task_ids.first_seq(now), count=moved)
     rows = []
-    for each in stored:
-        seq, task_id = each.seq, _id_of(each)
-        if seq is None or seq in taken:
-            seq, reserved = reserved, reserved + 1
+    for each, seq in zip(stored, _assign_seqs(session, stored, now), strict=True):
+        task_id, generation = _id_of(each), by_queue[_queue_of(each)].generation
         generated = task_id == str(seq)
-        generation = by_queue[_queue_of(each)].generation
         rows.append(_task_row(each.task, seq, generation, None if generated else task_id))
     return rows
+
+
+def _assign_seqs(session: Session, stored: Sequence[StoredTask], now: Micros) -> list[int]:
+    """Return the seqs of tasks: their own, or new ones where they have none that is free."""
+    seqs = [each.seq for each in stored if each.seq is not None]
+    taken = {seq for (seq,) in session.all("list_taken_seqs", seqs=json.dumps(seqs))}
+    kept: list[int | None] = []
+    for each in stored:
+        kept.append(None if each.seq in taken else each.seq)
+        taken.add(each.seq)
+    (reserved,) = session.one("reserve_seqs", first=task_ids.first_seq(now), count=kept.count(None))
+    numbers = itertools.count(reserved)
+    return [next(numbers) if seq is None else seq for seq in kept]
 
 
 def _task_row(task: Task, seq: int, generation: int, task_id: str | None) -> tuple[object, ...]:
