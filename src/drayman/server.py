@@ -15,11 +15,12 @@ from drayman.api import browsers
 from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
 from drayman.api.http import HttpApp
-from drayman.core import events, names
+from drayman.core import events, names, role
 from drayman.core.clock import Clock, SystemClock
 from drayman.core.errors import ServiceError
 from drayman.core.events import Crashed, Emit, Reloaded, ReloadFailed
 from drayman.core.queue import Queue
+from drayman.core.role import Role
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.outbox import OutboxDrain
@@ -54,6 +55,11 @@ CALLS_GRACE = 5.0
 
 RESERVED_FILES = 64
 """Open files reserved for callers, as a minimum; otherwise a quarter of all."""
+
+_INSPECTING = (
+    "--no-dispatch: nothing is delivered, and nothing that has expired is deleted; claims of other "
+    "servers stay as they are"
+)
 
 STDOUT, STDERR = 1, 2
 """The descriptors of standard output and standard error."""
@@ -99,6 +105,7 @@ class Server:
         self.port = 0
         self.http_port = 0
         self.store: Store
+        self.role: Role
         self.dispatcher: Dispatcher
         self._bearer_tokens: CachedBearerTokens
         self._tls_listeners: list[TlsListener] = []
@@ -111,13 +118,14 @@ class Server:
         host = self._url_host
         return (
             f"drayman ready grpc={host}:{self.port} http={self._scheme}://{host}:{self.http_port} "
-            f"store={self.store.url}"
+            f"store={self.store.url}{self.role.suffix}"
         )
 
     @property
     def warning(self) -> str:
         """What the operator should know after the start, "" for nothing."""
-        return self._outbound.warning
+        lines = [self._outbound.warning, _INSPECTING if self.role is role.INSPECTION else ""]
+        return "\n".join(filter(None, lines))
 
     @property
     def _url_host(self) -> str:
@@ -172,6 +180,7 @@ class Server:
 
     async def _start(self) -> None:
         settings, clock = self._settings, self._clock
+        self.role = server_role(settings)
         access_setup.check_exposure(settings)
         configured = access_setup.load(settings)
         queues = declared_queues(settings)
@@ -194,14 +203,15 @@ class Server:
             access.start()
             self._closers.callback(access.close)
         context = Context(
-            self.store,
-            clock,
-            settings.limits,
-            encryption,
-            self._emit,
-            issuer,
-            access,
-            self._rates.of,
+            store=self.store,
+            clock=clock,
+            limits=settings.limits,
+            encryption=encryption,
+            emit=self._emit,
+            issuer=issuer,
+            access=access,
+            rates=self._rates.of,
+            role=self.role,
         )
         app = HttpApp(context, browser_policy(settings))
         http = HttpServer(
@@ -252,7 +262,7 @@ class Server:
             settings.store,
             limits,
             self._clock.now(),
-            server=self._name,
+            server=self._name if self.role.joins else None,
             safe=settings.durability == "safe",
         )
         self._closers.push_async_callback(self.store.close)
@@ -315,16 +325,13 @@ class Server:
             cipher=self._cipher,
             emit=self._emit,
         )
-        periodic: list[Periodic] = [
-            kind(self.store, self._clock, self._emit) for kind in (Janitor, StoreMonitor, Vacuum)
-        ]
-        if outbox := self.store.outbox:
+        kinds = (StoreMonitor, Janitor, Vacuum) if self.role.sweeps else (StoreMonitor,)
+        periodic: list[Periodic] = [kind(self.store, self._clock, self._emit) for kind in kinds]
+        if self.role.sweeps and (outbox := self.store.outbox):
             limits = self._settings.limits
             periodic.append(OutboxDrain(outbox, self._clock, encryption, limits, self._emit))
-        parts: list[Dispatcher | Periodic] = [
-            *([dispatcher] if self._dispatches else []),
-            *periodic,
-        ]
+        dispatches = self._dispatches and self.role.dispatches
+        parts: list[Dispatcher | Periodic] = [*([dispatcher] if dispatches else []), *periodic]
         running = [asyncio.create_task(part.run()) for part in parts]
         for part in running:
             part.add_done_callback(self._watch)
@@ -405,6 +412,22 @@ def limit_attempts(settings: Settings, open_files: int) -> Settings:
         f"{open_files} open files; raise that with ulimit -n\n"
     )
     return dataclasses.replace(settings, max_in_flight=slots)
+
+
+def server_role(settings: Settings) -> Role:
+    """Return the role of a server; SettingsError if its store does not permit it."""
+    if settings.no_dispatch:
+        if settings.role != role.ALL.name:
+            raise SettingsError(
+                f"--role {settings.role} is given with --no-dispatch; leave one of them out"
+            )
+        return role.INSPECTION
+    if settings.role != role.ALL.name and not opening.is_postgres(settings.store):
+        raise SettingsError(
+            f"--role {settings.role} needs a store on PostgreSQL, which servers share; "
+            f"{settings.store} has one server, which does everything"
+        )
+    return role.BY_NAME[settings.role]
 
 
 def tls_files(settings: Settings) -> TlsFiles | None:

@@ -227,6 +227,16 @@ class Settings:
         _LIMITS.ramp_up, value_types.BOOLEAN,
         "Start new, idle and resumed queues slowly, at 10 attempts a second.",
     )  # fmt: skip
+    role: str = setting(
+        "all", value_types.ROLE,
+        "What this server does for a store on PostgreSQL that others share: api takes calls, "
+        "dispatch makes attempts, all does both.",
+    )  # fmt: skip
+    no_dispatch: bool = setting(
+        False, value_types.BOOLEAN,
+        "Deliver nothing, and delete nothing that has expired: to inspect a store, such as one "
+        "that was restored from a backup.",
+    )  # fmt: skip
     max_in_flight: int = setting(
         4000, value_types.COUNT,
         "Most attempts in flight on this server, over all queues; one queue gets less than half.",

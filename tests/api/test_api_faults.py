@@ -5,8 +5,9 @@ import types
 import pytest
 
 from drayman.api import calls
+from drayman.core import role
 from drayman.core.clock import ManualClock
-from drayman.core.errors import NotFound
+from drayman.core.errors import NotFound, Unimplemented
 from drayman.core.events import CallCrashed, CallRefused
 from drayman.core.status import Code
 from live import LiveServer
@@ -19,7 +20,7 @@ def context():
     """What a call needs to fail; its events are in ``context.events``."""
     events = []
     return types.SimpleNamespace(
-        events=events, emit=events.append, clock=ManualClock(), access=None
+        events=events, emit=events.append, clock=ManualClock(), access=None, role=role.ALL
     )
 
 
@@ -45,6 +46,18 @@ async def test_a_refusal_is_an_event_and_is_raised_as_it_is(context):
         await calls.guard(context, "GetQueue", {}, refuse)
     now = context.clock.now()
     assert context.events == [CallRefused("GetQueue", Code.NOT_FOUND, "no", now)]
+
+
+async def test_a_server_that_only_dispatches_refuses_a_call_before_its_handler_runs(context):
+    async def fail(_caller):
+        raise AssertionError
+
+    context.role = role.DISPATCH
+    message = "This server has the role dispatch: it takes no calls."
+    with pytest.raises(Unimplemented, match=message):
+        await calls.guard(context, "GetQueue", {}, fail)
+    now = context.clock.now()
+    assert context.events == [CallRefused("GetQueue", Code.UNIMPLEMENTED, message, now)]
 
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])

@@ -1,6 +1,7 @@
 """The routes over HTTP/1.1 besides REST: each is documented, and unknown paths are refused."""
 
 import re
+import types
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import requests
 
 from drayman.api import admin
 from drayman.api.http import HttpApp
+from drayman.core import role
 
 DOCS = (Path(__file__).parents[2] / "docs" / "dispatch.md").read_text()
 OTHER_VERSIONS = re.compile("/v2beta[23]/")
@@ -73,5 +75,6 @@ async def get(path):
 
     scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(),
              "headers": []}  # fmt: skip
-    await HttpApp(None)(scope, None, send)
+    context = types.SimpleNamespace(role=role.ALL)
+    await HttpApp(context)(scope, None, send)
     return events[0]["status"]

@@ -24,6 +24,7 @@ from drayman.api.offload import LARGE
 from drayman.core import errors, names
 from drayman.core.events import CallCrashed, CallRefused
 from drayman.core.limits import PAGE_BYTES, PLAIN_REQUEST_SIZE, REQUEST_SIZE
+from drayman.core.role import Role
 from drayman.core.status import Code
 from drayman.tasks_v2 import rpcs
 from drayman.wire import value_count
@@ -181,6 +182,7 @@ async def guard(
     ServiceError, and emitted as an event; an internal error becomes InternalError.
     """
     try:
+        _check_serves(context.role)
         caller = None
         if context.access is not None:
             caller = context.access.recall(fields)
@@ -193,6 +195,11 @@ async def guard(
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
         context.emit(CallCrashed(rpc, error, context.clock.now()))
         raise InternalError("Internal error; the server's log has the details.") from None
+
+
+def _check_serves(role: Role) -> None:
+    if not role.serves:
+        raise errors.Unimplemented(f"This server has the role {role.name}: it takes no calls.")
 
 
 @functools.cache

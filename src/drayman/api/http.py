@@ -42,7 +42,7 @@ class HttpApp:
         self._policy = policy or BrowserPolicy()
         self._context = context
         self.routes = [
-            Route("/healthz", _healthz, methods=_ANY),
+            Route("/healthz", self._healthz, methods=_ANY),
             Route("/readyz", self._readyz, methods=_ANY),
             *(Route(path, self._public_document, methods=_ANY) for path in _DOCUMENTS),
             *admin.routes(context),
@@ -86,6 +86,9 @@ class HttpApp:
         )
         return await rest.handle(self._context, request)
 
+    async def _healthz(self, _request: Request) -> Response:
+        return json_response(200, {"status": "alive", **self._context.role.label})
+
     async def _readyz(self, _request: Request) -> Response:
         if not self.ready:
             return _not_ready("the server is starting or stopping")
@@ -93,17 +96,13 @@ class HttpApp:
             await self._context.store.check()
         except ServiceError as error:
             return _not_ready(error.message)
-        return json_response(200, {"status": "ready"})
+        return json_response(200, {"status": "ready", **self._context.role.label})
 
     async def _public_document(self, request: Request) -> Response:
         context, path = self._context, request.scope["path"]
         now = context.clock.now()
         document = await wellknown.load(context.store, context.issuer, path, now)
         return json_response(200, document, store=True)
-
-
-async def _healthz(_request: Request) -> Response:
-    return json_response(200, {"status": "alive"})
 
 
 def _not_ready(reason: str) -> Response:

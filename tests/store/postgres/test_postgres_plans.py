@@ -37,6 +37,7 @@ SORTS = {
     "remaining_attempts": "the tasks of a group",
     "add_task_tombstones": "the tasks of a group",
     "list_locations": "the queues of a project",
+    "list_task_tombstones": "for an export, which reads all of a queue",
 }
 
 

@@ -26,6 +26,8 @@ SCANS = {
     ("list_queue_stats", "(subquery-4)"): "the same",
     ("sweep_attempts", "attempt"): "its first rows",
     ("oldest_dead_letters", "dead_letter"): "its first rows",
+    ("list_task_tombstones", "(subquery-2)"): "for an export, which reads all of a queue",
+    ("list_all_dead_letters", "dead_letter"): "for an export, in the order of their numbers",
     ("delete_other_documents", "document"): "between tests, which leave few",
     ("reset_counters", "counter"): "a handful",
 }
@@ -40,9 +42,11 @@ def connection():
 
 def plan(connection, name):
     """Return the steps of a statement."""
-    text = STATEMENTS[name].replace("(?)", "(?, ?, ?, ?, ?, ?)")
+    text = STATEMENTS[name]
+    columns = text.partition("VALUES (?)")[0].count(",") + 1
+    text = text.replace("(?)", f"({', '.join('?' * columns)})")
     words = re.findall(r":(\w+)", text)
-    params = {word: "[]" if word in LISTS else 0 for word in words} if words else (0,) * 6
+    params = {word: "[]" if word in LISTS else 0 for word in words} if words else (0,) * columns
     if "?" not in text and not words:
         params = ()
     return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", params)]

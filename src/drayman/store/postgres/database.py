@@ -29,6 +29,10 @@ MAX_CLOCK_DIFFERENCE: Micros = 1 * SECOND
 
 _log = logging.getLogger(__name__)
 
+# A snapshot lasts as long as its reader takes.
+_WITHOUT_TIMEOUTS = (
+    "SET LOCAL statement_timeout TO 0; SET LOCAL idle_in_transaction_session_timeout TO 0"
+)
 _BEGIN_DURABLE = "BEGIN"
 _BEGIN_WRITTEN = "BEGIN; SET LOCAL synchronous_commit TO off"
 # A statement that was interrupted may have left the lock of reserve_seqs.
@@ -72,6 +76,23 @@ def transaction(url: str) -> Iterator[PostgresSession]:
         _migrate(first, parsed)
         try:
             with first.transaction():
+                yield PostgresSession(first, Limits())
+        except psycopg.Error as error:
+            raise _cannot_open(parsed, error) from None
+
+
+@contextlib.contextmanager
+def snapshot(url: str) -> Iterator[PostgresSession]:
+    """Give a session that reads the store as it is now, for as long as it takes. StoreError."""
+    parsed = address.parse(url)
+    with contextlib.closing(_first_connection(parsed)) as first:
+        try:
+            if not schema.probe(first, parsed):
+                raise StoreError(f"store {parsed.url} does not exist")
+            first.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            first.read_only = True
+            with first.transaction():
+                first.execute(_WITHOUT_TIMEOUTS, prepare=False)
                 yield PostgresSession(first, Limits())
         except psycopg.Error as error:
             raise _cannot_open(parsed, error) from None

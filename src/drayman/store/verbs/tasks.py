@@ -35,7 +35,7 @@ class DeleteTasks(NamedTuple):
     now: Micros
 
 
-class _Lookup(NamedTuple):
+class Lookup(NamedTuple):
     """A task name to look up at the time ``now``."""
 
     queue: QueueRow
@@ -44,16 +44,17 @@ class _Lookup(NamedTuple):
 
     @property
     def name(self) -> _Name:
+        """The key of the queue, and the id."""
         return self.queue.key, self.task_id
 
 
 def create_tasks(session: Session, calls: Sequence[CreateTasks]) -> list[list[Task | ServiceError]]:
     """Create the tasks of all calls of a group, in a handful of statements."""
     rows = queues.share(session, {call.queue for call in calls})
-    uses = _look_up(
+    uses = look_up(
         session,
         [
-            _Lookup(queue, task.id, call.now)
+            Lookup(queue, task.id, call.now)
             for call in calls
             if (queue := rows.get(call.queue))
             for task in call.tasks
@@ -91,7 +92,7 @@ def delete_tasks(session: Session, calls: Sequence[DeleteTasks]) -> list[list[Se
     """Delete the tasks of all calls of a group, in a handful of statements."""
     rows: dict[str, QueueRow | None] = {}
     lookups = [[_lookup(session, name, call.now, rows) for name in call.names] for call in calls]
-    uses = _look_up(session, [each for call in lookups for each in call if _is_lookup(each)])
+    uses = look_up(session, [each for call in lookups for each in call if _is_lookup(each)])
     deletion = _Deletion(uses)
     results = [[deletion.add(each) for each in call] for call in lookups]
     now = max((call.now for call in calls), default=0)
@@ -157,7 +158,7 @@ class _Creation:
         self.results: list[list[Task | ServiceError]] = []
         self._uses = uses
         self._next_seq = first_seq
-        self._named: dict[_Name, tuple[_Lookup, int, list[Task | ServiceError], int]] = {}
+        self._named: dict[_Name, tuple[Lookup, int, list[Task | ServiceError], int]] = {}
         self._rows: list[tuple[object, ...]] = []
         self._wake_times: dict[int, Micros] = {}
         self._counts: collections.Counter[int] = collections.Counter()
@@ -201,7 +202,7 @@ class _Creation:
             seq = self._next_seq
             self._next_seq += 1
         if task.id:
-            lookup = _Lookup(queue, task.id, call.now)
+            lookup = Lookup(queue, task.id, call.now)
             self._named[lookup.name] = lookup, seq, results, len(results)
         self._rows.append((seq, queue.generation, task.id, call.now, due, task.request))
         self._counts[queue.key] += 1
@@ -210,7 +211,7 @@ class _Creation:
 
     def _refuse_conflicts(self, session: Session) -> None:
         """Refuse the tasks whose names another server took after they were looked up."""
-        uses = _look_up(session, [lookup for lookup, *_ in self._named.values()])
+        uses = look_up(session, [lookup for lookup, *_ in self._named.values()])
         for name, (_, seq, results, index) in self._named.items():
             if uses[name].seq != seq:
                 results[index] = errors.task_exists()
@@ -226,7 +227,7 @@ def _reserve_seqs(session: Session, calls: Sequence[CreateTasks]) -> int:
     return int(reserved)
 
 
-def _look_up(session: Session, lookups: Sequence[_Lookup]) -> dict[_Name, NameUse]:
+def look_up(session: Session, lookups: Sequence[Lookup]) -> dict[_Name, NameUse]:
     """Return for each name whether a task, a tombstone or a recently purged task uses it."""
     if not lookups:
         return {}
@@ -242,8 +243,8 @@ def _look_up(session: Session, lookups: Sequence[_Lookup]) -> dict[_Name, NameUs
 
 def _use(session: Session, queue: QueueRow, task_id: str, now: Micros) -> NameUse:
     """Return what uses the name of a task."""
-    lookup = _Lookup(queue, task_id, now)
-    return _look_up(session, [lookup])[lookup.name]
+    lookup = Lookup(queue, task_id, now)
+    return look_up(session, [lookup])[lookup.name]
 
 
 def _get(session: Session, seq: int) -> TaskRow:
@@ -255,7 +256,7 @@ def _get(session: Session, seq: int) -> TaskRow:
 
 def _lookup(
     session: Session, name: str, now: Micros, rows: dict[str, QueueRow | None]
-) -> _Lookup | ServiceError:
+) -> Lookup | ServiceError:
     """Return the lookup for a task's name, or the error if it is invalid or has no queue."""
     try:
         queue_name, task_id = names.task(name)
@@ -264,11 +265,11 @@ def _lookup(
     if queue_name not in rows:
         rows[queue_name] = queues.find(session, "share_queue", queue_name)
     queue = rows[queue_name]
-    return errors.entity_missing() if queue is None else _Lookup(queue, task_id, now)
+    return errors.entity_missing() if queue is None else Lookup(queue, task_id, now)
 
 
-def _is_lookup(item: _Lookup | ServiceError) -> TypeGuard[_Lookup]:
-    return isinstance(item, _Lookup)
+def _is_lookup(item: Lookup | ServiceError) -> TypeGuard[Lookup]:
+    return isinstance(item, Lookup)
 
 
 class _Deletion:
@@ -282,7 +283,7 @@ class _Deletion:
         self.tasks: list[tuple[int, int]] = []
         self._uses = uses
 
-    def add(self, item: _Lookup | ServiceError) -> ServiceError | None:
+    def add(self, item: Lookup | ServiceError) -> ServiceError | None:
         """Add a task; return None, or the error if it does not exist."""
         if isinstance(item, ServiceError):
             return item
