@@ -25,7 +25,7 @@ def _serve(*, config: str | None, check: bool, **arguments: Any) -> None:
     if reading.problems:
         raise SystemExit(_complain(reading.problems, 2))
     try:
-        _run(server.serve(reading.settings))
+        _run(server.serve(reading.settings, lambda: settings.load(arguments, os.environ, config)))
     except settings.SettingsError as error:
         raise SystemExit(_complain(error.args, 2)) from None
     except (server.StartError, server.CrashError) as error:

@@ -154,10 +154,10 @@ class SqliteDatabase:
             self._resources.callback(lock.close)
             self._resources.callback(connection.close)
         configure(connection)
-        schema.migrate(connection, self._path)
+        self.format = schema.migrate(connection, self._path)
         self.session = SqliteSession(connection, limits)
         self.begin(durable=True)
-        claims.release(self.session, None, now)
+        self.recovered = claims.release(self.session, None, now)
         self.commit()
         if self._path != MEMORY:
             self._checkpointer = self._start_checkpoints()
