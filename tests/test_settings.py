@@ -59,6 +59,7 @@ SAMPLES = {
     "allow-http-tokens": ("true", True),
     "grace": ("1.5s", 1_500 * MILLISECOND),
     "log-level": ("debug", "debug"),
+    "log-format": ("json", "json"),
 }
 OPTION_SAMPLES = [(option, *SAMPLES[option.name]) for option in OPTIONS if option.name in SAMPLES]
 

@@ -297,6 +297,10 @@ class Settings:
     log_level: str = setting(
         "info", value_types.LOG_LEVEL, "Least severity of the log lines on standard error."
     )
+    log_format: str = setting(
+        "text", value_types.LOG_FORMAT,
+        "Format of the log lines: text, or json for an object on each line.",
+    )  # fmt: skip
 
     @property
     def limits(self) -> Limits:

@@ -145,6 +145,7 @@ STORE = ValueType("STORE", "sqlite:PATH, postgresql://HOST/DATABASE or memory", 
 DURABILITY = _one_of("LEVEL", "safe or relaxed", "safe", "relaxed")
 AUTH = ValueType("METHODS", "none, keys, oidc or keys,oidc", _auth)
 ROLE = _one_of("ROLE", "all, api or dispatch", "all", "api", "dispatch")
+LOG_FORMAT = _one_of("FORMAT", "text or json", "text", "json")
 LOG_LEVEL = _one_of("LEVEL", "debug, info, warning, error", "debug", "info", "warning", "error")
 QUEUE = ValueType("NAME", f"a full name, {errors.QUEUE_FORM}", _queue)
 LOCATION = ValueType("ID", "letters, digits and hyphens", _location)

@@ -5,7 +5,7 @@ that does not exist is NOT_FOUND, except that the dead letters of a deleted queu
 listed, replayed and deleted.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from starlette.convertors import StringConvertor, register_url_convertor
@@ -13,17 +13,19 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from drayman.access.caller import Caller
-from drayman.api import admin_messages, calls, permissions, request_body, rest
+from drayman.api import admin_messages, callers, calls, permissions, request_body, rest
 from drayman.api.admin_messages import AdminRequest, Filter
 from drayman.api.context import Context
 from drayman.api.request_body import Body
 from drayman.api.responses import Response, json_response
 from drayman.core import errors, names
 from drayman.core.clock import Micros
-from drayman.core.events import TasksCreated
+from drayman.core.errors import ServiceError
+from drayman.core.events import DeadLetterAction, DeadLettersChanged, TasksCreated
 from drayman.core.history import DeadLetter
 from drayman.core.limits import PLAIN_REQUEST_SIZE
 from drayman.core.status import Code
+from drayman.core.task import Task
 from drayman.store.contract import QueueStats
 from drayman.wire import pages, tasks
 
@@ -97,6 +99,7 @@ async def delete_dead_letter(context: Context, request: AdminRequest) -> Any:
     (error,) = await context.store.delete_dead_letters([request.task_name])
     if error:
         raise error
+    _emit(context, request, DeadLetterAction.DELETED, [error])
     return {}
 
 
@@ -105,6 +108,7 @@ async def replay_dead_letters(context: Context, request: AdminRequest) -> Any:
     selected, next_page = await _select(context, request)
     results = await context.store.replay_dead_letters(selected, request.time)
     context.emit(TasksCreated(request.queue, selected, results, request.time))
+    _emit(context, request, DeadLetterAction.REPLAYED, results)
     return admin_messages.render_results(selected, results, next_page)
 
 
@@ -112,6 +116,7 @@ async def delete_dead_letters(context: Context, request: AdminRequest) -> Any:
     """Delete dead letters."""
     selected, next_page = await _select(context, request)
     results = await context.store.delete_dead_letters(selected)
+    _emit(context, request, DeadLetterAction.DELETED, results)
     return admin_messages.render_results(selected, results, next_page)
 
 
@@ -222,6 +227,18 @@ async def _check_queue(context: Context, queue: str) -> None:
     """Return if a queue exists or has left dead letters. NotFound."""
     if not await _list_names(context, queue, None, 0, 1):
         await context.store.get_queue(queue)
+
+
+def _emit(
+    context: Context,
+    request: AdminRequest,
+    action: DeadLetterAction,
+    results: Sequence[Task | ServiceError | None],
+) -> None:
+    """Emit the event of changed dead letters."""
+    count = sum(not isinstance(each, ServiceError) for each in results)
+    by = callers.current()
+    context.emit(DeadLettersChanged(request.queue, action, count, request.time, by))
 
 
 def _render_stats(context: Context, stats: QueueStats, now: Micros) -> dict[str, Any]:

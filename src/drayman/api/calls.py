@@ -11,6 +11,7 @@ from drayman.access.caller import Caller
 from drayman.access.control import Fields
 from drayman.api import (
     batches,
+    callers,
     cmek,
     locations,
     operations,
@@ -188,6 +189,7 @@ async def guard(
             caller = context.access.recall(fields)
             if caller is None:
                 caller = await context.access.authenticate(_full_name(rpc), fields)
+        callers.remember(rpc, caller, fields)
         return await handler(caller, *args, **kwargs)
     except errors.ServiceError as error:
         context.emit(CallRefused(rpc, error.code, errors.describe(error), context.clock.now()))

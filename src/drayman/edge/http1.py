@@ -24,7 +24,7 @@ from drayman.core.events import CallRefused
 from drayman.core.status import Code
 from drayman.edge import limits, tls
 from drayman.edge.budget import Capacity, Share, Transfer
-from drayman.edge.port import address_of
+from drayman.edge.port import address_of, peer_fields
 
 _INVALID = "Invalid HTTP request received."
 _TOO_LARGE = "The header fields of the request are too large."
@@ -92,7 +92,7 @@ class HttpProtocol(HttpToolsProtocol):
             transport.abort()
             return
         self._address = address
-        self._client_fields = tls.client_fields(transport)
+        self._client_fields = (*tls.client_fields(transport), *peer_fields(transport))
         self._expect(limits.HEAD_TIMEOUT)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -146,6 +146,8 @@ class PostgresDatabase:
     """
 
     shared = True
+    recovered = 0
+    """Claims of servers that died are released by ``members``, while others are alive."""
 
     def __init__(
         self, address: Address, limits: Limits, *, server: str | None = None, safe: bool = True
@@ -159,7 +161,7 @@ class PostgresDatabase:
         first = _first_connection(address)
         try:
             self._opened_at = connection.database_time(first)
-            _migrate(first, address)
+            self.format = _migrate(first, address)
         except BaseException:
             first.close()
             raise

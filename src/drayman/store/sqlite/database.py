@@ -164,12 +164,12 @@ class SqliteDatabase:
             self._resources.callback(lock.close)
             self._resources.callback(connection.close)
         configure(connection)
-        schema.migrate(connection, self._path)
+        self.format = schema.migrate(connection, self._path)
         self.session = SqliteSession(connection, limits)
 
     def _release_claims(self, now: Micros) -> None:
         self.begin(durable=True)
-        claims.release(self.session, None, now)
+        self.recovered = claims.release(self.session, None, now)
         self.commit()
 
     def _start_checkpoints(self) -> Checkpointer:
