@@ -60,14 +60,16 @@ def copy(path: str, url: str, now: Micros) -> Iterator[tuple[str, int]]:
         source = SqliteDatabase(path, Limits(), now, safe=True)
         opened.callback(source.close)
         try:
-            target = opened.enter_context(contextlib.closing(connection.connect(parsed)))
+            target = opened.enter_context(
+                contextlib.closing(connection.connect(parsed, limited=False))
+            )
             schema.migrate(target, parsed)
-            with target.transaction():
+            with connection.transaction(target):
                 target.execute("SET LOCAL statement_timeout TO 0")
                 _check_empty(target, parsed)
                 yield from _copy_tables(source.connection, target)
                 _copy_numbers(source.connection, target)
-            target.execute("ANALYZE queue, task, task_tombstone, document", prepare=False)
+                target.execute("ANALYZE queue, task, task_tombstone, document", prepare=False)
         except psycopg.Error as error:
             raise StoreError(f"store {parsed.url}: {connection.describe(error)}") from None
 

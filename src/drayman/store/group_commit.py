@@ -5,8 +5,8 @@ transaction, commits once and resolves every caller; meanwhile the next group ga
 timer: a call that arrives alone is a group of one.
 
 Calls that wait at the same time are concurrent, so they may run in any order. A group runs verb by
-verb, in the order of ``Verb.phase``, and each verb gets all of its calls at once. Reads run last,
-after the commit.
+verb, in the order of ``Verb.phase``, and each verb gets all of its calls at once. Reads run beside
+the writer if the database has connections for them (``store.readers``), otherwise after the commit.
 
 This module is independent of the kind of database.
 """
@@ -18,11 +18,12 @@ import dataclasses
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from drayman.core import errors
 from drayman.core.clock import Micros
+from drayman.store.readers import Reader, Readers
 from drayman.store.session import Session
 from drayman.store.verb import Phase, Verb
 
@@ -32,6 +33,8 @@ MAX_WAITING = 20_000
 """The most calls that may wait; further ones are refused with RESOURCE_EXHAUSTED."""
 MAX_WAITING_BYTES = 256 << 20
 """The most bytes that waiting calls may hold."""
+MAX_READING = 1_000
+"""The most reads that may wait beside the writer; further ones are refused with UNAVAILABLE."""
 REPEATS = 3
 """How often a group is repeated on a full disk, where each time more room is made."""
 FAILURES = 3
@@ -45,11 +48,18 @@ _Result = TypeVar("_Result")
 
 
 class Database(Protocol):
-    """A database as group commit sees it; all calls but ``watch`` come from the writer's thread."""
+    """A database as group commit sees it; calls come from the writer's thread.
+
+    Except ``watch``, ``readers``, and reads by these.
+    """
 
     @property
     def session(self) -> Session:
         """The session on which verbs run."""
+
+    @property
+    def readers(self) -> Sequence[Reader]:
+        """What reads beside the writer, each in a thread of its own; none if the writer reads."""
 
     @property
     def shared(self) -> bool:
@@ -70,8 +80,8 @@ class Database(Protocol):
     def commit(self) -> None:
         """Commit the transaction."""
 
-    def rollback(self) -> None:
-        """Undo the transaction; the database may have done so itself."""
+    def rollback(self, error: Exception) -> None:
+        """Undo the transaction after an error; the database may have done so itself."""
 
     @property
     def refuses(self) -> bool:
@@ -132,6 +142,8 @@ class GroupCommit:
         self._hints: list[Callable[[Micros], object]] = []
         self._streaks: dict[Verb[Any, Any], _Streak] = {}
         self._thread = threading.Thread(target=self._work, name="drayman-store", daemon=True)
+        self._readers = Readers(database.readers, self._read) if database.readers else None
+        self._reading = 0
         database.watch(self._hint_in_loop)
         self._thread.start()
 
@@ -166,8 +178,15 @@ class GroupCommit:
                 errors.ResourceExhausted("Too many calls are waiting for the store.")
             )
             return future
+        beside = verb.phase is Phase.READS and self._readers is not None
+        if beside and self._reading >= MAX_READING:
+            future.set_exception(errors.Unavailable("Too many reads are waiting for the store."))
+            return future
         self._count += 1
         self._bytes += size
+        if beside:
+            self._submit_read(_Call(verb, argument, size, due, future))
+            return future
         if not self._gathering:  # all calls of a turn of the event loop are submitted together
             self._loop.call_soon(self._submit)
         self._gathering.append(_Call(verb, argument, size, due, future))
@@ -182,7 +201,14 @@ class GroupCommit:
             self._hints.clear()
             self._submit()
             self._submitted.put(None)
+            if self._readers is not None:
+                await asyncio.to_thread(self._readers.close)
         await asyncio.to_thread(self._thread.join)
+
+    def _submit_read(self, call: _Call) -> None:
+        assert self._readers is not None  # noqa: S101 - the caller has checked it
+        self._reading += 1
+        self._readers.submit(call)
 
     def _submit(self) -> None:
         due, self._due = self._due, None
@@ -205,7 +231,7 @@ class GroupCommit:
     def _work(self) -> None:
         while group := self._gather():
             self._run(group)
-            self._post(group)
+            self._post(self._resolve, group)
 
     def _gather(self) -> list[_Call]:
         """Return the next group; an empty one when the store is closed."""
@@ -224,15 +250,15 @@ class GroupCommit:
             self._backlog.extend(calls)
 
     def _run(self, group: list[_Call]) -> None:
-        writes = [call for call in group if call.verb.phase is not Phase.READS]
+        writes = [call for call in group if call.verb.phase < Phase.MAINTENANCE]
         for calls in self._transactions(writes):
             self._transact(calls)
         dues = [call.due for call in writes if call.due is not None]
         if dues:
             self._database.announce(min(dues))
         for call in group:
-            if call.verb.phase is Phase.READS:
-                self._read(call)
+            if call.verb.phase >= Phase.MAINTENANCE:
+                self._run_alone(call)
 
     def _transactions(self, writes: list[_Call]) -> list[list[_Call]]:
         """Return the calls of each transaction of a group.
@@ -246,7 +272,7 @@ class GroupCommit:
         others = [call for call in writes if not call.verb.durable]
         return [calls for calls in (durable, others) if calls]
 
-    def _read(self, call: _Call) -> None:
+    def _run_alone(self, call: _Call) -> None:
         try:
             (call.result,) = call.verb.run(self._database.session, [call.argument])
         except Exception as error:  # noqa: BLE001 - the caller gets it
@@ -261,7 +287,7 @@ class GroupCommit:
             self._run_verbs(calls)
             database.commit()
         except Exception as error:  # noqa: BLE001 - the callers get it
-            database.rollback()
+            database.rollback(error)
             if tries > 1 and database.is_conflict(error):
                 self._transact(calls, repeats, tries - 1)
             elif repeats and database.make_room(error):
@@ -309,13 +335,27 @@ class GroupCommit:
     def _translate(self, error: Exception) -> Exception:
         return self._database.translate(error) or error
 
-    def _post(self, group: list[_Call]) -> None:
+    def _post(self, resolve: Callable[[list[_Call]], None], group: list[_Call]) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._resolve, group)
+            self._loop.call_soon_threadsafe(resolve, group)
         except RuntimeError:  # the event loop is closed, and no caller is left
             _log.debug("the event loop ended before the store did")
 
+    # -- in the threads of readers --------------------------------------------------------
+
+    def _read(self, reader: Reader, call: _Call) -> None:
+        if not call.future.cancelled():
+            try:
+                (call.result,) = reader(lambda session: call.verb.run(session, [call.argument]))
+            except Exception as error:  # noqa: BLE001 - the caller gets it
+                call.result = self._translate(error)
+        self._post(self._resolve_reads, [call])
+
     # -- in the event loop ----------------------------------------------------------------
+
+    def _resolve_reads(self, calls: list[_Call]) -> None:
+        self._reading -= len(calls)
+        self._resolve(calls)
 
     def _resolve(self, group: list[_Call]) -> None:
         self._count -= len(group)

@@ -2,9 +2,7 @@
 
 import contextlib
 import logging
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import psycopg
 
@@ -14,22 +12,21 @@ from drayman.core.limits import Limits
 from drayman.store.contract import StoreError
 from drayman.store.postgres import address, connection, schema
 from drayman.store.postgres.address import Address
+from drayman.store.postgres.connection import Connection
+from drayman.store.postgres.link import Link
 from drayman.store.postgres.members import Members, notify
 from drayman.store.postgres.session import PostgresSession
+from drayman.store.readers import Reader
 from drayman.store.store import Store
 
-FIRST_WAIT = 0.05
-"""Seconds between the first two attempts to connect again; it doubles with each."""
-LONGEST_WAIT = 1.0
+READERS = 4
+"""The number of connections for reads."""
 MAX_CLOCK_DIFFERENCE: Micros = 1 * SECOND
 """A larger difference between the clocks of server and database is reported."""
 
 _log = logging.getLogger(__name__)
 
-_BEGIN_DURABLE = "BEGIN"
-_BEGIN_WRITTEN = "BEGIN; SET LOCAL synchronous_commit TO off"
-# A statement that was interrupted may have left the lock of reserve_seqs.
-_ROLLBACK = "ROLLBACK; SELECT pg_advisory_unlock_all()"
+_NOT_ON_DISK = "synchronous_commit TO off"
 
 
 async def open_store(
@@ -66,7 +63,7 @@ def transaction(url: str) -> Iterator[PostgresSession]:
     with contextlib.closing(_first_connection(parsed)) as first:
         _migrate(first, parsed)
         try:
-            with first.transaction():
+            with connection.transaction(first):
                 yield PostgresSession(first, Limits())
         except psycopg.Error as error:
             raise _cannot_open(parsed, error) from None
@@ -77,38 +74,40 @@ def probe(url: str) -> bool:
     parsed = address.parse(url)
     with contextlib.closing(_first_connection(parsed)) as first:
         try:
-            return schema.probe(first, parsed)
+            with connection.transaction(first):
+                return schema.probe(first, parsed)
         except psycopg.Error as error:
             raise _cannot_open(parsed, error) from None
 
 
 class PostgresDatabase:
-    """A database that any number of servers share; implements ``store.Database``.
-
-    Attributes:
-        session: The session of the writer thread.
-    """
+    """A database that any number of servers share; implements ``store.Database``."""
 
     shared = True
 
     def __init__(
         self, address: Address, limits: Limits, *, server: str | None = None, safe: bool = True
     ) -> None:
-        self._address = address
         self._limits = limits
         self._server = server
         self._safe = safe
         self._members: Members | None = None
-        first = _first_connection(address)
-        try:
+        with contextlib.closing(_first_connection(address)) as first:
             self._opened_at = connection.database_time(first)
             _migrate(first, address)
-        except BaseException:
-            first.close()
-            raise
-        self.session = PostgresSession(first, limits)
-        self._closing = threading.Event()
-        self._reconnecting: threading.Thread | None = None
+            self._address = first.address
+        self._writer = Link(self._address, limits)
+        self._readers = [Link(self._address, limits) for _ in range(READERS)]
+
+    @property
+    def session(self) -> PostgresSession:
+        """The session of the writer's thread."""
+        return self._writer.session
+
+    @property
+    def readers(self) -> Sequence[Reader]:
+        """Functions that read on connections of their own, each for one thread."""
+        return [reader.read for reader in self._readers]
 
     @property
     def url(self) -> str:
@@ -143,7 +142,11 @@ class PostgresDatabase:
         return False
 
     def inspect(self) -> None:
-        """Do nothing: a transaction shows whether the database can be used."""
+        """Find out whether PostgreSQL responds; Unavailable."""
+        try:
+            self._writer.ping()
+        except psycopg.Error as error:
+            raise connection.translate(error) or error from None
 
     def vacuum(self) -> bool:
         """Return False: PostgreSQL vacuums by itself."""
@@ -151,12 +154,10 @@ class PostgresDatabase:
 
     def close(self) -> None:
         """Leave the other servers and close the connection."""
-        self._closing.set()
         if self._members is not None:
-            self._members.close(self.session.connection)
-        if self._reconnecting is not None:
-            self._reconnecting.join()
-        self.session.connection.close()
+            self._members.close(self._writer)
+        for link in (self._writer, *self._readers):
+            link.close()
 
     def watch(self, hint: Callable[[Micros], object]) -> None:
         """Join the servers that share the database; call ``hint`` when one makes tasks due."""
@@ -172,33 +173,23 @@ class PostgresDatabase:
         if self._members is None or not self._members.others:
             return
         with contextlib.suppress(psycopg.Error):  # a hint may be lost
-            notify(self.session.connection, self._address, due, self._server or "")
+            notify(self._writer.connection, self._address, due, self._server or "")
 
     def begin(self, *, durable: bool) -> None:
         """Begin a transaction.
 
         One that is not durable is on disk a moment after its commit, in the order of all commits.
         """
-        statements = _BEGIN_DURABLE if durable and self._safe else _BEGIN_WRITTEN
-        try:
-            self.session.connection.execute(statements, prepare=False)
-        except psycopg.OperationalError:
-            if self._is_reconnecting or not self.session.connection.closed:
-                raise
-            # PostgreSQL closed the connection while it was idle, for example in a restart.
-            self.session.connection = connection.connect(self._address)
-            self.session.connection.execute(statements, prepare=False)
+        settings = [] if durable and self._safe else [_NOT_ON_DISK]
+        self._writer.begin(*settings)
 
     def commit(self) -> None:
         """Commit the transaction."""
-        done = self.session.connection.execute("COMMIT", prepare=False)
-        if done.statusmessage != "COMMIT":  # PostgreSQL rolls a failed transaction back instead
-            raise psycopg.errors.InFailedSqlTransaction("the transaction has failed")
+        connection.commit(self._writer.connection)
 
-    def rollback(self) -> None:
-        """Undo the transaction; PostgreSQL may have done so itself."""
-        with contextlib.suppress(psycopg.Error):
-            self.session.connection.execute(_ROLLBACK, prepare=False)
+    def rollback(self, error: Exception) -> None:
+        """Undo the transaction after an error; connect again if the connection is lost."""
+        self._writer.rollback(error)
 
     def is_conflict(self, error: Exception) -> bool:
         """Return whether an error ends when the transaction is repeated."""
@@ -209,39 +200,18 @@ class PostgresDatabase:
         return connection.affects_all(error)
 
     def translate(self, error: Exception) -> errors.ServiceError | None:
-        """Return the error that a caller gets; connect again if the connection is lost."""
-        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
-            self.session.connection.close()  # a standby: another host takes the writes now
-        if self.session.connection.closed and not self._is_reconnecting:
-            self._reconnecting = threading.Thread(
-                target=self._reconnect, name="drayman-reconnect", daemon=True
-            )
-            self._reconnecting.start()
+        """Return the error that a caller gets, None for a fault of this program."""
         return connection.translate(error)
 
-    @property
-    def _is_reconnecting(self) -> bool:
-        return self._reconnecting is not None and self._reconnecting.is_alive()
 
-    def _reconnect(self) -> None:
-        """Connect again and again, so that calls fail at once rather than wait for a connection."""
-        wait = FIRST_WAIT
-        while not self._closing.is_set():
-            with contextlib.suppress(psycopg.Error):
-                self.session.connection = connection.connect(self._address)
-                return
-            self._closing.wait(wait)
-            wait = min(2 * wait, LONGEST_WAIT)
-
-
-def _first_connection(address: Address) -> psycopg.Connection[Any]:
+def _first_connection(address: Address) -> Connection:
     try:
-        return connection.connect(address)
+        return connection.connect(address, limited=False)
     except psycopg.Error as error:
         raise _cannot_open(address, error) from None
 
 
-def _migrate(first: psycopg.Connection[Any], address: Address) -> int:
+def _migrate(first: Connection, address: Address) -> int:
     try:
         return schema.migrate(first, address)
     except psycopg.Error as error:

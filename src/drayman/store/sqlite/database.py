@@ -41,6 +41,7 @@ class SqliteDatabase:
     """
 
     shared = False
+    readers = ()  # the writer reads: one connection is cheaper beside a busy event loop
 
     def __init__(self, path: str, limits: Limits, now: Micros, *, safe: bool) -> None:
         self._path = path
@@ -108,7 +109,7 @@ class SqliteDatabase:
         self.connection.execute("COMMIT")
         self._committed()
 
-    def rollback(self) -> None:
+    def rollback(self, error: Exception) -> None:  # noqa: ARG002 - whatever it is
         """Undo the transaction; SQLite may have done so itself."""
         with contextlib.suppress(sqlite3.Error):
             self.connection.execute("ROLLBACK")
