@@ -5,24 +5,12 @@ import contextlib
 
 import psycopg
 import pytest
-from postgres_world import kill_connections, raise_in_sql, run
+from postgres_world import kill_connections, raise_in_sql, run, until_it_works
 from world import LIMITS, START, World
 
 from drayman.core import errors
 from drayman.store.group_commit import MAX_TRIES
 from drayman.store.postgres.database import open_store
-
-
-async def until_it_works(call):
-    """Call again until the store can be used; return the errors before."""
-    refusals = []
-    while True:
-        try:
-            await call()
-        except errors.Unavailable as error:
-            refusals.append(error.message)
-        else:
-            return refusals
 
 
 async def test_a_connection_that_was_closed_while_idle_costs_no_call(world, administrator):
