@@ -19,6 +19,7 @@ from drayman.store.postgres.session import PostgresSession
 from drayman.store.readers import Reader
 from drayman.store.store import Store
 
+WRITERS = 2
 READERS = 4
 """The number of connections for reads."""
 MAX_CLOCK_DIFFERENCE: Micros = 1 * SECOND
@@ -80,29 +81,68 @@ def probe(url: str) -> bool:
             raise _cannot_open(parsed, error) from None
 
 
-class PostgresDatabase:
-    """A database that any number of servers share; implements ``store.Database``."""
+class PostgresWriter:
+    """A session that writes; implements ``group_commit.Writer``.
 
-    shared = True
+    Attributes:
+        link: Its connection.
+    """
+
+    def __init__(self, link: Link, database: "PostgresDatabase") -> None:
+        self.link = link
+        self._database = database
+
+    @property
+    def session(self) -> PostgresSession:
+        """The session on which verbs run."""
+        return self.link.session
+
+    def begin(self, *, durable: bool) -> None:
+        """Begin a transaction.
+
+        One that is not durable is on disk a moment after its commit, in the order of all commits.
+        """
+        settings = [] if durable and self._database.safe else [_NOT_ON_DISK]
+        self.link.begin(*settings)
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+        connection.commit(self.link.connection)
+
+    def rollback(self, error: Exception) -> None:
+        """Undo the transaction after an error; connect again if the connection is lost."""
+        self.link.rollback(error)
+
+    def announce(self, due: Micros) -> None:
+        """Notify the other servers, if there are any, that tasks may be due at a time."""
+        self._database.announce(self.link, due)
+
+
+class PostgresDatabase:
+    """A database that any number of servers share; implements ``store.Database``.
+
+    Attributes:
+        safe: Whether durable transactions wait until they are on disk.
+    """
 
     def __init__(
         self, address: Address, limits: Limits, *, server: str | None = None, safe: bool = True
     ) -> None:
         self._limits = limits
         self._server = server
-        self._safe = safe
+        self.safe = safe
         self._members: Members | None = None
         with contextlib.closing(_first_connection(address)) as first:
             self._opened_at = connection.database_time(first)
             _migrate(first, address)
             self._address = first.address
-        self._writer = Link(self._address, limits)
+        self._writers = [PostgresWriter(Link(self._address, limits), self) for _ in range(WRITERS)]
         self._readers = [Link(self._address, limits) for _ in range(READERS)]
 
     @property
-    def session(self) -> PostgresSession:
-        """The session of the writer's thread."""
-        return self._writer.session
+    def writers(self) -> Sequence[PostgresWriter]:
+        """One writer for durable calls and one for the others."""
+        return self._writers
 
     @property
     def readers(self) -> Sequence[Reader]:
@@ -144,7 +184,7 @@ class PostgresDatabase:
     def inspect(self) -> None:
         """Find out whether PostgreSQL responds; Unavailable."""
         try:
-            self._writer.ping()
+            self._writers[0].link.ping()
         except psycopg.Error as error:
             raise connection.translate(error) or error from None
 
@@ -155,8 +195,8 @@ class PostgresDatabase:
     def close(self) -> None:
         """Leave the other servers and close the connection."""
         if self._members is not None:
-            self._members.close(self._writer)
-        for link in (self._writer, *self._readers):
+            self._members.close(self._writers[0].link)
+        for link in (*(writer.link for writer in self._writers), *self._readers):
             link.close()
 
     def watch(self, hint: Callable[[Micros], object]) -> None:
@@ -168,28 +208,12 @@ class PostgresDatabase:
         except psycopg.Error as error:
             raise _cannot_open(self._address, error) from None
 
-    def announce(self, due: Micros) -> None:
+    def announce(self, link: Link, due: Micros) -> None:
         """Notify the other servers, if there are any, that tasks may be due at a time."""
         if self._members is None or not self._members.others:
             return
         with contextlib.suppress(psycopg.Error):  # a hint may be lost
-            notify(self._writer.connection, self._address, due, self._server or "")
-
-    def begin(self, *, durable: bool) -> None:
-        """Begin a transaction.
-
-        One that is not durable is on disk a moment after its commit, in the order of all commits.
-        """
-        settings = [] if durable and self._safe else [_NOT_ON_DISK]
-        self._writer.begin(*settings)
-
-    def commit(self) -> None:
-        """Commit the transaction."""
-        connection.commit(self._writer.connection)
-
-    def rollback(self, error: Exception) -> None:
-        """Undo the transaction after an error; connect again if the connection is lost."""
-        self._writer.rollback(error)
+            notify(link.connection, self._address, due, self._server or "")
 
     def is_conflict(self, error: Exception) -> bool:
         """Return whether an error ends when the transaction is repeated."""

@@ -2,7 +2,8 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Self
 
 from drayman.core import errors
 from drayman.core.clock import Micros
@@ -40,7 +41,6 @@ class SqliteDatabase:
         session: The session on that connection.
     """
 
-    shared = False
     readers = ()  # the writer reads: one connection is cheaper beside a busy event loop
 
     def __init__(self, path: str, limits: Limits, now: Micros, *, safe: bool) -> None:
@@ -58,6 +58,11 @@ class SqliteDatabase:
         except BaseException:
             self._resources.close()
             raise
+
+    @property
+    def writers(self) -> Sequence[Self]:
+        """This database: a file has one writer."""
+        return [self]
 
     @property
     def url(self) -> str:
