@@ -88,6 +88,15 @@ class Cluster:
             while connection.execute(f"SHOW {name}").fetchone() != (value,):
                 pass
 
+    def folder_on(self, disk):
+        """Create a folder for a tablespace on a disk, which this server owns then; return it."""
+        folder = disk / "tables"
+        folder.mkdir()
+        if self._account:
+            for each in (disk, folder):
+                os.chown(each, self._account["user"], self._account["group"])
+        return folder
+
     def promote(self):
         """Have a standby take writes; return when it does."""
         self._run("pg_ctl", "promote", "-w", "-t", "60", "-D", "data")

@@ -240,7 +240,7 @@ class Server:
         self.store = await opening.open_store(
             settings.store,
             limits,
-            self._clock.now(),
+            self._clock,
             server=self._name,
             safe=settings.durability == "safe",
         )

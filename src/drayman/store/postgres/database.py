@@ -1,16 +1,15 @@
 """A database of PostgreSQL: its transactions, and a new connection when one is lost."""
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterator, Sequence
 
 import psycopg
 
 from drayman.core import errors
-from drayman.core.clock import SECOND, Micros
+from drayman.core.clock import Clock, Micros
 from drayman.core.limits import Limits
 from drayman.store.contract import StoreError
-from drayman.store.postgres import address, connection, schema
+from drayman.store.postgres import address, checks, connection, schema
 from drayman.store.postgres.address import Address
 from drayman.store.postgres.connection import Connection
 from drayman.store.postgres.link import Link
@@ -22,28 +21,31 @@ from drayman.store.store import Store
 WRITERS = 2
 READERS = 4
 """The number of connections for reads."""
-MAX_CLOCK_DIFFERENCE: Micros = 1 * SECOND
-"""A larger difference between the clocks of server and database is reported."""
-
-_log = logging.getLogger(__name__)
-
 _NOT_ON_DISK = "synchronous_commit TO off"
 
 
 async def open_store(
-    url: str, limits: Limits, now: Micros, *, server: str | None = None, safe: bool = True
+    url: str,
+    limits: Limits,
+    now: Micros,
+    *,
+    server: str | None = None,
+    safe: bool = True,
+    clock: Clock | None = None,
 ) -> Store:
     """Open the store in a database, and create or migrate its tables.
 
-    A clock of this server that differs from the database's is reported.
+    ``clock`` is corrected by the clock of the database, from now on; without it, a difference to
+    ``now`` is only reported.
 
     ``server`` is the name under which this server claims attempts; with None it is no member of the
     servers that share the database. If ``safe`` is false, no transaction waits until it is on disk.
     StoreError if it cannot be opened.
     """
-    database = PostgresDatabase(address.parse(url), limits, server=server, safe=safe)
+    database = PostgresDatabase(address.parse(url), limits, server=server, safe=safe, clock=clock)
     try:
-        database.compare_clocks(now)
+        if clock is None:
+            checks.report(now - database.opened_at)
         return Store(database)
     except BaseException:
         database.close()
@@ -122,19 +124,29 @@ class PostgresDatabase:
     """A database that any number of servers share; implements ``store.Database``.
 
     Attributes:
+        opened_at: The time of its clock when it was opened.
         safe: Whether durable transactions wait until they are on disk.
     """
 
     def __init__(
-        self, address: Address, limits: Limits, *, server: str | None = None, safe: bool = True
+        self,
+        address: Address,
+        limits: Limits,
+        *,
+        server: str | None = None,
+        safe: bool = True,
+        clock: Clock | None = None,
     ) -> None:
         self._limits = limits
         self._server = server
+        self._checks = checks.Checks(clock)
         self.safe = safe
         self._members: Members | None = None
         with contextlib.closing(_first_connection(address)) as first:
-            self._opened_at = connection.database_time(first)
+            self.opened_at = connection.database_time(first)
             _migrate(first, address)
+            if clock is not None:
+                checks.report(checks.correct(clock, first))
             self._address = first.address
         self._writers = [PostgresWriter(Link(self._address, limits), self) for _ in range(WRITERS)]
         self._readers = [Link(self._address, limits) for _ in range(READERS)]
@@ -153,20 +165,6 @@ class PostgresDatabase:
     def url(self) -> str:
         """Its URL, without a password."""
         return self._address.url
-
-    def compare_clocks(self, now: Micros) -> None:
-        """Log a warning if the clock of this server differs from the database's.
-
-        ``now`` is the time of this server when the database was opened.
-        """
-        ahead = now - self._opened_at
-        if abs(ahead) > MAX_CLOCK_DIFFERENCE:
-            _log.warning(
-                "the clock of this server is %.1f s %s the clock of the database: tasks are due by "
-                "the clock of the server that claims them",
-                abs(ahead) / SECOND,
-                "ahead of" if ahead > 0 else "behind",
-            )
 
     @property
     def refuses(self) -> bool:
@@ -204,7 +202,7 @@ class PostgresDatabase:
         if self._server is None:
             return
         try:
-            self._members = Members(self._address, self._limits, self._server, hint)
+            self._members = Members(self._address, self._limits, self._server, hint, self._checks)
         except psycopg.Error as error:
             raise _cannot_open(self._address, error) from None
 

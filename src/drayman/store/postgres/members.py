@@ -20,8 +20,9 @@ import psycopg
 
 from drayman.core.clock import SECOND, Micros
 from drayman.core.limits import Limits
-from drayman.store.postgres import connection
+from drayman.store.postgres import checks, connection
 from drayman.store.postgres.address import Address
+from drayman.store.postgres.checks import Checks
 from drayman.store.postgres.link import Link
 from drayman.store.postgres.session import PostgresSession
 from drayman.store.verbs import claims
@@ -75,7 +76,12 @@ class Members:
     """
 
     def __init__(
-        self, address: Address, limits: Limits, name: str, hint: Callable[[Micros], object]
+        self,
+        address: Address,
+        limits: Limits,
+        name: str,
+        hint: Callable[[Micros], object],
+        regular: Checks,
     ) -> None:
         self.others = 0
         self._address = address
@@ -83,6 +89,8 @@ class Members:
         self._name = name
         self._params = {"name": name, "alive": ALIVE}
         self._hint = hint
+        self._checks = regular
+        self._next_check: Micros = 0
         self._session: PostgresSession | None = None
         self._last_beat: Micros = 0
         self._beats = 0
@@ -156,6 +164,9 @@ class Members:
             (self.others,) = connection.one(session.connection, _COUNT_OTHERS, self._params)
         self._beats = self._beats + 1 if now - self._last_beat < 2 * INTERVAL else 0
         self._last_beat = now
+        if now >= self._next_check:
+            self._next_check = now + checks.INTERVAL
+            self._checks.run(session.connection)
         if self._beats >= _STEADY:
             for name in self._dead_servers(session):
                 self._release(session, name, now)
