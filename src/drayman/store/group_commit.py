@@ -157,6 +157,7 @@ class GroupCommit:
         self._database = database
         self._loop = asyncio.get_running_loop()
         self._lanes = [_Lane(writer) for writer in database.writers]
+        self._durable, self._claiming = self._lanes[0], self._lanes[-1]
         self._gathering = False
         self._count = 0
         self._bytes = 0
@@ -206,7 +207,7 @@ class GroupCommit:
                 errors.ResourceExhausted("Too many calls are waiting for the store.")
             )
             return future
-        beside = verb.phase is Phase.READS and self._readers is not None
+        beside = self._readers is not None and verb.phase is Phase.READS
         if beside and self._reading >= MAX_READING:
             future.set_exception(errors.Unavailable("Too many reads are waiting for the store."))
             return future
@@ -218,9 +219,9 @@ class GroupCommit:
         if not self._gathering:  # all calls of a turn of the event loop are submitted together
             self._gathering = True
             self._loop.call_soon(self._submit)
-        lane = self._lanes[0 if verb.durable else -1]
+        lane = self._durable if verb.durable else self._claiming
         lane.gathering.append(_Call(verb, argument, size, due, future))
-        if due is not None and lane is self._lanes[-1]:
+        if due is not None and lane is self._claiming:
             self._due = due if self._due is None else min(self._due, due)
         return future
 
@@ -263,11 +264,11 @@ class GroupCommit:
     # -- in the writers' threads ----------------------------------------------------------
 
     def _work(self, lane: _Lane) -> None:
-        resolve = self._resolve if lane is self._lanes[-1] else self._hint_and_resolve
+        resolve = self._resolve if lane is self._claiming else self._hint_and_resolve
         while group := _gather(lane):
             self._run(lane.writer, group)
-            self._post(resolve, group)
             due = _earliest(group)
+            self._post(resolve, group)
             if due is not None:
                 lane.writer.announce(due)
 
