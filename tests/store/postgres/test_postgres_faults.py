@@ -11,7 +11,7 @@ from world import LIMITS, START, World
 
 import postgres_cluster
 from drayman.core import errors
-from drayman.store.group_commit import MAX_TRIES
+from drayman.store.group_commit import MAX_READING, MAX_TRIES
 from drayman.store.postgres.address import parse
 from drayman.store.postgres.checks import Checks
 from drayman.store.postgres.connection import connect
@@ -169,6 +169,14 @@ async def test_calls_fail_while_postgresql_has_no_connection_left_and_recover(wo
             await world.listed()  # by a connection that is to be opened
     await until_it_works(world.listed)
     assert len(await world.listed()) == 1
+
+
+async def test_more_reads_than_may_wait_are_refused(world):
+    reads = [world.in_flight() for _ in range(MAX_READING + 1)]
+    *results, last = await asyncio.gather(*reads, return_exceptions=True)
+    assert results == [0] * MAX_READING
+    assert isinstance(last, errors.Unavailable)
+    assert last.message == "Too many reads are waiting for the store."
 
 
 async def test_an_old_transaction_is_reported_once(url, administrator, caplog):
