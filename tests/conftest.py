@@ -82,3 +82,11 @@ def postgres():
     server = postgres_cluster.open_server()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgres):
+    """Give a PgBouncer in transaction mode in front of it; ``url`` returns a new schema."""
+    bouncer = postgres_cluster.open_pgbouncer(postgres)
+    yield bouncer
+    bouncer.close()

@@ -295,7 +295,7 @@ class Server:
         self.store = await opening.open_store(
             settings.store,
             limits,
-            self._clock.now(),
+            self._clock,
             server=self._name if self.role.joins else None,
             safe=settings.durability == "safe",
         )

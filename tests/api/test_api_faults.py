@@ -10,6 +10,7 @@ from drayman.core.clock import ManualClock
 from drayman.core.errors import NotFound, Unimplemented
 from drayman.core.events import CallCrashed, CallRefused
 from drayman.core.status import Code
+from error_details import details_of
 from live import LiveServer
 
 QUEUE = "projects/p/locations/l/queues/q"
@@ -66,7 +67,12 @@ def test_a_store_that_cannot_be_used_is_unavailable(transport, refused):
     with live.client(transport) as client:
         live.run(live.store.close())
         message = "The store is closed: the server is stopping."
-        refused("UNAVAILABLE", message, client.get_queue, name=QUEUE, retry=None)
+        error = refused("UNAVAILABLE", message, client.get_queue, name=QUEUE, retry=None)
+        # The delay of a retry, as google.rpc.RetryInfo defines it and as HTTP does.
+        kind = "type.googleapis.com/google.rpc.RetryInfo"
+        assert details_of(error) == [{"@type": kind, "retryDelay": "1s"}]
+        if transport == "rest":
+            assert error.response.headers["Retry-After"] == "1"
         task = {"http_request": {"url": "http://example.com"}}
         refused("UNAVAILABLE", message, client.create_task, parent=QUEUE, task=task)
     live.stop()

@@ -8,7 +8,8 @@ from starlette.types import Receive, Scope, Send
 
 from drayman.api import browsers
 from drayman.api.request_body import TruncatedBody
-from drayman.core.errors import ServiceError, Unauthenticated
+from drayman.core.clock import SECOND
+from drayman.core.errors import RetryInfo, ServiceError, Unauthenticated
 from drayman.core.status import HTTP_STATUS
 from drayman.wire import details, json_writer
 
@@ -27,6 +28,7 @@ class Response:
         close: Whether the connection is closed after it.
         store: Whether caches may store it.
         challenge: The value of ``WWW-Authenticate``, empty for none.
+        retry_after: The value of ``Retry-After``, empty for none.
     """
 
     status: int
@@ -34,6 +36,7 @@ class Response:
     close: bool = False
     store: bool = False
     challenge: bytes = b""
+    retry_after: bytes = b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         """Send the response."""
@@ -44,6 +47,8 @@ class Response:
             headers.append((b"connection", b"close"))
         if self.challenge:
             headers.append((b"www-authenticate", self.challenge))
+        if self.retry_after:
+            headers.append((b"retry-after", self.retry_after))
         headers.append((b"content-length", str(len(self.body)).encode()))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         body = b"" if scope["method"] == "HEAD" else self.body
@@ -63,7 +68,14 @@ def error_response(error: ServiceError, *, pretty: bool = True) -> Response:
         content["details"] = json_writer.render(details.status(error))["details"]
     body = encode({"error": content}, pretty=pretty)
     challenge = _challenge(error) if isinstance(error, Unauthenticated) else b""
-    return Response(status, body, isinstance(error, TruncatedBody), challenge=challenge)
+    close = isinstance(error, TruncatedBody)
+    return Response(status, body, close, challenge=challenge, retry_after=_retry_after(error))
+
+
+def _retry_after(error: ServiceError) -> bytes:
+    """Return the delay that an error asks for in whole seconds (RFC 9110, section 10.2.3)."""
+    delays = [detail.delay for detail in error.details if isinstance(detail, RetryInfo)]
+    return b"%d" % -(-max(delays) // SECOND) if delays else b""
 
 
 def _challenge(error: Unauthenticated) -> bytes:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from types import ModuleType
 
-from drayman.core.clock import Micros
+from drayman.core.clock import Clock, Micros
 from drayman.core.limits import Limits
 from drayman.store.contract import StoreError
 from drayman.store.inspection import Report
@@ -23,16 +23,21 @@ _MISSING = (
 
 
 async def open_store(
-    url: str, limits: Limits, now: Micros, *, server: str | None, safe: bool
+    url: str, limits: Limits, clock: Clock, *, server: str | None, safe: bool
 ) -> Store:
     """Open or create the store of a URL; StoreError.
+
+    The clock is corrected by that of a database that several servers share.
 
     ``server`` is the name under which this server claims attempts; with None it claims none, and
     the claims of others stay as they are. If ``safe`` is false, a power cut may undo what was
     acknowledged.
     """
+    now = clock.now()
     if is_postgres(url):
-        store: Store = await _postgres().open_store(url, limits, now, server=server, safe=safe)
+        store: Store = await _postgres().open_store(
+            url, limits, now, server=server, safe=safe, clock=clock
+        )
         return store
     release = server is not None
     return await sqlite.open_store(_path(url), limits, now, safe=safe, release=release)

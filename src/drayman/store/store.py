@@ -217,7 +217,7 @@ def _vacuum(_session: Session, databases: Sequence[Database]) -> list[bool]:
     return [database.vacuum() for database in databases]
 
 
-_VACUUM = grouped(_vacuum, lambda database: database, Phase.READS, bounded=False)
-_INSPECT = grouped(_inspect, lambda database: database, Phase.READS, bounded=False)
+_VACUUM = grouped(_vacuum, lambda database: database, Phase.MAINTENANCE, bounded=False)
+_INSPECT = grouped(_inspect, lambda database: database, Phase.MAINTENANCE, bounded=False)
 _VITAL: tuple[Verb[Any, Any], ...] = (Store.claim_due, Store.settle)
 """The verbs without which no task is delivered or completed."""

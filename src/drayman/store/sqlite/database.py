@@ -2,7 +2,8 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Self
 
 from drayman.core import errors
 from drayman.core.clock import Micros
@@ -43,7 +44,7 @@ class SqliteDatabase:
         session: The session on that connection.
     """
 
-    shared = False
+    readers = ()  # the writer reads: one connection is cheaper beside a busy event loop
 
     def __init__(
         self, path: str, limits: Limits, now: Micros, *, safe: bool, release: bool = True
@@ -67,6 +68,11 @@ class SqliteDatabase:
         except BaseException:
             self._resources.close()
             raise
+
+    @property
+    def writers(self) -> Sequence[Self]:
+        """This database: a file has one writer."""
+        return [self]
 
     @property
     def url(self) -> str:
@@ -118,7 +124,7 @@ class SqliteDatabase:
         self.connection.execute("COMMIT")
         self._committed()
 
-    def rollback(self) -> None:
+    def rollback(self, error: Exception) -> None:  # noqa: ARG002 - whatever it is
         """Undo the transaction; SQLite may have done so itself."""
         with contextlib.suppress(sqlite3.Error):
             self.connection.execute("ROLLBACK")
