@@ -5,8 +5,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from starlette.requests import Request
-
 from drayman.core import errors, names
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
@@ -46,11 +44,12 @@ class AdminRequest:
     time: Micros
 
     @classmethod
-    def parse(cls, request: Request, body: bytes, now: Micros) -> "AdminRequest":
-        """Return a request that a route has matched. InvalidArgument."""
-        queue = names.queue(request.path_params["queue"])
-        task_id = request.path_params.get("task_id", "")
-        return cls(queue, task_id, request.query_params, protojson.decode(body), now)
+    def parse(
+        cls, variables: Mapping[str, str], query: Mapping[str, str], body: bytes, now: Micros
+    ) -> "AdminRequest":
+        """Return a request from what varies in its path, its query and body. InvalidArgument."""
+        queue, task_id = names.queue(variables["queue"]), variables.get("task_id", "")
+        return cls(queue, task_id, query, protojson.decode(body), now)
 
     @property
     def task_name(self) -> str:
