@@ -14,7 +14,6 @@ import email.utils
 import functools
 import http
 from collections import deque
-from collections.abc import Sequence
 from typing import Protocol, cast
 
 import httptools
@@ -36,7 +35,7 @@ _EXHAUSTED = "The server has no room for more requests. Try again later."
 _TOO_SLOW = "The request arrives too slowly: others need the room. Try again later."
 _LATE = "The request did not arrive in time."
 _CRASHED = "Internal error; the server's log has the details."
-_CONTINUE = b"100-continue"
+_LENGTH, _CONTINUE = b"content-length", b"100-continue"
 _FRAMING = 8
 """The framing bytes allowed for each byte of a chunked body: a chunk of one byte has five."""
 _BODY_PIECE = 64 << 10
@@ -235,12 +234,12 @@ class HttpProtocol(asyncio.Protocol):
         """
         self._ended = True
         cut = self._receiving
-        if not self._exchanges or (cut is not None and not _has_length(cut.request)):
+        if not self._exchanges or (cut is not None and _LENGTH not in cut.request.fields):
             return False
         if cut is not None:
             self._deadline = None
             if cut.response is None:
-                length = int(cut.request.fields[b"content-length"])
+                length = int(cut.request.fields[_LENGTH])
                 cut.response = error_response(request_body.TruncatedBody(cut.size, length))
             self._advance()
         return self._transport.get_extra_info("sslcontext") is None  # TLS ends both directions
@@ -371,7 +370,7 @@ class HttpProtocol(asyncio.Protocol):
         exchange.continues = current and request.fields.get(b"expect", b"").lower() == _CONTINUE
         exchange.limit = self._app.body_limit(request)
         exchange.response = self._app.refuse(request)
-        self._missing = _content_length(self._fields)
+        self._missing = int(request.fields.get(_LENGTH, b"0"))
         self._receiving = exchange
         self._exchanges.append(exchange)
         if self._missing > exchange.limit and exchange.response is None:
@@ -632,11 +631,3 @@ def _head(response: Response, date: bytes, *, close: bool) -> bytes:
 def _date(seconds: int) -> bytes:
     """Return a time in the form of the header field ``Date``."""
     return email.utils.formatdate(seconds, usegmt=True).encode()
-
-
-def _content_length(fields: Sequence[tuple[bytes, bytes]]) -> int:
-    return next((int(value) for name, value in fields if name == b"content-length"), 0)
-
-
-def _has_length(request: Request) -> bool:
-    return b"content-length" in request.fields
