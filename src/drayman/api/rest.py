@@ -86,6 +86,7 @@ _EXPANSION = 2
 _ROUTES = [_route(rpc) for rpc in rpcs.SERVED if rpc.name in calls.HANDLERS]
 _DEFAULT = _Format()
 _CACHED_LENGTH = 512
+"""The most characters of a method and a path whose match is remembered."""
 
 
 class _Match(NamedTuple):
@@ -202,8 +203,8 @@ def find_call(method: str, path: str) -> str | None:
 
 
 def _match(method: str, path: str) -> _Match | None:
-    find = _find_cached if len(path) <= _CACHED_LENGTH else _find
-    return find(method, path)
+    is_short = len(method) + len(path) <= _CACHED_LENGTH  # a header field may override the method
+    return (_find_cached if is_short else _find)(method, path)
 
 
 def _find(method: str, path: str) -> _Match | None:

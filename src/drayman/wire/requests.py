@@ -76,6 +76,7 @@ def complete_routing(message: Any, queue: str) -> None:
 
 
 _CACHED_LENGTH = 256
+"""The most characters of a URL whose check is remembered."""
 
 
 def _check_url(url: str) -> str:
