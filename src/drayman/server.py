@@ -41,13 +41,13 @@ from drayman.dispatch.vacuum import Vacuum
 from drayman.edge import tls
 from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
+from drayman.edge.http_server import HttpServer
 from drayman.edge.listening import PortError, close, is_loopback, listen
 from drayman.edge.tls import TlsError, TlsFiles, TlsListener
 from drayman.encryption.cipher import TaskCipher
 from drayman.encryption.locations import LocationKeys
 from drayman.encryption.tasks import TaskEncryption
 from drayman.files import DeclaredQueue
-from drayman.http_server import HttpServer
 from drayman.observe import log
 from drayman.observe.activity_log import ActivityLog
 from drayman.observe.rates import QueueRates
@@ -249,7 +249,8 @@ class Server:
         http = HttpServer(
             app, [] if http_tls else http_sockets, self._edge_clock, capacity, CALLS_GRACE
         )
-        await self._start_http(http)
+        self._closers.push_async_callback(http.stop)
+        await http.start()
         if http_tls:
             http_tls.start(http_sockets, http.protocol)
             self._closers.callback(http_tls.close)
@@ -327,11 +328,6 @@ class Server:
         )
         self._closers.push_async_callback(activity_log.close)
         self._emit = events.fan_out(self._emit, activity_log.record)
-
-    async def _start_http(self, server: HttpServer) -> None:
-        server.serving.add_done_callback(self._watch)
-        self._closers.push_async_callback(server.stop)
-        await server.wait_started()
 
     def _token_source(self, issuer: str) -> TokenSource:
         source, path = self._settings.google_credentials, self._settings.signing_key

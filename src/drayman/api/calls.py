@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import operator
 from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -87,12 +88,10 @@ def message_class(message: Any) -> Any:
     return message.pb() if hasattr(message, "pb") else message
 
 
-def _routing_name(rpc: rpcs.Rpc, request: Any) -> str:
-    """Return the resource name by which a request is routed; it contains the location."""
-    *parents, last = rpc.routing.split(".")
-    for parent in parents:
-        request = getattr(request, parent)
-    return str(getattr(request, last))
+_ROUTING_NAMES: dict[str, Callable[[Any], str]] = {
+    rpc.name: operator.attrgetter(rpc.routing) for rpc in rpcs.SERVED
+}
+"""Return the resource name by which a request is routed; it contains the location."""
 
 
 async def handle_serialized(
@@ -146,7 +145,7 @@ async def handle(caller: Caller | None, context: Context, rpc: rpcs.Rpc, request
 
     ``caller`` is None if callers are not authenticated.
     """
-    name = _routing_name(rpc, request)
+    name = _ROUTING_NAMES[rpc.name](request)
     if context.access is not None and not permissions.are_held(caller, rpc, request):
         await permissions.authorize(context.access, caller, rpc, name, request)
     check_name(context, rpc.name, name)

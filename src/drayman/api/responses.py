@@ -1,10 +1,9 @@
 """Responses over HTTP/1.1: JSON, and errors in the form of Google's REST APIs."""
 
 import dataclasses
+import functools
 import json
 from typing import Any
-
-from starlette.types import Receive, Scope, Send
 
 from drayman.api import browsers
 from drayman.api.request_body import TruncatedBody
@@ -13,14 +12,14 @@ from drayman.core.errors import RetryInfo, ServiceError, Unauthenticated
 from drayman.core.status import HTTP_STATUS
 from drayman.wire import details, json_writer
 
-_HEADERS = ((b"content-type", b"application/json; charset=UTF-8"), *browsers.HEADERS)
+_FIELDS = ((b"content-type", b"application/json; charset=UTF-8"), *browsers.HEADERS)
 _NO_STORE = (b"cache-control", b"no-store")
 _REALM = b'Bearer realm="drayman"'
 
 
 @dataclasses.dataclass(slots=True)
 class Response:
-    """A response; as an ASGI application it sends itself.
+    """A response.
 
     Attributes:
         status: The HTTP status.
@@ -38,21 +37,22 @@ class Response:
     challenge: bytes = b""
     retry_after: bytes = b""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
-        """Send the response."""
-        headers = [*_HEADERS]
-        if not self.store:
-            headers.append(_NO_STORE)
-        if self.close:
-            headers.append((b"connection", b"close"))
-        if self.challenge:
-            headers.append((b"www-authenticate", self.challenge))
-        if self.retry_after:
-            headers.append((b"retry-after", self.retry_after))
-        headers.append((b"content-length", str(len(self.body)).encode()))
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        body = b"" if scope["method"] == "HEAD" else self.body
-        await send({"type": "http.response.body", "body": body})
+    @property
+    def head(self) -> bytes:
+        """The header fields as lines, without those of the connection and of the body's size."""
+        return _head(self.store, self.challenge, self.retry_after)
+
+
+@functools.lru_cache(maxsize=16)
+def _head(store: bool, challenge: bytes, retry_after: bytes) -> bytes:
+    fields = [*_FIELDS]
+    if not store:
+        fields.append(_NO_STORE)
+    if challenge:
+        fields.append((b"www-authenticate", challenge))
+    if retry_after:
+        fields.append((b"retry-after", retry_after))
+    return b"".join(b"%s: %s\r\n" % field for field in fields)
 
 
 def json_response(status: int, value: Any, *, store: bool = False) -> Response:
