@@ -49,7 +49,7 @@ def policy():
 
 
 async def open_store(url, server="server"):
-    return await opening.open_store(url, Limits(), SystemClock().now(), server=server, safe=True)
+    return await opening.open_store(url, Limits(), SystemClock(), server=server, safe=True)
 
 
 async def fill(url):

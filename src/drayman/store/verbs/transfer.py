@@ -246,9 +246,11 @@ def _dead_letter_row(letter: DeadLetter) -> tuple[object, ...]:
 
 
 def _wake(session: Session, stored: Sequence[StoredTask], by_queue: dict[str, QueueRow]) -> None:
-    due: dict[int, Micros] = {}
+    woken: dict[int, tuple[Micros, int]] = {}
     for each in stored:
-        key = by_queue[_queue_of(each)].key
-        due[key] = min(due.get(key, each.task.schedule_time), each.task.schedule_time)
-    if due:
-        session.run("wake_queues", queues=json.dumps(sorted(due.items())))
+        key, time = by_queue[_queue_of(each)].key, each.task.schedule_time
+        earliest, count = woken.get(key, (time, 0))
+        woken[key] = min(earliest, time), count + 1
+    if woken:
+        rows = [(key, *values) for key, values in sorted(woken.items())]
+        session.run("wake_queues", queues=json.dumps(rows))
