@@ -9,11 +9,11 @@ from drayman.store.sqlite.database import MEMORY, SqliteDatabase
 from drayman.store.sqlite.session import STATEMENTS
 
 AS_SMALL_AS_THE_CALL = {
-    "json_each", "name", "woken", "gone", "claimed", "ended", "freed", "changed", "letter",
-    "CONSTANT",
+    "json_each", "name", "woken", "gone", "claimed", "ended", "freed", "letter", "ready",
+    "admitted", "CONSTANT",
 }  # fmt: skip
 LISTS = {
-    "claims", "names", "queues", "tasks", "seqs", "numbers", "pressures", "attempts", "letters",
+    "claims", "names", "queues", "tasks", "seqs", "numbers", "attempts", "letters",
 }  # fmt: skip
 
 SCANS = {
@@ -23,6 +23,7 @@ SCANS = {
     ("oldest_deleted_generation", "deleted_generation"): "its first row",
     ("sweep_queue_tombstones", "queue_tombstone"): "queues deleted within three days are few",
     ("count_dead_letters", "(subquery-1)"): "no more than are counted",
+    ("count_due_tasks", "(subquery-1)"): "no more than are counted",
     ("sweep_attempts", "attempt"): "its first rows",
     ("oldest_dead_letters", "dead_letter"): "its first rows",
     ("delete_other_documents", "document"): "between tests, which leave few",

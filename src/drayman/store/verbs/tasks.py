@@ -125,12 +125,15 @@ def remove(session: Session, tasks: Iterable[tuple[int, int]], expire_time: Micr
 
     The names of named tasks are reserved by tombstones until ``expire_time``.
     """
-    pairs = json.dumps(sorted(tasks))
-    if pairs == "[]":
+    by_seq = dict(tasks)
+    if not by_seq:
         return
-    session.run("add_task_tombstones", tasks=pairs, expire_time=expire_time)
-    session.run("delete_grants", tasks=pairs)
-    session.run("delete_tasks", tasks=pairs)
+    seqs = json.dumps(sorted(by_seq))
+    session.run("delete_grants", seqs=seqs)
+    rows = session.all("delete_tasks", seqs=seqs)
+    names = {(by_seq[seq], task_id) for seq, task_id in rows if task_id is not None}
+    if names:
+        session.run("add_task_tombstones", names=json.dumps(sorted(names)), expire_time=expire_time)
 
 
 class _Creation:

@@ -50,9 +50,8 @@ SELECT $task FROM task WHERE generation = :generation AND seq > :after ORDER BY 
 
 -- name: add_task_tombstones
 INSERT INTO task_tombstone (queue, id, expire_time)
-SELECT DISTINCT (gone ->> 1)::bigint, task.id, :expire_time::bigint
-FROM jsonb_array_elements(:tasks::jsonb) AS gone JOIN task ON task.seq = (gone ->> 0)::bigint
-WHERE task.id IS NOT NULL
+SELECT (name ->> 0)::bigint, name ->> 1, :expire_time::bigint
+FROM jsonb_array_elements(:names::jsonb) AS name
 ON CONFLICT (queue, id) DO UPDATE SET
   expire_time = greatest(task_tombstone.expire_time, excluded.expire_time)
 
@@ -63,11 +62,12 @@ WHERE id = :id AND queue = (SELECT key FROM queue WHERE name = :queue)
 -- name: delete_grants
 DELETE FROM claim
 WHERE server IS NULL
-  AND task = ANY (ARRAY(SELECT (value ->> 0)::bigint FROM jsonb_array_elements(:tasks::jsonb)))
+  AND task = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text(:seqs::jsonb)))
 
 -- name: delete_tasks
 DELETE FROM task
-WHERE seq = ANY (ARRAY(SELECT (value ->> 0)::bigint FROM jsonb_array_elements(:tasks::jsonb)))
+WHERE seq = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text(:seqs::jsonb)))
+RETURNING seq, id
 
 -- name: insert_grant
 INSERT INTO claim (task, queue, forced_at) VALUES (:seq, :queue, :forced_at)

@@ -7,9 +7,11 @@ INSERT INTO task (seq, generation, id, create_time, schedule_time, request) VALU
 ON CONFLICT (generation, id) WHERE id IS NOT NULL DO NOTHING
 
 -- name: wake_queues
-UPDATE queue SET wake_time = min(coalesce(wake_time, woken.value ->> 1), woken.value ->> 1)
+-- The rows of queues that are awake already are left alone.
+UPDATE queue SET wake_time = woken.value ->> 1
 FROM json_each(:queues) AS woken
 WHERE queue.key = woken.value ->> 0
+  AND (queue.wake_time IS NULL OR queue.wake_time > woken.value ->> 1)
 
 -- name: get_task
 SELECT $task FROM task WHERE seq = :seq
@@ -39,9 +41,8 @@ SELECT $task FROM task WHERE generation = :generation AND seq > :after ORDER BY 
 
 -- name: add_task_tombstones
 INSERT INTO task_tombstone (queue, id, expire_time)
-SELECT gone.value ->> 1, task.id, :expire_time
-FROM json_each(:tasks) AS gone JOIN task ON task.seq = gone.value ->> 0
-WHERE task.id IS NOT NULL
+SELECT name.value ->> 0, name.value ->> 1, :expire_time FROM json_each(:names) AS name
+WHERE true -- or else SQLite takes "ON" for that of a join
 ON CONFLICT DO UPDATE SET expire_time = max(expire_time, excluded.expire_time)
 
 -- name: delete_task_tombstone
@@ -50,10 +51,10 @@ WHERE id = :id AND queue = (SELECT key FROM queue WHERE name = :queue)
 
 -- name: delete_grants
 DELETE FROM claim
-WHERE server IS NULL AND task IN (SELECT value ->> 0 FROM json_each(:tasks))
+WHERE server IS NULL AND task IN (SELECT value FROM json_each(:seqs))
 
 -- name: delete_tasks
-DELETE FROM task WHERE seq IN (SELECT value ->> 0 FROM json_each(:tasks))
+DELETE FROM task WHERE seq IN (SELECT value FROM json_each(:seqs)) RETURNING seq, id
 
 -- name: insert_grant
 INSERT INTO claim (task, queue, forced_at) VALUES (:seq, :queue, :forced_at)
