@@ -161,7 +161,7 @@ def effective_limits(pressure: Pressure, rate: float, burst: int, now: Micros) -
 
 
 def encode(pressure: Pressure) -> str:
-    """Encode a pressure as JSON."""
+    """Encode a pressure as JSON, which has the names of its fields."""
     return json.dumps(pressure._asdict())
 
 

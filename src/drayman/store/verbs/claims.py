@@ -163,7 +163,7 @@ class Freed(NamedTuple):
 def free_slots(session: Session, freed: Mapping[int, Freed], now: Micros) -> None:
     """Free concurrency slots of queues, by key; a queue at its limit may start attempts again."""
     rows = [
-        (key, each.slots, each.due, each.pressure and back_pressure.encode(each.pressure))
+        (key, each.slots, each.due, each.pressure and each.pressure._asdict())
         for key, each in freed.items()
     ]
     if rows:

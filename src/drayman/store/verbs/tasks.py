@@ -164,7 +164,8 @@ class _Creation:
             return
         if session.insert("insert_tasks", self._rows) < len(self._rows):
             self._refuse_conflicts(session)
-        session.run("wake_queues", queues=json.dumps(list(self._wake_times.items())))
+        if self._wake_times:
+            session.run("wake_queues", queues=json.dumps(list(self._wake_times.items())))
 
     def _error(self, task: NewTask, queue: QueueRow | None) -> ServiceError | None:
         if queue is None:
@@ -190,7 +191,8 @@ class _Creation:
             lookup = _Lookup(queue, task.id, call.now)
             self._named[lookup.name] = lookup, seq, results, len(results)
         self._rows.append((seq, queue.generation, task.id, call.now, due, task.request))
-        self._wake_times[queue.key] = min(self._wake_times.get(queue.key, due), due)
+        if queue.wake_time is None or due < queue.wake_time:  # or it is awake in time
+            self._wake_times[queue.key] = min(self._wake_times.get(queue.key, due), due)
         return Task(names.join_task(call.queue, task.id or str(seq)), call.now, due, task.request)
 
     def _refuse_conflicts(self, session: Session) -> None:

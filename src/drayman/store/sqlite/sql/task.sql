@@ -7,11 +7,9 @@ INSERT INTO task (seq, generation, id, create_time, schedule_time, request) VALU
 ON CONFLICT (generation, id) WHERE id IS NOT NULL DO NOTHING
 
 -- name: wake_queues
--- The rows of queues that are awake already are left alone.
-UPDATE queue SET wake_time = woken.value ->> 1
+UPDATE queue SET wake_time = min(coalesce(wake_time, woken.value ->> 1), woken.value ->> 1)
 FROM json_each(:queues) AS woken
 WHERE queue.key = woken.value ->> 0
-  AND (queue.wake_time IS NULL OR queue.wake_time > woken.value ->> 1)
 
 -- name: get_task
 SELECT $task FROM task WHERE seq = :seq
