@@ -110,8 +110,10 @@ def _free_slots(
     for key, text_, rate in _lock_pressures(session, slots):
         pressure, due = None, dues.get(key)
         if tallies[key].responses:
-            pressure = back_pressure.record(back_pressure.decode(text_), tallies[key], rate, now)
-            due = due if pressure.factor >= 1.0 else now  # its rate may have grown
+            before = back_pressure.decode(text_)
+            pressure = back_pressure.record(before, tallies[key], rate, now)
+            if min(before.factor, pressure.factor) < 1.0:  # its rate may have grown
+                due = now
         freed[key] = claims.Freed(slots[key], due, pressure)
     claims.free_slots(session, freed, now)
 
