@@ -357,15 +357,13 @@ class Dispatcher:
     def _decide(self, plan: _Plan, exchange: _Exchange) -> AttemptResult:
         now, response = self._clock.now(), exchange.response
         body = response.body if isinstance(response, Response) else b""
-        result = lifecycle.decide(
+        return lifecycle.decide(
             plan.claim,
             delivery.outcome(plan.delivery.target.kind, response),
             plan.delivery.retry_config,
             retention=self._limits.retention.task_retention,
             now=now,
             hint=retry_hint.parse(response, now),
-        )
-        return result._replace(
             target=exchange.target,
             response_body=body.decode("utf-8", "replace"),
             sampled=plan.sampled,

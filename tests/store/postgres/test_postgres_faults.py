@@ -55,7 +55,7 @@ async def test_calls_fail_at_once_while_postgresql_is_down_and_succeed_when_it_i
         with pytest.raises(errors.Unavailable, match=r"^PostgreSQL cannot be used at present: "):
             await call()
     postgres.start()
-    await until_it_works(world.store.check)
+    await until_it_works(lambda: world.claim(0))
     assert [claim.task.name for claim in await world.claim()] == [name]
 
 

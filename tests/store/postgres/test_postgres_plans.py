@@ -65,7 +65,7 @@ async def planner(url, administrator):
     return plan
 
 
-@pytest.mark.parametrize("name", STATEMENTS)
+@pytest.mark.parametrize("name", [name for name, text in STATEMENTS.items() if text])
 async def test_a_statement_reads_by_an_index(planner, name):
     steps = planner(name)
     scans = {match[1] for step in steps if (match := re.search(r"Seq Scan on (\w+)", step))}

@@ -9,11 +9,11 @@ from drayman.store.sqlite.database import MEMORY, SqliteDatabase
 from drayman.store.sqlite.session import STATEMENTS
 
 AS_SMALL_AS_THE_CALL = {
-    "json_each", "name", "woken", "gone", "claimed", "ended", "freed", "changed", "letter",
-    "removed", "CONSTANT",
+    "json_each", "name", "woken", "created", "gone", "claimed", "ended", "freed", "letter", "ready",
+    "admitted", "removed", "CONSTANT",
 }  # fmt: skip
 LISTS = {
-    "claims", "names", "queues", "tasks", "seqs", "numbers", "pressures", "attempts", "letters",
+    "claims", "names", "queues", "tasks", "seqs", "numbers", "attempts", "letters",
 }  # fmt: skip
 
 SCANS = {
@@ -24,6 +24,8 @@ SCANS = {
     ("sweep_queue_tombstones", "queue_tombstone"): "queues deleted within three days are few",
     ("list_queue_stats", "(subquery-1)"): "no more than are counted",
     ("list_queue_stats", "(subquery-4)"): "the same",
+    ("count_dead_letters", "(subquery-1)"): "no more than are counted",
+    ("count_due_tasks", "(subquery-1)"): "no more than are counted",
     ("sweep_attempts", "attempt"): "its first rows",
     ("oldest_dead_letters", "dead_letter"): "its first rows",
     ("list_task_tombstones", "(subquery-2)"): "for an export, which reads all of a queue",

@@ -75,8 +75,8 @@ class PostgresSession:
             yield from cursor
 
     def run(self, statement: str, **params: Any) -> int:
-        """Run a statement; return how many rows it changed."""
-        return self._execute(statement, params).rowcount
+        """Run a statement; return how many rows it changed. An empty one changes none."""
+        return self._execute(statement, params).rowcount if STATEMENTS[statement] else 0
 
     def insert(self, statement: str, rows: Sequence[Row]) -> int:
         """Run an INSERT for many rows, passed as an array for each column."""

@@ -131,14 +131,16 @@ def remove(
     The names of named tasks are reserved by tombstones until ``expire_time``. Returns how many
     tasks there were, by generation: the caller subtracts them from the counts of their queues.
     """
-    pairs = json.dumps(sorted(tasks))
-    if pairs == "[]":
+    by_seq = dict(tasks)
+    if not by_seq:
         return {}
-    session.run("add_task_tombstones", tasks=pairs, expire_time=expire_time)
-    session.run("delete_grants", tasks=pairs)
-    return collections.Counter(
-        generation for (generation,) in session.all("delete_tasks", tasks=pairs)
-    )
+    seqs = json.dumps(sorted(by_seq))
+    session.run("delete_grants", seqs=seqs)
+    rows = session.all("delete_tasks", seqs=seqs)
+    names = {(by_seq[seq], task_id) for seq, task_id, _ in rows if task_id is not None}
+    if names:
+        session.run("add_task_tombstones", names=json.dumps(sorted(names)), expire_time=expire_time)
+    return collections.Counter(generation for _, _, generation in rows)
 
 
 def count_removed(session: Session, removed: Mapping[int, int]) -> None:
@@ -176,8 +178,13 @@ class _Creation:
             return
         if session.insert("insert_tasks", self._rows) < len(self._rows):
             self._refuse_conflicts(session)
-        rows = [(key, due, self._counts[key]) for key, due in self._wake_times.items()]
-        session.run("wake_queues", queues=json.dumps(rows))
+        if self._rows:
+            rows = [(key, self._wake_times.get(key), count) for key, count in self._counts.items()]
+            counts = json.dumps(rows)
+            if self._wake_times:
+                session.run("wake_queues", queues=counts)
+            else:
+                session.run("count_created", queues=counts)
 
     def _error(self, task: NewTask, queue: QueueRow | None) -> ServiceError | None:
         if queue is None:
@@ -206,7 +213,8 @@ class _Creation:
             self._named[lookup.name] = lookup, seq, results, len(results)
         self._rows.append((seq, queue.generation, task.id, call.now, due, task.request))
         self._counts[queue.key] += 1
-        self._wake_times[queue.key] = min(self._wake_times.get(queue.key, due), due)
+        if queue.wake_time is None or due < queue.wake_time:  # or it is awake in time
+            self._wake_times[queue.key] = min(self._wake_times.get(queue.key, due), due)
         return Task(names.join_task(call.queue, task.id or str(seq)), call.now, due, task.request)
 
     def _refuse_conflicts(self, session: Session) -> None:
