@@ -24,8 +24,13 @@ def _serve(*, config: str | None, check: bool, **arguments: Any) -> None:
         raise SystemExit(_check(reading))
     if reading.problems:
         raise SystemExit(_complain(reading.problems, 2))
+    make: Callable[[settings.Settings], server.Server] = server.Server
+    if reading.settings.serves_tests:
+        from drayman.testing import serving  # noqa: PLC0415 - only a server for tests has it
+
+        make = serving.make
     try:
-        _run(server.serve(reading.settings))
+        _run(server.serve(reading.settings, make))
     except settings.SettingsError as error:
         raise SystemExit(_complain(error.args, 2)) from None
     except (server.StartError, server.CrashError) as error:

@@ -8,7 +8,9 @@ import platform
 import socket
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from starlette.routing import Route
 
 from drayman import access_setup, files, outbound, process
 from drayman.api import browsers
@@ -71,6 +73,7 @@ class Server:
         dispatches: Whether it makes attempts by itself; otherwise whoever started it calls
             ``dispatcher.step``.
         emit: Takes events.
+        routes: Returns what is served over HTTP/1.1 besides the API.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Server:
         sender: Sender | None = None,
         dispatches: bool = True,
         emit: Emit = log.record,
+        routes: Callable[[Context], Sequence[Route]] = lambda _context: (),
     ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
@@ -89,6 +93,7 @@ class Server:
         self._sender = sender
         self._dispatches = dispatches
         self._emit = emit
+        self._routes = routes
         self._closers = contextlib.AsyncExitStack()
         self._name = f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.host = settings.host
@@ -156,11 +161,13 @@ class Server:
     async def reset(self) -> None:
         """Delete all queues, tasks and history, for tests; connections and signing keys stay.
 
-        Attempts in flight are cancelled.
+        Attempts in flight are cancelled. The declared queues are created again.
         """
-        await self.dispatcher.cancel()
-        await self.store.reset()
-        self._bearer_tokens.clear()
+        queues = declared_queues(self._settings)
+        async with self.dispatcher.suspended():
+            await self.store.reset()
+            self._bearer_tokens.clear()
+            await self._declare(queues)
 
     async def stop(self) -> None:
         """Accept no new calls, wait for attempts in flight within the grace, then close."""
@@ -169,6 +176,7 @@ class Server:
     async def _start(self) -> None:
         settings, clock = self._settings, self._clock
         access_setup.check_exposure(settings)
+        access_setup.check_test_endpoints(settings)
         configured = access_setup.load(settings)
         queues = declared_queues(settings)
         self._check_locations(queues)
@@ -192,7 +200,7 @@ class Server:
         context = Context(
             self.store, clock, settings.limits, encryption, self._emit, issuer, access
         )
-        app = HttpApp(context, browser_policy(settings))
+        app = HttpApp(context, browser_policy(settings), self._routes(context))
         http = HttpServer(
             app, [] if http_tls else http_sockets, self._edge_clock, capacity, CALLS_GRACE
         )
@@ -290,7 +298,7 @@ class Server:
         return TokenSigner(KeyRing(self.store, self._clock, key), self._clock, issuer)
 
     async def _start_dispatch(self) -> Dispatcher:
-        sender = self._sender or self._open_sender()
+        sender = self._sender or self.open_sender()
         self._closers.push_async_callback(sender.close)
         dispatcher = Dispatcher(
             self.store,
@@ -320,10 +328,11 @@ class Server:
         self._closers.push_async_callback(close)
         return dispatcher
 
-    def _open_sender(self) -> HttpSender:
+    def open_sender(self) -> HttpSender:
+        """Return what sends requests over HTTP; the caller closes it."""
         policy, tls, proxies = self._outbound
         policy = dataclasses.replace(policy, own_ports=frozenset({self.port, self.http_port}))
-        return HttpSender(self._clock, tls=tls, proxies=proxies, policy=policy)
+        return HttpSender(self._edge_clock, tls=tls, proxies=proxies, policy=policy)
 
     def _watch(self, part: asyncio.Task[None]) -> None:
         """Emit an event if a part has ended by a fault."""
@@ -337,8 +346,8 @@ class CrashError(Exception):
     """An internal error stopped the server; the log has the details."""
 
 
-async def serve(settings: Settings) -> None:
-    """Run a server until SIGTERM or SIGINT; a second signal ends it at once.
+async def serve(settings: Settings, make: Callable[[Settings], Server] = Server) -> None:
+    """Run a server until SIGTERM or SIGINT; a second signal ends it at once. ``make`` makes it.
 
     StartError when it cannot start, CrashError when a part of it failed: a supervisor may start
     it again, and nothing acknowledged is lost.
@@ -347,23 +356,23 @@ async def serve(settings: Settings) -> None:
     writer = NonBlockingWriter(STDERR)
     log.configure(writer.write, settings.log_level)
     try:
-        await _serve(settings)
+        await _serve(settings, make)
     finally:
         await writer.close()
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, make: Callable[[Settings], Server]) -> None:
     open_files = process.raise_open_file_limit()
     process.widen_file_table(open_files)
     settings = limit_attempts(settings, open_files)
     stopped, hangup = process.stop_event(), process.hangup_event()
-    server = Server(settings)
+    server = make(settings)
     await server.start()
     if server.warning:
         sys.stderr.write(f"{server.warning}\n")
     if settings.durability == "relaxed":
         sys.stderr.write("durability is relaxed: a power cut may lose tasks that were promised\n")
-    if warning := access_setup.warning(settings):
+    for warning in access_setup.warnings(settings):
         sys.stderr.write(f"{warning}\n")
     process.tune_garbage_collection()
     sys.stdout.write(f"{server.ready_line}\n")

@@ -26,6 +26,8 @@ from drayman.core.status import Code
 from drayman.wire import tasks
 
 PREFIX = "/drayman/v1/"
+TESTING = f"{PREFIX}testing"
+"""The path of the test endpoints, which only a server for tests has."""
 _NEWEST = 1 << 62
 """A number above those of all attempts."""
 

@@ -1,6 +1,7 @@
 """What HTTP/1.1 serves: REST below ``/v2/`` by the table of calls, every other path by a router."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -31,13 +32,19 @@ class HttpApp:
     Args:
         context: What every call needs.
         policy: Which requests of browsers are served.
+        routes: Further routes.
 
     Attributes:
         ready: Whether the server takes calls: False while it starts and stops.
         routes: The routes of all paths but those of REST.
     """
 
-    def __init__(self, context: Context, policy: BrowserPolicy | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        policy: BrowserPolicy | None = None,
+        routes: Sequence[Route] = (),
+    ) -> None:
         self.ready = False
         self._policy = policy or BrowserPolicy()
         self._context = context
@@ -46,6 +53,7 @@ class HttpApp:
             Route("/readyz", self._readyz, methods=_ANY),
             *(Route(path, self._public_document, methods=_ANY) for path in _DOCUMENTS),
             *admin.routes(context),
+            *routes,
             Route("/v2beta2/{path:path}", _other_version, methods=_ANY),
             Route("/v2beta3/{path:path}", _other_version, methods=_ANY),
         ]
@@ -123,7 +131,12 @@ async def _render_error(_request: Request, error: Any) -> Any:
 async def _not_found(request: Request, _error: Exception) -> Any:
     """Answer a request that has no route."""
     method, path = request.method, request.scope["raw_path"].decode("latin-1")
-    if path.startswith(admin.PREFIX):
+    if re.match(rf"{admin.TESTING}[:/]|{admin.TESTING}$", path):
+        error = errors.NotFound(
+            f"No test endpoint has the method {method} and the path {path}. There are some with "
+            "--test-endpoints, and more with --manual-clock."
+        )
+    elif path.startswith(admin.PREFIX):
         error = errors.NotFound(f"No call has the method {method} and the path {path}.")
     else:
         error = errors.NotFound(f"No such path: {path}")

@@ -85,7 +85,8 @@ class Delivery:
         time: When it was sent, by the server's clock.
         retry_count: The number of attempts of the task before this one.
         status: The status code of the response, None without a response.
-        error: Why there is no response, or the exception of the handler.
+        error: Why there is no response, or the exception of the handler; an OSError for a failure
+            of HTTP.
     """
 
     task: str
