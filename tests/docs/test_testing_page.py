@@ -4,14 +4,17 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from pages import code_blocks
+from pages import ROOT, code_blocks
 
 import plugin_runs
 import processes
 
 PAGE = "docs/testing.md"
+SUITES = sorted((ROOT / "examples" / "testing").glob("*.py"))
 QUEUE = "projects/shop/locations/here/queues/mail"
 
 
@@ -50,12 +53,24 @@ def test_the_example_for_node_passes(server, tmp_path):
     run(["node", "--test", "mail.test.mjs"], tmp_path, DRAYMAN=f"http://{server}")
 
 
-def test_the_examples_of_the_page_pass(tmp_path):
+def test_the_examples_of_the_page_pass_in_two_processes(tmp_path):
     blocks = code_blocks(PAGE, "python")
-    assert len(blocks) == len(re.findall(r"^# \w+\.py$", "\n".join(blocks), re.MULTILINE)) == 9
     for block in blocks:
-        name, _, _ = block.removeprefix("# ").partition("\n")
-        (tmp_path / name).write_text(block)
-    outcome = plugin_runs.run_pytest(tmp_path)
+        path, _, code = block.removeprefix("# ").partition("\n")
+        assert path.endswith(".py")
+        (tmp_path / Path(path).name).write_text(code)
+    outcome = plugin_runs.run_pytest(tmp_path, "-n", "2")
     assert outcome.returncode == 0, outcome.stdout
-    assert re.search(r"11 passed in", outcome.stdout), outcome.stdout
+    assert re.search(r"\b24 passed in", outcome.stdout), outcome.stdout
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+def test_the_page_has_each_suite_as_it_is(path):
+    block = f"# {path.relative_to(ROOT)}\n{path.read_text()}"
+    assert block in code_blocks(PAGE, "python")
+
+
+def test_the_suite_for_unittest_passes_without_pytest(tmp_path):
+    suite = str(ROOT / "examples" / "testing" / "test_plain.py")
+    source = str(ROOT / "src")
+    run([sys.executable, "-W", "error", suite], tmp_path, PYTHONPATH=source)

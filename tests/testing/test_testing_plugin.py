@@ -66,6 +66,26 @@ def test_each_test_gets_an_empty_server_at_the_present_time(tmp_path):
     assert_passed(run(tmp_path, TEN_TESTS), 10)
 
 
+def test_each_process_of_xdist_has_a_server_of_its_own(tmp_path):
+    test = """
+        import os
+        from pathlib import Path
+
+        import pytest
+        from enqueue import enqueue
+
+        @pytest.mark.parametrize("number", range(20))
+        def test_a_task_is_delivered(cloud_tasks, number):
+            worker = Path(os.environ["PYTEST_XDIST_WORKER"])
+            worker.write_text(cloud_tasks.address)
+            enqueue(cloud_tasks)
+            assert cloud_tasks.run_all() == 1
+        """
+    assert_passed(run(tmp_path, test, "-n", "2"), 20)
+    addresses = [(tmp_path / worker).read_text() for worker in ("gw0", "gw1")]
+    assert addresses[0] != addresses[1]
+
+
 def test_the_environment_names_the_server_during_the_test_alone(tmp_path):
     test = """
         import os
