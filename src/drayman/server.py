@@ -100,6 +100,7 @@ class Server:
         self.port = 0
         self.http_port = 0
         self.store: Store
+        self.context: Context
         self.dispatcher: Dispatcher
         self._bearer_tokens: CachedBearerTokens
         self._tls_listeners: list[TlsListener] = []
@@ -197,7 +198,7 @@ class Server:
         if access is not None:
             access.start()
             self._closers.callback(access.close)
-        context = Context(
+        self.context = context = Context(
             self.store, clock, settings.limits, encryption, self._emit, issuer, access
         )
         app = HttpApp(context, browser_policy(settings), self._routes(context))

@@ -1,14 +1,20 @@
 """The server behind a test, and its thread."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
+from google.api_core import exceptions
+
+from drayman.api import calls
 from drayman.core import events
 from drayman.core.clock import Micros
+from drayman.core.errors import ServiceError
 from drayman.core.events import AttemptCrashed, Event, QueueChanged, TasksCreated
 from drayman.observe import log
 from drayman.settings import OPTIONS, load
+from drayman.tasks_v2 import rpcs
 from drayman.testing import endpoints
 from drayman.testing.delivery_log import DeliveryLog
 from drayman.testing.handlers import Handlers
@@ -78,6 +84,18 @@ class Engine:
     def call(self, function: Callable[[], _Result]) -> _Result:
         """Call a function in the server's thread; return its result."""
         return self._thread.call(function)
+
+    def request(self, rpc: str, message: Any) -> Any:
+        """Make a call of the API as anyone may make it, without a connection; return its response.
+
+        GoogleAPICallError, as of a client.
+        """
+        row, body = rpcs.BY_NAME[rpc], type(message).pb(message)
+        context = dataclasses.replace(self.server.context, access=None)
+        try:
+            return self._thread.run(calls.handle(None, context, row, body))
+        except ServiceError as error:
+            raise exceptions.from_grpc_status(error.code.value, error.message) from None
 
     def reset(self, start: Micros | None) -> None:
         """Delete everything, and set the time."""

@@ -2,9 +2,8 @@
 
 import contextlib
 import datetime
-import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +21,7 @@ LOCATION = "projects/test/locations/local"
 """The location of queues that are named by their ids."""
 MAX_ATTEMPTS = 10_000
 """The attempts after which a call that makes them gives up, unless it is told otherwise."""
+_FULL = tasks_library.Task.View.FULL
 _RATE_LIMITS = ("max_dispatches_per_second", "max_concurrent_dispatches")
 
 
@@ -77,11 +77,13 @@ class _BaseServer:
         """
         full_name = name if "/" in name else f"{LOCATION}/queues/{name}"
         if limits:
-            self._client.update_queue(queue=_queue(full_name, limits))
+            update = tasks_library.UpdateQueueRequest(queue=_queue(full_name, limits))
+            self._engine.request("UpdateQueue", update)
             return full_name
         location = full_name.rpartition("/queues/")[0]
+        creation = tasks_library.CreateQueueRequest(parent=location, queue=_queue(full_name, {}))
         with contextlib.suppress(exceptions.AlreadyExists):
-            self._client.create_queue(parent=location, queue=_queue(full_name, {}))
+            self._engine.request("CreateQueue", creation)
         return full_name
 
     def tasks(self, queue: str | None = None) -> list[PendingTask]:
@@ -182,17 +184,15 @@ class _BaseServer:
         __tracebackhide__ = True
         assertions.check_empty(self.tasks(queue))
 
-    @functools.cached_property
-    def _client(self) -> tasks_library.CloudTasksClient:
-        return self.client()
-
-    def _list(self, queue: str) -> list[PendingTask]:
-        client = self._client
-        request = {"parent": queue, "response_view": tasks_library.Task.View.FULL}
-        try:
-            return [pending.from_message(task) for task in client.list_tasks(request)]
-        except exceptions.NotFound:  # deleted
-            return []
+    def _list(self, queue: str) -> Iterator[PendingTask]:
+        request = tasks_library.ListTasksRequest(parent=queue, response_view=_FULL)
+        with contextlib.suppress(exceptions.NotFound):  # deleted
+            while True:
+                page = self._engine.request("ListTasks", request)
+                yield from (pending.from_message(tasks_library.Task.wrap(t)) for t in page.tasks)
+                request.page_token = page.next_page_token
+                if not request.page_token:
+                    return
 
     def _moment(
         self, at: datetime.datetime | datetime.timedelta | None

@@ -115,7 +115,10 @@ class VirtualServer(Server):
             _check(start)
         await self.timeline.interrupt()
         self._set_start(start)
-        self.clock.reset(self._start_time)
+        if self._follows_system and self._start_time >= self.clock.now():
+            self.clock.advance(self._start_time - self.clock.now())
+        else:  # all timers start again, which costs more, but two runs are the same
+            self.clock.reset(self._start_time)
         self.targets.clear()
         await self.reset()
 
