@@ -1,32 +1,37 @@
 """Attempts and dead letters over HTTP."""
 
 import pytest
+import requests
 
+from drayman import tasks
 from drayman.api import admin_messages
-from drayman.core.clock import HOUR, MINUTE, SECOND, ManualClock
-from drayman.core.queue import State, replacement
+from drayman.core.clock import HOUR, MINUTE, SECOND
 from drayman.store.contract import QueueStats
-from live import LiveServer
-
-QUEUE = "projects/p/locations/l/queues/{}"
-
-
-@pytest.fixture(scope="module")
-def server():
-    live = LiveServer(ManualClock())
-    yield live
-    live.stop()
-
-
-def call(server, path, method="GET", content=None):
-    return server.request(method, f"/drayman/v1/{path}", content)
+from drayman.testing import CONNECTION_ERROR
 
 
 @pytest.fixture
-def queue(server, request, create_dead_letters):
+def call(cloud_tasks):
+    """Make a call; return the status and the JSON value of the response."""
+
+    def call(path, method="GET", content=None):
+        url = f"http://{cloud_tasks.address}/drayman/v1/{path}"
+        response = requests.request(method, url, json=content, timeout=30)
+        return response.status_code, response.json()
+
+    return call
+
+
+@pytest.fixture
+def queue(cloud_tasks):
     """A queue with three dead letters."""
-    name = QUEUE.format(request.node.name.replace("_", "-")[:90].strip("-"))
-    create_dead_letters(server, name, "abc")
+    name, client = cloud_tasks.queue("q", max_attempts=1), cloud_tasks.client()
+    cloud_tasks.respond("*", CONNECTION_ERROR)
+    for task_id in "abc":
+        task = tasks.http_task(f"https://a.example/{task_id}", body=b"x")
+        task.name = f"{name}/tasks/{task_id}"
+        client.create_task(parent=name, task=task)
+    cloud_tasks.run_all()
     return name
 
 
@@ -34,79 +39,78 @@ def ids(page):
     return [letter["task"]["name"][-1] for letter in page["deadLetters"]]
 
 
-def test_dead_letters_are_listed_read_and_deleted(server, queue):
-    status, page = call(server, f"{queue}/deadLetters")
+def test_dead_letters_are_listed_read_and_deleted(call, queue):
+    status, page = call(f"{queue}/deadLetters")
     assert status == 200
     assert sorted(ids(page)) == ["a", "b", "c"]
     assert "body" not in page["deadLetters"][0]["task"]["httpRequest"]
-    status, letter = call(server, f"{queue}/deadLetters/a")
+    status, letter = call(f"{queue}/deadLetters/a")
     assert letter["reason"] == "all 1 attempts failed"
     assert letter["task"]["httpRequest"]["body"] == "eA=="
     assert letter["task"]["lastAttempt"]["responseStatus"]["code"] == 2
-    assert call(server, f"{queue}/deadLetters/a", "DELETE") == (200, {})
-    assert call(server, f"{queue}/deadLetters/a")[0] == 404
-    assert call(server, f"{queue}/deadLetters/a", "DELETE")[0] == 404
+    assert call(f"{queue}/deadLetters/a", "DELETE") == (200, {})
+    assert call(f"{queue}/deadLetters/a")[0] == 404
+    assert call(f"{queue}/deadLetters/a", "DELETE")[0] == 404
 
 
-def test_lists_have_pages(server, queue):
-    _, first = call(server, f"{queue}/deadLetters?pageSize=2")
-    _, rest = call(server, f"{queue}/deadLetters?pageToken={first['nextPageToken']}")
+def test_lists_have_pages(call, queue):
+    _, first = call(f"{queue}/deadLetters?pageSize=2")
+    _, rest = call(f"{queue}/deadLetters?pageToken={first['nextPageToken']}")
     assert sorted(ids(first) + ids(rest)) == ["a", "b", "c"]
-    _, first = call(server, f"{queue}/attempts?pageSize=2")
-    _, rest = call(server, f"{queue}/attempts?pageToken={first['nextPageToken']}")
+    _, first = call(f"{queue}/attempts?pageSize=2")
+    _, rest = call(f"{queue}/attempts?pageToken={first['nextPageToken']}")
     assert len(first["attempts"] + rest["attempts"]) == 3
     assert first["attempts"][0]["outcome"] == "failed"
     assert first["attempts"][0]["status"]["message"] == "UNKNOWN(2): HTTP status code 0"
-    assert "no connection" in first["attempts"][0]["error"]
-    _, filtered = call(server, f"{queue}/attempts?task=b")
-    assert [attempt["target"] for attempt in filtered["attempts"]] == ["POST http://127.0.0.1:1/b"]
+    assert "connection refused" in first["attempts"][0]["error"]
+    _, filtered = call(f"{queue}/attempts?task=b")
+    assert [attempt["target"] for attempt in filtered["attempts"]] == ["POST https://a.example/b"]
 
 
-def test_dead_letters_are_replayed_by_name_code_or_all_together(server, queue):
-    store = server.store
-    server.run(store.update_queue(queue, replacement(state=State.PAUSED), server.clock.now()))
-    status, result = call(server, f"{queue}/deadLetters:replay", "POST", {"tasks": ["a", "z"]})
+def test_dead_letters_are_replayed_by_name_code_or_all_together(call, queue, cloud_tasks):
+    status, result = call(f"{queue}/deadLetters:replay", "POST", {"tasks": ["a", "z"]})
     assert (status, result["count"]) == (200, 1)
     assert result["failed"]["z"]["code"] == "NOT_FOUND"
     for code, count in (("NOT_FOUND", 0), ("UNKNOWN", 2)):
-        _, result = call(server, f"{queue}/deadLetters:replay", "POST", {"code": code})
+        _, result = call(f"{queue}/deadLetters:replay", "POST", {"code": code})
         assert result["count"] == count
-    page = server.run(store.list_tasks(queue, 0, 10, 1 << 20))
-    assert len(page.tasks) == 3
+    cloud_tasks.assert_enqueued(count=3)
 
 
-def test_dead_letters_are_deleted_all_together(server, queue):
-    status, result = call(server, f"{queue}/deadLetters:delete", "POST", {"all": True})
+def test_dead_letters_are_deleted_all_together(call, queue):
+    status, result = call(f"{queue}/deadLetters:delete", "POST", {"all": True})
     assert (status, result) == (200, {"count": 3, "failed": {}, "more": False})
 
 
-def test_an_id_counts_once_and_ids_have_no_next_page(server, queue, monkeypatch):
+def test_an_id_counts_once_and_ids_have_no_next_page(call, queue, monkeypatch):
     monkeypatch.setattr(admin_messages, "PAGE", 3)
-    _, result = call(server, f"{queue}/deadLetters:delete", "POST", {"tasks": ["a", "a", "b"]})
+    _, result = call(f"{queue}/deadLetters:delete", "POST", {"tasks": ["a", "a", "b"]})
     assert result == {"count": 2, "failed": {}, "more": False}
 
 
-def test_the_next_page_of_a_filter_starts_after_the_failed_ones(server, queue, monkeypatch):
+def test_the_next_page_of_a_filter_starts_after_the_failed_ones(
+    call, queue, cloud_tasks, monkeypatch
+):
     monkeypatch.setattr(admin_messages, "PAGE", 2)
-    server.run(server.store.delete_queue(queue, server.clock.now()))
+    cloud_tasks.client().delete_queue(name=queue)
     body, tried = {"all": True}, []
     for more in (True, False):
-        status, result = call(server, f"{queue}/deadLetters:replay", "POST", body)
+        status, result = call(f"{queue}/deadLetters:replay", "POST", body)
         assert (status, result["count"], result["more"]) == (200, 0, more)
         tried += result["failed"]
         body = {"all": True, "pageToken": result.get("nextPageToken")}
     assert sorted(tried) == ["a", "b", "c"]
-    _, page = call(server, f"{queue}/deadLetters")
+    _, page = call(f"{queue}/deadLetters")
     assert len(page["deadLetters"]) == 2
 
 
-def test_a_page_that_holds_all_is_the_last(server, queue):
+def test_a_page_that_holds_all_is_the_last(call, queue):
     for collection in ("deadLetters", "attempts"):
-        assert "nextPageToken" not in call(server, f"{queue}/{collection}?pageSize=3")[1]
+        assert "nextPageToken" not in call(f"{queue}/{collection}?pageSize=3")[1]
 
 
-def test_the_statistics_of_a_queue(server, queue):
-    status, stats = call(server, f"{queue}/stats")
+def test_the_statistics_of_a_queue(call, queue):
+    status, stats = call(f"{queue}/stats")
     assert (status, stats["inFlight"]) == (200, 0)
     assert 0 < stats["effectiveExecutionRate"] <= 500
     assert stats["deadLetters"] == 3
@@ -151,7 +155,7 @@ def test_statistics_have_the_times_of_recovery_and_of_the_next_task():
         ),
     ],
 )
-def test_invalid_requests_are_refused_with_a_message(server, path, method, content, status):
-    code, response = call(server, path, method, content)
+def test_invalid_requests_are_refused_with_a_message(call, path, method, content, status):
+    code, response = call(path, method, content)
     assert code == status
     assert isinstance(response["error"]["message"], str)
