@@ -33,6 +33,7 @@ SLOW = {
     "store/postgres": "starts a PostgreSQL server",
     "store/test_model.py": "searches for sequences of calls that fail",
     "test_server.py": "starts a server for each test",
+    "testing/test_testing_interleavings.py": "searches for lost tasks",
     "testing/test_testing_plugin.py": "runs pytest",
 }
 """Directories and modules that are slow, and why."""

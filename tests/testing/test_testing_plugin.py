@@ -101,6 +101,30 @@ def test_the_environment_names_the_server_during_the_test_alone(tmp_path):
     assert_passed(run(tmp_path, test), 2)
 
 
+def test_an_application_of_the_session_can_keep_its_client(tmp_path):
+    test = """
+        import os
+
+        import pytest
+        from drayman import tasks
+
+        @pytest.fixture(scope="session")
+        def client(cloud_tasks_session):
+            return tasks.CloudTasksClient()
+
+        @pytest.mark.parametrize("number", range(2))
+        def test_it(cloud_tasks, client, number):
+            cloud_tasks.assert_empty()
+            task = tasks.http_task("https://a.example")
+            client.create_task(parent=cloud_tasks.queue("mail"), task=task)
+            cloud_tasks.assert_enqueued(count=1)
+
+        def test_the_address_stays():
+            assert os.environ["CLOUD_TASKS_EMULATOR_HOST"]
+        """
+    assert_passed(run(tmp_path, test), 3)
+
+
 def test_the_server_of_the_session_can_have_settings(tmp_path):
     (tmp_path / "conftest.py").write_text(
         textwrap.dedent("""

@@ -105,6 +105,7 @@ class _BaseServer:
                 the ``error`` of the delivery. A sequence has an answer for each request; those
                 that follow go by the other rules.
         """
+        values.check_answers(answer)
         self._engine.call(lambda: self._engine.server.targets.respond(url, answer))
 
     def deliver_to(self, app: Any, url: str = "*") -> None:
@@ -112,6 +113,8 @@ class _BaseServer:
 
         What it raises is a 500 and the ``error`` of the delivery. No lifespan events are sent.
         """
+        if not callable(app):
+            raise TypeError(f"{app!r} is neither an ASGI nor a WSGI application")
         self._engine.call(lambda: self._engine.server.targets.deliver_to(app, url))
 
     def hold(self) -> None:
@@ -156,7 +159,9 @@ class _BaseServer:
         """
         __tracebackhide__ = True
         criteria = Criteria(queue, url, method, json, body, headers, self._moment(at))
-        return assertions.check(criteria, self.tasks(), count, "pending task")
+        delivered = assertions.count_of(len(self.deliveries), "request")
+        hint = f"; {delivered} went to targets" if self.deliveries else ""
+        return assertions.check(criteria, self.tasks(), count, "pending task", hint)
 
     def assert_delivered(
         self,
@@ -177,7 +182,9 @@ class _BaseServer:
         """
         __tracebackhide__ = True
         criteria = Criteria(queue, url, method, json, body, headers, self._moment(at), status)
-        return assertions.check(criteria, self.deliveries, count, "delivery")
+        pending = assertions.count_of(len(self.tasks()), "task") if not self.deliveries else ""
+        hint = f"; {pending} waiting for run_all() or advance()" if pending else ""
+        return assertions.check(criteria, self.deliveries, count, "delivery", hint)
 
     def assert_empty(self, queue: str | None = None) -> None:
         """Check that no task is pending, in one queue or in all. AssertionError."""
@@ -204,8 +211,10 @@ class _BaseServer:
     async def _advance(
         self, by: datetime.timedelta | None, units: Mapping[str, float], limit: int
     ) -> int:
-        delta = values.duration(by or datetime.timedelta(**units))
-        return await self._engine.server.advance(delta, limit)
+        delta = by or datetime.timedelta(**units)
+        if not isinstance(delta, datetime.timedelta):
+            raise TypeError(f"advance() takes a timedelta, or units such as seconds={by!r}")
+        return await self._engine.server.advance(values.duration(delta), limit)
 
     async def _advance_to(self, when: datetime.datetime, limit: int) -> int:
         return await self._engine.server.advance_to(values.to_micros(when), limit)

@@ -16,7 +16,7 @@ from drayman.core.delivery import (
     Response,
 )
 from drayman.dispatch.sender import Sender
-from drayman.testing import apps
+from drayman.testing import apps, values
 from drayman.testing.delivery_log import DeliveryLog
 from drayman.testing.handlers import Handlers
 from drayman.testing.values import Answer, Delivery, Handler, NoReply, Reply, to_datetime
@@ -110,6 +110,7 @@ class Targets:
         if answer is None and self.http is not None:
             return await _send(self.http, request, delivery)
         result = await self._call(answer, delivery) if callable(answer) else answer
+        values.check_answer(200 if result is None else result)
         if isinstance(result, NoReply):
             delivery.error = result
             return await self._no_response(delivery.queue, result)

@@ -112,7 +112,7 @@ class VirtualServer(Server):
         Afterwards the server is as after its start. MomentError.
         """
         if start is not None:
-            _check(start)
+            _check(start)  # before anything is deleted
         await self.timeline.interrupt()
         self._set_start(start)
         if self._follows_system and self._start_time >= self.clock.now():
@@ -131,7 +131,7 @@ class VirtualServer(Server):
     def _set_start(self, start: Micros | None) -> None:
         self._follows_system = start is None
         self._catch_up()
-        self._start_time = SystemClock().now() if start is None else start
+        self._start_time = SystemClock().now() if start is None else _check(start)
 
     def _catch_up(self) -> None:
         """Count the lag as zero."""
