@@ -37,6 +37,7 @@ SLOW = {
     "store/test_model.py": "searches for sequences of calls that fail",
     "transfer/test_transfer_google.py": "starts a server for each test",
     "test_server.py": "starts a server for each test",
+    "testing/test_testing_interleavings.py": "searches for lost tasks",
     "testing/test_testing_plugin.py": "runs pytest",
 }
 """Directories and modules that are slow, and why."""

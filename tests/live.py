@@ -44,6 +44,9 @@ class _Verbs:
 class LiveServer:
     """A server on free ports, with its store in memory and a manual clock.
 
+    Most tests are simpler with the testing kit, ``drayman.testing.Server``. This one is for what
+    the kit hides: events, idle times of connections by the clock, the dispatcher's own loop,
+    requests to targets over HTTP, stores in files, faults and stops.
     Settings are those of the command line: ``LiveServer(task_size="100")``.
     """
 

@@ -58,6 +58,8 @@ SAMPLES = {
     "key-file": ("keys.yaml", "keys.yaml"),
     "allow-http-tokens": ("true", True),
     "grace": ("1.5s", 1_500 * MILLISECOND),
+    "test-endpoints": ("true", True),
+    "manual-clock": ("true", True),
     "log-level": ("debug", "debug"),
     "log-format": ("json", "json"),
 }

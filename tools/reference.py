@@ -54,7 +54,7 @@ def page() -> str:
             f"{BOOLEAN.allowed}.",
             "",
             "An unknown key of the file and an unknown variable `DRAYMAN_…` are errors; an empty",
-            "variable counts as not set. Ignored are `DRAYMAN_TEST_…`, for this project's tests,",
+            "variable counts as not set. Ignored are other `DRAYMAN_TEST_…`, for own tests,",
             "the [variables of commands](#commands-that-call-a-server), and those that Kubernetes",
             "sets for a service called `drayman`:",
             "`DRAYMAN_SERVICE_HOST`, `DRAYMAN_PORT_8123_TCP` and so on, and a `DRAYMAN_PORT` that",

@@ -12,7 +12,7 @@ issuers:                        # of tokens, for --auth oidc
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from drayman.access import bindings, issuers, members, roles
@@ -27,6 +27,7 @@ from drayman.core.events import Emit, KeysNotFetched
 from drayman.edge.listening import is_loopback
 from drayman.files import read_yaml
 from drayman.settings import Settings, SettingsError
+from drayman.store import opening
 from drayman.store.contract import Store
 
 _OPTION = "--access-file"
@@ -51,11 +52,27 @@ def check_exposure(settings: Settings) -> None:
         )
 
 
-def warning(settings: Settings) -> str:
-    """Return the line that warns of a server that is open to others, empty if it is not."""
-    if settings.auth != "none" or is_loopback(settings.host):
-        return ""
-    return f"authentication is off: every caller that reaches {settings.host} may do everything"
+def check_test_endpoints(settings: Settings) -> None:
+    """Check that a server for tests is nothing else; SettingsError."""
+    option = "--manual-clock" if settings.manual_clock else "--test-endpoints"
+    if settings.serves_tests and settings.auth != "none":
+        raise SettingsError(
+            f"{option}: anyone who calls the test endpoints may delete everything; "
+            "leave --auth at none, or the option out"
+        )
+    if settings.manual_clock and settings.store != "memory":
+        raise SettingsError(
+            f"--manual-clock: {opening.without_password(settings.store)} would keep times of a "
+            "clock that is not the system's; add --store memory"
+        )
+
+
+def warnings(settings: Settings) -> Iterator[str]:
+    """Yield a line for each thing that the operator of a server should know about its callers."""
+    if settings.auth == "none" and not is_loopback(settings.host):
+        yield f"authentication is off: every caller that reaches {settings.host} may do everything"
+    if settings.serves_tests:
+        yield "test endpoints are on: every caller may delete all queues and tasks at once"
 
 
 def describe(settings: Settings) -> str:

@@ -148,6 +148,10 @@ def _check_exposure(settings: Settings) -> list[str]:
     return _attempt(access_setup.check_exposure, settings)
 
 
+def _check_test_endpoints(settings: Settings) -> list[str]:
+    return _attempt(access_setup.check_test_endpoints, settings)
+
+
 def _check_access_file(settings: Settings) -> list[str]:
     return _attempt(access_setup.load, settings)
 
@@ -231,6 +235,11 @@ _CHECKS = (
         _check_exposure,
         "",
         frozenset({"host", "auth", "insecure"}),
+    ),
+    _Check(
+        _check_test_endpoints,
+        "",
+        frozenset({"auth", "store", "test_endpoints", "manual_clock"}),
     ),
     _Check(_check_access_file, "correct --access-file", frozenset({"access_file", "auth"})),
     _Check(_check_grpc_address, _OTHER_ADDRESS, frozenset({"host", "port"})),

@@ -16,7 +16,7 @@ from drayman import access_setup, files, outbound, process
 from drayman.api import browsers
 from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
-from drayman.api.http import HttpApp
+from drayman.api.http import Extension, HttpApp
 from drayman.core import events, names, role
 from drayman.core.clock import Clock, Micros, SystemClock
 from drayman.core.errors import ServiceError
@@ -91,6 +91,7 @@ class Server:
         dispatches: Whether it makes attempts by itself; otherwise whoever started it calls
             ``dispatcher.step``.
         emit: Takes events.
+        extensions: Returns what is served over HTTP/1.1 besides the API.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Server:
         sender: Sender | None = None,
         dispatches: bool = True,
         emit: Emit = log.record,
+        extensions: Callable[[Context], Sequence[Extension]] = lambda _context: (),
     ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
@@ -110,6 +112,7 @@ class Server:
         self._dispatches = dispatches
         self._rates = QueueRates()
         self._emit = events.fan_out(self._rates.record, emit)
+        self._extensions = extensions
         self._closers = contextlib.AsyncExitStack()
         self._started_at: Micros | None = None
         self._returned = 0
@@ -119,6 +122,7 @@ class Server:
         self.http_port = 0
         self.store: Store
         self.role: Role
+        self.context: Context
         self.dispatcher: Dispatcher
         self._bearer_tokens: CachedBearerTokens
         self._tls_listeners: list[TlsListener] = []
@@ -197,11 +201,13 @@ class Server:
     async def reset(self) -> None:
         """Delete all queues, tasks and history, for tests; connections and signing keys stay.
 
-        Attempts in flight are cancelled.
+        Attempts in flight are cancelled. The declared queues are created again.
         """
-        await self.dispatcher.cancel()
-        await self.store.reset()
-        self._bearer_tokens.clear()
+        queues = declared_queues(self._settings)
+        async with self.dispatcher.suspended():
+            await self.store.reset()
+            self._bearer_tokens.clear()
+            await self._declare(queues)
 
     async def stop(self) -> None:
         """Accept no new calls, wait for attempts in flight within the grace, then close."""
@@ -214,6 +220,7 @@ class Server:
         settings, clock = self._settings, self._clock
         self.role = server_role(settings)
         access_setup.check_exposure(settings)
+        access_setup.check_test_endpoints(settings)
         configured = access_setup.load(settings)
         queues = declared_queues(settings)
         self._check_locations(queues)
@@ -234,7 +241,7 @@ class Server:
         if access is not None:
             access.start()
             self._closers.callback(access.close)
-        context = Context(
+        self.context = context = Context(
             store=self.store,
             clock=clock,
             limits=settings.limits,
@@ -245,7 +252,7 @@ class Server:
             rates=self._rates.of,
             role=self.role,
         )
-        app = HttpApp(context, browser_policy(settings))
+        app = HttpApp(context, browser_policy(settings), self._extensions(context))
         http = HttpServer(
             app, [] if http_tls else http_sockets, self._edge_clock, capacity, CALLS_GRACE
         )
@@ -341,7 +348,7 @@ class Server:
         return TokenSigner(KeyRing(self.store, self._clock, key), self._clock, issuer)
 
     async def _start_dispatch(self, encryption: TaskEncryption) -> Dispatcher:
-        sender = self._sender or self._open_sender()
+        sender = self._sender or self.open_sender()
         self._closers.push_async_callback(sender.close)
         dispatcher = Dispatcher(
             self.store,
@@ -374,10 +381,11 @@ class Server:
         self._closers.push_async_callback(close)
         return dispatcher
 
-    def _open_sender(self) -> HttpSender:
+    def open_sender(self) -> HttpSender:
+        """Return what sends requests over HTTP; the caller closes it."""
         policy, tls, proxies = self._outbound
         policy = dataclasses.replace(policy, own_ports=frozenset({self.port, self.http_port}))
-        return HttpSender(self._clock, tls=tls, proxies=proxies, policy=policy)
+        return HttpSender(self._edge_clock, tls=tls, proxies=proxies, policy=policy)
 
     def _watch(self, part: asyncio.Task[None]) -> None:
         """Emit an event if a part has ended by a fault."""
@@ -391,8 +399,10 @@ class CrashError(Exception):
     """An internal error stopped the server; the log has the details."""
 
 
-async def serve(settings: Settings, read: Callable[[], Settings]) -> None:
-    """Run a server until SIGTERM or SIGINT; a second signal ends it at once.
+async def serve(
+    settings: Settings, read: Callable[[], Settings], make: Callable[[Settings], Server] = Server
+) -> None:
+    """Run a server, made by ``make``, until SIGTERM or SIGINT; a second signal ends it at once.
 
     SIGHUP loads files again; ``read`` reads the settings, of which the log level may change.
 
@@ -403,20 +413,23 @@ async def serve(settings: Settings, read: Callable[[], Settings]) -> None:
     writer = NonBlockingWriter(STDERR)
     log.configure(writer.write, settings.log_level, settings.log_format)
     try:
-        await _serve(settings, read)
+        await _serve(settings, read, make)
     finally:
         await writer.close()
 
 
-async def _serve(settings: Settings, read: Callable[[], Settings]) -> None:
+async def _serve(
+    settings: Settings, read: Callable[[], Settings], make: Callable[[Settings], Server]
+) -> None:
     open_files = process.raise_open_file_limit()
     process.widen_file_table(open_files)
     settings = limit_attempts(settings, open_files)
     stopped, hangup = process.stop_event(), process.hangup_event()
-    server = Server(settings)
+    server = make(settings)
     await server.start()
     relaxed = settings.durability == "relaxed"
-    for warning in (server.warning, _RELAXED if relaxed else "", access_setup.warning(settings)):
+    warnings = server.warning, _RELAXED if relaxed else "", *access_setup.warnings(settings)
+    for warning in warnings:
         if warning:
             log.record(Notice(warning))
     process.tune_garbage_collection()

@@ -294,6 +294,16 @@ class Settings:
         "How long attempts in flight may go on after SIGTERM or SIGINT; a second signal stops "
         "the server at once.",
     )  # fmt: skip
+    test_endpoints: bool = setting(
+        False, value_types.BOOLEAN,
+        "Serve calls for tests below /drayman/v1/testing: delete everything, and wait until queues "
+        "are idle.",
+    )  # fmt: skip
+    manual_clock: bool = setting(
+        False, value_types.BOOLEAN,
+        "Let the time of queues and tasks, and so all attempts, wait for calls below "
+        "/drayman/v1/testing; with --store memory.",
+    )  # fmt: skip
     log_level: str = setting(
         "info", value_types.LOG_LEVEL, "Least severity of the log lines on standard error."
     )
@@ -301,6 +311,11 @@ class Settings:
         "text", value_types.LOG_FORMAT,
         "Format of the log lines: text, or json for an object on each line.",
     )  # fmt: skip
+
+    @property
+    def serves_tests(self) -> bool:
+        """Whether there are test endpoints."""
+        return self.test_endpoints or self.manual_clock
 
     @property
     def limits(self) -> Limits:
@@ -439,11 +454,11 @@ def _is_foreign(variable: str, text: str) -> bool:
 
     Beside a service called ``drayman`` or ``drayman-http``, Kubernetes sets DRAYMAN_SERVICE_HOST,
     DRAYMAN_PORT_8123_TCP and others, and DRAYMAN_PORT or DRAYMAN_HTTP_PORT to ``tcp://…``. What
-    starts with DRAYMAN_TEST_, and DRAYMAN_REQUIRE_POSTGRES, is for the project's own tests;
+    else starts with DRAYMAN_TEST_, and DRAYMAN_REQUIRE_POSTGRES, is for the project's own tests;
     DRAYMAN_SERVER and the like are for commands that call a server.
     """
     service_url = variable.endswith("_PORT") and re.match(r"(?:tcp|udp|sctp)://", text)
-    return bool(service_url or _FOREIGN.fullmatch(variable))
+    return bool(service_url or (variable not in _BY_VARIABLE and _FOREIGN.fullmatch(variable)))
 
 
 def _similar(variable: str) -> str:

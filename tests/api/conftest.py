@@ -1,4 +1,7 @@
-"""One server for all API tests, with a manual clock; each test has a queue of its own."""
+"""One server for all API tests, with a manual clock; each test has a queue of its own.
+
+Tests that need deliveries, and neither events nor Google's client over REST, use the testing kit.
+"""
 
 import itertools
 
@@ -6,12 +9,9 @@ import grpc
 import pytest
 from google.api_core import exceptions
 
-from drayman.core.limits import TaskLimits
-from drayman.core.queue import Queue, RetryConfig, creation
 from drayman.core.status import HTTP_STATUS, Code
-from drayman.tasks_v2 import types
-from drayman.wire import tasks
-from live import PATIENCE, LiveServer, Worker
+from drayman.testing.plugin import cloud_tasks, cloud_tasks_server  # noqa: F401 - fixtures
+from live import LiveServer, Worker
 
 TRANSPORTS = ["grpc", "rest"]
 LOCATION = "projects/p/locations/l"
@@ -59,27 +59,6 @@ def queue(client, location):
     client.create_queue(parent=location, queue={"name": name})
     client.pause_queue(name=name)
     return name
-
-
-@pytest.fixture(scope="session")
-def create_dead_letters():
-    """Create a queue and tasks in it that fail for good."""
-
-    def create(server, name, task_ids):
-        store, now = server.store, server.clock.now()
-        queue = Queue(name, retry_config=RetryConfig(max_attempts=1))
-        server.run(store.update_queue(name, creation(queue), now))
-        for task_id in task_ids:
-            message = types.Task.pb()(
-                name=f"{name}/tasks/{task_id}",
-                http_request={"url": f"http://127.0.0.1:1/{task_id}", "body": b"x"},
-            )
-            new_task = tasks.parse(name, message, now, TaskLimits())
-            server.run(store.create_tasks(name, [new_task], now))
-        while len(server.run(store.list_dead_letters(name, 0, 10))) < len(task_ids):
-            server.events.get(timeout=PATIENCE)
-
-    return create
 
 
 @pytest.fixture

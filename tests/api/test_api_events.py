@@ -7,6 +7,7 @@ import pytest
 from google.api_core import exceptions
 
 from drayman.core.events import (
+    AttemptEnded,
     CallRefused,
     QueueAction,
     QueueChanged,
@@ -179,9 +180,12 @@ def test_a_buffered_task_is_an_event(server, clients, location):
     assert (refusal.rpc, refusal.code) == ("BufferTask", Code.ALREADY_EXISTS)
 
 
-def test_a_replay_is_a_creation(server, location, create_dead_letters):
+def test_a_replay_is_a_creation(server, clients, location):
     name = f"{location}/queues/dead"
-    create_dead_letters(server, name, "t")
+    queue = {"name": name, "retry_config": {"max_attempts": 1}}
+    clients["grpc"].create_queue(parent=location, queue=queue)
+    clients["grpc"].create_task(parent=name, task=named(name, "t"))
+    server.next_event(AttemptEnded)
     emitted = Emitted(server)
     path = f"/drayman/v1/{name}/deadLetters:replay"
     status, _ = server.request("POST", path, {"tasks": ["t", "none"]})

@@ -1,43 +1,34 @@
 """A handler verifies our tokens with Google's own library, over HTTP/1.1."""
 
-import pytest
+import requests
 from google.auth.transport.requests import Request
 from google.oauth2 import id_token
 
-from drayman.core.clock import ManualClock, SystemClock
-from drayman.core.delivery import OidcToken
-from drayman.signing.keyring import KeyRing
-from drayman.signing.signer import TokenSigner
-from live import LiveServer
+from drayman import tasks
 
 
-@pytest.fixture(scope="module")
-def server():
-    live = LiveServer(ManualClock(SystemClock().now()))
-    yield live
-    live.stop()
+def get(cloud_tasks, path):
+    response = requests.get(f"http://{cloud_tasks.address}{path}", timeout=30)
+    assert response.status_code == 200
+    return response.json()
 
 
-def get(server, path):
-    status, document = server.request("GET", path)
-    assert status == 200
-    return document
-
-
-def test_a_handler_accepts_a_token_with_google_auth(server):
-    keyring = KeyRing(server.store, server.clock)
-    signer = TokenSigner(keyring, server.clock, server.url)
-    token = server.run(signer.issue(OidcToken("worker@example.com"), "https://a.example/x")).value
-    claims = id_token.verify_token(
-        token, Request(), audience="https://a.example/x", certs_url=f"{server.url}/certs"
-    )
+def test_a_handler_accepts_a_token_with_google_auth(cloud_tasks):
+    url, issuer = "https://a.example/x", f"http://{cloud_tasks.address}"
+    task = tasks.http_task(url, oidc="worker@example.com")
+    cloud_tasks.client().create_task(parent=cloud_tasks.queue("q"), task=task)
+    cloud_tasks.run_all()
+    (delivery,) = cloud_tasks.deliveries
+    token = delivery.headers["Authorization"].removeprefix("Bearer ")
+    claims = id_token.verify_token(token, Request(), audience=url, certs_url=f"{issuer}/certs")
     assert claims["email"] == "worker@example.com"
-    assert claims["iss"] == server.url
+    assert claims["iss"] == issuer
 
 
-def test_discovery_leads_to_the_keys(server):
-    document = get(server, "/.well-known/openid-configuration")
-    assert document["issuer"] == server.url
-    assert document["jwks_uri"] == f"{server.url}/jwks"
-    keys = get(server, "/jwks")["keys"]
-    assert {key["kid"] for key in keys} == set(get(server, "/certs"))
+def test_discovery_leads_to_the_keys(cloud_tasks):
+    document = get(cloud_tasks, "/.well-known/openid-configuration")
+    issuer = f"http://{cloud_tasks.address}"
+    assert document["issuer"] == issuer
+    assert document["jwks_uri"] == f"{issuer}/jwks"
+    keys = get(cloud_tasks, "/jwks")["keys"]
+    assert {key["kid"] for key in keys} == set(get(cloud_tasks, "/certs"))

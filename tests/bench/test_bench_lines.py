@@ -1,6 +1,7 @@
 """Each line of the benchmark harness runs, in a small size."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,14 @@ def run_bench(tmp_path, *arguments):
     (path,) = tmp_path.glob("*.json")
     assert path.with_suffix(".md").exists()
     return json.loads(path.read_text())
+
+
+def test_the_testing_kit_is_measured():
+    command = [sys.executable, "-m", "bench.kit", "--tests", "10"]
+    ended = subprocess.run(
+        command, cwd=ROOT, check=False, timeout=300, capture_output=True, text=True
+    )
+    assert re.match(r"10 tests: .* s, .* ms each\nstart: .* ms; reset: .* ms\n", ended.stdout)
 
 
 def test_each_line_yields_figures(tmp_path):

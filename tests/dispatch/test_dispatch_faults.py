@@ -225,6 +225,24 @@ async def test_a_claim_that_arrives_during_the_stop_is_released(world):
     assert await world.step() == 1
 
 
+async def test_a_suspended_dispatcher_has_no_attempt_and_starts_none(world):
+    await world.tasks(await world.queue(), 2)
+    world.targets.will(HANG)
+    await world.dispatcher.step(1)
+    await world.targets.arrived(1)
+    running = asyncio.create_task(world.dispatcher.run())
+    async with world.dispatcher.suspended():
+        assert world.dispatcher.in_flight == 0
+        await world.store.reset()
+        name = await world.task(await world.queue())
+        assert await world.in_flight() == 0
+    while not await world.gone(name):
+        await world.store.check()
+    assert len(world.requests) == 2
+    await world.dispatcher.stop(0)
+    await running
+
+
 async def test_a_task_whose_key_is_missing_is_retried_whatever_its_policy(world):
     queue = await world.queue(max_attempts=1)
     sealed = TaskCipher({"projects/p/locations/l/keyRings/r/cryptoKeys/k": bytes(32)}).seal(

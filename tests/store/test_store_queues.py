@@ -91,6 +91,15 @@ async def test_a_listing_stays_within_its_location_whatever_its_cursor(world):
     assert await world.store.list_queues("projects/p/locations/none", "", 10) == []
 
 
+async def test_queues_of_all_locations_are_listed_in_the_order_of_their_names(world):
+    locations = ("a/locations/b", "a/locations/c", "b/locations/a")
+    listed = [f"projects/{name}/queues/x" for name in locations]
+    for name in reversed(listed):
+        await create_queue(world.store, dataclasses.replace(queue(), name=name), world.now)
+    assert [each.name for each in await world.store.list_queues("", "", 2)] == listed[:2]
+    assert [each.name for each in await world.store.list_queues("", listed[1], 2)] == listed[2:]
+
+
 async def test_a_queues_state_is_stored(world):
     await world.queue()
     for state in (State.PAUSED, State.RUNNING, State.DISABLED, State.RUNNING):

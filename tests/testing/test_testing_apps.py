@@ -4,6 +4,7 @@ import threading
 import wsgiref.validate
 
 import fastapi
+import pytest
 import starlette.applications
 import starlette.responses
 import starlette.routing
@@ -159,3 +160,8 @@ async def test_an_application_runs_in_the_loop_of_an_async_test(async_cloud_task
         await create(URL)
         assert await async_cloud_tasks.run_all() == 2
     assert threads == [threading.current_thread()] * 2
+
+
+def test_what_is_no_application_is_refused_at_once(still):
+    with pytest.raises(TypeError, match="'app' is neither an ASGI nor a WSGI application"):
+        still.deliver_to("app")

@@ -127,3 +127,22 @@ def test_empty_means_that_no_task_is_pending(still, enqueue):
         "1 pending task, not none",
         f"  POST {URL} in queue mail, due 2026-01-01 00:00:00Z: 1",
     ]
+
+
+def test_a_full_name_is_of_one_queue(still, enqueue):
+    queue = enqueue().partition("/tasks/")[0]
+    other = queue.replace("projects/test", "projects/other")
+    still.assert_enqueued(queue=queue, count=1)
+    still.assert_empty(other)
+    still.assert_enqueued(queue=other, count=0)
+
+
+def test_a_failure_tells_tasks_that_wait_from_those_that_were_delivered(still, enqueue):
+    enqueue()
+    assert failure(still.assert_delivered)[1] == (
+        "There is no delivery at all; 1 task waiting for run_all() or advance()."
+    )
+    still.run_all()
+    assert failure(still.assert_enqueued)[1] == (
+        "There is no pending task at all; 1 request went to targets."
+    )

@@ -66,6 +66,26 @@ def test_each_test_gets_an_empty_server_at_the_present_time(tmp_path):
     assert_passed(run(tmp_path, TEN_TESTS), 10)
 
 
+def test_each_process_of_xdist_has_a_server_of_its_own(tmp_path):
+    test = """
+        import os
+        from pathlib import Path
+
+        import pytest
+        from enqueue import enqueue
+
+        @pytest.mark.parametrize("number", range(20))
+        def test_a_task_is_delivered(cloud_tasks, number):
+            worker = Path(os.environ["PYTEST_XDIST_WORKER"])
+            worker.write_text(cloud_tasks.address)
+            enqueue(cloud_tasks)
+            assert cloud_tasks.run_all() == 1
+        """
+    assert_passed(run(tmp_path, test, "-n", "2"), 20)
+    addresses = [(tmp_path / worker).read_text() for worker in ("gw0", "gw1")]
+    assert addresses[0] != addresses[1]
+
+
 def test_the_environment_names_the_server_during_the_test_alone(tmp_path):
     test = """
         import os
@@ -79,6 +99,30 @@ def test_the_environment_names_the_server_during_the_test_alone(tmp_path):
             assert VARIABLE not in os.environ
         """
     assert_passed(run(tmp_path, test), 2)
+
+
+def test_an_application_of_the_session_can_keep_its_client(tmp_path):
+    test = """
+        import os
+
+        import pytest
+        from drayman import tasks
+
+        @pytest.fixture(scope="session")
+        def client(cloud_tasks_session):
+            return tasks.CloudTasksClient()
+
+        @pytest.mark.parametrize("number", range(2))
+        def test_it(cloud_tasks, client, number):
+            cloud_tasks.assert_empty()
+            task = tasks.http_task("https://a.example")
+            client.create_task(parent=cloud_tasks.queue("mail"), task=task)
+            cloud_tasks.assert_enqueued(count=1)
+
+        def test_the_address_stays():
+            assert os.environ["CLOUD_TASKS_EMULATOR_HOST"]
+        """
+    assert_passed(run(tmp_path, test), 3)
 
 
 def test_the_server_of_the_session_can_have_settings(tmp_path):

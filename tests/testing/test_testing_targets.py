@@ -160,3 +160,18 @@ def test_app_engine_tasks_go_to_the_url_of_their_service():
         server.run_all()
         (delivery,) = server.assert_delivered(queue="mail", url="https://app.example/work")
         assert delivery.headers["X-AppEngine-TaskRetryCount"] == "0"
+
+
+@pytest.mark.parametrize("answer", ["503", True, None, [200, "503"]])
+def test_what_is_no_answer_is_refused_at_once(still, answer):
+    with pytest.raises(TypeError, match="is no answer of a target: a status, a Reply, TIMEOUT"):
+        still.respond("*", answer)
+
+
+def test_what_a_handler_returns_must_be_an_answer(still, enqueue):
+    still.respond("*", [lambda _: "ok"])
+    enqueue()
+    still.run_next()
+    (delivery,) = still.deliveries
+    assert delivery.status == 500
+    assert str(delivery.error).startswith("'ok' is no answer of a target: ")

@@ -45,6 +45,17 @@ def test_time_moves_forward_only(still):
         still.advance_to(START - SECOND)
 
 
+def test_a_time_span_has_a_unit(still):
+    with pytest.raises(TypeError, match=r"takes a timedelta, or units such as seconds=60"):
+        still.advance(60)
+
+
+def test_the_clock_stays_within_valid_times(still):
+    for move in (lambda: still.advance(days=3_000_000), lambda: Server(start=START.replace(1900))):
+        with pytest.raises((ValueError, OverflowError), match="within the years 1970 and 8999"):
+            move()
+
+
 def test_without_a_start_the_clock_catches_up_with_the_system(cloud_tasks, enqueue):
     enqueue(delay=60)  # by the clock of this process, which has gone on
     cloud_tasks.assert_enqueued(at=MINUTE)

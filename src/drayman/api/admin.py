@@ -27,6 +27,8 @@ from drayman.store.contract import QueueStats
 from drayman.wire import pages, tasks
 
 PREFIX = "/drayman/v1/"
+TESTING = f"{PREFIX}testing"
+"""The path of the test endpoints, which only a server for tests has."""
 _NEWEST = 1 << 62
 """A number above those of all attempts."""
 

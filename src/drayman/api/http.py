@@ -1,7 +1,9 @@
 """What HTTP/1.1 serves: REST below ``/v2/``, the admin API, health, and the public documents."""
 
+import re
 import urllib.parse
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
 
 from drayman.api import admin, browsers, rest
 from drayman.api.browsers import BrowserPolicy
@@ -14,7 +16,29 @@ from drayman.core.limits import PLAIN_REQUEST_SIZE, REQUEST_SIZE
 from drayman.signing import wellknown
 
 _DOCUMENTS = (wellknown.DISCOVERY, wellknown.JWKS, wellknown.CERTIFICATES)
+_TESTING = re.compile(rf"{admin.TESTING}(?:[:/]|$)")
 _OTHER_VERSIONS = ("/v2beta2/", "/v2beta3/")
+
+
+class Extension(Protocol):
+    """Something that a server serves over HTTP/1.1 besides the API.
+
+    Attributes:
+        body_limit: The most bytes of the body of a request.
+        takes_forms: Whether browsers may send forms to it, which it checks by tokens.
+    """
+
+    @property
+    def body_limit(self) -> int: ...  # noqa: D102 - see above
+
+    @property
+    def takes_forms(self) -> bool: ...  # noqa: D102
+
+    def serves(self, request: Request) -> bool:
+        """Return whether it answers a request."""
+
+    async def answer(self, request: Request) -> Response:
+        """Return the response to a request. ServiceError."""
 
 
 class HttpApp:
@@ -23,6 +47,7 @@ class HttpApp:
     Args:
         context: What every call needs.
         policy: Which requests of browsers are served.
+        extensions: What it serves besides.
 
     Attributes:
         ready: Whether the server takes calls: False while it starts and stops.
@@ -30,10 +55,16 @@ class HttpApp:
             nothing and have nothing secret.
     """
 
-    def __init__(self, context: Context, policy: BrowserPolicy | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        policy: BrowserPolicy | None = None,
+        extensions: Sequence[Extension] = (),
+    ) -> None:
         self.ready = False
         self._policy = policy or BrowserPolicy()
         self._context = context
+        self._extensions = extensions
         self.pages: Mapping[str, Callable[[str], Awaitable[Response]]] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -45,7 +76,14 @@ class HttpApp:
         try:
             is_call = request.path.startswith(rest.VERSION)
             if is_call or _decoded(request.path) not in self.pages:
-                browsers.check(self._policy, request.method, request.fields, request.path)
+                extension = self._extension(request)
+                browsers.check(
+                    self._policy,
+                    request.method,
+                    request.fields,
+                    request.path,
+                    takes_forms=extension is not None and extension.takes_forms,
+                )
             if is_call and not self.ready:
                 raise errors.Unavailable("The server is starting or stopping.")
         except ServiceError as error:
@@ -54,7 +92,10 @@ class HttpApp:
 
     def body_limit(self, request: Request) -> int:
         """Return the most bytes that the body of a request may have."""
-        return REQUEST_SIZE if request.path.startswith(rest.VERSION) else PLAIN_REQUEST_SIZE
+        if request.path.startswith(rest.VERSION):
+            return REQUEST_SIZE
+        extension = self._extension(request)
+        return PLAIN_REQUEST_SIZE if extension is None else extension.body_limit
 
     async def answer(self, request: Request) -> Response:
         """Return the response to a request that has arrived."""
@@ -68,6 +109,13 @@ class HttpApp:
     async def _answer(self, request: Request, path: str) -> Response:
         if page := self.pages.get(path):
             return await page(path)
+        if extension := self._extension(request):
+            return await extension.answer(request)
+        if _TESTING.match(path):
+            raise errors.NotFound(
+                f"No test endpoint has the method {request.method} and the path {request.path}. "
+                "There are some with --test-endpoints, and more with --manual-clock."
+            )
         if path.startswith(admin.PREFIX):
             return await admin.handle(self._context, request, path)
         if path.startswith(_OTHER_VERSIONS):
@@ -76,6 +124,11 @@ class HttpApp:
                 f"{version} is not served, v2 is: paths begin with {rest.VERSION}."
             )
         raise errors.NotFound(f"No such path: {request.path}")
+
+    def _extension(self, request: Request) -> Extension | None:
+        if request.path.startswith(rest.VERSION):
+            return None
+        return next((each for each in self._extensions if each.serves(request)), None)
 
     async def _healthz(self, _path: str) -> Response:
         return json_response(200, {"status": "alive", **self._context.role.label})

@@ -1,6 +1,7 @@
 """``drayman serve``: run a server."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -17,8 +18,17 @@ def _serve(*, config: str | None, check: bool, **arguments: Any) -> None:
         return
     if reading.problems:
         terminal.fail(reading.problems, terminal.USAGE)
+    make: Callable[[settings.Settings], server.Server] = server.Server
+    if reading.settings.serves_tests:
+        from drayman.testing import serving
+
+        make = serving.make
+
+    def read() -> settings.Settings:
+        return settings.load(arguments, os.environ, config)
+
     try:
-        _run(server.serve(reading.settings, lambda: settings.load(arguments, os.environ, config)))
+        _run(server.serve(reading.settings, read, make))
     except settings.SettingsError as error:
         terminal.fail(error.args, terminal.USAGE)
     except (server.StartError, server.CrashError) as error:

@@ -12,7 +12,7 @@ of their requests are bounded.
 import asyncio
 import collections
 import contextlib
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import NamedTuple
 
 from drayman.core import delivery, errors, history, lifecycle, pause, retry_hint
@@ -159,6 +159,11 @@ class Dispatcher:
         return len(self._attempts)
 
     @property
+    def in_flight_by_queue(self) -> Mapping[str, int]:
+        """The number of attempts in flight on this server, by queue name, without zeros."""
+        return self._in_flight_by_queue
+
+    @property
     def next_deadline(self) -> Micros | None:
         """The earliest deadline of the attempts that wait for their targets, None without any."""
         deadlines = [attempt.deadline for attempt in self._attempts.values()]
@@ -261,6 +266,17 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - the next start of a server releases them
             self._emit(StoreFailed("release", errors.describe(error)))
             return 0
+
+    @contextlib.asynccontextmanager
+    async def suspended(self) -> AsyncIterator[None]:
+        """Cancel all attempts in flight, and start none within the context."""
+        async with self._step_lock:
+            early, self._early_claim = self._early_claim, None
+            if early is not None:
+                await asyncio.gather(early, return_exceptions=True)
+            await self.cancel()
+            yield
+        self._claim_at(0)
 
     async def cancel(self) -> None:
         """Cancel all attempts in flight; they get no result."""

@@ -133,7 +133,10 @@ class Queues(Protocol):
         """Return a queue. NotFound."""
 
     def list_queues(self, location: str, after: str, limit: int) -> Awaitable[list[Queue]]:
-        """Return the queues of a location whose names follow ``after``, in order."""
+        """Return the queues of a location, or of all with "", whose names follow ``after``.
+
+        They come in the order of their names.
+        """
 
     def list_locations(self, project: str) -> Awaitable[list[str]]:
         """Return the names of the locations in which a project has queues, in order."""

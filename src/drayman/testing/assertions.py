@@ -44,25 +44,30 @@ class _Difference(NamedTuple):
 
 def is_queue(expected: str | None, name: str) -> bool:
     """Return whether a queue's full name or id is the expected full name or id."""
-    return expected is None or expected == name or _id(expected) == _id(name) != ""
+    if expected is None or expected == name:
+        return True
+    return not ("/" in expected and "/" in name) and _id(expected) == _id(name) != ""
 
 
 def check(
-    criteria: Criteria, messages: Sequence[_Message], count: int | None, noun: str
+    criteria: Criteria, messages: Sequence[_Message], count: int | None, noun: str, hint: str = ""
 ) -> list[_Message]:
-    """Return the messages that meet the criteria. AssertionError if they are not as many."""
+    """Return the messages that meet the criteria. AssertionError if they are not as many.
+
+    The ``hint`` stands in its message if there are no messages at all.
+    """
     __tracebackhide__ = True
     matching = [each for each in messages if not any(_differences(criteria, each))]
     if len(matching) == count or (count is None and matching):
         return matching
-    raise AssertionError("\n".join(_failure(criteria, messages, matching, count, noun)))
+    raise AssertionError("\n".join(_failure(criteria, messages, matching, count, noun, hint)))
 
 
 def check_empty(pending: Sequence[PendingTask]) -> None:
     """Check that there are no tasks. AssertionError."""
     __tracebackhide__ = True
     if pending:
-        lines = [f"{_count(len(pending), 'pending task')}, not none", *_listing(pending)]
+        lines = [f"{count_of(len(pending), 'pending task')}, not none", *_listing(pending)]
         raise AssertionError("\n".join(lines))
 
 
@@ -72,12 +77,13 @@ def _failure(
     matching: Sequence[_Message],
     count: int | None,
     noun: str,
+    hint: str,
 ) -> Iterator[str]:
     expected = f", not {count}" if count is not None else ""
     verb = "matches" if len(matching) in (0, 1) else "match"
-    yield f"{_count(len(matching), noun)} {verb}{expected}: {_show_criteria(criteria)}"
+    yield f"{count_of(len(matching), noun)} {verb}{expected}: {_show_criteria(criteria)}"
     if not messages:
-        yield f"There is no {noun} at all."
+        yield f"There is no {noun} at all{hint}."
     for message in messages[:SHOWN]:
         yield f"  {_summary(message)}"
         yield from (f"    {each}" for each in _differences(criteria, message))
@@ -198,6 +204,7 @@ def _show(value: object) -> str:
     return repr(value)
 
 
-def _count(number: int, noun: str) -> str:
+def count_of(number: int, noun: str) -> str:
+    """Return a number of things in words."""
     plural = noun[:-1] + "ies" if noun.endswith("y") else f"{noun}s"
     return f"{number or 'no'} {noun if number in (0, 1) else plural}"

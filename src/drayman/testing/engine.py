@@ -1,30 +1,35 @@
-"""The server behind a test: its thread, its clock, its targets and its time."""
+"""The server behind a test, and its thread."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
+from google.api_core import exceptions
+
+from drayman.api import calls
 from drayman.core import events
-from drayman.core.clock import SECOND, ManualClock, Micros, SystemClock
+from drayman.core.clock import Micros
+from drayman.core.errors import ServiceError
 from drayman.core.events import AttemptCrashed, Event, QueueChanged, TasksCreated
 from drayman.observe import log
-from drayman.server import Server
 from drayman.settings import OPTIONS, load
+from drayman.tasks_v2 import rpcs
+from drayman.testing import endpoints
+from drayman.testing.delivery_log import DeliveryLog
 from drayman.testing.handlers import Handlers
 from drayman.testing.loop_thread import LoopThread
-from drayman.testing.targets import Targets
-from drayman.testing.timeline import Timeline
+from drayman.testing.virtual import VirtualServer
 
 _Result = TypeVar("_Result")
 
 
 class Engine:
-    """A server in a thread of its own, with a manual clock and targets of the test.
+    """A server in virtual time in a thread of its own.
 
     Attributes:
+        server: The server.
         queues: The names of all queues that calls have created or used.
-        targets: Its targets.
-        timeline: Moves its clock and makes its attempts.
         handlers: Where the code of the test runs.
         closers: Called when the server stops.
     """
@@ -50,37 +55,25 @@ class Engine:
     async def _start(
         self, settings: Mapping[str, Any], start: Micros | None, patience: Micros
     ) -> None:
-        self._set_start(start)
-        self.clock = ManualClock(self._start_time)
-        self.targets = Targets(self.clock, self.handlers, self._on_waiting)
-        self._server = Server(
-            load({"port": "0", "store": "memory"} | _arguments(settings), {}),
-            clock=self.clock,
-            edge_clock=SystemClock(),
-            sender=self.targets,
-            dispatches=False,
+        loaded = load({"port": "0", "store": "memory"} | _arguments(settings), {})
+        server = VirtualServer(
+            loaded,
+            handlers=self.handlers,
+            start=start,
+            patience=patience,
+            log=DeliveryLog(),
             emit=events.fan_out(self._record_queue, _log_faults),
+            extensions=lambda context: (
+                [endpoints.Endpoints(context, server)] if loaded.serves_tests else []
+            ),
         )
-        await self._server.start()
-        self.timeline = Timeline(self._server.dispatcher, self.clock, self.targets, patience)
-        self._server.store.on_change(self.timeline.on_change)
+        await server.start()
+        self.server = server
 
     @property
     def address(self) -> str:
         """Its ``host:port``."""
-        return f"127.0.0.1:{self._server.port}"
-
-    @property
-    def lag(self) -> Micros:
-        """How far the clock is behind the system's since the last ``catch_up``; 0 if it stands."""
-        if not self._follows_system:
-            return 0
-        return int((self._thread.loop.time() - self._caught_up_at) * SECOND)
-
-    def catch_up(self) -> Micros:
-        """Return the lag, by which the caller advances the clock, and count it as zero."""
-        lag, self._caught_up_at = self.lag, self._thread.loop.time()
-        return lag
+        return f"127.0.0.1:{self.server.port}"
 
     def run(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
         """Run a coroutine in the server's thread, and handlers in this one; return its result."""
@@ -94,42 +87,32 @@ class Engine:
         """Call a function in the server's thread; return its result."""
         return self._thread.call(function)
 
-    def hold(self) -> None:
-        """Make attempts only when asked."""
-        self._thread.run(self.timeline.hold())
+    def request(self, rpc: str, message: Any) -> Any:
+        """Make a call of the API as anyone may make it, without a connection; return its response.
+
+        GoogleAPICallError, as of a client.
+        """
+        row, body = rpcs.BY_NAME[rpc], type(message).pb(message)
+        context = dataclasses.replace(self.server.context, access=None)
+        try:
+            return self._thread.run(calls.handle(None, context, row, body))
+        except ServiceError as error:
+            raise exceptions.from_grpc_status(error.code.value, error.message) from None
 
     def reset(self, start: Micros | None) -> None:
         """Delete everything, and set the time."""
         self._thread.run(self._reset(start))
 
     async def _reset(self, start: Micros | None) -> None:
-        await self.timeline.hold()
-        await self._server.reset()
-        self.targets.clear()
         self.queues.clear()
-        self._set_start(start)
-        self.clock.reset(self._start_time)
+        await self.server.restart(start)
 
     def close(self) -> None:
         """Stop the server and end its threads."""
         self.closers.close()
-        self._thread.run(self._stop())
+        self._thread.run(self.server.stop())
         self._thread.close()
         self.handlers.close()
-
-    async def _stop(self) -> None:
-        await self.timeline.hold()
-        await self._server.dispatcher.cancel()  # the clock stands still: no grace would pass
-        await self._server.stop()
-
-    def _set_start(self, start: Micros | None) -> None:
-        self._follows_system = start is None
-        self._caught_up_at = self._thread.loop.time()
-        self._start_time = SystemClock().now() if start is None else start
-
-    def _on_waiting(self) -> None:
-        """Wake the timeline: an attempt waits for its deadline."""
-        self._server.dispatcher.ended.set()
 
     def _record_queue(self, event: Event) -> None:
         if isinstance(event, QueueChanged | TasksCreated):

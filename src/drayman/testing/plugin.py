@@ -1,4 +1,4 @@
-"""The fixtures for pytest: ``cloud_tasks`` and ``async_cloud_tasks``.
+"""The fixtures for pytest: ``cloud_tasks``, ``async_cloud_tasks`` and ``cloud_tasks_session``.
 
 pytest loads this module wherever Drayman is installed; it imports nothing else before a test asks
 for a fixture.
@@ -21,6 +21,17 @@ def cloud_tasks_server() -> "Iterator[Server]":
     server = Server()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def cloud_tasks_session(cloud_tasks_server: "Server") -> "Iterator[Server]":
+    """Give the same server to fixtures of the session; its address is set until the session ends.
+
+    It is for applications that create their client once. ``cloud_tasks`` empties it for each test.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLOUD_TASKS_EMULATOR_HOST", cloud_tasks_server.address)
+        yield cloud_tasks_server
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 import contextlib
 import datetime
-import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,7 +21,7 @@ LOCATION = "projects/test/locations/local"
 """The location of queues that are named by their ids."""
 MAX_ATTEMPTS = 10_000
 """The attempts after which a call that makes them gives up, unless it is told otherwise."""
-_BACKWARDS = "time only moves forward; reset(start=…) begins again"
+_FULL = tasks_library.Task.View.FULL
 _RATE_LIMITS = ("max_dispatches_per_second", "max_concurrent_dispatches")
 
 
@@ -35,7 +34,7 @@ class Clock:
     @property
     def now(self) -> datetime.datetime:
         """The time, in UTC."""
-        return values.to_datetime(self._engine.clock.now())
+        return values.to_datetime(self._engine.server.clock.now())
 
 
 class _BaseServer:
@@ -53,7 +52,7 @@ class _BaseServer:
     @property
     def deliveries(self) -> list[Delivery]:
         """All requests that were sent to targets, in order."""
-        return list(self._engine.targets.deliveries)
+        return list(self._engine.server.targets.deliveries)
 
     def client(self) -> tasks_library.CloudTasksClient:
         """Return a client, which is closed when the server stops."""
@@ -78,11 +77,13 @@ class _BaseServer:
         """
         full_name = name if "/" in name else f"{LOCATION}/queues/{name}"
         if limits:
-            self._client.update_queue(queue=_queue(full_name, limits))
+            update = tasks_library.UpdateQueueRequest(queue=_queue(full_name, limits))
+            self._engine.request("UpdateQueue", update)
             return full_name
         location = full_name.rpartition("/queues/")[0]
+        creation = tasks_library.CreateQueueRequest(parent=location, queue=_queue(full_name, {}))
         with contextlib.suppress(exceptions.AlreadyExists):
-            self._client.create_queue(parent=location, queue=_queue(full_name, {}))
+            self._engine.request("CreateQueue", creation)
         return full_name
 
     def tasks(self, queue: str | None = None) -> list[PendingTask]:
@@ -104,22 +105,25 @@ class _BaseServer:
                 the ``error`` of the delivery. A sequence has an answer for each request; those
                 that follow go by the other rules.
         """
-        self._engine.call(lambda: self._engine.targets.respond(url, answer))
+        values.check_answers(answer)
+        self._engine.call(lambda: self._engine.server.targets.respond(url, answer))
 
     def deliver_to(self, app: Any, url: str = "*") -> None:
         """Deliver into an ASGI or WSGI application, without a socket.
 
         What it raises is a 500 and the ``error`` of the delivery. No lifespan events are sent.
         """
-        self._engine.call(lambda: self._engine.targets.deliver_to(app, url))
+        if not callable(app):
+            raise TypeError(f"{app!r} is neither an ASGI nor a WSGI application")
+        self._engine.call(lambda: self._engine.server.targets.deliver_to(app, url))
 
     def hold(self) -> None:
         """Deliver only when the test says so, as at the start."""
-        self._engine.hold()
+        self._engine.run(self._engine.server.timeline.hold())
 
     def deliver_at_once(self) -> None:
         """Deliver each task as soon as it is due; time still moves only by the test."""
-        self._engine.call(self._engine.timeline.deliver_at_once)
+        self._engine.call(self._engine.server.timeline.deliver_at_once)
 
     def reset(self, start: datetime.datetime | None = None) -> None:
         """Delete all queues, tasks, deliveries and rules, and set the time.
@@ -155,7 +159,9 @@ class _BaseServer:
         """
         __tracebackhide__ = True
         criteria = Criteria(queue, url, method, json, body, headers, self._moment(at))
-        return assertions.check(criteria, self.tasks(), count, "pending task")
+        delivered = assertions.count_of(len(self.deliveries), "request")
+        hint = f"; {delivered} went to targets" if self.deliveries else ""
+        return assertions.check(criteria, self.tasks(), count, "pending task", hint)
 
     def assert_delivered(
         self,
@@ -176,50 +182,45 @@ class _BaseServer:
         """
         __tracebackhide__ = True
         criteria = Criteria(queue, url, method, json, body, headers, self._moment(at), status)
-        return assertions.check(criteria, self.deliveries, count, "delivery")
+        pending = assertions.count_of(len(self.tasks()), "task") if not self.deliveries else ""
+        hint = f"; {pending} waiting for run_all() or advance()" if pending else ""
+        return assertions.check(criteria, self.deliveries, count, "delivery", hint)
 
     def assert_empty(self, queue: str | None = None) -> None:
         """Check that no task is pending, in one queue or in all. AssertionError."""
         __tracebackhide__ = True
         assertions.check_empty(self.tasks(queue))
 
-    @functools.cached_property
-    def _client(self) -> tasks_library.CloudTasksClient:
-        return self.client()
-
-    def _list(self, queue: str) -> list[PendingTask]:
-        client = self._client
-        request = {"parent": queue, "response_view": tasks_library.Task.View.FULL}
-        try:
-            return [pending.from_message(task) for task in client.list_tasks(request)]
-        except exceptions.NotFound:  # deleted
-            return []
+    def _list(self, queue: str) -> Iterator[PendingTask]:
+        request = tasks_library.ListTasksRequest(parent=queue, response_view=_FULL)
+        with contextlib.suppress(exceptions.NotFound):  # deleted
+            while True:
+                page = self._engine.request("ListTasks", request)
+                yield from (pending.from_message(tasks_library.Task.wrap(t)) for t in page.tasks)
+                request.page_token = page.next_page_token
+                if not request.page_token:
+                    return
 
     def _moment(
         self, at: datetime.datetime | datetime.timedelta | None
     ) -> datetime.datetime | None:
         if not isinstance(at, datetime.timedelta):
             return at
-        return values.to_datetime(self._engine.clock.now() + self._engine.lag) + at
+        return values.to_datetime(self._engine.server.clock.now() + self._engine.server.lag) + at
 
     async def _advance(
         self, by: datetime.timedelta | None, units: Mapping[str, float], limit: int
     ) -> int:
-        delta = values.duration(by or datetime.timedelta(**units))
-        if delta < 0:
-            raise ValueError(_BACKWARDS)
-        now = self._engine.clock.now() + self._engine.catch_up()
-        return await self._engine.timeline.run_until(now + delta, limit)
+        delta = by or datetime.timedelta(**units)
+        if not isinstance(delta, datetime.timedelta):
+            raise TypeError(f"advance() takes a timedelta, or units such as seconds={by!r}")
+        return await self._engine.server.advance(values.duration(delta), limit)
 
     async def _advance_to(self, when: datetime.datetime, limit: int) -> int:
-        target = values.to_micros(when)
-        if target < self._engine.clock.now():
-            raise ValueError(_BACKWARDS)
-        self._engine.catch_up()
-        return await self._engine.timeline.run_until(target, limit)
+        return await self._engine.server.advance_to(values.to_micros(when), limit)
 
-    async def _wait_until_idle(self, seconds: float) -> None:
-        await self._engine.timeline.wait_until_idle(int(seconds * SECOND))
+    async def _wait_until_idle(self, seconds: float, queue: str | None) -> None:
+        await self._engine.server.timeline.wait_until_idle(int(seconds * SECOND), queue)
 
 
 class Server(_BaseServer):
@@ -295,21 +296,22 @@ class Server(_BaseServer):
 
     def run_next(self) -> bool:
         """Make the next attempt, and move to its time; return False if there is none."""
-        return self._engine.run(self._engine.timeline.run_next())
+        return self._engine.run(self._engine.server.timeline.run_next())
 
     def run_all(self, *, limit: int = MAX_ATTEMPTS) -> int:
         """Make attempts, retries included, until no task can have one; return their number.
 
         Tasks of paused queues stay. RuntimeError if there are more than ``limit`` attempts.
         """
-        return self._engine.run(self._engine.timeline.run_all(limit))
+        return self._engine.run(self._engine.server.timeline.run_all(limit))
 
-    def wait_until_idle(self, timeout: float = 10.0) -> None:
+    def wait_until_idle(self, timeout: float = 10.0, *, queue: str | None = None) -> None:
         """Wait until no attempt is in flight and, unless held, none is due.
 
-        TimeoutError after ``timeout`` seconds of real time.
+        TimeoutError after ``timeout`` seconds of real time. With ``queue``, a full name or an id,
+        only attempts of the queues with its id count.
         """
-        return self._engine.run(self._wait_until_idle(timeout))
+        return self._engine.run(self._wait_until_idle(timeout, queue))
 
     @property
     def aio(self) -> "AsyncServer":
@@ -336,15 +338,20 @@ class AsyncServer(_BaseServer):
 
     async def run_next(self) -> bool:
         """Make the next attempt, and move to its time; return False if there is none."""
-        return await self._engine.run_async(self._engine.timeline.run_next())
+        return await self._engine.run_async(self._engine.server.timeline.run_next())
 
     async def run_all(self, *, limit: int = MAX_ATTEMPTS) -> int:
         """Make attempts, retries included, until no task can have one; return their number."""
-        return await self._engine.run_async(self._engine.timeline.run_all(limit))
+        return await self._engine.run_async(self._engine.server.timeline.run_all(limit))
 
-    async def wait_until_idle(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - as in Server
+    async def wait_until_idle(
+        self,
+        timeout: float = 10.0,  # noqa: ASYNC109 - as in Server
+        *,
+        queue: str | None = None,
+    ) -> None:
         """Wait until no attempt is in flight and, unless held, none is due. TimeoutError."""
-        return await self._engine.run_async(self._wait_until_idle(timeout))
+        return await self._engine.run_async(self._wait_until_idle(timeout, queue))
 
 
 def _queue(name: str, limits: Mapping[str, Any]) -> tasks_library.Queue:

@@ -15,7 +15,9 @@ from drayman.core.delivery import (
     Request,
     Response,
 )
-from drayman.testing import apps
+from drayman.dispatch.sender import Sender
+from drayman.testing import apps, values
+from drayman.testing.delivery_log import DeliveryLog
 from drayman.testing.handlers import Handlers
 from drayman.testing.values import Answer, Delivery, Handler, NoReply, Reply, to_datetime
 
@@ -49,13 +51,17 @@ class Targets:
 
     Attributes:
         deliveries: The requests so far.
-        waiting: The number of requests that will get no response.
+        waiting: The number of requests that will get no response, by the id of their queue.
+        http: Sends the requests that no rule is for; None for status 200.
     """
 
-    def __init__(self, clock: Clock, handlers: Handlers, changed: Callable[[], object]) -> None:
+    def __init__(
+        self, clock: Clock, handlers: Handlers, log: DeliveryLog, changed: Callable[[], object]
+    ) -> None:
         """Start without rules; ``changed`` is called when ``waiting`` has grown."""
-        self.deliveries: list[Delivery] = []
-        self.waiting = 0
+        self.deliveries = log
+        self.waiting: collections.Counter[str] = collections.Counter()
+        self.http: Sender | None = None
         self._clock = clock
         self._handlers = handlers
         self._changed = changed
@@ -64,7 +70,7 @@ class Targets:
     def clear(self) -> None:
         """Drop all rules and deliveries."""
         self._rules = []
-        self.deliveries = []
+        self.deliveries.clear()
 
     def respond(self, url: str, answer: "Answer | Handler | Sequence[Answer | Handler]") -> None:
         """Add a rule: one answer for all requests, or a sequence with one for each."""
@@ -83,9 +89,10 @@ class Targets:
 
     async def send(self, request: Request) -> Response | NoResponse:
         """Record a request; return what its rule gives."""
-        delivery = self._record(request)
+        delivery = _delivery(request, self._clock)
+        self.deliveries.append(delivery)
         try:
-            return await self._answer(delivery)
+            return await self._answer(request, delivery)
         except asyncio.CancelledError:
             delivery.error = NoReply.TIMEOUT
             raise
@@ -94,44 +101,54 @@ class Targets:
             return Response(500)
 
     async def close(self) -> None:
-        """Close nothing."""
+        """Close the connections to targets without a rule."""
+        if self.http is not None:
+            await self.http.close()
 
-    def _record(self, request: Request) -> Delivery:
-        delivery = _delivery(request, self._clock)
-        self.deliveries.append(delivery)
-        return delivery
-
-    async def _answer(self, delivery: Delivery) -> Response | NoResponse:
+    async def _answer(self, request: Request, delivery: Delivery) -> Response | NoResponse:
         answer = self._take(delivery.url)
+        if answer is None and self.http is not None:
+            return await _send(self.http, request, delivery)
         result = await self._call(answer, delivery) if callable(answer) else answer
+        values.check_answer(200 if result is None else result)
         if isinstance(result, NoReply):
             delivery.error = result
-            return await self._no_response(result)
+            return await self._no_response(delivery.queue, result)
         reply = result if isinstance(result, Reply) else Reply(200 if result is None else result)
         delivery.status = reply.status
         headers = {name.lower(): value for name, value in reply.headers.items()}
         return Response(reply.status, headers, reply.body[:RECORDED_BODY_SIZE])
 
-    def _take(self, url: str) -> "Answer | Handler":
+    def _take(self, url: str) -> "Answer | Handler | None":
         for rule in reversed(self._rules):
             if rule.url.fullmatch(url) and (answer := rule.take()) is not None:
                 return answer
-        return 200
+        return None
 
     async def _call(self, handler: Handler, delivery: Delivery) -> Answer | None:
         result = await self._handlers.call(lambda: handler(delivery))
         return await self._handlers.run(result) if inspect.isawaitable(result) else result
 
-    async def _no_response(self, reason: NoReply) -> NoResponse:
+    async def _no_response(self, queue: str, reason: NoReply) -> NoResponse:
         if reason is NoReply.CONNECTION_ERROR:
             return NoResponse(Failure.CONNECTION, reason.value)
-        self.waiting += 1
+        self.waiting[queue] += 1
         self._changed()
         try:
             await asyncio.Event().wait()
         finally:
-            self.waiting -= 1
+            self.waiting[queue] -= 1
         raise AssertionError("unreachable")
+
+
+async def _send(sender: Sender, request: Request, delivery: Delivery) -> Response | NoResponse:
+    """Send a request; record the status or the failure."""
+    response = await sender.send(request)
+    if isinstance(response, Response):
+        delivery.status = response.status
+    else:
+        delivery.error = OSError(response.reason)
+    return response
 
 
 def compile_pattern(url: str) -> re.Pattern[str]:

@@ -4,9 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from drayman.core import names
 from drayman.core.clock import SECOND, ManualClock, Micros, SystemClock
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.testing.targets import Targets
+
+
+class MoveError(RuntimeError):
+    """The clock is not moved any further."""
 
 
 class Timeline:
@@ -34,6 +39,7 @@ class Timeline:
         self._patience = patience
         self._lock = asyncio.Lock()
         self._busy = False
+        self._interrupts = 0
         self._due = asyncio.Event()
         self._delivering: asyncio.Task[None] | None = None
 
@@ -49,32 +55,44 @@ class Timeline:
     async def run_until(self, when: Micros, limit: int) -> int:
         """Make all attempts that are due until ``when``, and move there; return their number.
 
-        RuntimeError if there are more than ``limit``.
+        MoveError if there are more than ``limit``.
         """
-        async with self._alone():
-            count = await self._run(when, limit)
+        async with self._alone() as interrupts:
+            count = await self._run(interrupts, when, limit)
             self._move(when)
         return count
 
     async def run_all(self, limit: int) -> int:
         """Make attempts until no task is left that may have one; return their number.
 
-        RuntimeError if there are more than ``limit``.
+        MoveError if there are more than ``limit``.
         """
-        async with self._alone():
-            return await self._run(None, limit)
+        async with self._alone() as interrupts:
+            return await self._run(interrupts, None, limit)
 
     async def run_next(self) -> bool:
         """Make the next attempt, and move to its moment; return False if there is none."""
-        async with self._alone():
-            return await self._attempt(None)
+        async with self._alone() as interrupts:
+            return await self._attempt(interrupts, None)
 
-    async def wait_until_idle(self, patience: Micros) -> None:
-        """Wait until no attempt is in flight and, unless held, none is due. TimeoutError."""
+    async def wait_until_idle(self, patience: Micros, queue: str | None = None) -> None:
+        """Wait until no attempt is in flight and, unless held, none is due. TimeoutError.
+
+        With ``queue``, a full name or an id, only attempts of the queues with its id count.
+        """
+        queue_id = None if queue is None else names.short_id(queue)
         async with SystemClock().timeout(SystemClock().now() + patience):
-            await self._settle()
-            while not self.held and await self._start_due():
-                await self._settle()
+            await self._settle(queue_id)
+            while not self.held and await self._start_due(queue_id):
+                await self._settle(queue_id)
+
+    async def interrupt(self) -> None:
+        """Hold, cancel the attempts in flight, and end the move that goes on, with MoveError."""
+        await self.hold()
+        self._interrupts += 1
+        await self._dispatcher.cancel()
+        async with self._lock:
+            pass
 
     def deliver_at_once(self) -> None:
         """Make attempts as soon as they are due."""
@@ -95,24 +113,27 @@ class Timeline:
             self._due.clear()
             await asyncio.shield(self._start_due())
 
-    async def _start_due(self) -> bool:
+    async def _start_due(self, queue_id: str | None = None) -> bool:
         """Start the attempts that are due; return whether there were any."""
         async with self._lock:
-            before = self._dispatcher.in_flight
+            before = self._in_flight(queue_id)
             await self._dispatcher.step()
-            return self._dispatcher.in_flight > before
+            return self._in_flight(queue_id) > before
 
     @contextlib.asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """Keep others from making attempts. RuntimeError if somebody moves the clock already."""
+    async def _alone(self) -> AsyncIterator[int]:
+        """Keep others from making attempts; yield the number of interrupts so far.
+
+        MoveError if somebody moves the clock already, TimeoutError after the patience.
+        """
         if self._busy:
-            raise RuntimeError(
+            raise MoveError(
                 "The clock is being moved already; a handler of a delivery cannot move it."
             )
         self._busy = True
         try:
             async with SystemClock().timeout(SystemClock().now() + self._patience), self._lock:
-                yield
+                yield self._interrupts
         except TimeoutError:
             raise TimeoutError(self._unanswered()) from None
         finally:
@@ -122,43 +143,59 @@ class Timeline:
         urls = [each.url for each in self._targets.deliveries if each.unanswered]
         return f"no end after {self._patience / SECOND:g} s; requests without a response: {urls}"
 
-    async def _run(self, until: Micros | None, limit: int) -> int:
+    async def _run(self, interrupts: int, until: Micros | None, limit: int) -> int:
         count = 0
-        while await self._attempt(until):
+        while await self._attempt(interrupts, until):
             count += 1
             if count > limit:
-                raise RuntimeError(
+                raise MoveError(
                     f"more than {limit} attempts: a task may fail for ever or enqueue itself; "
                     "pass a higher limit if that is right"
                 )
         return count
 
-    async def _attempt(self, until: Micros | None) -> bool:
+    async def _attempt(self, interrupts: int, until: Micros | None) -> bool:
         """Make the next attempt that is due by ``until``, and move to it; False for none."""
         await self._settle()
         while True:
+            self._check_interrupts(interrupts)
             before = self._dispatcher.in_flight
             due = await self._dispatcher.step(1)
             if self._dispatcher.in_flight > before:
                 await self._settle()
                 return True
+            self._check_interrupts(interrupts)
             moment = self._next_moment(due)
             if moment is None or (until is not None and moment > until):
                 return False
             self._move(moment)
             await self._settle()
 
+    def _check_interrupts(self, before: int) -> None:
+        if self._interrupts != before:
+            raise MoveError("A reset has ended the move of the clock.")
+
     def _next_moment(self, due: Micros | None) -> Micros | None:
         """Return when to claim again: at ``due`` or when an attempt reaches its deadline."""
         moments = [each for each in (due, self._dispatcher.next_deadline) if each is not None]
         return max(min(moments), self._clock.now() + 1) if moments else None
 
-    async def _settle(self) -> None:
+    async def _settle(self, queue_id: str | None = None) -> None:
         """Wait until every attempt has ended, except those whose target will not respond."""
         ended = self._dispatcher.ended
-        while self._dispatcher.in_flight > self._targets.waiting or self._is_expiring():
+        while self._in_flight(queue_id) > self._waiting(queue_id) or self._is_expiring():
             ended.clear()
             await ended.wait()
+
+    def _in_flight(self, queue_id: str | None) -> int:
+        if queue_id is None:
+            return self._dispatcher.in_flight
+        by_queue = self._dispatcher.in_flight_by_queue
+        return sum(n for name, n in by_queue.items() if names.short_id(name) == queue_id)
+
+    def _waiting(self, queue_id: str | None) -> int:
+        waiting = self._targets.waiting
+        return waiting.total() if queue_id is None else waiting[queue_id]
 
     def _is_expiring(self) -> bool:
         deadline = self._dispatcher.next_deadline

@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 import enum
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from drayman.core.clock import Micros
@@ -85,7 +85,8 @@ class Delivery:
         time: When it was sent, by the server's clock.
         retry_count: The number of attempts of the task before this one.
         status: The status code of the response, None without a response.
-        error: Why there is no response, or the exception of the handler.
+        error: Why there is no response, or the exception of the handler; an OSError for a failure
+            of HTTP.
     """
 
     task: str
@@ -114,6 +115,23 @@ Answer = int | Reply | NoReply
 """How a target responds: a status code, a whole response, or not at all."""
 Handler = Callable[[Delivery], Answer | Awaitable[Answer | None] | None]
 """A function in place of a target; None stands for 200."""
+
+
+def check_answer(answer: object) -> None:
+    """Check that a target can respond so. TypeError."""
+    is_status = isinstance(answer, int) and not isinstance(answer, bool)
+    if not (is_status or isinstance(answer, Reply | NoReply) or callable(answer)):
+        raise TypeError(
+            f"{answer!r} is no answer of a target: a status, a Reply, TIMEOUT, CONNECTION_ERROR "
+            "or a function"
+        )
+
+
+def check_answers(answers: object) -> None:
+    """Check that a target can respond so: with one answer, or with a sequence. TypeError."""
+    is_sequence = isinstance(answers, Sequence) and not isinstance(answers, str)
+    for answer in answers if is_sequence else [answers]:  # type: ignore[attr-defined] # a sequence
+        check_answer(answer)
 
 
 def to_datetime(moment: Micros) -> datetime.datetime:

@@ -18,10 +18,11 @@ def get_queue(session: Session, name: str) -> Queue:
 
 
 def list_queues(session: Session, location: str, after: str, limit: int) -> list[Queue]:
-    """Return the queues of a location after a name."""
-    prefix = f"{location}/queues/"
+    """Return the queues of a location, or of all, after a name."""
+    folder = f"{location}/queues" if location else "projects"
+    prefix = f"{folder}/"
     # "0" is the character after "/": the end of everything that starts with the prefix.
-    end = f"{location}/queues0"
+    end = f"{folder}0"
     rows = session.all("list_queues", after=max(after, prefix), end=end, limit=limit)
     return [to_queue(QueueRow(*row)) for row in rows]
 
