@@ -105,7 +105,7 @@ def test_roles_without_authentication_are_refused(settings):
 def test_this_machine_alone_needs_no_authentication(host):
     settings = load({"host": host}, {})
     access_setup.check_exposure(settings)
-    assert access_setup.warning(settings) == ""
+    assert list(access_setup.warnings(settings)) == []
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "no-such-host.invalid"])
@@ -122,10 +122,14 @@ def test_others_are_kept_out_unless_the_operator_says_so(host):
 
 def test_an_open_server_warns_at_start():
     settings = load({"host": "0.0.0.0", "insecure": "true"}, {})
-    assert access_setup.warning(settings) == (
+    assert list(access_setup.warnings(settings)) == [
         "authentication is off: every caller that reaches 0.0.0.0 may do everything"
-    )
-    assert access_setup.warning(load({"host": "0.0.0.0", "auth": "keys"}, {})) == ""
+    ]
+    settings = load({"host": "0.0.0.0", "insecure": "true", "test_endpoints": "true"}, {})
+    assert list(access_setup.warnings(settings))[1:] == [
+        "test endpoints are on: every caller may delete all queues and tasks at once"
+    ]
+    assert list(access_setup.warnings(load({"host": "0.0.0.0", "auth": "keys"}, {}))) == []
 
 
 def test_a_server_does_not_start_open_to_others():
