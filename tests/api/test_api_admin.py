@@ -7,10 +7,13 @@ import pytest
 from drayman.api import admin_messages
 from drayman.core.clock import HOUR, MINUTE, SECOND, ManualClock
 from drayman.core.events import AttemptEnded, DeadLetterAction, DeadLettersChanged
-from drayman.core.queue import Queue, RateLimits, State, creation, replacement
+from drayman.core.limits import TaskLimits
+from drayman.core.queue import Queue, RateLimits, RetryConfig, State, creation, replacement
 from drayman.core.rates import Rates
 from drayman.store.contract import MAX_DEAD_LETTERS_COUNTED, MAX_DUE_COUNTED, QueueStats
-from live import LiveServer
+from drayman.tasks_v2 import types
+from drayman.wire import tasks
+from live import PATIENCE, LiveServer
 
 QUEUE = "projects/p/locations/l/queues/{}"
 
@@ -27,10 +30,21 @@ def call(server, path, method="GET", content=None):
 
 
 @pytest.fixture
-def queue(server, request, create_dead_letters):
+def queue(server, request):
     """A queue with three dead letters."""
     name = QUEUE.format(request.node.name.replace("_", "-")[:90].strip("-"))
-    create_dead_letters(server, name, "abc")
+    store, now = server.store, server.clock.now()
+    once = Queue(name, retry_config=RetryConfig(max_attempts=1))
+    server.run(store.update_queue(name, creation(once), now))
+    for task_id in "abc":
+        message = types.Task.pb()(
+            name=f"{name}/tasks/{task_id}",
+            http_request={"url": f"http://127.0.0.1:1/{task_id}", "body": b"x"},
+        )
+        new_task = tasks.parse(name, message, now, TaskLimits())
+        server.run(store.create_tasks(name, [new_task], now))
+    while len(server.run(store.list_dead_letters(name, 0, 10))) < len("abc"):
+        server.events.get(timeout=PATIENCE)
     return name
 
 
