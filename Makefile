@@ -26,6 +26,7 @@ check: $(READY)  ## check style, types, layers and generated files
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/unasync.py --check
 	$(BIN)/python tools/dropin.py --check
+	$(BIN)/python tools/stubs.py --check
 	$(BIN)/python tools/reference.py --check
 
 test: $(READY)  ## run all tests (about nine minutes)
@@ -64,6 +65,7 @@ format: $(READY)  ## format the code and write generated files again
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/python tools/unasync.py
 	$(BIN)/python tools/dropin.py
+	$(BIN)/python tools/stubs.py
 	$(BIN)/python tools/reference.py
 
 clean:  ## remove all files that the commands created
