@@ -7,7 +7,7 @@ LOWEST := .venv-lowest
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-lowest test-fast interop demo bench bench-kit soak attack fuzz format clean
+.PHONY: help setup check test test-lowest test-fast interop interop-libraries demo bench bench-kit soak attack fuzz format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -26,6 +26,7 @@ check: $(READY)  ## check style, types, layers and generated files
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/unasync.py --check
 	$(BIN)/python tools/dropin.py --check
+	$(BIN)/python tools/stubs.py --check
 	$(BIN)/python tools/reference.py --check
 
 test: $(READY)  ## run all tests (about nine minutes)
@@ -42,6 +43,9 @@ test-fast: $(READY)  ## run the tests that are not slow (about two minutes)
 
 interop: $(READY)  ## run the suites of grpc-go and h2spec (needs Go, which builds them first)
 	$(BIN)/python tests/interop/run_suites.py
+
+interop-libraries: $(READY)  ## run libraries that others built on Cloud Tasks, with both clients (minutes at first)
+	$(BIN)/python interop/libraries/run_libraries.py $(ARGS)
 
 demo: $(READY)  ## run a server and a worker, and watch tasks being delivered
 	$(BIN)/python examples/demo.py
@@ -67,6 +71,7 @@ format: $(READY)  ## format the code and write generated files again
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/python tools/unasync.py
 	$(BIN)/python tools/dropin.py
+	$(BIN)/python tools/stubs.py
 	$(BIN)/python tools/reference.py
 
 clean:  ## remove all files that the commands created

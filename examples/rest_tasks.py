@@ -6,7 +6,7 @@ from drayman import tasks
 
 
 def main(server: str, worker: str) -> tasks.Task:
-    """Create a named task twice; `server` is the address of the REST port, http://host:port."""
+    """Create a named task twice; `server` is the server's address, http://host:port."""
     client = tasks.CloudTasksClient(transport="rest", client_options={"api_endpoint": server})
     queue_path = client.queue_path("my-project-id", "us-central1", "my-queue")
 

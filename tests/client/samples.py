@@ -1,6 +1,7 @@
 """A sample request for every RPC, and the parametrizations over all RPCs."""
 
 import datetime
+import re
 
 import grpc
 import pytest
@@ -65,6 +66,18 @@ REQUESTS = {
 def flattened(rpc):
     """The arguments of the client method that the sample request of an RPC sets."""
     return {name: REQUESTS[rpc.method].get(name) for name in rpc.flattened}
+
+
+def assert_same_error(googles, ours):
+    """Our client raises the exception of Google's, whose text may name the server or resource."""
+    assert isinstance(ours, type(googles))
+    assert type(ours).__name__ == type(googles).__name__
+    assert (ours.message, ours.code, ours.grpc_status_code) == (
+        googles.message,
+        googles.code,
+        googles.grpc_status_code,
+    )
+    assert re.fullmatch(re.escape(str(googles)) + r"( \(.+\))?", str(ours))
 
 
 CLIENT_RPCS = (*rpcs.RPCS, *rpcs.MIXINS)

@@ -9,6 +9,7 @@ from samples import (
     QUEUE,
     REQUESTS,
     TASK,
+    assert_same_error,
     each_error_code,
     each_flattened_rpc,
     each_rpc,
@@ -48,8 +49,8 @@ async def test_every_error_is_the_exception_of_googles_client(
         recorder.responses.append(Failure(code, "no way"))
         with pytest.raises(exceptions.GoogleAPICallError) as caught:
             await either.create_task(parent=QUEUE, task={"name": TASK})
-        raised.append((type(caught.value), str(caught.value), caught.value.grpc_status_code))
-    assert raised[0] == raised[1]
+        raised.append(caught.value)
+    assert_same_error(*raised)
 
 
 @each_rpc

@@ -111,7 +111,15 @@ def new_tasks(count, refused=()):
 
 def summary(creations):
     """The name of each created task, and the class of each error."""
-    return [creation.task.name if creation.task else type(creation.error) for creation in creations]
+    return [
+        creation.task.name if creation.task else api_class(creation.error) for creation in creations
+    ]
+
+
+def api_class(error):
+    """The class of google.api_core of which an error is an instance."""
+    status = getattr(error, "grpc_status_code", None)
+    return type(exceptions.from_grpc_status(status, "")) if status else type(error)
 
 
 @pytest.mark.parametrize("supports_batches", [True, False])

@@ -106,6 +106,21 @@ def test_both_names_are_one_module(python):
     assert run(python, "-c", IDENTITY_CHECKS) == "same\n"
 
 
+@pytest.mark.parametrize("version", ["v2beta2", "v2beta3"])
+def test_an_import_of_a_beta_version_says_what_to_do(python, version):
+    for statement in (
+        f"from google.cloud import tasks_{version}",
+        f"import google.cloud.tasks_{version}.types",
+    ):
+        process = subprocess.run(
+            [python, "-c", statement], capture_output=True, text=True, check=False
+        )
+        message = process.stderr.splitlines()[-1]
+        assert message.startswith(f"ImportError: google.cloud.tasks_{version} is not part of")
+        assert "Import google.cloud.tasks_v2 instead." in message
+        assert "pip install --force-reinstall google-cloud-tasks==2.26.0" in message
+
+
 TYPED_PROGRAM = """
 from typing import assert_type
 

@@ -25,6 +25,7 @@ from samples import (
     QUEUE,
     REQUESTS,
     TASK,
+    assert_same_error,
     each_error_code,
     each_flattened_rpc,
     each_rpc,
@@ -97,10 +98,9 @@ def test_every_error_is_the_exception_of_googles_client(rpc, code, client, googl
         recorder.responses.append(Failure(code, "no way"))
         with pytest.raises(exceptions.GoogleAPICallError) as caught:
             getattr(either, rpc.method)(REQUESTS[rpc.method], retry=None)
-        error = caught.value
-        raised.append((type(error), error.message, error.grpc_status_code, str(error)))
-        assert isinstance(error.errors[0], grpc.RpcError)
-    assert raised[0] == raised[1]
+        raised.append(caught.value)
+        assert isinstance(caught.value.errors[0], grpc.RpcError)
+    assert_same_error(*raised)
 
 
 @each_rpc

@@ -193,7 +193,10 @@ def test_a_transport_can_be_a_class_or_a_function(kind, recorder):
 
 def test_a_client_without_credentials_is_refused():
     for transport in ("grpc", "rest"):
-        with pytest.raises(auth_exceptions.DefaultCredentialsError):
+        with pytest.raises(
+            auth_exceptions.DefaultCredentialsError,
+            match=r"credentials were not found.* set CLOUD_TASKS_EMULATOR_HOST=HOST:PORT",
+        ):
             tasks.CloudTasksClient(transport=transport)
 
 

@@ -1,10 +1,12 @@
 """mypy accepts the examples, and infers the types that the methods declare."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 from unittest import mock
 
+import proto
 import pytest
 from mypy import api
 
@@ -52,5 +54,14 @@ def test_a_mock_of_the_module_has_the_clients():
     assert mocked.CloudTasksClient.create_task
 
 
-def test_the_drop_ins_stubs_are_up_to_date():
-    subprocess.run([sys.executable, ROOT / "tools/dropin.py", "--check"], check=True)
+@pytest.mark.parametrize("tool", ["dropin", "stubs"])
+def test_the_stubs_are_up_to_date(tool):
+    subprocess.run([sys.executable, ROOT / f"tools/{tool}.py", "--check"], check=True)
+
+
+def test_a_stub_declares_the_fields_of_every_message():
+    for message_class in map(tasks_v2.types.__dict__.get, tasks_v2.types.__all__):
+        if issubclass(message_class, proto.Message):
+            stub = Path(inspect.getsourcefile(message_class)).with_suffix(".pyi").read_text()
+            declared = stub.partition(f"class {message_class.__name__}(Message):\n")[2]
+            assert all(f" {name}: " in declared for name in message_class.meta.fields)

@@ -64,6 +64,36 @@ def rejected(client: tasks.CloudTasksClient) -> None:
     client.get_queue(name="x", retry=gapic_v1.method.DEFAULT, timeout=gapic_v1.method.DEFAULT)
 
 
+def misspelled() -> None:
+    tasks.Task(nam="x")  # type: ignore[call-arg]
+    tasks.Task().nam  # type: ignore[attr-defined]  # noqa: B018
+    tasks.Task(schedule_time="soon")  # type: ignore[arg-type]
+    tasks.HttpRequest(url="u", http_methd="POST")  # type: ignore[call-arg]
+    tasks.HttpMethod.POKE  # type: ignore[attr-defined]  # noqa: B018
+    tasks.CreateTaskRequest(parent="q", taks={})  # type: ignore[call-arg]
+
+
+def messages() -> None:
+    header = {"header": {"key": "a", "value": "b"}}
+    tasks.Queue({"name": "q"}, retry_config={"max_attempts": 3})
+    queue = tasks.Queue(
+        http_target=tasks.HttpTarget(http_method="put", header_overrides=[header]),
+        retry_config=tasks.RetryConfig(min_backoff=datetime.timedelta(seconds=1)),
+    )
+    assert_type(queue.state, tasks.Queue.State)
+    assert_type(queue.retry_config.min_backoff, datetime.timedelta)
+    task = tasks.Task(
+        http_request={"url": "u", "headers": {"a": "b"}},
+        schedule_time=timestamp_pb2.Timestamp(seconds=1),
+        dispatch_deadline={"seconds": 20},
+        view=tasks.Task.View.FULL,
+    )
+    assert_type(task.http_request, tasks.HttpRequest)
+    assert_type(tasks.Task.from_json(tasks.Task.to_json(task)), tasks.Task)
+    assert_type("schedule_time" in task, bool)
+    tasks.BatchCreateTasksRequest(parent="q", requests=[{"parent": "q"}], request_id=None)
+
+
 def values(client: tasks.CloudTasksClient) -> None:
     task = tasks_v2.http_task("u")
     task.schedule_time = timestamp_pb2.Timestamp(seconds=1)

@@ -39,9 +39,7 @@ class AnyClient:
 @pytest.fixture(params=["grpc", "grpc_asyncio", "rest"])
 async def client(request, served, monkeypatch):
     """A client whose server has one queue, paused."""
-    rest = request.param == "rest"
-    address = served.http_url.removeprefix("http://") if rest else served.grpc_address
-    monkeypatch.setenv("CLOUD_TASKS_EMULATOR_HOST", address)
+    monkeypatch.setenv("CLOUD_TASKS_EMULATOR_HOST", served.grpc_address)
     if request.param == "grpc_asyncio":
         async with tasks.CloudTasksAsyncClient() as one:
             yield await with_queue(AnyClient(one))

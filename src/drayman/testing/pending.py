@@ -11,7 +11,7 @@ def from_message(task: tasks_library.Task) -> PendingTask:
     return PendingTask(
         name=task.name,
         queue=task.name.rpartition("/tasks/")[0],
-        url=request.url if task.http_request else request.relative_uri,
+        url=task.http_request.url or task.app_engine_http_request.relative_uri,
         method=tasks_library.HttpMethod(request.http_method).name,
         headers=dict(request.headers),
         body=request.body,

@@ -14,8 +14,9 @@ The first rule has two consequences. A base64 string is sent as that string. ``t
 import datetime
 import enum
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+import proto
 from google.protobuf import duration_pb2, timestamp_pb2
 from proto.marshal import Marshal
 from proto.marshal.rules import bytes as bytes_rules
@@ -45,7 +46,48 @@ if TYPE_CHECKING:
             self, message: object, value: datetime.timedelta | duration_pb2.Duration | None
         ) -> None: ...
 
+    class Message:
+        """What every message has. The stubs of the message classes name it as their base."""
+
+        _pb: Any  # the protobuf message
+
+        def __contains__(self, field: str) -> bool: ...
+        def __delattr__(self, field: str) -> None: ...
+        @classmethod
+        def pb(cls, message: Any = ..., *, coerce: bool = ...) -> Any:
+            """Return the protobuf message, or its class."""
+
+        @classmethod
+        def wrap(cls, pb: Any) -> Self:
+            """Return a message around a protobuf message."""
+
+        @classmethod
+        def serialize(cls, instance: Any) -> bytes:
+            """Return the bytes of a message."""
+
+        @classmethod
+        def deserialize(cls, payload: bytes) -> Self:
+            """Parse the bytes of a message."""
+
+        @classmethod
+        def to_json(cls, instance: Any, **options: Any) -> str:
+            """Return a message as JSON."""
+
+        @classmethod
+        def from_json(cls, payload: str | bytes, *, ignore_unknown_fields: bool = ...) -> Self:
+            """Parse a message from JSON."""
+
+        @classmethod
+        def to_dict(cls, instance: Any, **options: Any) -> dict[str, Any]:
+            """Return a message as a dict."""
+
+        @classmethod
+        def copy_from(cls, instance: Self, other: Any) -> None:
+            """Replace the content of a message."""
+
+
 else:
+    Message = proto.Message
     Timestamp, Duration = datetime.datetime, datetime.timedelta
 
 

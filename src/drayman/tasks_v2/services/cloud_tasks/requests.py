@@ -72,10 +72,16 @@ def build(rpc: rpcs.Rpc, request: Any, fields: Mapping[str, Any]) -> Any:
 
 def routing_header(rpc: rpcs.Rpc, request: Any) -> tuple[str, str]:
     """Return the header by which the service routes a request to the region of its resource."""
+    return _routing_header(rpc.routing, routing_value(rpc, request))
+
+
+def routing_value(rpc: rpcs.Rpc, request: Any) -> str:
+    """Return the name of the resource that a request concerns, or of its parent."""
     value = request
     for field in rpc.routing.split("."):
         value = getattr(value, field)
-    return _routing_header(rpc.routing, value)
+    name: str = value
+    return name
 
 
 @functools.lru_cache(maxsize=128)

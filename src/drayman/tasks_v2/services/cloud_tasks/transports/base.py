@@ -2,13 +2,18 @@
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import drayman
 from drayman.tasks_v2 import rpcs
 from drayman.tasks_v2.services.cloud_tasks import endpoint
 from drayman.tasks_v2.services.cloud_tasks.requests import is_default
+
+_NO_CREDENTIALS_HINT = (
+    f"To call a Drayman server or an emulator, which needs no credentials, set "
+    f"{endpoint.EMULATOR_VARIABLE}=HOST:PORT, for example localhost:8123."
+)
 
 
 class _Stub:
@@ -93,6 +98,7 @@ class CloudTasksTransport:
     ) -> None:
         self._scopes = scopes
         self._host = host if ":" in host else f"{host}:443"
+        self._server = self._host  # for error messages
         self._credentials: Any = None
         if use_credentials:
             self._credentials = self._load_credentials(
@@ -130,7 +136,7 @@ class CloudTasksTransport:
         }
         if credentials_file is not None:
             return google.auth.load_credentials_from_file(credentials_file, **options)[0]
-        loaded, _ = google.auth.default(**options)
+        loaded = _default_credentials(options)
         if hasattr(loaded, "with_gdch_audience"):
             loaded = loaded.with_gdch_audience(audience)
         return loaded
@@ -153,7 +159,7 @@ class CloudTasksTransport:
         """Add retry, timeout, headers and the exceptions of ``google.api_core`` to a callable."""
         from drayman.tasks_v2.services.cloud_tasks.transports.calls import Call
 
-        return Call(stub, rpc, self._headers)
+        return Call(stub, rpc, self._headers, self._server)
 
     def close(self) -> Any:
         """Close the connections."""
@@ -171,6 +177,22 @@ class CloudTasksTransport:
 
 for _rpc in (*rpcs.RPCS, *rpcs.MIXINS):
     setattr(CloudTasksTransport, _rpc.method, _Stub(_rpc))
+
+
+def _default_credentials(options: Mapping[str, Any]) -> Any:
+    """Return the credentials of the environment.
+
+    Raises:
+        google.auth.exceptions.DefaultCredentialsError: There are none. The message says how to
+            connect to a server that needs none.
+    """
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError
+
+    try:
+        return google.auth.default(**options)[0]
+    except DefaultCredentialsError as error:
+        raise DefaultCredentialsError(f"{error} {_NO_CREDENTIALS_HINT}") from error
 
 
 def _with_self_signed_jwt(credentials: Any) -> Any:

@@ -10,6 +10,7 @@ from google.api_core import exceptions
 from drayman.tasks_v2 import rpcs
 from drayman.tasks_v2.services.cloud_tasks import request_log
 from drayman.tasks_v2.services.cloud_tasks.requests import DEFAULT, Metadata, is_default
+from drayman.tasks_v2.services.cloud_tasks.transports import call_errors
 
 _CLIENT_HEADER = "x-goog-api-client"
 
@@ -38,12 +39,14 @@ class AsyncCall:
         stub: Callable[..., Awaitable[Any]],
         rpc: rpcs.Rpc,
         headers: Sequence[tuple[str, str]],
+        server: str = "",
         *,
         logged: bool = True,
     ) -> None:
         self._stub = stub
         self._rpc = rpc
         self._headers = tuple(headers)
+        self._server = server
         self._logged = logged
 
     async def __call__(
@@ -63,7 +66,8 @@ class AsyncCall:
             metadata: Headers to send.
 
         Raises:
-            google.api_core.exceptions.GoogleAPICallError: The call failed.
+            google.api_core.exceptions.GoogleAPICallError: The call failed. Its text ends with the
+                server, if that failed, or the name that was not found.
             google.api_core.exceptions.RetryError: The retries were exhausted.
         """
         if is_default(retry):
@@ -87,10 +91,18 @@ class AsyncCall:
         try:
             response = await self._stub(request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
-            raise exceptions.from_grpc_error(error) from error
+            api_error = exceptions.from_grpc_error(error)
+            raise self._add_context(api_error, request, timeout) from error
+        except exceptions.GoogleAPICallError as error:
+            raise self._add_context(error, request, timeout) from error.__cause__
         if logged:
             request_log.emit_response(self._rpc, response)
         return response
+
+    def _add_context(
+        self, error: exceptions.GoogleAPICallError, request: Any, timeout: float | None
+    ) -> exceptions.GoogleAPICallError:
+        return call_errors.add_context(error, self._rpc, request, self._server, timeout)
 
     def _merge_headers(self, metadata: Metadata) -> Metadata:
         """Return the transport's headers and the caller's, with one ``x-goog-api-client``."""

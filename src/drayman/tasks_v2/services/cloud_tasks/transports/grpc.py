@@ -83,6 +83,8 @@ class CloudTasksGrpcTransport(CloudTasksTransport):
             api_audience=api_audience or address.authority,
             use_credentials=not (has_channel or plain_text),
         )
+        if has_channel:
+            self._server = ""  # a channel does not name its server
         self._operations_client: Any = None
         self._key_headers = channels.api_key_headers(credentials) if plain_text else ()
         self._grpc_channel: Any = channel
@@ -157,7 +159,7 @@ class CloudTasksGrpcTransport(CloudTasksTransport):
 
     def wrap(self, stub: Callable[..., Any], rpc: rpcs.Rpc) -> Callable[..., Any]:
         """Return a callable with the retry, timeout and headers of an RPC."""
-        return Call(stub, rpc, self._headers)
+        return Call(stub, rpc, self._headers, self._server)
 
     def close(self) -> None:
         """Close the channel, also for other clients that use it."""

@@ -82,6 +82,8 @@ class CloudTasksGrpcAsyncIOTransport(CloudTasksTransport):
             api_audience=api_audience or address.authority,
             use_credentials=not (has_channel or plain_text),
         )
+        if has_channel:
+            self._server = ""  # a channel does not name its server
         self._operations_client: Any = None
         self._key_headers = channels.api_key_headers(credentials) if plain_text else ()
         self._grpc_channel: Any = channel
@@ -156,7 +158,7 @@ class CloudTasksGrpcAsyncIOTransport(CloudTasksTransport):
 
     def wrap(self, stub: Callable[..., Any], rpc: rpcs.Rpc) -> Callable[..., Any]:
         """Return a callable with the retry, timeout and headers of an RPC."""
-        return AsyncCall(stub, rpc, self._headers)
+        return AsyncCall(stub, rpc, self._headers, self._server)
 
     async def close(self) -> None:
         """Close the channel, also for other clients that use it."""

@@ -19,6 +19,8 @@ from drayman.tasks_v2.services.cloud_tasks.transports.calls import Call
 VERSION = "v2"
 # Connections to keep open, and so the threads that can call at a time without opening new ones.
 MAX_CONNECTIONS = 64
+# Seconds to connect, also for calls without a timeout. That of gRPC's channels.
+CONNECT_TIMEOUT = 20.0
 
 
 class CloudTasksRestInterceptor:
@@ -164,7 +166,7 @@ class CloudTasksRestTransport(CloudTasksTransport):
 
     def wrap(self, stub: Callable[..., Any], rpc: rpcs.Rpc) -> Callable[..., Any]:
         """Return a callable with the retry, timeout and headers of an RPC."""
-        return Call(stub, rpc, self._headers, logged=False)
+        return Call(stub, rpc, self._headers, self._server, logged=False)
 
     def close(self) -> None:
         """Close the connections, also for other clients that use the transport."""
@@ -210,7 +212,13 @@ class RestStub:
             raise to_api_error(http_response)
         if self._post is None:
             return empty_pb2.Empty()
-        response = self._post(parse_response(self._rpc, http_response.content))
+        try:
+            message = parse_response(self._rpc, http_response.content)
+        except ValueError as error:
+            raise exceptions.Unknown(
+                f"{self._rpc.verb} {url}: {error}", response=http_response
+            ) from error
+        response = self._post(message)
         if self._post_with_metadata is not None:
             header_pairs = [(key, str(value)) for key, value in http_response.headers.items()]
             response, _ = self._post_with_metadata(response, header_pairs)
@@ -220,11 +228,14 @@ class RestStub:
             self._log("Received response for", response, "httpResponse", headers, status=status)
         return response
 
-    def _send(self, url: str, **options: Any) -> Any:
+    def _send(self, url: str, timeout: float | None, **options: Any) -> Any:
         from requests import RequestException
 
+        connect_timeout = CONNECT_TIMEOUT if timeout is None else min(timeout, CONNECT_TIMEOUT)
         try:
-            return self._session.request(self._rpc.verb, url, **options)
+            return self._session.request(
+                self._rpc.verb, url, timeout=(connect_timeout, timeout), **options
+            )
         except RequestException as error:
             from drayman.tasks_v2.services.cloud_tasks.transports import connection_errors
 
@@ -286,8 +297,17 @@ def _json_name(field: str) -> str:
 
 
 def parse_response(rpc: rpcs.Rpc, content: bytes) -> Any:
-    """Parse a JSON response into the response message. Unknown fields are ignored."""
-    values = json.loads(content)
+    """Parse a JSON response into the response message. Unknown fields are ignored.
+
+    Raises:
+        ValueError: The content is not JSON of this message.
+    """
+    try:
+        values = json.loads(content)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise ValueError(f"the response is not a JSON object but {content[:100]!r}")  # noqa: TRY004 - what the server sent, not an argument
     if rpc.response is operations_pb2.Operation:
         for packed in (values.get("metadata", {}), values.get("response", {})):
             if "@type" in packed:

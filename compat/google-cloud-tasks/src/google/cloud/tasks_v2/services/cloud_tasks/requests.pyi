@@ -4,3 +4,4 @@ from drayman.tasks_v2.services.cloud_tasks.requests import Default as Default
 from drayman.tasks_v2.services.cloud_tasks.requests import build as build
 from drayman.tasks_v2.services.cloud_tasks.requests import is_default as is_default
 from drayman.tasks_v2.services.cloud_tasks.requests import routing_header as routing_header
+from drayman.tasks_v2.services.cloud_tasks.requests import routing_value as routing_value
