@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 
 import drayman
 from drayman import access_setup, files, outbound, process
-from drayman.api import browsers
+from drayman.api import admin, browsers, calls
 from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
 from drayman.api.http import HttpApp
+from drayman.api.metrics import Metrics
 from drayman.core import events, names, role
 from drayman.core.clock import Clock, Micros, SystemClock
 from drayman.core.errors import ServiceError
@@ -50,6 +51,9 @@ from drayman.encryption.tasks import TaskEncryption
 from drayman.files import DeclaredQueue
 from drayman.observe import log
 from drayman.observe.activity_log import ActivityLog
+from drayman.observe.meters import Meters
+from drayman.observe.metrics import ServerState
+from drayman.observe.queue_counts import QueueCountReader
 from drayman.observe.rates import QueueRates
 from drayman.observe.writer import NonBlockingWriter
 from drayman.settings import Settings, SettingsError
@@ -109,7 +113,10 @@ class Server:
         self._sender = sender
         self._dispatches = dispatches
         self._rates = QueueRates()
-        self._emit = events.fan_out(self._rates.record, emit)
+        self._meters = Meters(
+            [*calls.HANDLERS, "BufferTask", *(call.name for call in admin.CALLS)], self._rates
+        )
+        self._emit = events.fan_out(self._meters.record, emit)
         self._closers = contextlib.AsyncExitStack()
         self._started_at: Micros | None = None
         self._returned = 0
@@ -121,6 +128,9 @@ class Server:
         self.role: Role
         self.dispatcher: Dispatcher
         self._bearer_tokens: CachedBearerTokens
+        self._capacity: Capacity
+        self._http: HttpServer
+        self._grpc: GrpcServer
         self._tls_listeners: list[TlsListener] = []
         self.crashed = asyncio.Event()
         """Set when a part of the server has ended by a fault."""
@@ -219,7 +229,7 @@ class Server:
         self._check_locations(queues)
         kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
         self._outbound = outbound.load(settings)
-        capacity = Capacity(emit=self._emit)
+        self._capacity = capacity = Capacity(emit=self._emit)
         grpc_tls = self._tls_listener(tls.GRPC_AND_HTTP, capacity)
         http_tls = self._tls_listener(tls.HTTP, capacity)
         await self._open_store()
@@ -243,10 +253,11 @@ class Server:
             issuer=issuer,
             access=access,
             rates=self._rates.of,
+            call_succeeded=self._meters.call_succeeded,
             role=self.role,
         )
-        app = HttpApp(context, browser_policy(settings))
-        http = HttpServer(
+        app = HttpApp(context, browser_policy(settings), self._metrics())
+        self._http = http = HttpServer(
             app, [] if http_tls else http_sockets, self._edge_clock, capacity, CALLS_GRACE
         )
         self._closers.push_async_callback(http.stop)
@@ -254,7 +265,7 @@ class Server:
         if http_tls:
             http_tls.start(http_sockets, http.protocol)
             self._closers.callback(http_tls.close)
-        grpc = GrpcServer(
+        self._grpc = grpc = GrpcServer(
             context, sockets, capacity, clock=self._edge_clock, http1=http.protocol, tls=grpc_tls
         )
         self._bearer_tokens = CachedBearerTokens(self._token_source(issuer), clock)
@@ -269,6 +280,41 @@ class Server:
             )
 
         self._closers.push_async_callback(stop_work)
+
+    def _metrics(self) -> Metrics | None:
+        """Return what answers requests for the metrics, None if they are off."""
+        who = self._settings.metrics
+        if who == "off":
+            return None
+        from drayman.observe import exposition  # noqa: PLC0415 - its library is not always needed
+
+        counts = QueueCountReader(self.store, self._clock, self._rates)
+        render = exposition.Exposition(self._meters, counts, self._state).render
+        return Metrics(render, protected=who == "protected")
+
+    def _state(self) -> ServerState:
+        """Return what the parts of the server say about themselves, for metrics."""
+        capacity, grpc, http = self._capacity, self._grpc.connections, self._http.connections
+        path = opening.path(self._settings.store)
+        return ServerState(
+            build={
+                "version": drayman.__version__,
+                "store": self.store.url.partition(":")[0],
+                "role": self.role.name,
+            },
+            connections={
+                "grpc": grpc,
+                "http1": http,
+                "pending": max(0, capacity.connection_limit.open - grpc - http),
+            },
+            connections_refused=capacity.connection_limit.refused,
+            held=capacity.budget.used,
+            held_limit=capacity.budget.size,
+            attempts=self.dispatcher.in_flight,
+            slots=self._settings.max_in_flight,
+            log_size=0 if path is None else store_files.size_of_log(path),
+            groups=self.store.group_meters,
+        )
 
     def _listen(self) -> tuple[list[socket.socket], list[socket.socket]]:
         """Return the sockets of the port, and those of HTTP alone if there are any. PortError."""

@@ -294,6 +294,11 @@ class Settings:
         "How long attempts in flight may go on after SIGTERM or SIGINT; a second signal stops "
         "the server at once.",
     )  # fmt: skip
+    metrics: str = setting(
+        "protected", value_types.METRICS,
+        "Who may read /metrics: with protected whoever has the permission drayman.metrics.get, "
+        "with open everyone, with off nobody.",
+    )  # fmt: skip
     log_level: str = setting(
         "info", value_types.LOG_LEVEL, "Least severity of the log lines on standard error."
     )

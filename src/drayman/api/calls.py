@@ -24,6 +24,7 @@ from drayman.api import (
 from drayman.api.context import Context
 from drayman.api.offload import LARGE
 from drayman.core import errors, names
+from drayman.core.clock import monotonic
 from drayman.core.events import CallCrashed, CallRefused
 from drayman.core.limits import PAGE_BYTES, PLAIN_REQUEST_SIZE, REQUEST_SIZE
 from drayman.core.role import Role
@@ -181,6 +182,7 @@ async def guard(
     request. The handler gets the caller, None without authentication. Every failure is raised as a
     ServiceError, and emitted as an event; an internal error becomes InternalError.
     """
+    began = monotonic()
     try:
         _check_serves(context.role)
         caller = None
@@ -189,13 +191,18 @@ async def guard(
             if caller is None:
                 caller = await context.access.authenticate(_full_name(rpc), fields)
         callers.remember(rpc, caller, fields)
-        return await handler(caller, *args, **kwargs)
+        result = await handler(caller, *args, **kwargs)
     except errors.ServiceError as error:
-        context.emit(CallRefused(rpc, error.code, errors.describe(error), context.clock.now()))
+        now, reason = context.clock.now(), errors.describe(error)
+        context.emit(CallRefused(rpc, error.code, reason, now, monotonic() - began))
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
-        context.emit(CallCrashed(rpc, error, context.clock.now()))
+        now = context.clock.now()
+        context.emit(CallCrashed(rpc, error, now, monotonic() - began))
         raise InternalError("Internal error; the server's log has the details.") from None
+    else:
+        context.call_succeeded(rpc, began)
+        return result
 
 
 def _check_serves(role: Role) -> None:

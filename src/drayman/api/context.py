@@ -18,6 +18,10 @@ def _no_rates(_queue: str, _now: Micros) -> Mapping[str, Rates]:
     return NO_RATES
 
 
+def _ignore(_rpc: str, _began: Micros) -> None:
+    """Count nothing."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Context:
     """The parts of the server that handlers use.
@@ -32,6 +36,8 @@ class Context:
         access: Who may do what; None if callers are not authenticated.
         rates: Returns the rates of a queue at a time, by the names of their windows.
         role: What this server does for its store.
+        call_succeeded: Counts a call that has succeeded just now, by its name and the time of
+            ``clock.monotonic`` at which its handler began.
         offload: Parses and encodes large messages.
     """
 
@@ -44,4 +50,5 @@ class Context:
     access: AccessControl | None = None
     rates: Callable[[str, Micros], Mapping[str, Rates]] = _no_rates
     role: Role = ALL
+    call_succeeded: Callable[[str, Micros], object] = _ignore
     offload: Offload = dataclasses.field(default_factory=Offload)

@@ -1,11 +1,12 @@
-"""What HTTP/1.1 serves: REST below ``/v2/``, the admin API, health, and the public documents."""
+"""What HTTP/1.1 serves: REST below ``/v2/``, the admin API, metrics, health, public documents."""
 
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 
-from drayman.api import admin, browsers, rest
+from drayman.api import admin, browsers, metrics, rest
 from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
+from drayman.api.metrics import Metrics
 from drayman.api.request import Request
 from drayman.api.responses import Response, error_response, json_response
 from drayman.core import errors
@@ -23,6 +24,7 @@ class HttpApp:
     Args:
         context: What every call needs.
         policy: Which requests of browsers are served.
+        metrics: Answers requests for the metrics; None if there are none.
 
     Attributes:
         ready: Whether the server takes calls: False while it starts and stops.
@@ -30,10 +32,16 @@ class HttpApp:
             nothing and have nothing secret.
     """
 
-    def __init__(self, context: Context, policy: BrowserPolicy | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        policy: BrowserPolicy | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
         self.ready = False
         self._policy = policy or BrowserPolicy()
         self._context = context
+        self._metrics = metrics
         self.pages: Mapping[str, Callable[[str], Awaitable[Response]]] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -68,6 +76,8 @@ class HttpApp:
     async def _answer(self, request: Request, path: str) -> Response:
         if page := self.pages.get(path):
             return await page(path)
+        if path == metrics.PATH and self._metrics is not None:
+            return await self._metrics.handle(self._context, request)
         if path.startswith(admin.PREFIX):
             return await admin.handle(self._context, request, path)
         if path.startswith(_OTHER_VERSIONS):

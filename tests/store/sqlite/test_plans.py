@@ -24,6 +24,10 @@ SCANS = {
     ("sweep_queue_tombstones", "queue_tombstone"): "queues deleted within three days are few",
     ("list_queue_stats", "(subquery-1)"): "no more than are counted",
     ("list_queue_stats", "(subquery-4)"): "the same",
+    **{
+        ("database_size", f"pragma_{name} VIRTUAL TABLE INDEX 0:"): "one row"
+        for name in ("page_count", "freelist_count", "page_size")
+    },
     ("sweep_attempts", "attempt"): "its first rows",
     ("oldest_dead_letters", "dead_letter"): "its first rows",
     ("list_task_tombstones", "(subquery-2)"): "for an export, which reads all of a queue",
