@@ -60,6 +60,8 @@ SAMPLES = {
     "grace": ("1.5s", 1_500 * MILLISECOND),
     "log-level": ("debug", "debug"),
     "log-format": ("json", "json"),
+    "metrics": ("open", "open"),
+    "tracing": ("true", True),
 }
 OPTION_SAMPLES = [(option, *SAMPLES[option.name]) for option in OPTIONS if option.name in SAMPLES]
 

@@ -32,6 +32,7 @@ from drayman.core.events import (
 )
 from drayman.core.queue import Queue
 from drayman.core.role import Role
+from drayman.core.tracing import Tracing
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.outbox import OutboxDrain
@@ -95,6 +96,7 @@ class Server:
         dispatches: Whether it makes attempts by itself; otherwise whoever started it calls
             ``dispatcher.step``.
         emit: Takes events.
+        tracing: Makes spans; by default as the settings say.
     """
 
     def __init__(
@@ -106,11 +108,13 @@ class Server:
         sender: Sender | None = None,
         dispatches: bool = True,
         emit: Emit = log.record,
+        tracing: Tracing | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._edge_clock = edge_clock or self._clock
         self._sender = sender
+        self._tracing = tracing
         self._dispatches = dispatches
         self._rates = QueueRates()
         self._meters = Meters(
@@ -227,11 +231,15 @@ class Server:
         configured = access_setup.load(settings)
         queues = declared_queues(settings)
         self._check_locations(queues)
+        if settings.tracing and self._tracing is None:
+            self._tracing = load_tracing()()
         kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
         self._outbound = outbound.load(settings)
         self._capacity = capacity = Capacity(emit=self._emit)
         grpc_tls = self._tls_listener(tls.GRPC_AND_HTTP, capacity)
         http_tls = self._tls_listener(tls.HTTP, capacity)
+        if self._tracing is not None:
+            self._closers.push_async_callback(asyncio.to_thread, self._tracing.close)
         await self._open_store()
         await self._declare(queues)
         sockets, http_sockets = self._listen()
@@ -255,6 +263,7 @@ class Server:
             rates=self._rates.of,
             call_succeeded=self._meters.call_succeeded,
             role=self.role,
+            tracing=self._tracing,
         )
         app = HttpApp(context, browser_policy(settings), self._metrics())
         self._http = http = HttpServer(
@@ -400,6 +409,7 @@ class Server:
             app_engine=dict(self._settings.app_engine_targets),
             cipher=self._cipher,
             emit=self._emit,
+            tracing=self._tracing,
         )
         kinds = (StoreMonitor, Janitor, Vacuum) if self.role.sweeps else (StoreMonitor,)
         periodic: list[Periodic] = [kind(self.store, self._clock, self._emit) for kind in kinds]
@@ -518,6 +528,17 @@ def server_role(settings: Settings) -> Role:
             f"{settings.store} has one server, which does everything"
         )
     return role.BY_NAME[settings.role]
+
+
+def load_tracing() -> Callable[[], Tracing]:
+    """Return what starts tracing by OpenTelemetry; SettingsError if it is not installed."""
+    try:
+        from drayman.observe import tracing  # noqa: PLC0415 - installed by an extra
+    except ImportError:
+        raise SettingsError(
+            '--tracing: OpenTelemetry is not installed; run: pip install "drayman[server,tracing]"'
+        ) from None
+    return tracing.start
 
 
 def tls_files(settings: Settings) -> TlsFiles | None:

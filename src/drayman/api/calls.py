@@ -29,6 +29,7 @@ from drayman.core.events import CallCrashed, CallRefused
 from drayman.core.limits import PAGE_BYTES, PLAIN_REQUEST_SIZE, REQUEST_SIZE
 from drayman.core.role import Role
 from drayman.core.status import Code
+from drayman.core.tracing import Tracing
 from drayman.tasks_v2 import rpcs
 from drayman.wire import value_count
 
@@ -168,7 +169,32 @@ def check_name(context: Context, rpc: str, name: str) -> None:
     names.check_location(name, context.limits.locations)
 
 
-async def guard(
+def guard(
+    context: Context,
+    rpc: str,
+    fields: Fields,
+    handler: Callable[Concatenate[Caller | None, _Arguments], Awaitable[_Result]],
+    *args: _Arguments.args,
+    **kwargs: _Arguments.kwargs,
+) -> Awaitable[_Result]:
+    """Authenticate the caller of a call and return what its handler returns.
+
+    Every call of every transport comes through here. ``fields`` are the header fields of its
+    request. The handler gets the caller, None without authentication. Every failure is raised as a
+    ServiceError, and emitted as an event; an internal error becomes InternalError.
+    """
+    guarded = _guard(context, rpc, fields, handler, *args, **kwargs)
+    return guarded if context.tracing is None else _trace(context.tracing, rpc, fields, guarded)
+
+
+async def _trace(
+    tracing: Tracing, rpc: str, fields: Fields, guarded: Awaitable[_Result]
+) -> _Result:
+    with tracing.call(_full_name(rpc), fields):
+        return await guarded
+
+
+async def _guard(
     context: Context,
     rpc: str,
     fields: Fields,
@@ -176,12 +202,6 @@ async def guard(
     *args: _Arguments.args,
     **kwargs: _Arguments.kwargs,
 ) -> _Result:
-    """Authenticate the caller of a call and return what its handler returns.
-
-    Every call of every transport comes through here. ``fields`` are the header fields of its
-    request. The handler gets the caller, None without authentication. Every failure is raised as a
-    ServiceError, and emitted as an event; an internal error becomes InternalError.
-    """
     began = monotonic()
     try:
         _check_serves(context.role)

@@ -10,6 +10,7 @@ from drayman.core.events import Emit
 from drayman.core.limits import Limits
 from drayman.core.rates import NO_RATES, Rates
 from drayman.core.role import ALL, Role
+from drayman.core.tracing import Tracing
 from drayman.encryption.tasks import TaskEncryption
 from drayman.store.contract import Store
 
@@ -38,6 +39,7 @@ class Context:
         role: What this server does for its store.
         call_succeeded: Counts a call that has succeeded just now, by its name and the time of
             ``clock.monotonic`` at which its handler began.
+        tracing: Makes the spans of calls; None for none.
         offload: Parses and encodes large messages.
     """
 
@@ -51,4 +53,5 @@ class Context:
     rates: Callable[[str, Micros], Mapping[str, Rates]] = _no_rates
     role: Role = ALL
     call_succeeded: Callable[[str, Micros], object] = _ignore
+    tracing: Tracing | None = None
     offload: Offload = dataclasses.field(default_factory=Offload)
