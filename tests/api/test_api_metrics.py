@@ -1,6 +1,7 @@
 """The metrics of a server, read over HTTP after known traffic."""
 
 import re
+import types
 import urllib.error
 import urllib.request
 
@@ -10,6 +11,10 @@ from google.api_core import exceptions
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from drayman.api.http import HttpApp
+from drayman.api.metrics import Metrics
+from drayman.api.request import Request
+from drayman.core import role
 from drayman.core.clock import HOUR, SECOND
 from drayman.core.events import AttemptEnded
 from drayman.core.queue import Queue, creation
@@ -195,10 +200,20 @@ def test_metrics_are_read_by_get_and_head_alone(live):
     assert status(live, method="POST") == 404
 
 
-def test_a_server_that_takes_no_calls_has_metrics():
+def test_a_server_that_only_inspects_its_store_has_metrics():
     live = LiveServer(no_dispatch="true")
     assert 'role="inspection"' in read(live)[0]
     live.stop()
+
+
+async def test_a_server_that_takes_no_calls_has_metrics():
+    async def exposition(accept):
+        return accept.encode(), "text/plain"
+
+    context = types.SimpleNamespace(role=role.DISPATCH, access=None)
+    app = HttpApp(context, metrics=Metrics(exposition, protected=True))
+    response = await app.answer(Request("GET", "/metrics", "", {b"accept": b"this"}))
+    assert (response.status, response.body, response.content_type) == (200, b"this", b"text/plain")
 
 
 def test_calls_that_the_edge_refuses_are_counted(live):

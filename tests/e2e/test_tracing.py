@@ -192,6 +192,7 @@ def test_tracing_is_off_by_default(worker):
 
 def test_spans_are_exported_as_the_variables_of_opentelemetry_say(worker, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", worker.url)
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "orders")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=here")
     live = LiveServer(tracing="true")
     live.request("GET", f"/v2/{QUEUE}")
@@ -199,7 +200,8 @@ def test_spans_are_exported_as_the_variables_of_opentelemetry_say(worker, monkey
     export = worker.next()
     assert export.path == "/v1/traces"
     assert b"GetQueue" in export.body
-    assert b"drayman" in export.body
+    assert b"orders" in export.body
+    assert b"telemetry.sdk.name" in export.body
     assert b"deployment.environment.name" in export.body
 
 

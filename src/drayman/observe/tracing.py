@@ -44,7 +44,7 @@ _current: contextvars.ContextVar[Span | None] = contextvars.ContextVar("span", d
 
 def start() -> "Tracing":
     """Return what makes spans and exports them over OTLP, as the variables ``OTEL_…`` say."""
-    resource = Resource({SERVICE_NAME: "drayman", SERVICE_VERSION: drayman.__version__})
+    resource = Resource.create({SERVICE_NAME: "drayman", SERVICE_VERSION: drayman.__version__})
     spans = TracerProvider(resource=resource.merge(OTELResourceDetector().detect()))
     spans.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Tracing(spans)
