@@ -50,14 +50,18 @@ class LiveServer:
     Settings are those of the command line: ``LiveServer(task_size="100")``.
     """
 
-    def __init__(self, clock: ManualClock | None = None, **settings: Any) -> None:
+    def __init__(
+        self, clock: ManualClock | None = None, *, tracer: Any = None, **settings: Any
+    ) -> None:
         self.clock = clock or ManualClock()
         arguments = {"port": "0", "store": "memory"} | settings
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.server = Server(load(arguments, {}), clock=self.clock, emit=self.events.put)
+        self.server = Server(
+            load(arguments, {}), clock=self.clock, emit=self.events.put, tracing=tracer
+        )
         try:
             self.run(self.server.start())
         except BaseException:

@@ -2,10 +2,11 @@
 
 import socket
 import sqlite3
+import sys
 
 import pytest
 
-from drayman import check, cli
+from drayman import check, cli, observe
 from drayman.server import Server
 from drayman.settings import load, read
 
@@ -185,3 +186,13 @@ def test_the_command_ends_with_a_status(capsys, arguments, status, stdout, stder
     assert printed.out.startswith(stdout)
     assert printed.err.startswith(stderr)
     assert bool(printed.out) != bool(printed.err)
+
+
+def test_tracing_needs_its_extra(monkeypatch):
+    assert problems({"tracing": "true"}) == []
+    monkeypatch.delitem(sys.modules, "drayman.observe.tracing")
+    monkeypatch.delattr(observe, "tracing")
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
+    assert problem({"tracing": "true"}).startswith(
+        "--tracing: OpenTelemetry is not installed; run: "
+    )

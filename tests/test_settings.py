@@ -62,6 +62,8 @@ SAMPLES = {
     "manual-clock": ("true", True),
     "log-level": ("debug", "debug"),
     "log-format": ("json", "json"),
+    "metrics": ("open", "open"),
+    "tracing": ("true", True),
 }
 OPTION_SAMPLES = [(option, *SAMPLES[option.name]) for option in OPTIONS if option.name in SAMPLES]
 

@@ -17,6 +17,7 @@ from drayman.api import admin, calls, permissions
 from drayman.commands import queue_options, remote
 from drayman.core import clock, limits, status
 from drayman.edge import limits as edge
+from drayman.observe.metrics import METRICS, Metric
 from drayman.settings import OPTIONS
 from drayman.tasks_v2 import rpcs
 from drayman.value_types import BOOLEAN
@@ -94,6 +95,12 @@ def page() -> str:
             "What a role permits while callers are authenticated ([access](access.md)).",
             "",
             *table(("role", "permissions"), granted()),
+            "",
+            "## Metrics",
+            "",
+            "What [`/metrics`](operations.md#metrics) has, beside `process_…` and `python_info`.",
+            "",
+            *table(("metric", "type", "labels", "meaning"), map(metric, METRICS)),
             "",
             "## Limits",
             "",
@@ -218,6 +225,12 @@ def granted() -> Iterable[tuple[str, ...]]:
     """Return a row for each role."""
     for role, held in roles.ROLES.items():
         yield f"`{role}`", ", ".join(f"`{permission}`" for permission in sorted(held))
+
+
+def metric(row: Metric) -> tuple[str, ...]:
+    """Return the row of a metric."""
+    labels = ", ".join(f"`{label}`" for label in row.labels)
+    return f"`{row.full_name}`", row.kind.value, labels, row.help
 
 
 def bounds() -> Iterable[tuple[str, ...]]:

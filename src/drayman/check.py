@@ -180,6 +180,10 @@ def _check_store(settings: Settings) -> list[str]:
     return _attempt(opening.probe, settings.store)
 
 
+def _check_tracing(settings: Settings) -> list[str]:
+    return _attempt(server.load_tracing) if settings.tracing else []
+
+
 class _Check(NamedTuple):
     """A part of the check.
 
@@ -197,6 +201,7 @@ class _Check(NamedTuple):
 _QUEUE_FILE = frozenset({"queue_file", "max_dispatches_per_second", "max_concurrent_dispatches"})
 _OTHER_ADDRESS = "choose another address, or stop the program that has it"
 _CHECKS = (
+    _Check(_check_tracing, "", frozenset({"tracing"})),
     _Check(
         _check_role,
         "use --role all, or --no-dispatch to inspect a store",

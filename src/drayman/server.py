@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 
 import drayman
 from drayman import access_setup, files, outbound, process
-from drayman.api import browsers
+from drayman.api import admin, browsers, calls
 from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
 from drayman.api.http import Extension, HttpApp
+from drayman.api.metrics import Metrics
 from drayman.core import events, names, role
 from drayman.core.clock import Clock, Micros, SystemClock
 from drayman.core.errors import ServiceError
@@ -31,6 +32,7 @@ from drayman.core.events import (
 )
 from drayman.core.queue import Queue
 from drayman.core.role import Role
+from drayman.core.tracing import Tracing
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.outbox import OutboxDrain
@@ -50,6 +52,9 @@ from drayman.encryption.tasks import TaskEncryption
 from drayman.files import DeclaredQueue
 from drayman.observe import log
 from drayman.observe.activity_log import ActivityLog
+from drayman.observe.meters import Meters
+from drayman.observe.metrics import ServerState
+from drayman.observe.queue_counts import QueueCountReader
 from drayman.observe.rates import QueueRates
 from drayman.observe.writer import NonBlockingWriter
 from drayman.settings import Settings, SettingsError
@@ -91,6 +96,7 @@ class Server:
         dispatches: Whether it makes attempts by itself; otherwise whoever started it calls
             ``dispatcher.step``.
         emit: Takes events.
+        tracing: Makes spans; by default as the settings say.
         extensions: Returns what is served over HTTP/1.1 besides the API.
     """
 
@@ -103,16 +109,21 @@ class Server:
         sender: Sender | None = None,
         dispatches: bool = True,
         emit: Emit = log.record,
+        tracing: Tracing | None = None,
         extensions: Callable[[Context], Sequence[Extension]] = lambda _context: (),
     ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._edge_clock = edge_clock or self._clock
         self._sender = sender
+        self._tracing = tracing
         self._dispatches = dispatches
         self._rates = QueueRates()
-        self._emit = events.fan_out(self._rates.record, emit)
         self._extensions = extensions
+        self._meters = Meters(
+            [*calls.HANDLERS, "BufferTask", *(call.name for call in admin.CALLS)], self._rates
+        )
+        self._emit = events.fan_out(self._meters.record, emit)
         self._closers = contextlib.AsyncExitStack()
         self._started_at: Micros | None = None
         self._returned = 0
@@ -125,6 +136,9 @@ class Server:
         self.context: Context
         self.dispatcher: Dispatcher
         self._bearer_tokens: CachedBearerTokens
+        self._capacity: Capacity
+        self._http: HttpServer
+        self._grpc: GrpcServer
         self._tls_listeners: list[TlsListener] = []
         self.crashed = asyncio.Event()
         """Set when a part of the server has ended by a fault."""
@@ -224,11 +238,15 @@ class Server:
         configured = access_setup.load(settings)
         queues = declared_queues(settings)
         self._check_locations(queues)
+        if settings.tracing and self._tracing is None:
+            self._tracing = load_tracing()()
         kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
         self._outbound = outbound.load(settings)
-        capacity = Capacity(emit=self._emit)
+        self._capacity = capacity = Capacity(emit=self._emit)
         grpc_tls = self._tls_listener(tls.GRPC_AND_HTTP, capacity)
         http_tls = self._tls_listener(tls.HTTP, capacity)
+        if self._tracing is not None:
+            self._closers.push_async_callback(asyncio.to_thread, self._tracing.close)
         await self._open_store()
         await self._declare(queues)
         sockets, http_sockets = self._listen()
@@ -250,10 +268,13 @@ class Server:
             issuer=issuer,
             access=access,
             rates=self._rates.of,
+            call_succeeded=self._meters.call_succeeded,
             role=self.role,
+            tracing=self._tracing,
         )
-        app = HttpApp(context, browser_policy(settings), self._extensions(context))
-        http = HttpServer(
+        extensions = [*self._metrics(context), *self._extensions(context)]
+        app = HttpApp(context, browser_policy(settings), extensions)
+        self._http = http = HttpServer(
             app, [] if http_tls else http_sockets, self._edge_clock, capacity, CALLS_GRACE
         )
         self._closers.push_async_callback(http.stop)
@@ -261,7 +282,7 @@ class Server:
         if http_tls:
             http_tls.start(http_sockets, http.protocol)
             self._closers.callback(http_tls.close)
-        grpc = GrpcServer(
+        self._grpc = grpc = GrpcServer(
             context, sockets, capacity, clock=self._edge_clock, http1=http.protocol, tls=grpc_tls
         )
         self._bearer_tokens = CachedBearerTokens(self._token_source(issuer), clock)
@@ -276,6 +297,41 @@ class Server:
             )
 
         self._closers.push_async_callback(stop_work)
+
+    def _metrics(self, context: Context) -> list[Extension]:
+        """Return what answers requests for the metrics, unless they are off."""
+        who = self._settings.metrics
+        if who == "off":
+            return []
+        from drayman.observe import exposition  # noqa: PLC0415 - its library is not always needed
+
+        counts = QueueCountReader(self.store, self._clock, self._rates)
+        render = exposition.Exposition(self._meters, counts, self._state).render
+        return [Metrics(context, render, protected=who == "protected")]
+
+    def _state(self) -> ServerState:
+        """Return what the parts of the server say about themselves, for metrics."""
+        capacity, grpc, http = self._capacity, self._grpc.connections, self._http.connections
+        path = opening.path(self._settings.store)
+        return ServerState(
+            build={
+                "version": drayman.__version__,
+                "store": self.store.url.partition(":")[0],
+                "role": self.role.name,
+            },
+            connections={
+                "grpc": grpc,
+                "http1": http,
+                "pending": max(0, capacity.connection_limit.open - grpc - http),
+            },
+            connections_refused=capacity.connection_limit.refused,
+            held=capacity.budget.used,
+            held_limit=capacity.budget.size,
+            attempts=self.dispatcher.in_flight,
+            slots=self._settings.max_in_flight,
+            log_size=0 if path is None else store_files.size_of_log(path),
+            groups=self.store.group_meters,
+        )
 
     def _listen(self) -> tuple[list[socket.socket], list[socket.socket]]:
         """Return the sockets of the port, and those of HTTP alone if there are any. PortError."""
@@ -361,6 +417,7 @@ class Server:
             app_engine=dict(self._settings.app_engine_targets),
             cipher=self._cipher,
             emit=self._emit,
+            tracing=self._tracing,
         )
         kinds = (StoreMonitor, Janitor, Vacuum) if self.role.sweeps else (StoreMonitor,)
         periodic: list[Periodic] = [kind(self.store, self._clock, self._emit) for kind in kinds]
@@ -485,6 +542,17 @@ def server_role(settings: Settings) -> Role:
             f"{settings.store} has one server, which does everything"
         )
     return role.BY_NAME[settings.role]
+
+
+def load_tracing() -> Callable[[], Tracing]:
+    """Return what starts tracing by OpenTelemetry; SettingsError if it is not installed."""
+    try:
+        from drayman.observe import tracing  # noqa: PLC0415 - installed by an extra
+    except ImportError:
+        raise SettingsError(
+            '--tracing: OpenTelemetry is not installed; run: pip install "drayman[server,tracing]"'
+        ) from None
+    return tracing.start
 
 
 def tls_files(settings: Settings) -> TlsFiles | None:

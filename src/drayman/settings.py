@@ -304,6 +304,16 @@ class Settings:
         "Let the time of queues and tasks, and so all attempts, wait for calls below "
         "/drayman/v1/testing; with --store memory.",
     )  # fmt: skip
+    metrics: str = setting(
+        "protected", value_types.METRICS,
+        "Who may read /metrics: with protected whoever has the permission drayman.metrics.get, "
+        "with open everyone, with off nobody.",
+    )  # fmt: skip
+    tracing: bool = setting(
+        False, value_types.BOOLEAN,
+        "Export a span of each call and of each attempt over OTLP, as the variables OTEL_… of "
+        "OpenTelemetry say; needs the extra tracing.",
+    )  # fmt: skip
     log_level: str = setting(
         "info", value_types.LOG_LEVEL, "Least severity of the log lines on standard error."
     )

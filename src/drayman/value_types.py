@@ -145,6 +145,7 @@ STORE = ValueType("STORE", "sqlite:PATH, postgresql://HOST/DATABASE or memory", 
 DURABILITY = _one_of("LEVEL", "safe or relaxed", "safe", "relaxed")
 AUTH = ValueType("METHODS", "none, keys, oidc or keys,oidc", _auth)
 ROLE = _one_of("ROLE", "all, api or dispatch", "all", "api", "dispatch")
+METRICS = _one_of("WHO", "protected, open or off", "protected", "open", "off")
 LOG_FORMAT = _one_of("FORMAT", "text or json", "text", "json")
 LOG_LEVEL = _one_of("LEVEL", "debug, info, warning, error", "debug", "info", "warning", "error")
 QUEUE = ValueType("NAME", f"a full name, {errors.QUEUE_FORM}", _queue)

@@ -5,7 +5,7 @@ from the published roles and the text of each call.
 """
 
 import pytest
-from callers import LOCATION, QUEUE, Result, call, create_key, with_key
+from callers import LOCATION, QUEUE, Result, call, create_key, over_http, with_key
 
 from drayman.access import roles
 from drayman.api import admin
@@ -154,3 +154,24 @@ def test_an_administrative_call_names_the_member_who_made_it(transport):
     event = live.next_event(QueueChanged)
     assert (event.queue, event.action, event.by) == (QUEUE, QueueAction.PAUSED, member)
     live.stop()
+
+
+def test_metrics_are_for_those_who_have_their_permission(live, key_of):
+    codes = {
+        letter: over_http(live, "GET", "/metrics", with_key(key)) for letter, key in key_of.items()
+    }
+    assert {letter for letter, result in codes.items() if result.code is Code.OK} == set("OEVAD")
+    lacking = 'lacks IAM permission "drayman.metrics.get" for the resource ""'
+    assert all(lacking in result.message for result in codes.values() if result.code is not Code.OK)
+
+
+def test_metrics_without_credentials_are_refused_unless_they_are_open(live):
+    result = over_http(live, "GET", "/metrics", {})
+    assert (result.code, result.reason) == (Code.UNAUTHENTICATED, "CREDENTIALS_MISSING")
+    open_ = LiveServer(auth="keys", metrics="open")
+    assert over_http(open_, "GET", "/metrics", {}).code is Code.OK
+    open_.stop()
+
+
+def test_the_api_key_for_metrics_may_be_in_the_query(live, key_of):
+    assert over_http(live, "GET", f"/metrics?key={key_of['D']}", {}).code is Code.OK

@@ -21,7 +21,12 @@ def context():
     """What a call needs to fail; its events are in ``context.events``."""
     events = []
     return types.SimpleNamespace(
-        events=events, emit=events.append, clock=ManualClock(), access=None, role=role.ALL
+        events=events,
+        emit=events.append,
+        clock=ManualClock(),
+        access=None,
+        role=role.ALL,
+        tracing=None,
     )
 
 

@@ -5,7 +5,7 @@ from world import full
 
 from drayman.core.clock import HOUR, SECOND
 from drayman.core.lifecycle import Verdict
-from drayman.store.contract import MAX_DUE_COUNTED
+from drayman.store.contract import MAX_DUE_COUNTED, QueueCounts
 
 
 async def stats(world, queue_id="q"):
@@ -97,3 +97,33 @@ async def test_statistics_of_queues_come_by_name_a_page_at_a_time(world):
 async def test_statistics_are_of_what_lies_below_the_parent(world, parent, count):
     await world.queue()
     assert len(await names(world, parent)) == count
+
+
+async def test_queues_are_counted_by_name_in_pages(world):
+    for queue_id in ("c", "a", "b"):
+        await world.queue(queue_id)
+    await world.try_create(None, None, None, queue_id="b")
+    await world.claim(1)
+    pages, after = [], ""
+    while page := await world.store.count_queues(after, 2):
+        pages.append(page)
+        after = page[-1].name
+    assert pages == [
+        [QueueCounts(full("a"), 0, 0), QueueCounts(full("b"), 3, 1)],
+        [QueueCounts(full("c"), 0, 0)],
+    ]
+
+
+async def test_the_size_of_the_database_is_known(world):
+    size = await world.store.size()
+    assert size.used > 0
+    assert size.free >= 0
+
+
+async def test_the_groups_of_each_writer_are_counted(world):
+    await world.queue()
+    await world.create("a")
+    meters = world.store.group_meters
+    assert [each.writer for each in meters] in (["all"], ["durable", "claims"])
+    assert sum(meters[0].sizes.counts) == sum(meters[0].durations.counts) >= 2
+    assert meters[0].sizes.total >= 2

@@ -35,6 +35,7 @@ _DRAYMAN_VIEWER = frozenset(
         "drayman.attempts.list",
         "drayman.deadLetters.get",
         "drayman.deadLetters.list",
+        "drayman.metrics.get",
         "drayman.queues.getStats",
     }
 )

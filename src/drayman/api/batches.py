@@ -23,6 +23,7 @@ async def batch_create_tasks(context: Context, request: Any) -> Any:
     messages = [item.task for item in requests]
     _check_creations(parent, requests, messages)
     views = [tasks.view(item) for item in requests]
+    task_calls.trace(context, *messages)
     now = context.clock.now()
     size = request.ByteSize()
     parsed = await context.offload.run(size, _parse_items, context, parent, messages, now)

@@ -43,6 +43,7 @@ async def buffer_task(
     message.http_request.body = content
     if content_type:
         message.http_request.headers["Content-Type"] = content_type
+    task_calls.trace(context, message)
     now = context.clock.now()
     new_task = tasks.parse(queue, message, now, context.limits.task)
     created = await task_calls.create(context, queue, new_task, now)

@@ -24,10 +24,12 @@ from drayman.api import (
 from drayman.api.context import Context
 from drayman.api.offload import LARGE
 from drayman.core import errors, names
+from drayman.core.clock import monotonic
 from drayman.core.events import CallCrashed, CallRefused
 from drayman.core.limits import PAGE_BYTES, PLAIN_REQUEST_SIZE, REQUEST_SIZE
 from drayman.core.role import Role
 from drayman.core.status import Code
+from drayman.core.tracing import Tracing
 from drayman.tasks_v2 import rpcs
 from drayman.wire import value_count
 
@@ -167,7 +169,32 @@ def check_name(context: Context, rpc: str, name: str) -> None:
     names.check_location(name, context.limits.locations)
 
 
-async def guard(
+def guard(
+    context: Context,
+    rpc: str,
+    fields: Fields,
+    handler: Callable[Concatenate[Caller | None, _Arguments], Awaitable[_Result]],
+    *args: _Arguments.args,
+    **kwargs: _Arguments.kwargs,
+) -> Awaitable[_Result]:
+    """Authenticate the caller of a call and return what its handler returns.
+
+    Every call of every transport comes through here. ``fields`` are the header fields of its
+    request. The handler gets the caller, None without authentication. Every failure is raised as a
+    ServiceError, and emitted as an event; an internal error becomes InternalError.
+    """
+    guarded = _guard(context, rpc, fields, handler, *args, **kwargs)
+    return guarded if context.tracing is None else _trace(context.tracing, rpc, fields, guarded)
+
+
+async def _trace(
+    tracing: Tracing, rpc: str, fields: Fields, guarded: Awaitable[_Result]
+) -> _Result:
+    with tracing.call(_full_name(rpc), fields):
+        return await guarded
+
+
+async def _guard(
     context: Context,
     rpc: str,
     fields: Fields,
@@ -175,12 +202,7 @@ async def guard(
     *args: _Arguments.args,
     **kwargs: _Arguments.kwargs,
 ) -> _Result:
-    """Authenticate the caller of a call and return what its handler returns.
-
-    Every call of every transport comes through here. ``fields`` are the header fields of its
-    request. The handler gets the caller, None without authentication. Every failure is raised as a
-    ServiceError, and emitted as an event; an internal error becomes InternalError.
-    """
+    began = monotonic()
     try:
         _check_serves(context.role)
         caller = None
@@ -189,13 +211,18 @@ async def guard(
             if caller is None:
                 caller = await context.access.authenticate(_full_name(rpc), fields)
         callers.remember(rpc, caller, fields)
-        return await handler(caller, *args, **kwargs)
+        result = await handler(caller, *args, **kwargs)
     except errors.ServiceError as error:
-        context.emit(CallRefused(rpc, error.code, errors.describe(error), context.clock.now()))
+        now, reason = context.clock.now(), errors.describe(error)
+        context.emit(CallRefused(rpc, error.code, reason, now, monotonic() - began))
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
-        context.emit(CallCrashed(rpc, error, context.clock.now()))
+        now = context.clock.now()
+        context.emit(CallCrashed(rpc, error, now, monotonic() - began))
         raise InternalError("Internal error; the server's log has the details.") from None
+    else:
+        context.call_succeeded(rpc, began)
+        return result
 
 
 def _check_serves(role: Role) -> None:

@@ -10,12 +10,17 @@ from drayman.core.events import Emit
 from drayman.core.limits import Limits
 from drayman.core.rates import NO_RATES, Rates
 from drayman.core.role import ALL, Role
+from drayman.core.tracing import Tracing
 from drayman.encryption.tasks import TaskEncryption
 from drayman.store.contract import Store
 
 
 def _no_rates(_queue: str, _now: Micros) -> Mapping[str, Rates]:
     return NO_RATES
+
+
+def _ignore(_rpc: str, _began: Micros) -> None:
+    """Count nothing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,6 +37,9 @@ class Context:
         access: Who may do what; None if callers are not authenticated.
         rates: Returns the rates of a queue at a time, by the names of their windows.
         role: What this server does for its store.
+        call_succeeded: Counts a call that has succeeded just now, by its name and the time of
+            ``clock.monotonic`` at which its handler began.
+        tracing: Makes the spans of calls; None for none.
         offload: Parses and encodes large messages.
     """
 
@@ -44,4 +52,6 @@ class Context:
     access: AccessControl | None = None
     rates: Callable[[str, Micros], Mapping[str, Rates]] = _no_rates
     role: Role = ALL
+    call_succeeded: Callable[[str, Micros], object] = _ignore
+    tracing: Tracing | None = None
     offload: Offload = dataclasses.field(default_factory=Offload)

@@ -1,4 +1,4 @@
-"""What HTTP/1.1 serves: REST below ``/v2/``, the admin API, health, and the public documents."""
+"""What HTTP/1.1 serves: REST below ``/v2/``, the admin API, health, documents, extensions."""
 
 import re
 import urllib.parse
@@ -24,15 +24,10 @@ class Extension(Protocol):
     """Something that a server serves over HTTP/1.1 besides the API.
 
     Attributes:
-        body_limit: The most bytes of the body of a request.
         takes_forms: Whether browsers may send forms to it, which it checks by tokens.
     """
 
-    @property
-    def body_limit(self) -> int: ...  # noqa: D102 - see above
-
-    @property
-    def takes_forms(self) -> bool: ...  # noqa: D102
+    takes_forms: bool
 
     def serves(self, request: Request) -> bool:
         """Return whether it answers a request."""
@@ -75,16 +70,17 @@ class HttpApp:
         """Return the response to a request that its head rules out, None for one to be answered."""
         try:
             is_call = request.path.startswith(rest.VERSION)
+            extension = None if is_call else self._extension(request)
+            takes_forms = extension is not None and extension.takes_forms
             if is_call or _decoded(request.path) not in self.pages:
-                extension = self._extension(request)
                 browsers.check(
                     self._policy,
                     request.method,
                     request.fields,
                     request.path,
-                    takes_forms=extension is not None and extension.takes_forms,
+                    takes_forms=takes_forms,
                 )
-            if is_call and not self.ready:
+            if (is_call or takes_forms) and not self.ready:
                 raise errors.Unavailable("The server is starting or stopping.")
         except ServiceError as error:
             return error_response(error)
@@ -92,10 +88,7 @@ class HttpApp:
 
     def body_limit(self, request: Request) -> int:
         """Return the most bytes that the body of a request may have."""
-        if request.path.startswith(rest.VERSION):
-            return REQUEST_SIZE
-        extension = self._extension(request)
-        return PLAIN_REQUEST_SIZE if extension is None else extension.body_limit
+        return REQUEST_SIZE if request.path.startswith(rest.VERSION) else PLAIN_REQUEST_SIZE
 
     async def answer(self, request: Request) -> Response:
         """Return the response to a request that has arrived."""
@@ -126,8 +119,6 @@ class HttpApp:
         raise errors.NotFound(f"No such path: {request.path}")
 
     def _extension(self, request: Request) -> Extension | None:
-        if request.path.startswith(rest.VERSION):
-            return None
         return next((each for each in self._extensions if each.serves(request)), None)
 
     async def _healthz(self, _path: str) -> Response:

@@ -12,7 +12,7 @@ from drayman.core.errors import RetryInfo, ServiceError, Unauthenticated
 from drayman.core.status import HTTP_STATUS
 from drayman.wire import details, json_writer
 
-_FIELDS = ((b"content-type", b"application/json; charset=UTF-8"), *browsers.HEADERS)
+JSON = b"application/json; charset=UTF-8"
 _NO_STORE = (b"cache-control", b"no-store")
 _REALM = b'Bearer realm="drayman"'
 
@@ -23,11 +23,12 @@ class Response:
 
     Attributes:
         status: The HTTP status.
-        body: The body, JSON; a response to HEAD is sent without it.
+        body: The body; a response to HEAD is sent without it.
         close: Whether the connection is closed after it.
         store: Whether caches may store it.
         challenge: The value of ``WWW-Authenticate``, empty for none.
         retry_after: The value of ``Retry-After``, empty for none.
+        content_type: The type of the body.
     """
 
     status: int
@@ -36,16 +37,17 @@ class Response:
     store: bool = False
     challenge: bytes = b""
     retry_after: bytes = b""
+    content_type: bytes = JSON
 
     @property
     def head(self) -> bytes:
         """The header fields as lines, without those of the connection and of the body's size."""
-        return _head(self.store, self.challenge, self.retry_after)
+        return _head(self.content_type, self.store, self.challenge, self.retry_after)
 
 
 @functools.lru_cache(maxsize=16)
-def _head(store: bool, challenge: bytes, retry_after: bytes) -> bytes:
-    fields = [*_FIELDS]
+def _head(content_type: bytes, store: bool, challenge: bytes, retry_after: bytes) -> bytes:
+    fields = [(b"content-type", content_type), *browsers.HEADERS]
     if not store:
         fields.append(_NO_STORE)
     if challenge:

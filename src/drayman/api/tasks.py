@@ -31,8 +31,17 @@ async def create_task(context: Context, request: Any) -> Any:
     """CreateTask: returns after the task is durable."""
     parent, view = request.parent, tasks.view(request)
     now = context.clock.now()
+    trace(context, request.task)
     task = tasks.parse(parent, request.task, now, context.limits.task)
     return _render(context, await create(context, parent, task, now), view)
+
+
+def trace(context: Context, *messages: Any) -> None:
+    """Add the trace context of the present call to the messages of new tasks, if calls have one."""
+    if context.tracing is not None:
+        headers = context.tracing.headers()
+        for message in messages:
+            tasks.add_trace(message, headers)
 
 
 async def create(context: Context, queue: str, task: NewTask, now: Micros) -> Task:

@@ -19,6 +19,11 @@ HOUR: Micros = 60 * MINUTE
 DAY: Micros = 24 * HOUR
 
 
+def monotonic() -> Micros:
+    """Return a time of which only differences count: no clock of a test moves it."""
+    return time.monotonic_ns() // 1_000
+
+
 class Timer(abc.ABC):
     """A scheduled callback."""
 

@@ -111,6 +111,13 @@ class TasksCreated(NamedTuple):
     results: Sequence[Task | ServiceError]
     time: Micros
 
+    @property
+    def created(self) -> int:
+        """How many tasks were created."""
+        if len(self.results) == 1:  # nearly always
+            return int(type(self.results[0]) is Task)
+        return [type(each) for each in self.results].count(Task)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TasksDeleted:
@@ -159,12 +166,14 @@ class CallRefused:
         code: The status code.
         message: The message for the caller; if the caller is not known, what is wrong, too.
         time: The time of the call.
+        duration: How long its handler took; None if it was refused before.
     """
 
     rpc: str
     code: Code
     message: str
     time: Micros
+    duration: Micros | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -175,11 +184,13 @@ class CallCrashed:
         rpc: The name of the call.
         error: The exception.
         time: The time of the call.
+        duration: How long its handler took; None if it failed outside of it.
     """
 
     rpc: str
     error: Exception
     time: Micros
+    duration: Micros | None = dataclasses.field(default=None, compare=False)
 
 
 class AttemptBegan(NamedTuple):

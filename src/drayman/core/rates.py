@@ -50,17 +50,24 @@ class RateCounter:
         present: Its counts, by transition. Whoever counts adds to them, after ``advance``.
     """
 
-    __slots__ = ("_counts", "bucket", "present")
+    __slots__ = ("_counts", "_past", "bucket", "present")
 
     def __init__(self, now: Micros) -> None:
         self.bucket = now // BUCKET
         self.present = [0] * _KINDS
+        self._past = [0] * _KINDS
         self._counts = array.array("I", bytes(4 * _KINDS * _BUCKETS))
+
+    @property
+    def totals(self) -> list[int]:
+        """The counts since the start, by transition."""
+        return [past + present for past, present in zip(self._past, self.present, strict=True)]
 
     def advance(self, bucket: int) -> None:
         """Make a later bucket the present one; an earlier one changes nothing."""
         if bucket <= self.bucket:
             return
+        self._past = self.totals
         self._store(self.bucket, self.present)
         for passed in range(max(self.bucket + 1, bucket - _BUCKETS + 1), bucket + 1):
             self._store(passed, [0] * _KINDS)

@@ -33,6 +33,7 @@ from drayman.core.lifecycle import AttemptResult, Claim
 from drayman.core.limits import Limits
 from drayman.core.pause import Pause
 from drayman.core.queue import RetryConfig
+from drayman.core.tracing import Tracing
 from drayman.dispatch import redirects
 from drayman.dispatch.http import failures
 from drayman.dispatch.sender import Sender
@@ -122,6 +123,7 @@ class Dispatcher:
         app_engine: Mapping[str, str],
         emit: Emit,
         cipher: TaskCipher | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -132,6 +134,7 @@ class Dispatcher:
         self._limits = limits
         self._app_engine = app_engine
         self._emit = emit
+        self._tracing = tracing
         self._cipher = cipher or TaskCipher({})
         self._wake = asyncio.Event()
         self._step_lock = asyncio.Lock()
@@ -399,7 +402,19 @@ class Dispatcher:
             return _Exchange(address, request)
         address = self._address(request.method, request.url)
         self._emit_began(plan, address)
-        return _Exchange(address, await self._send_in_time(attempt, request, target))
+        send = self._send_in_time if self._tracing is None else self._send_traced
+        return _Exchange(address, await send(attempt, request, target))
+
+    async def _send_traced(
+        self, attempt: _Attempt, request: Request, target: Target
+    ) -> Response | NoResponse:
+        """Send a request within a span, whose trace context it carries."""
+        assert self._tracing is not None  # noqa: S101 - the caller has checked it
+        address = self._address(request.method, request.url)
+        with self._tracing.attempt(attempt.claim, request, address) as span:
+            result = await self._send_in_time(attempt, span.request, target)
+            span.record(result)
+            return result
 
     async def _send_in_time(
         self, attempt: _Attempt, request: Request, target: Target

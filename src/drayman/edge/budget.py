@@ -28,17 +28,22 @@ class Transfer(NamedTuple):
 
 
 class Budget:
-    """Bytes that all connections of a server share, over whatever protocol."""
+    """Bytes that all connections of a server share, over whatever protocol.
+
+    Attributes:
+        size: How many there are.
+        used: How many are taken.
+    """
 
     def __init__(self, size: int = limits.BYTES_IN_FLIGHT) -> None:
-        self._size = size
+        self.size = size
         self._reserved = size // 4
         self._transfers: dict[Hashable, Transfer] = {}
         self.used = 0
 
     def take(self, size: int) -> bool:
         """Take bytes for a small call if there is room."""
-        if self.used + size > self._size:
+        if self.used + size > self.size:
             return False
         self.used += size
         return True
@@ -50,7 +55,7 @@ class Budget:
         """
         transfer = self._transfers.get(key)
         began = now if transfer is None else transfer.began
-        while self.used + size > self._size - self._reserved:
+        while self.used + size > self.size - self._reserved:
             if not self._end_older_than(began - limits.TRANSFER_TIME):
                 return False
         self.used += size
@@ -139,28 +144,35 @@ class Slots:
 
 
 class ConnectionLimit:
-    """How many connections there may be, in all and from one address."""
+    """How many connections there may be, in all and from one address.
+
+    Attributes:
+        open: How many there are.
+        refused: How many were refused since the start.
+    """
 
     def __init__(
         self, total: int = limits.CONNECTIONS, per_address: int = limits.CONNECTIONS_OF_ADDRESS
     ) -> None:
         self._total = total
         self._per_address = per_address
-        self._open = 0
+        self.open = 0
+        self.refused = 0
         self._by_address: dict[str, int] = {}
 
     def enter(self, address: str) -> bool:
         """Count a new connection, or return False if it is one too many."""
         count = self._by_address.get(address, 0)
-        if self._open >= self._total or count >= self._per_address:
+        if self.open >= self._total or count >= self._per_address:
+            self.refused += 1
             return False
-        self._open += 1
+        self.open += 1
         self._by_address[address] = count + 1
         return True
 
     def leave(self, address: str) -> None:
         """Count a closed connection."""
-        self._open -= 1
+        self.open -= 1
         self._by_address[address] -= 1
         if not self._by_address[address]:
             del self._by_address[address]

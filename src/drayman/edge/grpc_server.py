@@ -55,6 +55,11 @@ class GrpcServer:
         self._listeners: list[asyncio.Server | TlsListener] = []
         self.port: int = sockets[0].getsockname()[1]
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._shared.connections)
+
     async def start(self) -> None:
         """Begin to take calls."""
         if self._tls is not None:

@@ -36,6 +36,11 @@ class HttpServer:
         self._connections = Connections()
         self._listeners: list[asyncio.Server] = []
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._connections.open)
+
     async def start(self) -> None:
         """Begin to accept connections."""
         loop = asyncio.get_running_loop()

@@ -23,6 +23,7 @@ from drayman.core.batch import Batch, BatchResult
 from drayman.core.clock import Micros
 from drayman.core.document import Document
 from drayman.core.errors import ServiceError
+from drayman.core.histogram import COMMIT_BOUNDS, GROUP_BOUNDS, Histogram
 from drayman.core.history import AttemptRecord, DeadLetter
 from drayman.core.lifecycle import AttemptResult, Claim, SettleResult
 from drayman.core.limits import PAGE_BYTES, Limits
@@ -120,6 +121,52 @@ class QueueStats:
     dead_letters: int
 
 
+class QueueCounts(NamedTuple):
+    """How much a queue has, exactly.
+
+    Attributes:
+        name: The queue's name.
+        tasks: The number of its tasks.
+        in_flight: Attempts in flight, on all servers.
+    """
+
+    name: str
+    tasks: int
+    in_flight: int
+
+
+class StoreSize(NamedTuple):
+    """How large the database is.
+
+    Attributes:
+        used: The bytes of its tables and indexes, without what is free.
+        free: The bytes that are allocated and free.
+    """
+
+    used: int
+    free: int
+
+
+class GroupMeter:
+    """The groups of one writer of group commit, since the start.
+
+    Attributes:
+        writer: What the writer is for: "all", "durable" or "claims".
+        sizes: The number of calls of each group.
+        durations: The time of each group in the database, in microseconds.
+    """
+
+    def __init__(self, writer: str) -> None:
+        self.writer = writer
+        self.sizes = Histogram(GROUP_BOUNDS)
+        self.durations = Histogram(COMMIT_BOUNDS)
+
+    def add(self, size: int, duration: Micros) -> None:
+        """Count a group."""
+        self.sizes.add(size)
+        self.durations.add(duration)
+
+
 MAX_DUE_COUNTED = 1_000
 """Statistics count due tasks up to this number, because each is read in an index."""
 MAX_DEAD_LETTERS_COUNTED = 10_000
@@ -176,6 +223,12 @@ class Queues(Protocol):
         """Return the statistics of queues whose names follow ``after``, in order.
 
         They are the queues of ``parent``: a location, a project, or "" for the whole store.
+        """
+
+    def count_queues(self, after: str, limit: int) -> Awaitable[list[QueueCounts]]:
+        """Return the counts of queues of the store whose names follow ``after``, in order.
+
+        Cheaper than their statistics: only the rows of queues are read.
         """
 
 
@@ -426,6 +479,13 @@ class Store(Queues, Tasks, Dispatch, History, Documents, Protocol):
     @property
     def recovered(self) -> int:
         """How many claims of a server that had died were released when the store was opened."""
+
+    @property
+    def group_meters(self) -> Sequence[GroupMeter]:
+        """The groups of each writer since the start."""
+
+    def size(self) -> Awaitable[StoreSize]:
+        """Return how large the database is."""
 
     def on_change(self, hint: Callable[[Micros], object]) -> None:
         """Call ``hint`` in the event loop's thread when tasks may become due.

@@ -25,7 +25,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from drayman.core import errors
-from drayman.core.clock import Micros
+from drayman.core.clock import Micros, monotonic
+from drayman.store.contract import GroupMeter
 from drayman.store.readers import Reader, Readers
 from drayman.store.session import Session
 from drayman.store.verb import Phase, Verb
@@ -43,6 +44,8 @@ REPEATS = 3
 FAILURES = 3
 """A verb is failing when its last transactions failed, this many in a row."""
 
+_WRITERS = {1: ("all",), 2: ("durable", "claims")}
+"""What the writers of a database are for, by their number."""
 MAX_TRIES = 5
 """How often a transaction is tried that conflicts with those of other servers."""
 
@@ -129,11 +132,13 @@ class _Lane:
         writer: The writer.
         gathering: The calls of this turn of the event loop.
         submitted: The calls of earlier turns, None at the end.
+        meter: Counts its groups; the thread alone adds to it.
         backlog: Those that the thread has received; it alone uses the fields from here on.
         ended: Whether there will be no more.
     """
 
     writer: Writer
+    meter: GroupMeter
     gathering: list[_Call] = dataclasses.field(default_factory=list)
     submitted: queue.SimpleQueue[list[_Call] | None] = dataclasses.field(
         default_factory=queue.SimpleQueue
@@ -156,7 +161,8 @@ class GroupCommit:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._loop = asyncio.get_running_loop()
-        self._lanes = [_Lane(writer) for writer in database.writers]
+        writers = zip(database.writers, _WRITERS[len(database.writers)], strict=True)
+        self._lanes = [_Lane(writer, GroupMeter(name)) for writer, name in writers]
         self._durable, self._claiming = self._lanes[0], self._lanes[-1]
         self._gathering = False
         self._count = 0
@@ -174,6 +180,11 @@ class GroupCommit:
         database.watch(self._hint_in_loop)
         for thread in self._threads:
             thread.start()
+
+    @property
+    def meters(self) -> Sequence[GroupMeter]:
+        """The groups of each writer since the start."""
+        return [lane.meter for lane in self._lanes]
 
     @property
     def idle(self) -> bool:
@@ -266,7 +277,9 @@ class GroupCommit:
     def _work(self, lane: _Lane) -> None:
         resolve = self._resolve if lane is self._claiming else self._hint_and_resolve
         while group := _gather(lane):
+            began = monotonic()
             self._run(lane.writer, group)
+            lane.meter.add(len(group), monotonic() - began)
             due = _earliest(group)
             self._post(resolve, group)
             if due is not None:

@@ -10,7 +10,7 @@ from drayman.core.document import Document
 from drayman.core.limits import POLICY_SIZE, SETTINGS_SIZE
 from drayman.core.task import NewTask
 from drayman.store import group_commit
-from drayman.store.contract import Outbox
+from drayman.store.contract import GroupMeter, Outbox, StoreSize
 from drayman.store.group_commit import GroupCommit
 from drayman.store.session import Session
 from drayman.store.verb import Phase, Verb, at_once, grouped, single
@@ -66,6 +66,10 @@ def _touch(session: Session) -> None:
     session.run("touch")
 
 
+def _size(session: Session) -> StoreSize:
+    return StoreSize(*session.one("database_size"))
+
+
 def _always(_call: object) -> bool:
     return True
 
@@ -98,6 +102,7 @@ class Store:
     list_locations = single(queues.list_locations, Phase.READS)
     queue_stats = single(queues.queue_stats, Phase.READS)
     list_queue_stats = single(queues.list_queue_stats, Phase.READS)
+    count_queues = single(queues.count_queues, Phase.READS)
     update_queue = single(queues.update_queue, Phase.QUEUES, due=at_once, size=_queue_size)
     purge_queue = single(queues.purge_queue, Phase.DELETIONS)
     delete_queue = single(queues.delete_queue, Phase.DELETIONS)
@@ -139,6 +144,7 @@ class Store:
     delete_document = single(documents.delete_document, Phase.DELETIONS)
 
     reset = single(reset.reset, Phase.UPKEEP)
+    size = single(_size, Phase.READS)
     _touch = single(_touch, Phase.UPKEEP)
 
     def __init__(self, database: Database) -> None:
@@ -161,6 +167,11 @@ class Store:
     def recovered(self) -> int:
         """How many claims of a server that had died were released at the start."""
         return self._database.recovered
+
+    @property
+    def group_meters(self) -> Sequence[GroupMeter]:
+        """The groups of each writer since the start."""
+        return self._group_commit.meters
 
     def call(
         self, verb: Verb[Any, _Result], argument: Any, size: int, due: Micros | None = None

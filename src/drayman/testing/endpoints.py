@@ -200,7 +200,6 @@ CALLS = (
 class Endpoints:
     """The calls for tests of a server; implements ``api.http.Extension``."""
 
-    body_limit = PLAIN_REQUEST_SIZE
     takes_forms = False
 
     def __init__(self, context: Context, server: Server) -> None:

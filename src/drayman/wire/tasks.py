@@ -4,9 +4,10 @@ The store keeps a task as a Task message without the fields that have columns: i
 the dispatch deadline and the retry policy.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from drayman.core import errors, limits, names
+from drayman.core import errors, limits, names, tracing
 from drayman.core.clock import HOUR, SECOND, Micros
 from drayman.core.limits import TaskLimits
 from drayman.core.task import Attempt, NewTask, Task
@@ -50,6 +51,18 @@ def parse(parent: str, message: Any, now: Micros, allowed: TaskLimits) -> NewTas
     new_task = NewTask(task_id, schedule_time, stored.SerializeToString())
     _check_size(new_task, parent, now, allowed.task_size)
     return new_task
+
+
+def add_trace(message: Any, headers: Mapping[str, str]) -> None:
+    """Add the headers of a trace context to a Task message, unless it has a context or no request.
+
+    The handler of a task that brings a context of its own continues that one.
+    """
+    if not has_payload(message):
+        return
+    fields = payload(message).headers
+    if not any(name.lower() == tracing.FIELDS[0] for name in fields):
+        fields.update(headers)
 
 
 def has_payload(message: Any) -> bool:

@@ -26,6 +26,10 @@ SCANS = {
     ("list_queue_stats", "(subquery-4)"): "the same",
     ("count_dead_letters", "(subquery-1)"): "no more than are counted",
     ("count_due_tasks", "(subquery-1)"): "no more than are counted",
+    **{
+        ("database_size", f"pragma_{name} VIRTUAL TABLE INDEX 0:"): "one row"
+        for name in ("page_count", "freelist_count", "page_size")
+    },
     ("sweep_attempts", "attempt"): "its first rows",
     ("oldest_dead_letters", "dead_letter"): "its first rows",
     ("list_task_tombstones", "(subquery-2)"): "for an export, which reads all of a queue",

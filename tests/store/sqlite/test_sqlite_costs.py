@@ -55,6 +55,8 @@ VERBS = {
     ),
     "sweep tombstones": lambda world: sweep_at(world, START + DAY),
     "stats of all queues": lambda world: world.store.list_queue_stats("", "", 10, world.now),
+    "counts of all queues": lambda world: world.store.count_queues("", 10),
+    "size": lambda world: world.store.size(),
     "stats": lambda world: world.store.queue_stats(full("q"), world.now),
 }
 

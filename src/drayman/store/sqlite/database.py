@@ -44,6 +44,7 @@ class SqliteDatabase:
         session: The session on that connection.
     """
 
+    recovered = 0
     readers = ()  # the writer reads: one connection is cheaper beside a busy event loop
 
     def __init__(

@@ -7,7 +7,12 @@ from drayman.core import back_pressure, bucket, errors
 from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
 from drayman.core.queue import Change, Queue
-from drayman.store.contract import MAX_DEAD_LETTERS_COUNTED, MAX_DUE_COUNTED, QueueStats
+from drayman.store.contract import (
+    MAX_DEAD_LETTERS_COUNTED,
+    MAX_DUE_COUNTED,
+    QueueCounts,
+    QueueStats,
+)
 from drayman.store.rows import QueueRow, queue_columns, to_load, to_queue
 from drayman.store.session import Session
 
@@ -100,6 +105,11 @@ def list_queue_stats(
     # " " sorts before, and "0" just after, every character that may follow within a name.
     first = f"{after} " if after > prefix else prefix
     return _stats(session, first, f"{prefix[:-1]}0", limit, now)
+
+
+def count_queues(session: Session, after: str, limit: int) -> list[QueueCounts]:
+    """Return the counts of queues after a name."""
+    return [QueueCounts(*row) for row in session.all("count_queues", after=after, limit=limit)]
 
 
 def _stats(session: Session, first: str, last: str, limit: int, now: Micros) -> list[QueueStats]:

@@ -24,6 +24,19 @@ SELECT $queue FROM queue WHERE name > :after AND name < :end ORDER BY name LIMIT
 SELECT DISTINCT substr(name, 1, strpos(name, '/queues/') - 1) AS location FROM queue
 WHERE name > :start AND name < :end ORDER BY location
 
+-- name: count_queues
+SELECT
+  name,
+  coalesce(
+    (SELECT sum(tasks) FROM task_count WHERE task_count.generation = queue.generation), 0
+  )::bigint,
+  in_flight
+FROM queue WHERE name > :after ORDER BY name LIMIT :limit
+
+-- name: database_size
+SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint, 0 FROM pg_class
+WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
+
 -- name: next_generation
 SELECT nextval('generation')
 

@@ -20,6 +20,13 @@ SELECT $queue FROM queue WHERE name > :after AND name < :end ORDER BY name LIMIT
 SELECT DISTINCT substr(name, 1, instr(name, '/queues/') - 1) AS location FROM queue
 WHERE name > :start AND name < :end ORDER BY location
 
+-- name: count_queues
+SELECT name, tasks, in_flight FROM queue WHERE name > :after ORDER BY name LIMIT :limit
+
+-- name: database_size
+SELECT (page_count - freelist_count) * page_size, freelist_count * page_size
+FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()
+
 -- name: next_generation
 UPDATE counter SET value = value + 1 WHERE name = 'generation' RETURNING value
 
