@@ -36,6 +36,7 @@ SLOW = {
     "store/postgres": "starts a PostgreSQL server",
     "store/test_model.py": "searches for sequences of calls that fail",
     "transfer/test_transfer_google.py": "starts a server for each test",
+    "test_contents.py": "starts a server for each test",
     "test_server.py": "starts a server for each test",
     "testing/test_testing_plugin.py": "runs pytest",
 }
