@@ -459,11 +459,13 @@ async def _serve(settings: Settings, read: Callable[[], Settings]) -> None:
     ready = server.ready_line
     sys.stdout.write(f"{json.dumps({'message': ready}) if settings.activity_log else ready}\n")
     sys.stdout.flush()
+    process.notify("READY=1")
     while not (stopped.is_set() or server.crashed.is_set()):
         await process.wait_any(stopped, server.crashed, hangup)
         if hangup.is_set():
             hangup.clear()
             await _reload(server, read)
+    process.notify("STOPPING=1")
     await server.stop()
     if server.crashed.is_set():
         raise CrashError("stopped by an internal error; see the log")
