@@ -22,6 +22,8 @@ SLOW = {
     "client/test_client_drop_in.py": "creates virtual environments",
     "client/test_client_tls.py": "starts server processes",
     "client/test_client_typing.py": "runs mypy",
+    "deploy/test_deploy_image.py": "creates virtual environments",
+    "deploy/test_deploy_proxies.py": "starts server processes",
     "dispatch/test_dispatch_conservation.py": "searches for lost tasks",
     "dispatch/test_dispatch_garbage.py": "collects garbage, over and over",
     "docs/test_cli_page.py": "starts processes",
