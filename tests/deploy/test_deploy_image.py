@@ -1,4 +1,4 @@
-"""The package and the image: the steps of the Dockerfile, run in a folder instead of a container."""
+"""The package and the image: the steps of the Dockerfile, in a folder instead of a container."""
 
 import contextlib
 import os
@@ -71,7 +71,9 @@ def variables(installed, tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     values = {
-        name: value.replace("/opt/drayman", str(installed)).replace("/var/lib/drayman", str(tmp_path))
+        name: value.replace("/opt/drayman", str(installed)).replace(
+            "/var/lib/drayman", str(tmp_path)
+        )
         for name, value in dockerfile.environment(IMAGE).items()
     }
     values["PATH"] = values["PATH"].replace("$PATH", os.environ["PATH"])
