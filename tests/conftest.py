@@ -26,6 +26,7 @@ SLOW = {
     "deploy/test_deploy_proxies.py": "starts server processes",
     "dispatch/test_dispatch_conservation.py": "searches for lost tasks",
     "dispatch/test_dispatch_garbage.py": "collects garbage, over and over",
+    "docs/test_backup_page.py": "starts server processes",
     "docs/test_cli_page.py": "starts processes",
     "docs/test_examples.py": "starts server processes",
     "docs/test_moving_page.py": "starts server processes",

@@ -40,7 +40,7 @@ _RULES = {
     ),
     "dead letters are missing in their total, or counted twice": (
         "SELECT abs((SELECT count(*) FROM dead_letter) - "
-        "(SELECT value FROM counter WHERE name = 'dead_letters'))"
+        "(SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'dead_letters'))"
     ),
 }
 """Statements that select how many rows break a rule."""
