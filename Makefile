@@ -7,7 +7,7 @@ LOWEST := .venv-lowest
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-lowest test-fast interop interop-libraries demo bench bench-kit soak attack fuzz format clean
+.PHONY: help setup check test test-lowest test-fast interop interop-libraries manifests demo bench bench-kit soak attack fuzz format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -46,6 +46,9 @@ interop: $(READY)  ## run the suites of grpc-go and h2spec (needs Go, which buil
 
 interop-libraries: $(READY)  ## run libraries that others built on Cloud Tasks, with both clients (minutes at first)
 	$(BIN)/python interop/libraries/run_libraries.py $(ARGS)
+
+manifests:  ## check the manifests for Kubernetes against its types (needs Go; minutes the first time)
+	cd tests/manifests && go run . ../../deploy/kubernetes/*.yaml
 
 demo: $(READY)  ## run a server and a worker, and watch tasks being delivered
 	$(BIN)/python examples/demo.py

@@ -1,6 +1,11 @@
 """The server as a whole, in this process."""
 
 import asyncio
+import contextlib
+import functools
+import socket
+import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +15,7 @@ from drayman.core.events import Crashed, FilesExposed, StoreConditionChanged
 from drayman.core.queue import Queue, State, creation
 from drayman.core.task import NewTask
 from drayman.server import Server, StartError
-from drayman.settings import load
+from drayman.settings import SettingsError, load
 from drayman.tasks_v2 import types
 
 
@@ -58,6 +63,58 @@ async def test_started_parts_are_closed_when_another_cannot_start(tmp_path):
     free = Server(settings(store=store))
     await free.start()
     await asyncio.gather(free.stop(), taken.stop())
+
+
+def write(content, name):
+    Path(name).write_text(content)
+
+
+def other_program(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+
+
+def newer_version(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 999")
+        connection.execute("PRAGMA application_id = 1148346745")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "arguments"),
+    [
+        ("queues.yaml", "queues: 7", {"queue_file": "queues.yaml"}),
+        ("keys.yaml", "7", {"key_file": "keys.yaml"}),
+        ("key.pem", "no key", {"signing_key": "key.pem"}),
+        ("google.json", "no credentials", {"google_credentials": "google.json"}),
+        ("access.yaml", "7", {"access_file": "access.yaml", "auth": "keys"}),
+        ("targets.toml", "7", {"targets": "targets.toml"}),
+        ("ca.pem", "no authority", {"target_ca": "ca.pem"}),
+        ("cert.pem", "no certificate", {"tls_cert": "cert.pem"}),
+        ("x", "", {"queue": ["projects/p/locations/l/queues/q"], "location": ["elsewhere"]}),
+        ("tasks.db", other_program, {}),
+        ("tasks.db", newer_version, {}),
+    ],
+)
+async def test_a_failed_start_leaves_no_file_behind(
+    tmp_path, monkeypatch, name, content, arguments
+):
+    monkeypatch.chdir(tmp_path)
+    make = content if callable(content) else functools.partial(write, content)
+    make(name)
+    with pytest.raises((StartError, SettingsError)):
+        await Server(settings(store="sqlite:tasks.db", **arguments)).start()
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("port", ["port", "http_port"])
+async def test_a_taken_port_leaves_no_file_behind(tmp_path, port):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = str(taken.getsockname()[1])
+        server = Server(settings(store=f"sqlite:{tmp_path}/tasks.db", **{port: number}))
+        with pytest.raises(StartError, match="cannot listen"):
+            await server.start()
+    assert list(tmp_path.iterdir()) == []
 
 
 async def exposed(*, store_mode, key_mode, folder):

@@ -86,35 +86,59 @@ def describe(settings: Settings) -> str:
     )
 
 
-def build(
-    settings: Settings,
-    configured: Configured,
-    store: Store,
-    clock: Clock,
-    issuer: str,
-    emit: Emit,
-) -> AccessControl | None:
-    """Return the access control of a server, None if callers are not authenticated.
+class _Parts(NamedTuple):
+    """The arguments of an ``AccessControl``."""
 
-    ``issuer`` is the name of this server as an issuer of tokens: tokens of its own tasks that are
-    meant for it are accepted.
+    configured: Bindings
+    policies: QueuePolicies
+    api_keys: ApiKeys | None
+    tokens: TokenVerifier | None
+
+
+class AccessSetup(NamedTuple):
+    """Sets the access control of a server up, and again when its access file has changed.
+
+    Attributes:
+        settings: The settings of the server.
+        store: Where API keys and policies are.
+        clock: The source of the time.
+        issuer: The name of this server as an issuer of tokens: tokens of its own tasks that are
+            meant for it are accepted.
+        emit: Takes events.
     """
-    if settings.auth == "none":
-        return None
-    methods, all_bindings = settings.auth.split(","), Bindings(configured.bindings)
-    callers = Callers(all_bindings)
-    api_keys = ApiKeys(store, clock, callers.of_key) if "keys" in methods else None
-    tokens = None
-    if "oidc" in methods:
-        own = Issuer(issuer, frozenset({issuer}), is_own=True)
+
+    settings: Settings
+    store: Store
+    clock: Clock
+    issuer: str
+    emit: Emit
+
+    def build(self, configured: Configured) -> AccessControl | None:
+        """Return the access control; None if callers are not authenticated."""
+        if self.settings.auth == "none":
+            return None
+        return AccessControl(*self._parts(configured))
+
+    def change(self, access: AccessControl, configured: Configured) -> None:
+        """Let access control decide by what the access file says now."""
+        access.replace(*self._parts(configured))
+
+    def _parts(self, configured: Configured) -> _Parts:
+        methods, all_bindings = self.settings.auth.split(","), Bindings(configured.bindings)
+        callers, store, clock = Callers(all_bindings), self.store, self.clock
+        api_keys = ApiKeys(store, clock, callers.of_key) if "keys" in methods else None
+        tokens = self._tokens(configured, callers) if "oidc" in methods else None
+        return _Parts(all_bindings, QueuePolicies(store, clock), api_keys, tokens)
+
+    def _tokens(self, configured: Configured, callers: Callers) -> TokenVerifier:
+        own = Issuer(self.issuer, frozenset({self.issuer}), is_own=True)
         trusted = issuers.trust(
             [*configured.issuers, own],
-            store,
-            clock,
-            lambda name, reason: emit(KeysNotFetched(name, reason)),
+            self.store,
+            self.clock,
+            lambda name, reason: self.emit(KeysNotFetched(name, reason)),
         )
-        tokens = TokenVerifier(trusted, clock, callers.of_members)
-    return AccessControl(all_bindings, QueuePolicies(store, clock), api_keys, tokens)
+        return TokenVerifier(trusted, self.clock, callers.of_members)
 
 
 def load(settings: Settings) -> Configured:

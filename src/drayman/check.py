@@ -6,7 +6,7 @@ Nothing is created or changed, and addresses are taken only for a moment.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from drayman import access_setup, files, outbound, server
+from drayman import access_setup, contents, files, outbound, server
 from drayman.core import names
 from drayman.core.clock import SystemClock
 from drayman.core.errors import ServiceError
@@ -42,7 +42,7 @@ def summary(reading: Reading) -> str:
         "TLS": _tls(settings),
         "store": f"{opening.without_password(settings.store)}{_store_note(settings)}, "
         f"durability {settings.durability}",
-        "queues": f"{len(server.declared_queues(settings))} declared",
+        "queues": f"{len(contents.declared_queues(settings))} declared",
         "encryption": f"{len(_keys(settings))} keys",
         "tokens": _tokens(settings),
         "callers": access_setup.describe(settings),
@@ -92,13 +92,13 @@ def _check_role(settings: Settings) -> list[str]:
 
 
 def _check_queue_file(settings: Settings) -> list[str]:
-    return _attempt(server.declared_queues, settings)
+    return _attempt(contents.declared_queues, settings)
 
 
 def _check_locations(settings: Settings) -> list[str]:
     if _check_queue_file(settings):
         return []
-    queues = [declared.queue.name for declared in server.declared_queues(settings)]
+    queues = [declared.queue.name for declared in contents.declared_queues(settings)]
     return [
         f"{queue}: {line}"
         for queue in queues

@@ -1,4 +1,4 @@
-"""What a server needs of its process: open files, garbage collection, threads, signals."""
+"""What a server needs of its process: open files, garbage collection, threads, signals, systemd."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ import gc
 import os
 import resource
 import signal
+import socket
 import sys
 
 MAX_OPEN_FILES = 65_536
@@ -75,6 +76,20 @@ def hangup_event() -> asyncio.Event:
     hangup = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
     return hangup
+
+
+def notify(state: str) -> None:
+    """Tell systemd the state of the process (sd_notify); nothing without systemd."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):  # of the abstract namespace
+        address = "\0" + address[1:]
+    with (
+        contextlib.suppress(OSError),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications,
+    ):
+        notifications.sendto(state.encode(), address)
 
 
 async def wait_any(*events: asyncio.Event) -> None:

@@ -10,15 +10,19 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import drayman
-from drayman import access_setup, files, outbound, process
+from drayman import access_setup, contents, files, outbound, process
+from drayman.access.control import AccessControl
+from drayman.access_setup import AccessSetup
 from drayman.api import admin, browsers, calls
 from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
 from drayman.api.http import Extension, HttpApp
 from drayman.api.metrics import Metrics
-from drayman.core import events, names, role
+from drayman.contents import Contents
+from drayman.core import events, role
 from drayman.core.clock import Clock, Micros, SystemClock
 from drayman.core.errors import ServiceError
 from drayman.core.events import (
@@ -30,7 +34,6 @@ from drayman.core.events import (
     Started,
     Stopped,
 )
-from drayman.core.queue import Queue
 from drayman.core.role import Role
 from drayman.core.tracing import Tracing
 from drayman.dispatch.dispatcher import Dispatcher
@@ -46,6 +49,7 @@ from drayman.edge.grpc_server import GrpcServer
 from drayman.edge.http_server import HttpServer
 from drayman.edge.listening import PortError, close, is_loopback, listen
 from drayman.edge.tls import TlsError, TlsFiles, TlsListener
+from drayman.encryption import locations
 from drayman.encryption.cipher import TaskCipher
 from drayman.encryption.locations import LocationKeys
 from drayman.encryption.tasks import TaskEncryption
@@ -140,6 +144,8 @@ class Server:
         self._http: HttpServer
         self._grpc: GrpcServer
         self._tls_listeners: list[TlsListener] = []
+        self._access: AccessControl | None = None
+        self._key_ring: KeyRing | None = None
         self.crashed = asyncio.Event()
         """Set when a part of the server has ended by a fault."""
 
@@ -195,29 +201,39 @@ class Server:
         )
 
     async def reload(self) -> bool:
-        """Load certificates and declared queues again; connections and calls go on.
+        """Load the files of the settings again; connections, calls and attempts go on.
 
-        What cannot be loaded changes nothing and is an event; returns whether all was loaded.
+        Unless all files can be used, nothing changes, and an event has the reasons. Returns whether
+        all were loaded.
         """
         try:
-            queues = declared_queues(self._settings)
-            self._check_locations(queues)
+            loaded = contents.load(self._settings, self._clock.now())
             contexts = [listener.load() for listener in self._tls_listeners]
-            await self._declare(queues)
+            await self._check_kms_keys(loaded)
+            await self._declare(loaded.queues)
         except (SettingsError, StoreError, ServiceError, TlsError) as error:
             self._emit(ReloadFailed([str(line) for line in error.args]))
             return False
         for listener, context in zip(self._tls_listeners, contexts, strict=True):
             listener.context = context
-        self._emit(Reloaded(f"{len(queues)} queues" + (", TLS certificates" if contexts else "")))
+        await self._use(loaded)
+        self._emit(Reloaded(", ".join(contents.describe(self._settings, loaded))))
         return True
+
+    async def _use(self, loaded: Contents) -> None:
+        """Use what was loaded from files from now on."""
+        self._cipher.use(loaded.kms_keys)
+        if self._key_ring is not None and loaded.signing_key is not None:
+            await self._key_ring.use(loaded.signing_key)
+        if self._access is not None:
+            self._access_setup.change(self._access, loaded.access)
 
     async def reset(self) -> None:
         """Delete all queues, tasks and history, for tests; connections and signing keys stay.
 
         Attempts in flight are cancelled. The declared queues are created again.
         """
-        queues = declared_queues(self._settings)
+        queues = contents.declared_queues(self._settings)
         async with self.dispatcher.suspended():
             await self.store.reset()
             self._bearer_tokens.clear()
@@ -235,27 +251,29 @@ class Server:
         self.role = server_role(settings)
         access_setup.check_exposure(settings)
         access_setup.check_test_endpoints(settings)
-        configured = access_setup.load(settings)
-        queues = declared_queues(settings)
-        self._check_locations(queues)
+        loaded = contents.load(settings, clock.now())
+        google = settings.google_credentials
+        credentials = files.load_google_credentials(google) if google else None
         if settings.tracing and self._tracing is None:
             self._tracing = load_tracing()()
-        kms_keys = files.load_keys(settings.key_file) if settings.key_file else {}
         self._outbound = outbound.load(settings)
         self._capacity = capacity = Capacity(emit=self._emit)
         grpc_tls = self._tls_listener(tls.GRPC_AND_HTTP, capacity)
         http_tls = self._tls_listener(tls.HTTP, capacity)
         if self._tracing is not None:
             self._closers.push_async_callback(asyncio.to_thread, self._tracing.close)
-        await self._open_store()
-        await self._declare(queues)
+        # Before the store, which would leave a new file behind if a port is taken.
         sockets, http_sockets = self._listen()
-        issuer = settings.issuer or f"{self._scheme}://{self._url_host}:{self.http_port}"
-        self._cipher = TaskCipher(kms_keys)
+        await self._open_store()
+        await self._check_kms_keys(loaded)
+        await self._declare(loaded.queues)
+        issuer = self._issuer
+        self._cipher = TaskCipher(loaded.kms_keys)
         encryption = TaskEncryption(self._cipher, LocationKeys(self.store, clock, self._cipher))
         if settings.activity_log:
             self._start_activity_log()
-        access = access_setup.build(settings, configured, self.store, clock, issuer, self._emit)
+        self._access_setup = AccessSetup(settings, self.store, clock, issuer, self._emit)
+        access = self._access = self._access_setup.build(loaded.access)
         if access is not None:
             access.start()
             self._closers.callback(access.close)
@@ -275,17 +293,22 @@ class Server:
         extensions = [*self._metrics(context), *self._extensions(context)]
         app = HttpApp(context, browser_policy(settings), extensions)
         self._http = http = HttpServer(
-            app, [] if http_tls else http_sockets, self._edge_clock, capacity, CALLS_GRACE
+            app,
+            [] if http_tls else http_sockets,
+            self._edge_clock,
+            capacity,
+            CALLS_GRACE,
+            grpc=f"{self._url_host}:{self.port}",
         )
         self._closers.push_async_callback(http.stop)
         await http.start()
         if http_tls:
-            http_tls.start(http_sockets, http.protocol)
+            http_tls.start(http_sockets, http.first_protocol)
             self._closers.callback(http_tls.close)
         self._grpc = grpc = GrpcServer(
             context, sockets, capacity, clock=self._edge_clock, http1=http.protocol, tls=grpc_tls
         )
-        self._bearer_tokens = CachedBearerTokens(self._token_source(issuer), clock)
+        self._bearer_tokens = CachedBearerTokens(self._token_source(loaded, credentials), clock)
         self.dispatcher = await self._start_dispatch(encryption)
         await grpc.start()
         app.ready = True
@@ -343,6 +366,7 @@ class Server:
             return sockets, []
         http_sockets = listen(settings.host, settings.http_port, "--http-port")
         self.http_port = http_sockets[0].getsockname()[1]
+        self._closers.callback(close, http_sockets)
         return sockets, http_sockets
 
     def _tls_listener(self, alpn: Sequence[str], capacity: Capacity) -> TlsListener | None:
@@ -369,9 +393,16 @@ class Server:
         for exposed in files.exposed(settings, paths):
             self._emit(exposed)
 
-    def _check_locations(self, queues: list[DeclaredQueue]) -> None:
-        for declared in queues:
-            names.check_location(declared.queue.name, self._settings.limits.locations)
+    async def _check_kms_keys(self, loaded: Contents) -> None:
+        """Check that the keys of all encrypted locations are there. SettingsError.
+
+        Attempts of tasks without their key would fail, one after the other. A server for inspection
+        makes none, and shows such tasks without what is encrypted.
+        """
+        if self.role is not role.INSPECTION:
+            in_use = await locations.load_all(self.store, self._clock.now())
+            if problems := contents.missing_keys(in_use, loaded.kms_keys):
+                raise SettingsError(*problems)
 
     async def _declare(self, queues: list[DeclaredQueue]) -> None:
         """Create or update the declared queues."""
@@ -392,16 +423,21 @@ class Server:
         self._closers.push_async_callback(activity_log.close)
         self._emit = events.fan_out(self._emit, activity_log.record)
 
-    def _token_source(self, issuer: str) -> TokenSource:
-        source, path = self._settings.google_credentials, self._settings.signing_key
-        if source:
-            from drayman.signing import google  # noqa: PLC0415 - slow to import, and few need it
+    @property
+    def _issuer(self) -> str:
+        """The issuer of this server's tokens."""
+        own = f"{self._scheme}://{self._url_host}:{self.http_port}"
+        return self._settings.issuer or own
 
-            impersonator = google.Impersonator(files.load_google_credentials(source))
+    def _token_source(self, loaded: Contents, google_credentials: Any) -> TokenSource:
+        if google_credentials is not None:
+            from drayman.signing import google  # noqa: PLC0415 - slow to import, few need it
+
+            impersonator = google.Impersonator(google_credentials)
             self._closers.callback(impersonator.close)
             return impersonator
-        key = files.load_signing_key(path, self._clock.now()) if path else None
-        return TokenSigner(KeyRing(self.store, self._clock, key), self._clock, issuer)
+        self._key_ring = KeyRing(self.store, self._clock, loaded.signing_key)
+        return TokenSigner(self._key_ring, self._clock, self._issuer)
 
     async def _start_dispatch(self, encryption: TaskEncryption) -> Dispatcher:
         sender = self._sender or self.open_sender()
@@ -493,11 +529,13 @@ async def _serve(
     ready = server.ready_line
     sys.stdout.write(f"{json.dumps({'message': ready}) if settings.activity_log else ready}\n")
     sys.stdout.flush()
+    process.notify("READY=1")
     while not (stopped.is_set() or server.crashed.is_set()):
         await process.wait_any(stopped, server.crashed, hangup)
         if hangup.is_set():
             hangup.clear()
             await _reload(server, read)
+    process.notify("STOPPING=1")
     await server.stop()
     if server.crashed.is_set():
         raise CrashError("stopped by an internal error; see the log")
@@ -570,11 +608,3 @@ def browser_policy(settings: Settings) -> BrowserPolicy:
     """Return which requests of browsers are served."""
     host, allowed = settings.host, settings.allow_hosts
     return browsers.policy(host, allowed, settings.issuer, local=is_loopback(host))
-
-
-def declared_queues(settings: Settings) -> list[DeclaredQueue]:
-    """Return the queues that the settings declare; SettingsError."""
-    path = settings.queue_file
-    in_file = files.load_queues(path, settings.limits.queue) if path else []
-    named = [DeclaredQueue(Queue(name), only_create=True) for name in settings.queues]
-    return in_file + named

@@ -10,6 +10,7 @@ from google.cloud import tasks_v2
 
 from drayman import files
 from drayman.core.clock import MINUTE
+from drayman.core.document import KMS_KEY, Document
 from drayman.core.events import AttemptEnded, CmekChanged
 from drayman.settings import SettingsError
 from error_details import details_of
@@ -189,7 +190,8 @@ def test_the_result_of_a_batch_is_unreadable_on_the_disk_too(start, keys, tmp_pa
     for secret in (SECRET, b"of the header", b"2099-12-31"):
         assert secret not in on_disk
 
-    live, client = start()  # without the key
+    set_key(client, "")  # with it, a server without the key would not start
+    live, client = start()
     message = f"The key {KEY} is not available; it must be in the file given by --key-file."
     refused("FAILED_PRECONDITION", message, client.get_operation, {"name": name})
     answer = requests.get(f"{live.url}/v2/{LOCATION}/operations", timeout=30).json()
@@ -208,6 +210,7 @@ def test_tasks_are_delivered_decrypted_and_not_at_all_without_the_key(start, key
     assert delivery.body == SECRET
     assert delivery.headers["X-Secret"] == "of the header"
 
+    set_key(client, "")
     live, client = start()
     name = f"{QUEUE}/tasks/second"
     client.run_task(name=name)
@@ -229,7 +232,10 @@ def test_without_the_key_bodies_are_refused_and_the_rest_is_shown(start, keys, r
     prepare(client)
     set_key(client, KEY)
     name = create(client).name
-    _, client = start()
+    set_key(client, "")
+    live, client = start()
+    another_server_sets = Document(KMS_KEY, LOCATION, KEY.encode())
+    live.run(live.store.put_document(another_server_sets))
     assert client.get_task(name=name).http_request.url == "http://example.com/"
     assert [task.name for task in client.list_tasks(parent=QUEUE)] == [name]
     reason = f"The key {KEY} is not available; it must be in the file given by --key-file."

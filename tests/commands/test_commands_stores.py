@@ -82,6 +82,7 @@ def test_people_get_yaml(run, path):
     [
         ("UPDATE task SET generation = 99", "50 tasks belong to no queue and would never be"),
         ("UPDATE task SET claim = 99", "50 tasks wait for an attempt that does not exist and"),
+        ("UPDATE queue SET tasks = 49", "1 queues count their tasks wrongly"),
         ("UPDATE queue SET in_flight = 3", "1 queues count their attempts in flight wrongly"),
         (
             "UPDATE counter SET value = 2 WHERE name = 'dead_letters'",
@@ -122,6 +123,12 @@ def test_files_that_are_not_the_stores_are_warnings(run, path):
         f"store sqlite:{path}: other users may read or write {path}",
     ]
     assert result.err.count("drayman: warning: ") == 2
+
+
+def test_a_file_that_counts_no_tasks_yet_has_no_wrong_counts(run, path):
+    change(path, "ALTER TABLE queue DROP COLUMN tasks", "PRAGMA user_version = 1")
+    _, report = check(run, path)
+    assert report["problems"] == []
 
 
 def test_an_older_format_is_a_warning(run, path):

@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -11,6 +12,7 @@ from pages import ROOT
 from drayman.core.clock import SECOND
 from drayman.server import CALLS_GRACE
 from drayman.settings import load
+from processes import PATIENCE, run_to_end, serve
 
 UNIT = ROOT / "deploy" / "drayman.service"
 LINES = dict(re.findall(r"^(\w+)=(.*)$", UNIT.read_text(), re.MULTILINE))
@@ -40,3 +42,27 @@ def test_systemd_accepts_it(tmp_path):
         ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd")
+def test_systemd_finds_little_that_it_exposes():
+    command = ["systemd-analyze", "security", "--offline=yes", "--threshold=20", str(UNIT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-500:]
+
+
+def test_systemd_learns_of_the_start_and_the_stop(tmp_path, monkeypatch):
+    assert LINES["Type"] == "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+        notifications.settimeout(PATIENCE)
+        notifications.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        with serve(tmp_path, store="memory") as server:
+            assert notifications.recv(100) == b"READY=1"
+            server.process.terminate()
+            assert notifications.recv(100) == b"STOPPING=1"
+            assert server.process.wait(PATIENCE) == 0
+
+
+def test_wrong_settings_are_no_reason_for_a_restart():
+    assert run_to_end("--port", "none").returncode == int(LINES["RestartPreventExitStatus"])

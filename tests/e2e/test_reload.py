@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import shutil
 import signal
 import socket
@@ -16,7 +17,7 @@ from google.cloud import tasks_v2
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
 
 from certificates import Authority
-from processes import LOCATION, PATIENCE, QUEUE, http_task, serve
+from processes import LOCATION, PATIENCE, QUEUE, command, environment, http_task, serve
 
 
 class Files:
@@ -215,5 +216,36 @@ def test_settings_that_cannot_be_used_leave_the_log_level(tmp_path):
         config.write_text('log-level = "loud"\n')
         server.process.send_signal(signal.SIGHUP)
         while "reload failed, nothing has changed: " not in server.log():
+            pass
+        assert server.stop() == 0
+
+
+def test_a_signal_during_the_start_does_not_end_the_server(tmp_path):
+    config = tmp_path / "drayman.toml"
+    os.mkfifo(config)
+    line = command("--config", str(config))
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        with config.open("w") as file:  # the server has begun to read its settings
+            process.send_signal(signal.SIGHUP)
+            file.write('store = "memory"\nport = 0\n')
+        assert process.stdout.readline().startswith("drayman ready ")
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+
+
+def test_key_and_access_files_are_loaded_again(tmp_path):
+    keys, access = tmp_path / "keys.yaml", tmp_path / "access.yaml"
+    keys.write_text("{}")
+    access.write_text("bindings: []")
+    keys.chmod(0o600)
+    options = "--key-file", str(keys), "--access-file", str(access), "--auth", "keys"
+    with serve(tmp_path, *options) as server:
+        keys.write_text(f"{LOCATION}/keyRings/r/cryptoKeys/k: {'A' * 43}=")
+        server.process.send_signal(signal.SIGHUP)
+        while "reloaded: 0 queues, 1 encryption keys, access file" not in server.log():
+            pass
+        access.write_text("bindings: 7")
+        server.process.send_signal(signal.SIGHUP)
+        while "reload failed, nothing has changed: --access-file: " not in server.log():
             pass
         assert server.stop() == 0

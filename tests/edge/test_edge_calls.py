@@ -91,7 +91,9 @@ async def test_each_wrong_request_has_its_status(client, body, fields, code):
 async def test_what_is_not_grpc_gets_an_http_status(client, fields, status):
     response = await client.call(message(b"x"), **fields)
     assert (response.http_status, response.status) == (status, None)
-    assert response.body == b"This port speaks gRPC.\n"
+    assert response.body == (
+        b"Over HTTP/2 this port serves gRPC alone; REST is served over HTTP/1.1.\n"
+    )
 
 
 async def test_a_call_that_is_refused_while_its_request_arrives_is_reset_after_the_answer(client):

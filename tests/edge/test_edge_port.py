@@ -1,6 +1,7 @@
 """One port for both protocols: what decides, and what a connection that says nothing costs."""
 
 import asyncio
+import functools
 import json
 
 import pytest
@@ -57,7 +58,9 @@ def connect(clock):
 
     def connect(address="192.0.2.1"):
         transport = Transport(address)
-        port = PortProtocol(clock, limit, lambda: Recorder("http2"), lambda: Recorder("http1"))
+        names = ("http2", "http1", "tls")
+        factories = {name: functools.partial(Recorder, name) for name in names}
+        port = PortProtocol(clock, limit, **factories)
         transport.set_protocol(port)
         port.connection_made(transport)
         return transport
@@ -79,7 +82,7 @@ def receive(transport, *pieces):
         (b"PROPFIND / HTTP/1.1\r\n", "http1"),
         (b"PRI-ORITY / HTTP/1.1\r\n", "http1"),
         (b"GET / HTTP/1.1\r\n", "http1"),
-        (b"\x16\x03\x01 a TLS hello", "http1"),
+        (b"\x16\x03\x01 a TLS hello", "tls"),
     ],
 )
 def test_the_first_bytes_decide_however_they_are_cut(connect, data, name):

@@ -224,8 +224,9 @@ def test_old_versions_of_tls_are_refused(start, files, version, accepted):
 def test_plain_text_is_refused(start):
     live = start(http_port="0")
     for port in ports(live):
-        with pytest.raises(requests.ConnectionError):
-            requests.get(f"http://127.0.0.1:{port}/healthz", timeout=10)
+        response = requests.get(f"http://127.0.0.1:{port}/healthz", timeout=10)
+        assert response.status_code == 400
+        assert "This port speaks TLS" in response.text
 
 
 def test_a_client_with_another_authority_does_not_trust_the_server(start):

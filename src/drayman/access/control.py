@@ -107,6 +107,20 @@ class AccessControl:
             return False
         return await self._policies.hold(caller.members, permission, queue)
 
+    def replace(
+        self,
+        configured: Bindings,
+        policies: QueuePolicies,
+        api_keys: ApiKeys | None,
+        tokens: TokenVerifier | None,
+    ) -> None:
+        """Decide by another configuration from now on; the keys of issuers that stay are kept."""
+        if self._tokens is not None and tokens is not None:
+            tokens.take_keys(self._tokens)
+        self._bindings, self._policies = configured, policies
+        self._api_keys, self._tokens = api_keys, tokens
+        self.start()
+
     def start(self) -> None:
         """Begin to fetch the keys of all issuers."""
         if self._tokens is not None:

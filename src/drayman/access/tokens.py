@@ -46,6 +46,9 @@ class TokenVerifier:
         trusted: The issuers, by name.
         clock: The source of the time.
         caller: Returns the caller that members stand for.
+
+    Attributes:
+        trusted: The issuers, by name.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class TokenVerifier:
         clock: Clock,
         caller: Callable[[frozenset[str]], Caller],
     ) -> None:
-        self._trusted = trusted
+        self.trusted = trusted
         self._clock = clock
         self._caller = caller
         self._cache: dict[bytes, tuple[Caller, Micros, Micros]] = {}
@@ -79,22 +82,31 @@ class TokenVerifier:
         self._save(digest, caller, now, min(now + CACHE_TIME, expire_time))
         return caller
 
+    def take_keys(self, before: "TokenVerifier") -> None:
+        """Take over the keys of issuers that another verifier has; close its others."""
+        old = before.trusted
+        same = {name for name, each in self.trusted.items()
+                if name in old and old[name].issuer == each.issuer}  # fmt: skip
+        self.trusted = {**self.trusted, **{name: old[name] for name in same}}
+        for name in old.keys() - same:
+            old[name].keys.close()
+
     def refresh(self) -> None:
         """Begin to fetch the keys of all issuers."""
-        for each in self._trusted.values():
+        for each in self.trusted.values():
             each.keys.refresh()
 
     def close(self) -> None:
         """Stop fetching keys."""
-        for each in self._trusted.values():
+        for each in self.trusted.values():
             each.keys.close()
 
     async def _verify(self, token: bytes) -> tuple[Caller, Micros]:
         """Return the caller of a token and when the token expires. ClaimError; Unavailable."""
         kid, name = _read(token)
-        if name not in self._trusted:
+        if name not in self.trusted:
             raise ClaimError("its issuer is not known")
-        issuer, keys = self._trusted[name]
+        issuer, keys = self.trusted[name]
         key = await keys.find(kid)
         if key is None:
             raise ClaimError("its issuer has no key of this id")

@@ -17,6 +17,10 @@ from drayman.signing import wellknown
 
 _DOCUMENTS = (wellknown.DISCOVERY, wellknown.JWKS, wellknown.CERTIFICATES)
 _TESTING = re.compile(rf"{admin.TESTING}(?:[:/]|$)")
+_GRPC_OVER_HTTP1 = (
+    "gRPC needs HTTP/2, and this request came over HTTP/1.1: a proxy in between must pass calls on "
+    "over HTTP/2 (nginx: grpc_pass)."
+)
 _OTHER_VERSIONS = ("/v2beta2/", "/v2beta3/")
 
 
@@ -116,6 +120,8 @@ class HttpApp:
             raise errors.NotFound(
                 f"{version} is not served, v2 is: paths begin with {rest.VERSION}."
             )
+        if request.fields.get(b"content-type", b"").startswith(b"application/grpc"):
+            raise errors.NotFound(_GRPC_OVER_HTTP1)
         raise errors.NotFound(f"No such path: {request.path}")
 
     def _extension(self, request: Request) -> Extension | None:

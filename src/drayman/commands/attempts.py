@@ -45,8 +45,7 @@ def _list(
 ) -> None:
     """List recorded attempts, the latest first: of TASK, or of all tasks of --queue.
 
-    A queue records the fraction --log-sampling-ratio of its attempts, and each that ended a task
-    for good.
+    A queue records every attempt that failed, and the fraction --log-sampling-ratio of the others.
     """
     if task is None and queue is None:
         raise click.UsageError("give TASK or --queue")

@@ -117,7 +117,7 @@ SETTINGS = (
     Setting("--max-backoff", "retryConfig.maxBackoff", duration,
             "Most time between attempts of a task.", "DURATION"),
     Setting("--log-sampling-ratio", "stackdriverLoggingConfig.samplingRatio", click.FLOAT,
-            "Fraction of attempts that are recorded, from 0 to 1.", "RATIO"),
+            "Fraction of successful attempts that are recorded, from 0 to 1.", "RATIO"),
     Setting("--routing-override", "appEngineRoutingOverride", routing,
             "Route of all App Engine tasks; keys service, version, instance.", "KEY:VALUE,…"),
     Setting("--http-uri-override", "httpTarget.uriOverride",

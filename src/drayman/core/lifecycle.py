@@ -113,8 +113,8 @@ class AttemptResult(NamedTuple):
 
     @property
     def recorded(self) -> bool:
-        """Whether the store records the attempt: if it is sampled or its task fails for good."""
-        return self.sampled or self.verdict is Verdict.FAILED
+        """Whether the store records the attempt: if it is sampled or has failed."""
+        return self.sampled or self.verdict is not Verdict.COMPLETED
 
 
 def decide(

@@ -5,7 +5,7 @@ import socket
 
 from drayman.api.context import Context
 from drayman.core.clock import SECOND, Clock
-from drayman.edge import methods, reflection
+from drayman.edge import methods, misdirected, reflection
 from drayman.edge.budget import Capacity
 from drayman.edge.connection import GrpcConnection
 from drayman.edge.health import Health
@@ -75,8 +75,14 @@ class GrpcServer:
     def _protocol(self) -> asyncio.Protocol:
         if self._http1 is None:
             return GrpcConnection(self._shared)
-        limit = self._shared.connection_limit
-        return PortProtocol(self._clock, limit, lambda: GrpcConnection(self._shared), self._http1)
+        clock, limit = self._clock, self._shared.connection_limit
+        return PortProtocol(
+            clock,
+            limit,
+            http2=lambda: GrpcConnection(self._shared),
+            http1=self._http1,
+            tls=lambda: misdirected.Http1Refusal(misdirected.TLS_REFUSED, clock, limit),
+        )
 
     async def stop(self, grace: float) -> None:
         """Take no new calls; those in progress get ``grace`` seconds."""

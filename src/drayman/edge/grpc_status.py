@@ -28,7 +28,7 @@ class CallError(Exception):
 class HttpError(Exception):
     """A request that is not gRPC and gets an HTTP status."""
 
-    body = b"This port speaks gRPC.\n"
+    body = b"Over HTTP/2 this port serves gRPC alone; REST is served over HTTP/1.1.\n"
 
     def __init__(self, status: int, headers: Headers = ()) -> None:
         super().__init__(status)

@@ -1,4 +1,7 @@
-"""One port for HTTP/2 and HTTP/1.1: the first bytes decide which it is."""
+"""One port for HTTP/2 and HTTP/1.1: the first bytes decide which it is.
+
+A client that begins a TLS handshake where there is no TLS is told apart, too.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -13,36 +16,27 @@ ProtocolFactory = Callable[[], asyncio.Protocol]
 
 _PREFACE = b"PRI "
 """How every HTTP/2 connection begins (RFC 9113, section 3.4), and no request of HTTP/1.1."""
+TLS_HANDSHAKE = b"\x16"
+"""How every TLS connection begins (RFC 8446, section 5.1), and no method of HTTP."""
 
 
-class PortProtocol(asyncio.Protocol):
-    """The first protocol of a connection, which hands it over to the right one.
+class BoundedProtocol(asyncio.Protocol):
+    """A protocol for the first or last moments of a connection, which has a limited time.
 
     Args:
-        clock: Bounds the wait for the first bytes.
-        connection_limit: Counts the connection until it is handed over.
-        http2: Returns the protocol of an HTTP/2 connection.
-        http1: Returns the protocol of an HTTP/1.1 connection.
+        clock: Bounds the time.
+        connection_limit: Counts the connection.
     """
 
-    def __init__(
-        self,
-        clock: Clock,
-        connection_limit: ConnectionLimit,
-        http2: ProtocolFactory,
-        http1: ProtocolFactory,
-    ) -> None:
+    def __init__(self, clock: Clock, connection_limit: ConnectionLimit) -> None:
         self._clock = clock
         self._connection_limit = connection_limit
         self._address: str | None = None
-        self._http2 = http2
-        self._http1 = http1
-        self._received = b""
         self._transport: asyncio.Transport
         self._timer: Timer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for the first bytes, a limited time, unless there are too many connections."""
+        """Begin, unless there are too many connections."""
         self._transport = cast("asyncio.Transport", transport)
         address = address_of(transport)
         if not self._connection_limit.enter(address):
@@ -52,23 +46,9 @@ class PortProtocol(asyncio.Protocol):
         until = self._clock.now() + limits.PREFACE_TIMEOUT
         self._timer = self._clock.call_at(until, self._transport.abort)
 
-    def data_received(self, data: bytes) -> None:
-        """Hand the connection over as soon as its protocol is known."""
-        self._received += data
-        if self._received.startswith(_PREFACE):
-            self._hand_over(self._http2())
-        elif not _PREFACE.startswith(self._received):
-            self._hand_over(self._http1())
-
     def connection_lost(self, _error: Exception | None) -> None:
         """Stop waiting."""
         self._leave()
-
-    def _hand_over(self, protocol: asyncio.Protocol) -> None:
-        self._leave()  # the other protocol counts the connection itself
-        self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
-        protocol.data_received(self._received)
 
     def _leave(self) -> None:
         if self._address is not None:
@@ -77,6 +57,48 @@ class PortProtocol(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class PortProtocol(BoundedProtocol):
+    """The first protocol of a connection, which hands it over to the right one.
+
+    Args:
+        clock: Bounds the wait for the first bytes.
+        connection_limit: Counts the connection until it is handed over.
+        http2: Returns the protocol of an HTTP/2 connection.
+        http1: Returns the protocol of an HTTP/1.1 connection.
+        tls: Returns the protocol of a connection that begins a TLS handshake.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        connection_limit: ConnectionLimit,
+        http2: ProtocolFactory,
+        http1: ProtocolFactory,
+        tls: ProtocolFactory,
+    ) -> None:
+        super().__init__(clock, connection_limit)
+        self._http2 = http2
+        self._http1 = http1
+        self._tls = tls
+        self._received = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Hand the connection over as soon as its protocol is known."""
+        self._received += data
+        if self._received.startswith(_PREFACE):
+            self._hand_over(self._http2())
+        elif self._received.startswith(TLS_HANDSHAKE):
+            self._hand_over(self._tls())
+        elif not _PREFACE.startswith(self._received):
+            self._hand_over(self._http1())
+
+    def _hand_over(self, protocol: asyncio.Protocol) -> None:
+        self._leave()  # the other protocol counts the connection itself
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        protocol.data_received(self._received)
 
 
 def peer_fields(transport: asyncio.BaseTransport) -> tuple[tuple[bytes, bytes], ...]:

@@ -15,9 +15,9 @@ from typing import Any, NoReturn, cast
 
 from drayman.core.clock import SECOND, Clock, Timer
 from drayman.core.events import Emit, HandshakeFailed
-from drayman.edge import limits
+from drayman.edge import limits, misdirected
 from drayman.edge.budget import ConnectionLimit
-from drayman.edge.port import ProtocolFactory
+from drayman.edge.port import TLS_HANDSHAKE, ProtocolFactory
 
 GRPC_AND_HTTP = ("http/1.1", "h2")
 """ALPN of a port for both, in the server's order. Clients that offer both, as browsers do, get
@@ -248,7 +248,12 @@ class Handshake(asyncio.Protocol):
         protocol.connection_made(transport)
 
     async def _run(self) -> None:
-        sock, self._sock = cast("socket.socket", self._sock), None
+        sock = cast("socket.socket", self._sock)
+        first = await _first_byte(sock)
+        self._sock = None
+        if first not in (b"", TLS_HANDSHAKE):
+            await self._refuse_plain_text(sock)
+            return
         await asyncio.get_running_loop().connect_accepted_socket(
             lambda: self,
             sock,
@@ -256,6 +261,14 @@ class Handshake(asyncio.Protocol):
             ssl_handshake_timeout=2 * limits.HANDSHAKE_TIMEOUT / SECOND,  # ours comes first
             ssl_shutdown_timeout=_SHUTDOWN_TIMEOUT,
         )
+
+    async def _refuse_plain_text(self, sock: socket.socket) -> None:
+        listener = self._listener
+        self._leave()  # the protocol counts the connection itself
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: misdirected.plain_on_tls(listener.clock, listener.connection_limit), sock
+        )
+        listener.emit(HandshakeFailed(self._address, "the client speaks plain text"))
 
     def _end(self, task: "asyncio.Task[None]") -> None:
         """Emit an event if the handshake has failed."""
@@ -277,3 +290,15 @@ class Handshake(asyncio.Protocol):
         self._listener.connection_limit.leave(self._address)
         if self._timer is not None:
             self._timer.cancel()
+
+
+async def _first_byte(sock: socket.socket) -> bytes:
+    """Return the first byte that has arrived, and leave it there; "" at the end of the stream."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(sock, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(sock)
+    return sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)

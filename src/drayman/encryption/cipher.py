@@ -24,6 +24,10 @@ class TaskCipher:
     """
 
     def __init__(self, kms_keys: Mapping[str, bytes]) -> None:
+        self.use(kms_keys)
+
+    def use(self, kms_keys: Mapping[str, bytes]) -> None:
+        """Seal and open with these keys from now on."""
         self._ciphers = {name: AESGCM(material) for name, material in kms_keys.items()}
 
     def check(self, kms_key: str) -> None:

@@ -11,6 +11,11 @@ CACHE_SIZE = 1_000
 """Most locations in the cache."""
 
 
+async def load_all(store: Store, now: Micros) -> dict[str, str]:
+    """Return the names of the KMS keys of all locations that have one, by location."""
+    return await storage.load_kms_keys(store, now)
+
+
 class LocationKeys:
     """The KMS keys of locations, cached in front of the store."""
 

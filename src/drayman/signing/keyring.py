@@ -23,6 +23,11 @@ class KeyRing:
         self._current: SigningKey | None = None
         self._lock = asyncio.Lock()
 
+    async def use(self, provided: SigningKey) -> None:
+        """Sign with another key of the operator's; the one before stays published."""
+        async with self._lock:
+            self._provided, self._current = provided, None
+
     async def signing_key(self) -> SigningKey:
         """Return the key to sign with now; it is in the store, so verifiers can fetch it."""
         async with self._lock:

@@ -4,7 +4,8 @@ The statements are those of both databases, whose tables have the same columns. 
 tables, so they are for an operator who asks, never for a server.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 Count = Callable[[str], int]
@@ -39,10 +40,12 @@ _RULES = {
     ),
     "dead letters are missing in their total, or counted twice": (
         "SELECT abs((SELECT count(*) FROM dead_letter) - "
-        "(SELECT value FROM counter WHERE name = 'dead_letters'))"
+        "(SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'dead_letters'))"
     ),
 }
 """Statements that select how many rows break a rule."""
+TASKS_COUNTED_WRONGLY = "queues count their tasks wrongly"
+"""A rule of both databases, each of which counts in its own way."""
 
 
 class Report(NamedTuple):
@@ -68,7 +71,7 @@ def counts(count: Count) -> dict[str, int]:
     return {name: count(statement) for name, statement in _COUNTS.items()}
 
 
-def broken_rules(count: Count) -> list[str]:
-    """Return which rules the rows of a store break."""
-    broken = ((text, count(statement)) for text, statement in _RULES.items())
+def broken_rules(count: Count, own: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """Return which rules the rows of a store break: those above, and its database's own."""
+    broken = ((text, count(statement)) for text, statement in (*_RULES.items(), *own.items()))
     return [f"{number:,} {text}" for text, number in broken if number]

@@ -30,8 +30,14 @@ async def test_rows_that_do_not_fit_are_problems(moved, url):
     parsed = address.parse(url)
     with psycopg.connect(parsed.conninfo) as connection:
         connection.execute(f"UPDATE {parsed.schema}.queue SET in_flight = 3".encode())
-    (problem,) = opening.inspect(url).problems
-    assert problem == f"{moved['queues']} queues count their attempts in flight wrongly"
+        connection.execute(
+            f"UPDATE {parsed.schema}.task_count SET tasks = tasks + 1 "
+            f"WHERE generation = (SELECT min(generation) FROM {parsed.schema}.task_count)".encode()
+        )
+    assert opening.inspect(url).problems == [
+        f"{moved['queues']} queues count their attempts in flight wrongly",
+        "1 queues count their tasks wrongly",
+    ]
 
 
 def test_a_store_that_does_not_exist_is_not_created(url):

@@ -104,6 +104,18 @@ def probe(url: str) -> bool:
             raise _cannot_open(parsed, error) from None
 
 
+_TASK_COUNTS_FORMAT = 2
+"""The format from which on tasks are counted."""
+_TASK_COUNTS = {
+    inspection.TASKS_COUNTED_WRONGLY: (
+        "SELECT count(*) FROM queue WHERE "
+        "(SELECT count(*) FROM task WHERE task.generation = queue.generation) <> coalesce("
+        "(SELECT sum(tasks) FROM task_count WHERE task_count.generation = queue.generation), 0)"
+    )
+}
+"""A rule of the rows, beside those of both databases."""
+
+
 def inspect(url: str) -> Report:
     """Check a store in one transaction that only reads. StoreError if it cannot be read."""
     parsed = address.parse(url)
@@ -129,7 +141,8 @@ def _inspect(first: Connection, parsed: Address) -> Report:
 
     number = schema.check_format(first, parsed)
     in_use = count("SELECT count(*) FROM server") > 0
-    rows, broken = inspection.counts(count), inspection.broken_rules(count)
+    own = _TASK_COUNTS if number >= _TASK_COUNTS_FORMAT else {}
+    rows, broken = inspection.counts(count), inspection.broken_rules(count, own)
     return Report(number, in_use, rows, broken, [])
 
 

@@ -52,6 +52,7 @@ class SqliteDatabase:
     ) -> None:
         self._path = path
         self._safe = safe
+        self.recovered = 0
         self._synchronous: str | None = None
         self._resources = contextlib.ExitStack()
         self._checkpointer: Checkpointer | None = None
@@ -165,6 +166,7 @@ class SqliteDatabase:
         self.connection = connection = connect(self._path)
         self._resources.callback(connection.close)
         schema.check_format(connection, self._path)
+        schema.check_version(connection, self._path)
         if self._path != MEMORY:
             lock = FileLock(self._path)
             self._resources.pop_all()  # the lock must outlive every connection

@@ -14,6 +14,14 @@ _MOST = 20
 _NUMBERS = {"seq": "SELECT coalesce(max(seq), 0) FROM task",
             "generation": "SELECT coalesce(max(generation), 0) FROM queue"}  # fmt: skip
 """Counters, and statements that select the largest number in use of each."""
+_TASK_COUNTS_FORMAT = 2
+"""The format from which on queues count their tasks."""
+_TASK_COUNTS = {
+    inspection.TASKS_COUNTED_WRONGLY: (
+        "SELECT count(*) FROM queue WHERE tasks <> "
+        "(SELECT count(*) FROM task WHERE task.generation = queue.generation)"
+    )
+}
 
 
 def inspect(path: str) -> Report:
@@ -26,7 +34,8 @@ def inspect(path: str) -> Report:
         number = count("PRAGMA user_version")
         damage = list(_damage(connection))
         rows = {} if damage else inspection.counts(count)
-        broken = [] if damage else [*inspection.broken_rules(count), *_reused(count)]
+        own = _TASK_COUNTS if number >= _TASK_COUNTS_FORMAT else {}
+        broken = [] if damage else [*inspection.broken_rules(count, own), *_reused(count)]
         in_use = reading.is_in_use(path)
         warnings = [*_file_warnings(path), *schema.outdated(number)]
         return Report(number, in_use, rows, damage + broken, warnings)
