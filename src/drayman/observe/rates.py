@@ -5,12 +5,12 @@ of the queue. A restart begins at zero.
 """
 
 import collections
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from drayman.core.clock import Micros
 from drayman.core.events import AttemptEnded, Event, TasksCreated
 from drayman.core.lifecycle import SettleResult, Verdict
-from drayman.core.rates import BUCKET, NO_RATES, RateCounter, Rates, Transition
+from drayman.core.rates import BUCKET, NO_HISTORY, NO_RATES, RateCounter, Rates, Transition
 from drayman.core.task import Task
 
 MAX_QUEUES = 10_000
@@ -42,6 +42,11 @@ class QueueRates:
         """Return the rates of a queue over each window, by its name."""
         counter = self._counters.get(queue)
         return NO_RATES if counter is None else counter.rates(now)
+
+    def history(self, queue: str, now: Micros) -> Sequence[Sequence[int]]:
+        """Return the counts of a queue by transition in each bucket, the earliest first."""
+        counter = self._counters.get(queue)
+        return NO_HISTORY if counter is None else counter.history(now)
 
     def _count(self, queue: str, transition: Transition, count: int, now: Micros) -> None:
         counter, bucket = self._counters.get(queue), now // BUCKET
