@@ -15,6 +15,7 @@ from drayman.api import browsers
 from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
 from drayman.api.http import HttpApp
+from drayman.console.app import Console
 from drayman.core import events, names
 from drayman.core.clock import Clock, SystemClock
 from drayman.core.errors import ServiceError
@@ -203,7 +204,7 @@ class Server:
             access,
             self._rates.of,
         )
-        app = HttpApp(context, browser_policy(settings))
+        app = HttpApp(context, browser_policy(settings), self._console(context))
         http = HttpServer(
             app, [] if http_tls else http_sockets, self._edge_clock, capacity, CALLS_GRACE
         )
@@ -224,6 +225,14 @@ class Server:
             await asyncio.gather(grpc.stop(CALLS_GRACE), self.dispatcher.stop(settings.grace))
 
         self._closers.push_async_callback(stop_work)
+
+    def _console(self, context: Context) -> Console | None:
+        """Return the pages for browsers, None if the console is off."""
+        mode = self._settings.console
+        if mode == "off":
+            return None
+        is_tls = self._settings.tls_cert is not None
+        return Console(context, is_full=mode == "full", history=self._rates.history, is_tls=is_tls)
 
     def _listen(self) -> tuple[list[socket.socket], list[socket.socket]]:
         """Return the sockets of the port, and those of HTTP alone if there are any. PortError."""

@@ -90,16 +90,24 @@ def policy(host: str, allowed: Iterable[str], issuer: str | None, *, local: bool
 
 
 def check(
-    policy: BrowserPolicy, method: str, headers: Mapping[bytes, bytes], path: bytes = b""
+    policy: BrowserPolicy,
+    method: str,
+    headers: Mapping[bytes, bytes],
+    path: bytes = b"",
+    *,
+    takes_forms: bool = False,
 ) -> None:
-    """Refuse a request that a page of another site has caused, or may have: PermissionDenied."""
+    """Refuse a request that a page of another site has caused, or may have: PermissionDenied.
+
+    ``takes_forms`` allows the content types of forms, on paths that check forms by a token.
+    """
     _check_host(policy, headers.get(b"host", b"").decode("latin-1").lower())
     if b"origin" not in headers and b"sec-fetch-site" not in headers:
         return
     safe = method in _SAFE and not path.endswith(_BUFFER_TASK)
     if not (_is_own(policy, headers) or (safe and _is_navigation(method, headers))):
         raise _foreign_page(headers)
-    if not safe:
+    if not safe and not takes_forms:
         _check_content_type(headers.get(b"content-type", b"").decode("latin-1"))
 
 

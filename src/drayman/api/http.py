@@ -1,17 +1,19 @@
 """What HTTP/1.1 serves: REST below ``/v2/`` by the table of calls, every other path by a router."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from drayman.access.control import Fields
 from drayman.api import admin, browsers, request_body, rest
 from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
+from drayman.api.request import Request as PlainRequest
 from drayman.api.responses import Response, error_response, json_response
 from drayman.core import errors
 from drayman.core.errors import ServiceError
@@ -25,20 +27,40 @@ _ANY: tuple[str, ...] = ()
 """The methods of a route that takes any method."""
 
 
+class Pages(Protocol):
+    """Pages for people, which take forms.
+
+    Attributes:
+        body_limit: The most bytes of a form.
+    """
+
+    body_limit: int
+
+    def serves(self, path: str, fields: Fields) -> bool:
+        """Return whether a path, as it was sent, is one of these pages."""
+
+    async def answer(self, request: PlainRequest) -> ASGIApp:
+        """Return the response to a request."""
+
+
 class HttpApp:
     """The ASGI application behind HTTP/1.1.
 
     Args:
         context: What every call needs.
         policy: Which requests of browsers are served.
+        pages: The pages that it serves beside the API; None for none.
 
     Attributes:
         ready: Whether the server takes calls: False while it starts and stops.
         routes: The routes of all paths but those of REST.
     """
 
-    def __init__(self, context: Context, policy: BrowserPolicy | None = None) -> None:
+    def __init__(
+        self, context: Context, policy: BrowserPolicy | None = None, pages: Pages | None = None
+    ) -> None:
         self.ready = False
+        self._pages = pages
         self._policy = policy or BrowserPolicy()
         self._context = context
         self.routes = [
@@ -57,24 +79,47 @@ class HttpApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers = dict(scope["headers"])
+        headers, path = dict(scope["headers"]), scope["raw_path"]
+        response: ASGIApp
         try:
-            if scope["path"] not in _OPEN:
-                browsers.check(self._policy, scope["method"], headers, scope["raw_path"])
             # Before the router, which would cost each call of REST more than this comparison.
-            if not scope["raw_path"].startswith(_REST_PATH):
-                await self._router(scope, receive, send)
-                return
-            response = await self._rest(scope, headers, receive)
+            if path.startswith(_REST_PATH):
+                browsers.check(self._policy, scope["method"], headers, path)
+                response = await self._rest(scope, headers, receive)
+            elif self._pages and self._pages.serves(path.decode("latin-1"), headers):
+                browsers.check(self._policy, scope["method"], headers, path, takes_forms=True)
+                response = await self._page(self._pages, scope, headers, receive)
+            else:
+                if scope["path"] not in _OPEN:
+                    browsers.check(self._policy, scope["method"], headers, path)
+                response = self._router
         except ServiceError as error:
             response = error_response(error)
         await response(scope, receive, send)
 
+    async def _page(
+        self, pages: Pages, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> ASGIApp:
+        self._check_ready()
+        body = await request_body.read(headers, receive, pages.body_limit)
+        return await pages.answer(
+            PlainRequest(
+                method=scope["method"],
+                path=scope["raw_path"].decode("latin-1"),
+                query=scope["query_string"].decode("latin-1"),
+                fields=headers,
+                content=body.content,
+            )
+        )
+
+    def _check_ready(self) -> None:
+        if not self.ready:
+            raise errors.Unavailable("The server is starting or stopping.")
+
     async def _rest(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
     ) -> Response:
-        if not self.ready:
-            raise errors.Unavailable("The server is starting or stopping.")
+        self._check_ready()
         request = rest.RestRequest(
             method=scope["method"],
             path=scope["raw_path"].decode("latin-1"),
