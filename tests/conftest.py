@@ -27,6 +27,7 @@ SLOW = {
     "dispatch/test_dispatch_garbage.py": "collects garbage, over and over",
     "docs/test_cli_page.py": "starts processes",
     "docs/test_examples.py": "starts server processes",
+    "docs/test_moving_page.py": "starts server processes",
     "docs/test_testing_page.py": "runs pytest",
     "e2e": "starts server processes",
     "edge/test_edge_tls.py": "starts a server for each test",
@@ -35,6 +36,7 @@ SLOW = {
     "outbox/test_outbox_drivers.py": "starts a PostgreSQL server",
     "store/postgres": "starts a PostgreSQL server",
     "store/test_model.py": "searches for sequences of calls that fail",
+    "transfer/test_transfer_google.py": "starts a server for each test",
     "test_server.py": "starts a server for each test",
     "testing/test_testing_plugin.py": "runs pytest",
 }
@@ -81,3 +83,11 @@ def postgres():
     server = postgres_cluster.open_server()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgres):
+    """Give a PgBouncer in transaction mode in front of it; ``url`` returns a new schema."""
+    bouncer = postgres_cluster.open_pgbouncer(postgres)
+    yield bouncer
+    bouncer.close()

@@ -91,6 +91,7 @@ class LiveServer:
     def advance(self, by: Micros) -> None:
         """Move the server's clock ahead."""
         self.call(lambda: self.clock.advance(by))
+        self.call(lambda: None)  # idle connections whose time is over are closed by now
 
     def client(self, transport: str = "grpc") -> tasks_v2.CloudTasksClient:
         """Return Google's own client, connected; close its transport when done."""

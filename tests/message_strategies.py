@@ -79,3 +79,15 @@ def messages(descriptor):
 
     few = some.flatmap(fill)
     return few.flatmap(lambda drawn: st.just({**likely, **drawn}) | st.just(drawn))
+
+
+def built(kind):
+    """Return messages of a class, of any content that one can hold."""
+    return messages(kind.DESCRIPTOR).map(functools.partial(_build, kind))
+
+
+def _build(kind, fields):
+    try:
+        return kind(**fields)
+    except (ValueError, TypeError):
+        return kind()

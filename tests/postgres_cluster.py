@@ -14,6 +14,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
+import psycopg
 import pytest
 
 HOW_TO_INSTALL = (
@@ -45,20 +46,60 @@ def _account():
     return pytest.fail("PostgreSQL does not run as root, and there is no other account")
 
 
-class Cluster:
-    """A server; ``stop`` and ``start`` may be repeated."""
+def _folder(account, prefix):
+    """Return a new folder that belongs to an account."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    if account:
+        os.chown(folder, account["user"], account["group"])
+    return folder
 
-    def __init__(self, programs, settings=FAST):
+
+class Cluster:
+    """A server; ``stop`` and ``start`` may be repeated.
+
+    With a ``primary`` it is a standby, which streams what that one writes, until ``promote``.
+    """
+
+    def __init__(self, programs, settings=FAST, primary=None):
         self._programs = programs
         self._settings = settings
         self._account = _account()
         self._numbers = itertools.count(1)
-        self.folder = Path(tempfile.mkdtemp(prefix="drayman-pg-"))
-        if self._account:
-            os.chown(self.folder, self._account["user"], self._account["group"])
-        self._run("initdb", "-D", "data", "-U", "drayman", "-A", "trust", "-E", "UTF8", "-N",
-                  "--no-instructions", "--locale=C")  # fmt: skip
+        self.folder = _folder(self._account, "drayman-pg-")
+        if primary is None:
+            self._run("initdb", "-D", "data", "-U", "drayman", "-A", "trust", "-E", "UTF8", "-N",
+                      "--no-instructions", "--locale=C")  # fmt: skip
+        else:
+            self._run("pg_basebackup", "-D", "data", "-h", primary.folder, "-U", "drayman", "-R",
+                      "-X", "stream", "-c", "fast", "--no-sync")  # fmt: skip
         self.start()
+
+    @property
+    def socket(self):
+        """The path of its socket, as the target of a proxy."""
+        return str(self.folder / ".s.PGSQL.5432")
+
+    def configure(self, name, value):
+        """Change a setting of the running server; return when it holds."""
+        parameters = f"host={self.folder} user=drayman dbname=postgres"
+        with contextlib.closing(psycopg.connect(parameters, autocommit=True)) as connection:
+            connection.execute(f"ALTER SYSTEM SET {name} TO '{value}'")
+            connection.execute("SELECT pg_reload_conf()")
+            while connection.execute(f"SHOW {name}").fetchone() != (value,):
+                pass
+
+    def folder_on(self, disk):
+        """Create a folder for a tablespace on a disk, which this server owns then; return it."""
+        folder = disk / "tables"
+        folder.mkdir()
+        if self._account:
+            for each in (disk, folder):
+                os.chown(each, self._account["user"], self._account["group"])
+        return folder
+
+    def promote(self):
+        """Have a standby take writes; return when it does."""
+        self._run("pg_ctl", "promote", "-w", "-t", "60", "-D", "data")
 
     def start(self):
         """Start the server; return when it takes connections."""
@@ -72,8 +113,9 @@ class Cluster:
         self._run("pg_ctl", "stop", "-w", "-t", "60", "-D", "data", "-m", mode)
 
     def close(self):
-        """Stop the server and delete its files."""
-        self.stop("immediate")
+        """Stop the server, if it runs, and delete its files."""
+        if (self.folder / "data" / "postmaster.pid").exists():
+            self.stop("immediate")
         shutil.rmtree(self.folder)
 
     def url(self, schema=None):
@@ -92,6 +134,36 @@ class Cluster:
             pytest.fail(f"{program}: {(self.folder / 'programs.log').read_text()}")
 
 
+class PgBouncer:
+    """A PgBouncer in transaction mode in front of a cluster, on a Unix socket."""
+
+    def __init__(self, program, cluster, connections=10):
+        self._cluster = cluster
+        account = _account()
+        self.folder = _folder(account, "drayman-bouncer-")
+        user = f"user = {pwd.getpwuid(account['user']).pw_name}\n" if account else ""
+        configuration = self.folder / "pgbouncer.ini"
+        configuration.write_text(
+            f"[databases]\npostgres = host={cluster.folder} user=drayman\n"
+            f"[pgbouncer]\npool_mode = transaction\nauth_type = any\n{user}"
+            f"unix_socket_dir = {self.folder}\nlisten_addr =\ndefault_pool_size = {connections}\n"
+            f"logfile = {self.folder / 'log'}\n"
+        )
+        self._process = subprocess.Popen([program, "-q", configuration], stderr=subprocess.DEVNULL)
+        while not (self.folder / ".s.PGSQL.6432").exists():
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+
+    def url(self, schema=None):
+        """Return the URL of a schema, by default a new one."""
+        return f"{self._cluster.url(schema)}&host={self.folder}&port=6432"
+
+    def close(self):
+        """Stop it and delete its files."""
+        self._process.terminate()
+        self._process.wait(60)
+        shutil.rmtree(self.folder)
+
+
 class Elsewhere:
     """A server that runs already; each test gets a schema of its own."""
 
@@ -107,6 +179,16 @@ class Elsewhere:
 
     def close(self):
         """Leave it running."""
+
+
+def open_pgbouncer(cluster):
+    """Return a PgBouncer in front of a cluster; skip the test where there is none."""
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        return pytest.skip("no PgBouncer: install it (Debian, Ubuntu: apt-get install pgbouncer)")
+    if not isinstance(cluster, Cluster):
+        return pytest.skip("PgBouncer is tested with a PostgreSQL server of the tests' own")
+    return PgBouncer(program, cluster)
 
 
 def open_server():

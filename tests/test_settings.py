@@ -38,6 +38,8 @@ SAMPLES = {
     "activity-log": ("true", True),
     "mask-queries": ("true", True),
     "ramp-up": ("true", True),
+    "role": ("api", "api"),
+    "no-dispatch": ("true", True),
     "max-in-flight": ("7", 7),
     "task-tombstone": ("90m", 90 * MINUTE),
     "queue-tombstone": ("0s", 0),
@@ -58,6 +60,7 @@ SAMPLES = {
     "allow-http-tokens": ("true", True),
     "grace": ("1.5s", 1_500 * MILLISECOND),
     "log-level": ("debug", "debug"),
+    "log-format": ("json", "json"),
 }
 OPTION_SAMPLES = [(option, *SAMPLES[option.name]) for option in OPTIONS if option.name in SAMPLES]
 
@@ -147,7 +150,7 @@ def test_an_empty_variable_is_none():
         ("DRAYMAN_PROT", "did you mean DRAYMAN_PORT"),
         ("DRAYMAN_QUEUES", "did you mean DRAYMAN_QUEUE"),
         ("DRAYMAN_CONFIGURATION", "did you mean DRAYMAN_CONFIG?"),
-        ("DRAYMAN_MAX_DISPATCHES", "did you mean DRAYMAN_MAX_"),
+        ("DRAYMAN_MAX_DISPATCHES", "did you mean DRAYMAN_NO_DISPATCH or DRAYMAN_MAX_"),
         ("DRAYMAN_PASSWORD_OF_SMTP", "unset it (drayman serve --help lists the settings)"),
         ("DRAYMAN_CHECK", "unset it"),
         ("DRAYMAN_port", "unset it"),

@@ -210,8 +210,8 @@ def other_calls() -> Iterable[tuple[str, ...]]:
     path = "/v2/{queue}/tasks/{task_id}:buffer"
     yield "`BufferTask`", f"`POST {path}`", f"`{permissions.CREATE_TASK}`"
     for call in admin.CALLS:
-        path = call.path.replace(":drayman_queue", "").replace(":drayman_task_id", "")
-        yield f"`{call.name}`", f"`{call.method} {admin.PREFIX}{path}`", f"`{call.permission}`"
+        path = admin.PREFIX + call.path
+        yield f"`{call.name}`", f"`{call.method} {path}`", f"`{call.permission}`"
 
 
 def granted() -> Iterable[tuple[str, ...]]:

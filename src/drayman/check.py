@@ -87,6 +87,10 @@ def _attempt(start: Callable[..., object], *arguments: object) -> list[str]:
     return []
 
 
+def _check_role(settings: Settings) -> list[str]:
+    return _attempt(server.server_role, settings)
+
+
 def _check_queue_file(settings: Settings) -> list[str]:
     return _attempt(server.declared_queues, settings)
 
@@ -189,6 +193,11 @@ class _Check(NamedTuple):
 _QUEUE_FILE = frozenset({"queue_file", "max_dispatches_per_second", "max_concurrent_dispatches"})
 _OTHER_ADDRESS = "choose another address, or stop the program that has it"
 _CHECKS = (
+    _Check(
+        _check_role,
+        "use --role all, or --no-dispatch to inspect a store",
+        frozenset({"role", "no_dispatch", "store"}),
+    ),
     _Check(_check_queue_file, "correct --queue-file", _QUEUE_FILE),
     _Check(
         _check_locations,

@@ -23,6 +23,8 @@ COMMANDS = (
     "check",
     "migrate",
     "copy",
+    "export",
+    "import_",
     "completion",
 )
 """The modules of ``drayman.commands`` that are commands, in the order of the help."""

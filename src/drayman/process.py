@@ -15,9 +15,10 @@ MAX_OPEN_FILES = 65_536
 _SWITCH_INTERVAL = 0.0005
 """Seconds for which the event loop may hold the interpreter's lock while the store's thread waits
 for it. At a tenth of Python's default, commits beside a busy loop are several times faster."""
-_GC_THRESHOLD = (1_000, 10, 10_000)
-"""Thresholds for ``gc.set_threshold``, which make full collections rare. Reference counts free
-nearly all memory, and a full collection stops the process for as long as the heap is large."""
+_GC_THRESHOLD = (20_000, 10, 500)
+"""Thresholds for ``gc.set_threshold``, which make collections rare. Reference counts free
+nearly all memory; the attempts in flight alone would cause a young collection, which frees nothing,
+again and again. A full collection stops the process for as long as the heap is large."""
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 

@@ -3,24 +3,35 @@
 import asyncio
 import contextlib
 import dataclasses
+import json
 import os
 import platform
 import socket
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import drayman
 from drayman import access_setup, files, outbound, process
 from drayman.api import browsers
 from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
 from drayman.api.http import HttpApp
 from drayman.console.app import Console
-from drayman.core import events, names
-from drayman.core.clock import Clock, SystemClock
+from drayman.core import events, names, role
+from drayman.core.clock import Clock, Micros, SystemClock
 from drayman.core.errors import ServiceError
-from drayman.core.events import Crashed, Emit, Reloaded, ReloadFailed
+from drayman.core.events import (
+    Crashed,
+    Emit,
+    Notice,
+    Reloaded,
+    ReloadFailed,
+    Started,
+    Stopped,
+)
 from drayman.core.queue import Queue
+from drayman.core.role import Role
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.dispatch.janitor import Janitor
 from drayman.dispatch.outbox import OutboxDrain
@@ -31,13 +42,13 @@ from drayman.dispatch.vacuum import Vacuum
 from drayman.edge import tls
 from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
+from drayman.edge.http_server import HttpServer
 from drayman.edge.listening import PortError, close, is_loopback, listen
 from drayman.edge.tls import TlsError, TlsFiles, TlsListener
 from drayman.encryption.cipher import TaskCipher
 from drayman.encryption.locations import LocationKeys
 from drayman.encryption.tasks import TaskEncryption
 from drayman.files import DeclaredQueue
-from drayman.http_server import HttpServer
 from drayman.observe import log
 from drayman.observe.activity_log import ActivityLog
 from drayman.observe.rates import QueueRates
@@ -56,8 +67,14 @@ CALLS_GRACE = 5.0
 RESERVED_FILES = 64
 """Open files reserved for callers, as a minimum; otherwise a quarter of all."""
 
+_INSPECTING = (
+    "--no-dispatch: nothing is delivered, and nothing that has expired is deleted; claims of other "
+    "servers stay as they are"
+)
+
 STDOUT, STDERR = 1, 2
 """The descriptors of standard output and standard error."""
+_RELAXED = "durability is relaxed: a power cut may lose tasks that were promised"
 
 
 class StartError(Exception):
@@ -95,11 +112,14 @@ class Server:
         self._rates = QueueRates()
         self._emit = events.fan_out(self._rates.record, emit)
         self._closers = contextlib.AsyncExitStack()
+        self._started_at: Micros | None = None
+        self._returned = 0
         self._name = f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.host = settings.host
         self.port = 0
         self.http_port = 0
         self.store: Store
+        self.role: Role
         self.dispatcher: Dispatcher
         self._bearer_tokens: CachedBearerTokens
         self._tls_listeners: list[TlsListener] = []
@@ -112,13 +132,14 @@ class Server:
         host = self._url_host
         return (
             f"drayman ready grpc={host}:{self.port} http={self._scheme}://{host}:{self.http_port} "
-            f"store={self.store.url}"
+            f"store={self.store.url}{self.role.suffix}"
         )
 
     @property
     def warning(self) -> str:
         """What the operator should know after the start, "" for nothing."""
-        return self._outbound.warning
+        lines = [self._outbound.warning, _INSPECTING if self.role is role.INSPECTION else ""]
+        return "\n".join(filter(None, lines))
 
     @property
     def _url_host(self) -> str:
@@ -134,6 +155,8 @@ class Server:
         """Start; return when calls are accepted. StartError."""
         try:
             await self._start()
+            self._started_at = self._clock.now()
+            self._emit(self._started())
         except (StoreError, PortError, ServiceError, TlsError) as error:
             await self._closers.aclose()
             raise StartError(str(error)) from None
@@ -141,10 +164,23 @@ class Server:
             await self._closers.aclose()
             raise
 
-    async def reload(self) -> None:
+    def _started(self) -> Started:
+        host = self._url_host
+        return Started(
+            drayman.__version__,
+            f"{host}:{self.port}",
+            f"{self._scheme}://{host}:{self.http_port}",
+            self.store.url,
+            self.store.format,
+            self.store.recovered,
+            self._settings.auth,
+            self.role.name,
+        )
+
+    async def reload(self) -> bool:
         """Load certificates and declared queues again; connections and calls go on.
 
-        What cannot be loaded changes nothing and is an event.
+        What cannot be loaded changes nothing and is an event; returns whether all was loaded.
         """
         try:
             queues = declared_queues(self._settings)
@@ -153,10 +189,11 @@ class Server:
             await self._declare(queues)
         except (SettingsError, StoreError, ServiceError, TlsError) as error:
             self._emit(ReloadFailed([str(line) for line in error.args]))
-            return
+            return False
         for listener, context in zip(self._tls_listeners, contexts, strict=True):
             listener.context = context
         self._emit(Reloaded(f"{len(queues)} queues" + (", TLS certificates" if contexts else "")))
+        return True
 
     async def reset(self) -> None:
         """Delete all queues, tasks and history, for tests; connections and signing keys stay.
@@ -170,9 +207,13 @@ class Server:
     async def stop(self) -> None:
         """Accept no new calls, wait for attempts in flight within the grace, then close."""
         await self._closers.aclose()
+        if self._started_at is not None:
+            self._emit(Stopped(self._clock.now() - self._started_at, self._returned))
+            self._started_at = None
 
     async def _start(self) -> None:
         settings, clock = self._settings, self._clock
+        self.role = server_role(settings)
         access_setup.check_exposure(settings)
         configured = access_setup.load(settings)
         queues = declared_queues(settings)
@@ -195,20 +236,22 @@ class Server:
             access.start()
             self._closers.callback(access.close)
         context = Context(
-            self.store,
-            clock,
-            settings.limits,
-            encryption,
-            self._emit,
-            issuer,
-            access,
-            self._rates.of,
+            store=self.store,
+            clock=clock,
+            limits=settings.limits,
+            encryption=encryption,
+            emit=self._emit,
+            issuer=issuer,
+            access=access,
+            rates=self._rates.of,
+            role=self.role,
         )
         app = HttpApp(context, browser_policy(settings), self._console(context))
         http = HttpServer(
             app, [] if http_tls else http_sockets, self._edge_clock, capacity, CALLS_GRACE
         )
-        await self._start_http(http)
+        self._closers.push_async_callback(http.stop)
+        await http.start()
         if http_tls:
             http_tls.start(http_sockets, http.protocol)
             self._closers.callback(http_tls.close)
@@ -222,7 +265,9 @@ class Server:
 
         async def stop_work() -> None:
             app.ready = False
-            await asyncio.gather(grpc.stop(CALLS_GRACE), self.dispatcher.stop(settings.grace))
+            _, self._returned = await asyncio.gather(
+                grpc.stop(CALLS_GRACE), self.dispatcher.stop(settings.grace)
+            )
 
         self._closers.push_async_callback(stop_work)
 
@@ -260,8 +305,8 @@ class Server:
         self.store = await opening.open_store(
             settings.store,
             limits,
-            self._clock.now(),
-            server=self._name,
+            self._clock,
+            server=self._name if self.role.joins else None,
             safe=settings.durability == "safe",
         )
         self._closers.push_async_callback(self.store.close)
@@ -293,11 +338,6 @@ class Server:
         self._closers.push_async_callback(activity_log.close)
         self._emit = events.fan_out(self._emit, activity_log.record)
 
-    async def _start_http(self, server: HttpServer) -> None:
-        server.serving.add_done_callback(self._watch)
-        self._closers.push_async_callback(server.stop)
-        await server.wait_started()
-
     def _token_source(self, issuer: str) -> TokenSource:
         source, path = self._settings.google_credentials, self._settings.signing_key
         if source:
@@ -324,16 +364,13 @@ class Server:
             cipher=self._cipher,
             emit=self._emit,
         )
-        periodic: list[Periodic] = [
-            kind(self.store, self._clock, self._emit) for kind in (Janitor, StoreMonitor, Vacuum)
-        ]
-        if outbox := self.store.outbox:
+        kinds = (StoreMonitor, Janitor, Vacuum) if self.role.sweeps else (StoreMonitor,)
+        periodic: list[Periodic] = [kind(self.store, self._clock, self._emit) for kind in kinds]
+        if self.role.sweeps and (outbox := self.store.outbox):
             limits = self._settings.limits
             periodic.append(OutboxDrain(outbox, self._clock, encryption, limits, self._emit))
-        parts: list[Dispatcher | Periodic] = [
-            *([dispatcher] if self._dispatches else []),
-            *periodic,
-        ]
+        dispatches = self._dispatches and self.role.dispatches
+        parts: list[Dispatcher | Periodic] = [*([dispatcher] if dispatches else []), *periodic]
         running = [asyncio.create_task(part.run()) for part in parts]
         for part in running:
             part.add_done_callback(self._watch)
@@ -363,57 +400,87 @@ class CrashError(Exception):
     """An internal error stopped the server; the log has the details."""
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, read: Callable[[], Settings]) -> None:
     """Run a server until SIGTERM or SIGINT; a second signal ends it at once.
+
+    SIGHUP loads files again; ``read`` reads the settings, of which the log level may change.
 
     StartError when it cannot start, CrashError when a part of it failed: a supervisor may start
     it again, and nothing acknowledged is lost.
     """
     process.shorten_switch_interval()
     writer = NonBlockingWriter(STDERR)
-    log.configure(writer.write, settings.log_level)
+    log.configure(writer.write, settings.log_level, settings.log_format)
     try:
-        await _serve(settings)
+        await _serve(settings, read)
     finally:
         await writer.close()
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, read: Callable[[], Settings]) -> None:
     open_files = process.raise_open_file_limit()
     process.widen_file_table(open_files)
     settings = limit_attempts(settings, open_files)
     stopped, hangup = process.stop_event(), process.hangup_event()
     server = Server(settings)
     await server.start()
-    if server.warning:
-        sys.stderr.write(f"{server.warning}\n")
-    if settings.durability == "relaxed":
-        sys.stderr.write("durability is relaxed: a power cut may lose tasks that were promised\n")
-    if warning := access_setup.warning(settings):
-        sys.stderr.write(f"{warning}\n")
+    relaxed = settings.durability == "relaxed"
+    for warning in (server.warning, _RELAXED if relaxed else "", access_setup.warning(settings)):
+        if warning:
+            log.record(Notice(warning))
     process.tune_garbage_collection()
-    sys.stdout.write(f"{server.ready_line}\n")
+    ready = server.ready_line
+    sys.stdout.write(f"{json.dumps({'message': ready}) if settings.activity_log else ready}\n")
     sys.stdout.flush()
     while not (stopped.is_set() or server.crashed.is_set()):
         await process.wait_any(stopped, server.crashed, hangup)
         if hangup.is_set():
             hangup.clear()
-            await server.reload()
+            await _reload(server, read)
     await server.stop()
     if server.crashed.is_set():
         raise CrashError("stopped by an internal error; see the log")
 
 
-def limit_attempts(settings: Settings, open_files: int) -> Settings:
+async def _reload(server: Server, read: Callable[[], Settings]) -> None:
+    """Load files again, and change the log level to that of the settings as they are now."""
+    try:
+        level = read().log_level
+    except SettingsError as error:
+        log.record(ReloadFailed([str(line) for line in error.args]))
+        return
+    if await server.reload() and log.set_level(level):
+        log.record(Reloaded(f"log level {level}"))
+
+
+def limit_attempts(settings: Settings, open_files: int, emit: Emit = log.record) -> Settings:
     """Return settings whose attempts leave open files for callers; report a lower maximum."""
     slots = max(1, open_files - max(RESERVED_FILES, open_files // 4))
     if slots >= settings.max_in_flight:
         return settings
-    sys.stderr.write(
-        f"--max-in-flight is {slots} instead of {settings.max_in_flight}: the system allows "
-        f"{open_files} open files; raise that with ulimit -n\n"
+    emit(
+        Notice(
+            f"--max-in-flight is {slots} instead of {settings.max_in_flight}: the system allows "
+            f"{open_files} open files; raise that with ulimit -n"
+        )
     )
     return dataclasses.replace(settings, max_in_flight=slots)
+
+
+def server_role(settings: Settings) -> Role:
+    """Return the role of a server; SettingsError if its store does not permit it."""
+    if settings.no_dispatch:
+        if settings.role != role.ALL.name:
+            raise SettingsError(
+                f"--role {settings.role} is given with --no-dispatch; leave one of them out"
+            )
+        return role.INSPECTION
+    if settings.role != role.ALL.name and not opening.is_postgres(settings.store):
+        raise SettingsError(
+            f"--role {settings.role} needs a store on PostgreSQL, which servers share; "
+            f"{settings.store} has one server, which does everything"
+        )
+    return role.BY_NAME[settings.role]
 
 
 def tls_files(settings: Settings) -> TlsFiles | None:

@@ -232,6 +232,16 @@ class Settings:
         _LIMITS.ramp_up, value_types.BOOLEAN,
         "Start new, idle and resumed queues slowly, at 10 attempts a second.",
     )  # fmt: skip
+    role: str = setting(
+        "all", value_types.ROLE,
+        "What this server does for a store on PostgreSQL that others share: api takes calls, "
+        "dispatch makes attempts, all does both.",
+    )  # fmt: skip
+    no_dispatch: bool = setting(
+        False, value_types.BOOLEAN,
+        "Deliver nothing, and delete nothing that has expired: to inspect a store, such as one "
+        "that was restored from a backup.",
+    )  # fmt: skip
     max_in_flight: int = setting(
         4000, value_types.COUNT,
         "Most attempts in flight on this server, over all queues; one queue gets less than half.",
@@ -292,6 +302,10 @@ class Settings:
     log_level: str = setting(
         "info", value_types.LOG_LEVEL, "Least severity of the log lines on standard error."
     )
+    log_format: str = setting(
+        "text", value_types.LOG_FORMAT,
+        "Format of the log lines: text, or json for an object on each line.",
+    )  # fmt: skip
 
     @property
     def limits(self) -> Limits:

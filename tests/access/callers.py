@@ -126,7 +126,6 @@ def call(live, transport, name, fields):
     if name == "BufferTask":
         return over_http(live, "POST", f"/v2/{QUEUE}/tasks:buffer", fields, {})
     (row,) = (each for each in admin.CALLS if each.name == name)
-    path = row.path.replace("{queue:drayman_queue}", QUEUE)
-    path = path.replace("{task_id:drayman_task_id}", "t")
+    path = row.path.replace("{queue}", QUEUE).replace("{task_id}", "t")
     body = {"tasks": []} if row.method == "POST" else None
     return over_http(live, row.method, admin.PREFIX + path, fields, body)

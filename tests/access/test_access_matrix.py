@@ -9,6 +9,8 @@ from callers import LOCATION, QUEUE, Result, call, create_key, with_key
 
 from drayman.access import roles
 from drayman.api import admin
+from drayman.core.events import QueueAction, QueueChanged
+from drayman.core.queue import Queue, creation
 from drayman.core.status import Code
 from drayman.tasks_v2 import rpcs
 from live import LiveServer
@@ -140,3 +142,15 @@ def test_a_call_without_credentials_is_refused(live, name, transport):
     if result is not None:
         assert (result.code, result.reason) == (Code.UNAUTHENTICATED, "CREDENTIALS_MISSING")
         assert result.metadata["method"].endswith(f".{name}")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_an_administrative_call_names_the_member_who_made_it(transport):
+    live = LiveServer(auth="keys")
+    member = f"serviceAccount:{transport}@p.iam.gserviceaccount.com"
+    key = create_key(live, f"admin-{transport}", "roles/owner", member=member)
+    live.run(live.store.update_queue(QUEUE, creation(Queue(QUEUE)), live.clock.now()))
+    call(live, transport, "PauseQueue", with_key(key))
+    event = live.next_event(QueueChanged)
+    assert (event.queue, event.action, event.by) == (QUEUE, QueueAction.PAUSED, member)
+    live.stop()

@@ -6,7 +6,7 @@ import pytest
 
 from drayman.api import admin_messages
 from drayman.core.clock import HOUR, MINUTE, SECOND, ManualClock
-from drayman.core.events import AttemptEnded
+from drayman.core.events import AttemptEnded, DeadLetterAction, DeadLettersChanged
 from drayman.core.queue import Queue, RateLimits, State, creation, replacement
 from drayman.core.rates import Rates
 from drayman.store.contract import MAX_DEAD_LETTERS_COUNTED, MAX_DUE_COUNTED, QueueStats
@@ -82,6 +82,22 @@ def test_dead_letters_are_replayed_by_name_code_or_all_together(server, queue):
 def test_dead_letters_are_deleted_all_together(server, queue):
     status, result = call(server, f"{queue}/deadLetters:delete", "POST", {"all": True})
     assert (status, result) == (200, {"count": 3, "failed": {}, "more": False})
+
+
+def test_changes_of_dead_letters_are_events(server, queue):
+    paused = replacement(state=State.PAUSED)
+    server.run(server.store.update_queue(queue, paused, server.clock.now()))
+    calls = [
+        ("deadLetters/a", "DELETE", None, DeadLetterAction.DELETED),
+        ("deadLetters:replay", "POST", {"tasks": ["b", "z"]}, DeadLetterAction.REPLAYED),
+        ("deadLetters:delete", "POST", {"all": True}, DeadLetterAction.DELETED),
+    ]
+    for path, method, content, action in calls:
+        call(server, f"{queue}/{path}", method, content)
+        while (event := server.next_event(DeadLettersChanged)).queue != queue:
+            pass
+        now = server.clock.now()
+        assert event == DeadLettersChanged(queue, action, 1, now, "127.0.0.1")
 
 
 def test_an_id_counts_once_and_ids_have_no_next_page(server, queue, monkeypatch):

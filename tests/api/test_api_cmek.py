@@ -10,7 +10,7 @@ from google.cloud import tasks_v2
 
 from drayman import files
 from drayman.core.clock import MINUTE
-from drayman.core.events import AttemptEnded
+from drayman.core.events import AttemptEnded, CmekChanged
 from drayman.settings import SettingsError
 from error_details import details_of
 from live import LiveServer, Worker
@@ -256,3 +256,11 @@ def test_the_error_of_an_invalid_key_file_names_the_reason(tmp_path, text, reaso
     with pytest.raises(SettingsError, match=r"^--key-file: ") as caught:
         files.load_keys(str(path))
     assert reason in str(caught.value)
+
+
+def test_a_key_that_is_set_or_removed_is_an_event(start, keys):
+    live, client = start(key_file=keys)
+    for key in (KEY, ""):
+        set_key(client, key)
+        changed = live.next_event(CmekChanged)
+        assert changed == CmekChanged(LOCATION, key, live.clock.now(), "127.0.0.1")

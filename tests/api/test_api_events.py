@@ -63,7 +63,19 @@ def test_a_change_of_a_queue_is_an_event(
 ):
     name = f"{queue}2" if action is QueueAction.CREATED else queue
     getattr(client, method)(request_of(queue))
-    assert emitted.take() == [QueueChanged(name, action, server.clock.now())]
+    assert emitted.take() == [QueueChanged(name, action, server.clock.now(), "127.0.0.1")]
+
+
+def test_an_update_that_creates_a_queue_is_its_creation(client, server, queue, emitted):
+    client.update_queue({"queue": {"name": f"{queue}2"}})
+    now = server.clock.now()
+    assert emitted.take() == [QueueChanged(f"{queue}2", QueueAction.CREATED, now, "127.0.0.1")]
+
+
+def test_a_policy_that_is_set_is_an_event(client, server, queue, emitted):
+    client.set_iam_policy({"resource": queue, "policy": {}})
+    now = server.clock.now()
+    assert emitted.take() == [QueueChanged(queue, QueueAction.POLICY_CHANGED, now, "127.0.0.1")]
 
 
 def test_calls_that_read_emit_nothing(client, location, queue, emitted):

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drayman.core import errors
-from drayman.core.errors import BadRequest, ErrorInfo, Help, LocalizedMessage, ServiceError
+from drayman.core.errors import (
+    BadRequest,
+    ErrorInfo,
+    Help,
+    LocalizedMessage,
+    RetryInfo,
+    ServiceError,
+)
 from drayman.edge.grpc_status import trailers
 
 CLASSES = [  # other packages may define more, which are never stored
@@ -19,6 +26,7 @@ DETAILS = st.one_of(
     st.builds(ErrorInfo, TEXT, TEXT, st.dictionaries(TEXT, TEXT, max_size=3)),
     st.builds(LocalizedMessage, TEXT, TEXT),
     st.builds(BadRequest, st.lists(st.tuples(TEXT, TEXT), max_size=3)),
+    st.builds(RetryInfo, st.integers(0, 2**40)),
 )
 
 

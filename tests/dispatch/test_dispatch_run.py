@@ -6,6 +6,7 @@ from dispatch_world import HANG
 from drayman.core import errors
 from drayman.core.clock import HOUR, MINUTE, SECOND
 from drayman.core.queue import State
+from drayman.wire import deliveries
 
 
 async def test_run_task_delivers_once_and_replaces_the_scheduled_attempt(world):
@@ -73,6 +74,24 @@ async def test_a_deleted_task_is_not_retried(world):
     assert await world.run() == 0
     with pytest.raises(errors.NotFound):
         await world.get(name)
+
+
+async def test_tasks_that_differ_in_their_bodies_alone_keep_them(world):
+    queue = await world.queue()
+    bodies = [b"one", b"two", b""]
+    for body in bodies:
+        await world.task(queue, body=body, headers={"X-Same": "1"})
+    await world.run()
+    assert sorted(request.body for request in world.requests) == sorted(bodies)
+
+
+async def test_a_request_too_large_to_be_remembered_is_delivered_like_others(world):
+    queue = await world.queue()
+    value = "x" * deliveries.MAX_CACHED_SIZE
+    await world.task(queue, body=b"one", headers={"X-Large": value})
+    await world.run()
+    (request,) = world.requests
+    assert (request.body, request.headers["X-Large"]) == (b"one", value)
 
 
 async def test_a_deleted_task_holds_its_slot_until_its_attempt_ends(world):

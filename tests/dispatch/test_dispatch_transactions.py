@@ -158,3 +158,22 @@ async def test_a_result_that_cannot_be_settled_delays_no_other(running, monkeypa
     await idle(running)
     assert [await running.gone(name) for name in (poison, *good)] == [False, True, True]
     assert any(isinstance(event, StoreFailed) for event in running.events)
+
+
+async def test_tasks_of_many_queues_are_claimed_by_one_statement(running):
+    queues = [await running.queue(f"many{number}") for number in range(20)]
+    await idle(running)
+    running.transactions.all.clear()
+    await asyncio.gather(*(running.task(queue) for queue in queues))
+    await running.targets.arrived(20)
+    await idle(running)
+    statements = "".join(running.transactions.all)
+    assert statements.count(CLAIMS) == 1
+
+
+async def test_tasks_without_a_name_cost_no_statement_for_tombstones(running):
+    await running.task(running.name)
+    await running.targets.arrived(1)
+    await idle(running)
+    assert running.transactions.that(SETTLES) == 1
+    assert running.transactions.that("INSERT INTO task_tombstone") == 0

@@ -1,14 +1,12 @@
 """A full disk: creations are refused, all else goes on, nothing acknowledged is lost."""
 
-import contextlib
 import resource
-import subprocess
-import sys
 
 import pytest
 from google.api_core import exceptions
 
 from processes import QUEUE, http_task, serve
+from small_disk import fill, small_disk
 
 ERRORS = (exceptions.ServiceUnavailable, exceptions.ResourceExhausted)
 
@@ -49,29 +47,6 @@ def test_calls_fail_while_the_disk_is_full_and_nothing_acknowledged_is_lost(tmp_
         client.resume_queue(name=QUEUE)
         arrived = {worker.await_delivery().task_id for _ in stored}
         assert {"before", "after"} <= arrived
-
-
-@contextlib.contextmanager
-def small_disk(folder, size):
-    """Mount a file system of a few bytes for the time of a test; skip the test if not allowed."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(folder)]
-    if (
-        sys.platform != "linux"
-        or subprocess.run(mount, check=False, capture_output=True).returncode
-    ):
-        pytest.skip("needs the right to mount a tmpfs, which root on Linux has")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(file):
-    """Take all the free space of a disk, as another program might."""
-    with contextlib.suppress(OSError), file.open("wb", buffering=0) as target:
-        while target.write(bytes(4_096)):
-            pass
 
 
 def refusal(client, task):

@@ -57,6 +57,10 @@ def test_a_busy_server_leaves_its_tasks_to_another(tmp_path, url, worker):
             worker.await_delivery()
 
 
+def test_a_busy_server_leaves_its_tasks_to_another_through_pgbouncer(tmp_path, pgbouncer, worker):
+    test_a_busy_server_leaves_its_tasks_to_another(tmp_path, pgbouncer.url(), worker)
+
+
 def test_what_a_killed_server_had_in_flight_another_delivers(tmp_path, url, worker):
     with two_servers(tmp_path, url) as (first, second), second.client() as client:
         second_paths = set()

@@ -195,3 +195,25 @@ def test_a_client_that_never_completes_its_handshake_costs_only_itself(tmp_path,
         while server.log().count("TLS handshake with 127.0.0.1 failed: ") < 20:
             pass
         assert server.stop() == 0
+
+
+def test_the_log_level_of_the_file_is_read_again(tmp_path):
+    config = tmp_path / "drayman.toml"
+    config.write_text('log-level = "warning"\n')
+    with serve(tmp_path, "--config", str(config)) as server:
+        config.write_text('log-level = "info"\n')
+        server.process.send_signal(signal.SIGHUP)
+        while "reloaded: log level info" not in server.log():
+            pass
+        assert server.stop() == 0
+
+
+def test_settings_that_cannot_be_used_leave_the_log_level(tmp_path):
+    config = tmp_path / "drayman.toml"
+    config.write_text('log-level = "info"\n')
+    with serve(tmp_path, "--config", str(config)) as server:
+        config.write_text('log-level = "loud"\n')
+        server.process.send_signal(signal.SIGHUP)
+        while "reload failed, nothing has changed: " not in server.log():
+            pass
+        assert server.stop() == 0

@@ -301,6 +301,7 @@ def test_an_activity_log_follows_a_task_through_its_life(tmp_path, worker):
             )
             client.delete_task(name=f"{QUEUE}/tasks/deleted")
         server.stop()
+        assert json.loads(server.ready_line)["message"].startswith("drayman ready grpc=")
         entries = [json.loads(line)["jsonPayload"] for line in server.process.stdout]
     kinds = {"delivered": set(), "deleted": set()}
     for entry in entries:
@@ -326,3 +327,37 @@ def test_an_activity_log_that_nobody_reads_delays_nothing(tmp_path):
             worker.await_delivery()
         assert server.get("/readyz") == (200, {"status": "ready"})
         assert server.stop() == 0
+
+
+def test_the_log_has_a_line_of_the_start_of_each_administrative_call_and_of_the_end(tmp_path):
+    with serve(tmp_path) as server:
+        with server.client() as client:
+            client.create_queue(parent=LOCATION, queue={"name": QUEUE})
+            client.pause_queue(name=QUEUE)
+        server.stop()
+        lines = server.log().splitlines()
+    time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO    "
+    store = re.escape(f"sqlite:{tmp_path}/tasks.db")
+    started = (
+        rf"drayman [\w.+]+ started: grpc 127\.0\.0\.1:\d+, http http://127\.0\.0\.1:\d+, "
+        rf"store {store} \(format \d+\), 0 attempts recovered, auth none, "
+        "role all"
+    )
+    expected = [
+        started,
+        f"queue {QUEUE} created by 127.0.0.1",
+        f"queue {QUEUE} paused by 127.0.0.1",
+        "stopping; 0 attempts in flight",
+        r"stopped after \d+\.\d s; 0 attempts returned to their queues",
+    ]
+    for line, pattern in zip(lines, expected, strict=True):
+        assert re.fullmatch(time + pattern, line)
+
+
+def test_a_json_log_is_one_object_a_line_warnings_at_start_included(tmp_path):
+    options = ("--log-format", "json", "--durability", "relaxed")
+    with serve(tmp_path, *options) as server:
+        server.stop()
+        lines = [json.loads(line) for line in server.log().splitlines()]
+    assert [line["event"]["type"] for line in lines] == ["Started", "Notice", "Stopping", "Stopped"]
+    assert lines[0]["event"]["store"] == f"sqlite:{tmp_path}/tasks.db"

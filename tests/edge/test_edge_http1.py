@@ -3,14 +3,13 @@
 import asyncio
 
 import pytest
-import uvicorn
 from http2_client import turns
-from uvicorn.server import ServerState
 
+from drayman.api.responses import Response
 from drayman.core.clock import SECOND, ManualClock
 from drayman.edge import limits
 from drayman.edge.budget import Budget, Capacity, ConnectionLimit
-from drayman.edge.http1 import HttpProtocol
+from drayman.edge.http1 import Connections, HttpProtocol
 from drayman.edge.turns import Turns
 
 HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\n"
@@ -50,8 +49,15 @@ class Transport(asyncio.Transport):
         self.closing = self.aborted = True
 
 
-class Connections:
-    """Connections to an application that answers when it is told to."""
+LIMIT = 4 << 20
+"""The most bytes of a body here."""
+
+
+class Server:
+    """Connections to an application that answers when it is told to.
+
+    It refuses requests of the path ``/refused``, and fails for those of ``/broken``.
+    """
 
     def __init__(self):
         self.clock = ManualClock()
@@ -59,47 +65,54 @@ class Connections:
         limit = ConnectionLimit(total=3, per_address=2)
         at_once = Turns(credit=1 << 40)
         self.capacity = Capacity(Budget(1_000_000), limit, self.events.append, at_once)
-        self.state = ServerState()
+        self.connections = Connections()
         self.released = asyncio.Event()
         self.released.set()
         self.received = asyncio.Event()
-        self.served = 0
-        self.config = uvicorn.Config(self.app, interface="asgi3", lifespan="off", log_config=None)
+        self.requests = []
 
-    async def app(self, _scope, receive, send):
-        more = True
-        while more:
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                return
-            more = event["more_body"]
+    @property
+    def served(self):
+        return len(self.requests)
+
+    def refuse(self, request):
+        return Response(403, b"no") if request.path == "/refused" else None
+
+    def body_limit(self, _request):
+        return LIMIT
+
+    async def answer(self, request):
         self.received.set()
         await self.released.wait()
-        self.served += 1
-        headers = [(b"content-length", b"2")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"ok"})
+        self.requests.append(request)
+        if request.path == "/broken":
+            raise LookupError("broken")
+        return Response(200, b"ok")
 
     def open(self, peer=("192.0.2.1", 1)):
-        protocol = HttpProtocol(
-            self.config, self.state, {}, clock=self.clock, capacity=self.capacity
-        )
+        protocol = HttpProtocol(self, self.connections, clock=self.clock, capacity=self.capacity)
         transport = Transport(peer)
         protocol.connection_made(transport)
         return protocol, transport
 
     async def settle(self):
         """Wait for the application to have done what it can."""
-        while self.state.tasks and self.released.is_set():
-            await asyncio.gather(*self.state.tasks)
+        await turns(2)
+        while self.released.is_set() and (running := others()):
+            await asyncio.gather(*running)
+            await turns(2)
+
+
+def others():
+    """Return the tasks but this one."""
+    return asyncio.all_tasks() - {asyncio.current_task()}
 
 
 @pytest.fixture
 async def connections():
-    connections = Connections()
-    yield connections
-    connections.released.set()
-    for task in list(connections.state.tasks):
+    server = Server()
+    yield server
+    for task in others():
         task.cancel()
 
 
@@ -164,10 +177,12 @@ async def test_chunks_of_one_byte_are_served(connections):
 async def test_waiting_requests_are_bounded_and_all_are_answered(connections):
     connections.released.clear()
     protocol, transport = connections.open()
-    protocol.data_received(GET * 5_000)
+    request = HEAD + b"Content-Length: 1\r\n\r\nx"
+    protocol.data_received(request * 5_000)
     await connections.received.wait()
-    assert not transport.reading  # though the application has asked for the first body
-    assert len(protocol.pipeline) < limits.PIPELINED_REQUESTS + limits.PARSE_SIZE / len(GET) + 1
+    assert not transport.reading
+    waiting = connections.capacity.budget.used  # a byte each
+    assert 1 < waiting < limits.PIPELINED_REQUESTS + limits.PARSE_SIZE / len(request) + 2
     connections.released.set()
     await connections.settle()
     assert connections.served == transport.written.count(b"HTTP/1.1 200 OK") == 5_000
@@ -304,14 +319,134 @@ async def test_unread_responses_count(connections):
     assert connections.capacity.budget.used == 0
 
 
+REFUSED = HEAD.replace(b"/a", b"/refused")
+
+
 async def test_a_body_after_its_response_is_not_kept(connections):
-    protocol, _ = connections.open()
-    protocol.data_received(HEAD + b"Content-Length: 9\r\n\r\n1234")
-    protocol.cycle.response_complete = True
-    protocol.data_received(b"5678")
-    assert connections.capacity.budget.used == 4
-    protocol.connection_lost(None)
+    protocol, transport = connections.open()
+    protocol.data_received(REFUSED + b"Content-Length: 9\r\n\r\n1234")
+    assert transport.written.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+    protocol.data_received(b"56789" + GET)
     assert connections.capacity.budget.used == 0
+    await connections.settle()
+    assert transport.written.count(b"HTTP/1.1 200 OK\r\n") == 1
+    assert connections.served == 1
+
+
+async def test_a_request_that_is_refused_by_its_head_is_answered_in_its_order(connections):
+    connections.released.clear()
+    protocol, transport = connections.open()
+    protocol.data_received(GET + REFUSED + b"Content-Length: 2\r\n\r\nxx" + GET)
+    await connections.received.wait()
+    assert transport.written == b""
+    connections.released.set()
+    await connections.settle()
+    statuses = [line.split()[1] for line in transport.written.splitlines() if b"HTTP/" in line]
+    assert statuses == [b"200", b"403", b"200"]
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
+async def test_a_body_above_the_limit_is_refused_and_the_connection_stays(connections, declared):
+    connections.capacity.budget = Budget(4 * LIMIT)
+    protocol, transport = connections.open()
+    body = b"x" * (LIMIT + 1)
+    chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    protocol.data_received(post(LIMIT + 1) if declared else CHUNKED + chunk)
+    protocol.data_received(GET)
+    await connections.settle()
+    assert transport.written.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert f"exceeds the limit: {LIMIT} bytes.".encode() in transport.written
+    assert transport.written.count(b"HTTP/1.1 200 OK\r\n") == connections.served == 1
+    assert connections.capacity.budget.used == 0
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+async def test_a_caller_that_waits_for_100_continue_gets_it_once_it_is_its_turn(
+    connections, version
+):
+    connections.released.clear()
+    protocol, transport = connections.open()
+    if version == b"1.1":
+        protocol.data_received(GET)
+    head = HEAD.replace(b"1.1", version) + b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+    protocol.data_received(head)
+    assert transport.written == b""
+    connections.released.set()
+    await connections.settle()
+    assert transport.written.endswith(b"100 Continue\r\n\r\n") == (version == b"1.1")
+    protocol.data_received(b"x")
+    await connections.settle()
+    assert connections.requests[-1].content == b"x"
+    assert transport.closing == (version == b"1.0")
+
+
+async def test_a_caller_that_is_refused_by_its_head_gets_no_100_continue(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(REFUSED + b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+    assert transport.written.startswith(b"HTTP/1.1 403 ")
+
+
+async def test_a_fault_of_the_application_is_an_internal_error_and_an_event(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(GET.replace(b"/a", b"/broken") + GET)
+    await connections.settle()
+    (event,) = connections.events
+    assert (event.rpc, str(event.error)) == ("GET /broken", "broken")
+    assert transport.written.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert transport.written.count(b"HTTP/1.1 200 OK\r\n") == 1
+
+
+async def test_a_response_to_head_has_the_size_of_the_body_without_the_body(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(GET.replace(b"GET", b"HEAD"))
+    await connections.settle()
+    assert b"\r\ncontent-length: 2\r\n" in transport.written
+    assert transport.written.endswith(b"\r\n\r\n")
+
+
+async def test_a_response_waits_until_the_one_before_is_read(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(GET)
+    protocol.pause_writing()
+    await connections.settle()
+    assert connections.served == 1
+    assert transport.written == b""
+    protocol.resume_writing()
+    assert transport.written.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize("ending", [b"", b"GET /a HT"], ids=["idle", "within a head"])
+async def test_an_idle_connection_is_closed(connections, ending):
+    protocol, transport = connections.open()
+    protocol.data_received(GET)
+    await connections.settle()
+    protocol.data_received(GET)
+    await connections.settle()
+    if ending:
+        protocol.data_received(ending)
+    wait = limits.HEAD_TIMEOUT if ending else limits.KEEP_ALIVE_TIMEOUT
+    connections.clock.advance(wait - 1)
+    assert not transport.closing
+    connections.clock.advance(1)
+    assert transport.closing
+    assert transport.aborted == bool(ending)
+
+
+async def test_a_server_that_stops_closes_idle_connections_and_answers_the_others(connections):
+    _, idle = connections.open()
+    connections.released.clear()
+    protocol, transport = connections.open()
+    protocol.data_received(GET + GET)
+    await connections.received.wait()
+    for each in list(connections.connections.open):
+        each.shutdown()
+    assert idle.closing
+    assert not transport.closing
+    connections.released.set()
+    await connections.settle()
+    assert transport.written.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert transport.written.count(b"connection: close\r\n") == 1
+    assert transport.closing
 
 
 async def test_a_response_after_the_connection_is_lost_counts_nothing(connections):
@@ -384,12 +519,16 @@ async def test_a_request_that_has_arrived_gives_way_to_none(connections):
 
 async def test_a_request_whose_response_came_early_gives_way_to_none(connections):
     protocol, transport = connections.open()
-    protocol.data_received(half_post(700_000))
-    protocol.on_response_complete()
+    protocol.data_received(GET)
+    protocol.pause_writing()  # the response to what follows has to wait
+    protocol.data_received(REFUSED + b"Content-Length: 700001\r\n\r\n" + b"x" * 700_000)
+    protocol.resume_writing()
+    await connections.settle()
+    written = transport.written
     connections.clock.advance(limits.TRANSFER_TIME)
     second, _ = connections.open()
     second.data_received(half_post(700_000))
-    assert transport.written == b""
+    assert transport.written == written
 
 
 async def test_an_old_response_that_is_not_read_gives_way_to_a_later_request(connections):

@@ -13,20 +13,19 @@ from pathlib import Path
 import grpc
 import pytest
 import requests
-import uvicorn
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import tasks_v2
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
 from http2_client import Client, turns
-from uvicorn.server import ServerState
 
 from certificates import Authority
 from drayman import tasks
+from drayman.api.responses import Response
 from drayman.core.clock import ManualClock
 from drayman.core.events import HandshakeFailed, Reloaded, ReloadFailed
 from drayman.edge import limits
 from drayman.edge.budget import Capacity, ConnectionLimit
-from drayman.edge.http1 import HttpProtocol
+from drayman.edge.http1 import Connections, HttpProtocol
 from drayman.edge.listening import listen
 from drayman.edge.tls import CLIENT_NAMES, HTTP, TlsFiles, TlsListener, client_fields
 from drayman.server import StartError
@@ -561,23 +560,25 @@ def test_the_names_of_a_client_certificate_are_a_header_field(certificate, field
 async def test_a_rest_request_has_the_names_of_the_client_certificate(files):
     received = asyncio.get_running_loop().create_future()
 
-    async def app(scope, _receive, send):
-        received.set_result(scope["headers"])
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+    class App:
+        def refuse(self, request):
+            received.set_result(request.fields)
+            return Response(200, b"")
+
+        def body_limit(self, _request):
+            return 0
 
     paths = TlsFiles(files.cert, files.key, files.ca)
     clock, capacity = ManualClock(), Capacity()
     listener = TlsListener(paths, HTTP, clock, capacity.connection_limit, lambda _: None)
-    config = uvicorn.Config(app, interface="asgi3", lifespan="off", log_config=None)
-    state = ServerState()
+    connections = Connections()
     (sock,) = listen("127.0.0.1", 0, "--port")
-    listener.start([sock], lambda: HttpProtocol(config, state, {}, clock=clock, capacity=capacity))
+    listener.start([sock], lambda: HttpProtocol(App(), connections, clock=clock, capacity=capacity))
     trust = ssl.create_default_context(cafile=files.ca)
     trust.load_cert_chain(files.client, files.client_key)
     async with stream(sock.getsockname()[1], trust) as (_, writer):
         writer.write(b"GET / HTTP/1.1\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")
-        assert (CLIENT_NAMES, b'["CN:client"]') in await received
+        assert (await received)[CLIENT_NAMES] == b'["CN:client"]'
     listener.close()
 
 

@@ -1,6 +1,8 @@
 """Log lines: each event, its level and its text."""
 
+import json
 import logging
+import sys
 
 import pytest
 
@@ -12,10 +14,14 @@ from drayman.core.events import (
     AttemptEnded,
     CallCrashed,
     CallRefused,
+    CmekChanged,
     Crashed,
+    DeadLetterAction,
+    DeadLettersChanged,
     DispatchPaused,
     FilesExposed,
     HandshakeFailed,
+    Notice,
     OutboxRefused,
     QueueAction,
     QueueChanged,
@@ -23,6 +29,8 @@ from drayman.core.events import (
     RateChanged,
     Reloaded,
     ReloadFailed,
+    Started,
+    Stopped,
     Stopping,
     StoreConditionChanged,
     StoreFailed,
@@ -35,6 +43,7 @@ from drayman.core.queue import Queue
 from drayman.core.status import Code
 from drayman.core.task import Task
 from drayman.observe import log
+from drayman.observe.log_format import FORMATS
 
 NOW = 1_700_000_000 * SECOND
 QUEUE = "projects/p/locations/l/queues/q"
@@ -57,6 +66,13 @@ def ended(verdict, settled=SettleResult.SETTLED):
 FAILED = f"task {TASK.name}: attempt 3 failed after 0.250 s: HTTP status code 500"
 FAILED_PERMANENTLY = f"task {TASK.name} failed permanently: attempt 3, max_attempts reached"
 
+STARTED = Started("1.2", "h:1", "http://h:2", "memory", 3, 4, "keys", "calls")
+
+STARTED_LINE = (
+    "drayman 1.2 started: grpc h:1, http http://h:2, store memory (format 3), "
+    "4 attempts recovered, auth keys, role calls"
+)
+
 LINES = [
     (ended(Verdict.COMPLETED), "DEBUG", f"task {TASK.name} completed: attempt 3, 0.250 s"),
     (ended(Verdict.RETRY), "INFO", f"{FAILED}; retry in 2.000 s"),
@@ -65,8 +81,23 @@ LINES = [
     (ended(Verdict.FAILED, SettleResult.GONE), "INFO", f"{FAILED}; the task has been deleted"),
     (ended(Verdict.FAILED), "WARNING", f"{FAILED_PERMANENTLY}: HTTP status code 500"),
     (TaskRunRequested(TASK.name, NOW), "DEBUG", f"task {TASK.name}: run requested"),
-    *((QueueChanged(QUEUE, action, NOW), "INFO", f"queue {QUEUE} {action.value}")
+    *((QueueChanged(QUEUE, action, NOW, "user:a@b.c"), "INFO",
+       f"queue {QUEUE} {action.value} by user:a@b.c")
       for action in QueueAction),
+    (QueueChanged(QUEUE, QueueAction.PURGED, NOW, "user:a\nb"), "INFO",
+     f"queue {QUEUE} purged by user:a\\nb"),
+    (CmekChanged("projects/p/locations/l", "k", NOW, "192.0.2.1"), "INFO",
+     "location projects/p/locations/l: encryption key set to k by 192.0.2.1"),
+    (CmekChanged("projects/p/locations/l", "", NOW, "192.0.2.1"), "INFO",
+     "location projects/p/locations/l: encryption key removed by 192.0.2.1"),
+    *((DeadLettersChanged(QUEUE, action, 2, NOW, "192.0.2.1"), "INFO",
+       f"queue {QUEUE}: 2 dead letters {action.value} by 192.0.2.1")
+      for action in DeadLetterAction),
+    (Notice("authentication is off"), "WARNING", "authentication is off"),
+    (STARTED, "INFO",
+     STARTED_LINE),
+    (Stopped(3 * SECOND // 2, 4), "INFO",
+     "stopped after 1.5 s; 4 attempts returned to their queues"),
     (RateChanged(QUEUE, 0.25), "WARNING", f"queue {QUEUE}: back pressure, rate reduced to 25.0 %"),
     (RateChanged(QUEUE, 1.0), "WARNING", f"queue {QUEUE}: end of back pressure, full rate"),
     (CallRefused("GetQueue", Code.NOT_FOUND, "no such queue", NOW), "DEBUG",
@@ -168,6 +199,73 @@ def test_dropped_lines_are_reported_once_there_is_room(root):  # noqa: ARG001
     logger.debug("below the level")
     logger.info("last")
     first, notice, again, last = lines
-    assert notice == "10 log lines dropped: buffer full\n"
+    assert notice.endswith("Z WARNING 10 log lines dropped: buffer full\n")
     assert first.endswith(" INFO    first\n")
     assert (again[-6:], last[-5:]) == ("again\n", "last\n")
+
+
+def formatted(name, event, caplog):
+    """Return the line of an event in a format, at a time."""
+    caplog.set_level(logging.DEBUG, "drayman")
+    log.record(event)
+    record = caplog.records[-1]
+    record.created = NOW / SECOND
+    return FORMATS[name]().format(record)
+
+
+def test_times_are_in_utc(caplog):
+    line = formatted("text", Stopping(5), caplog)
+    assert line == "2023-11-14T22:13:20.000Z INFO    stopping; 5 attempts in flight"
+
+
+def test_a_json_line_has_the_fields_of_its_event(caplog):
+    event = QueueChanged(QUEUE, QueueAction.PAUSED, NOW, "user:a@b.c")
+    line = formatted("json", event, caplog)
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "time": "2023-11-14T22:13:20.000Z",
+        "severity": "INFO",
+        "message": f"queue {QUEUE} paused by user:a@b.c",
+        "event": {"type": "QueueChanged", "queue": QUEUE, "action": "paused", "by": "user:a@b.c"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "fields"),
+    [
+        (ended(Verdict.RETRY), {
+            "task": TASK.name, "attempt": 3, "verdict": "retry", "code": "INTERNAL",
+            "settled": "settled", "duration_seconds": 0.25, "kind": "http", "max_attempts": 100,
+        }),
+        (AttemptCrashed(CLAIM, ValueError("a cause")), {"task": TASK.name, "attempt": 3}),
+        (CallRefused("GetQueue", Code.NOT_FOUND, "no", NOW),
+         {"rpc": "GetQueue", "code": "NOT_FOUND", "message": "no"}),
+        (FilesExposed("store", ["a", "b"]), {"subject": "store", "paths": ["a", "b"]}),
+        (Stopped(3 * SECOND // 2, 4), {"uptime_seconds": 1.5, "returned": 4}),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_fields_of_events_are_plain_values(caplog, event, fields):
+    line = json.loads(formatted("json", event, caplog))
+    assert line["event"] == {"type": type(event).__name__, **fields}
+
+
+def test_a_line_without_an_event_is_json_too_and_has_its_trace():
+    try:
+        int("a cause")
+    except ValueError:
+        record = logging.LogRecord("other", logging.ERROR, "", 0, "it %s", ("failed",),
+                                   sys.exc_info())  # fmt: skip
+    line = json.loads(FORMATS["json"]().format(record))
+    assert (line["severity"], line["message"]) == ("ERROR", "it failed")
+    assert "a cause" in line["trace"]
+    assert "event" not in line
+
+
+def test_the_level_can_change_while_lines_are_written(root):  # noqa: ARG001
+    lines = []
+    log.configure(lambda line: not lines.append(line), "info")
+    assert log.set_level("debug")
+    assert not log.set_level("debug")
+    log.record(TaskRunRequested(TASK.name, NOW))
+    assert len(lines) == 1

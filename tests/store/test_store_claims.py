@@ -345,3 +345,79 @@ async def test_tasks_beyond_their_retention_are_not_due(world):
     world.advance(LIMITS.retention.task_retention + 1)
     await world.sweep()
     assert await world.claim() == []
+
+
+async def visited(world):
+    """Claim; return the ids of the claimed tasks, and of the queues that the claim considered."""
+    claimed = await world.store.claim_due("server", PLENTY, {}, PLENTY, world.now)
+    world.next_due = claimed.next_due
+    names = [name.rpartition("/")[2] for name in claimed.rate_factors]
+    return ids_of(claimed.claims), names
+
+
+async def test_each_of_several_queues_admits_what_it_may(world):
+    await world.queue("all", rate=10, burst=10)
+    await world.queue("slow", rate=10, burst=2)
+    await world.queue("many", rate=10, burst=50)
+    await world.queue("paused")
+    await set_state(world.store, full("paused"), State.PAUSED, world.now)
+    await world.create("a1", "a2", queue_id="all")
+    await world.create("s1", "s2", "s3", queue_id="slow")
+    await world.create(*(f"m{number}" for number in range(60)), queue_id="many")
+    await world.create("p1", queue_id="paused")
+    claims = await world.claim()
+    claimed = ["a1", "a2", "s1", "s2", *(f"m{number}" for number in range(50))]
+    assert sorted(ids_of(claims)) == sorted(claimed)
+    assert {claim.task.name for claim in claims} == {
+        f"{claim.queue.name}/tasks/{task_id}"
+        for claim, task_id in zip(claims, ids_of(claims), strict=True)
+    }
+    assert [await world.in_flight(name) for name in ("all", "slow", "many", "paused")] == [
+        2, 2, 50, 0,
+    ]  # fmt: skip
+
+
+async def test_of_several_queues_only_tasks_within_their_retention_are_claimed(world):
+    for queue_id in ("a", "b"):
+        await world.queue(queue_id)
+        await world.create("old", queue_id=queue_id)
+    world.advance(LIMITS.retention.task_retention + 1)
+    for queue_id in ("a", "b"):
+        await world.create(f"new-{queue_id}", queue_id=queue_id)
+    assert sorted(ids_of(await world.claim())) == ["new-a", "new-b"]
+
+
+async def test_a_claim_of_several_queues_stays_within_its_limit(world):
+    for queue_id in ("a", "b", "c"):
+        await world.queue(queue_id)
+        await world.create(*[None] * 3, queue_id=queue_id)
+    assert [len(await world.claim(4)) for _ in range(4)] == [4, 4, 1, 0]
+
+
+async def test_a_queue_below_its_limit_is_not_considered_when_an_attempt_ends(world):
+    await world.queue("q", concurrency=2)
+    await world.create("t", "later", after=0)
+    held = await world.claim()
+    assert await visited(world) == ([], [])  # its concurrency limit is reached
+    await world.settle(held[0])
+    assert await visited(world) == ([], ["q"])
+    await world.settle(held[1])
+    assert await visited(world) == ([], [])
+
+
+async def test_a_queue_at_its_limit_goes_on_when_an_attempt_ends(world):
+    await world.queue("q", concurrency=1)
+    await world.create("first", "second")
+    await world.settle(await world.claim_one())
+    assert await visited(world) == (["second"], ["q"])
+
+
+async def test_a_queue_is_considered_when_a_retry_is_due(world):
+    await world.queue()
+    await world.create("t")
+    claim = await world.claim_one()
+    await world.settle(claim, Verdict.RETRY, schedule_time=world.now + SECOND)
+    assert await visited(world) == ([], [])
+    assert world.next_due == world.now + SECOND
+    world.advance(SECOND)
+    assert await visited(world) == (["t"], ["q"])

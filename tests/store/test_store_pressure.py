@@ -163,3 +163,12 @@ async def test_tokens_of_the_time_before_new_limits_are_those_that_back_pressure
     limits = queue(rate=200, burst=100).rate_limits
     await world.store.update_queue(QUEUE, replacement(rate_limits=limits), world.now)
     assert len((await claim_due(world, 1000)).claims) == 5  # a tenth of a second at half of 100
+
+
+async def test_a_queue_under_back_pressure_is_checked_when_an_attempt_ends(world):
+    await world.queue(rate=100)
+    await world.create(None, None)
+    for claim in (await claim_due(world)).claims:
+        ended = attempt_result(claim, Verdict.COMPLETED, world.now, signal=Signal.PUSHBACK)
+        await world.store.settle([ended], world.now)
+        assert QUEUE in (await claim_due(world)).rate_factors

@@ -1,6 +1,5 @@
 """JSON that is written, beside what protobuf and ``json`` write."""
 
-import functools
 import json
 import math
 
@@ -13,25 +12,14 @@ from hypothesis import strategies as st
 from drayman.api.calls import message_class
 from drayman.tasks_v2 import rpcs
 from drayman.wire import google_descriptors, json_writer, times
-from message_strategies import messages
-
-
-def build(kind, fields):
-    """Return a message of what was drawn, without what no message can hold."""
-    try:
-        return kind(**fields)
-    except (ValueError, TypeError):
-        return kind()
-
+from message_strategies import built
 
 KINDS = {
     kind.DESCRIPTOR.full_name: kind
     for rpc in rpcs.SERVED
     for kind in map(message_class, (rpc.request, rpc.response))
 }
-MESSAGES = st.one_of(
-    messages(kind.DESCRIPTOR).map(functools.partial(build, kind)) for kind in KINDS.values()
-)
+MESSAGES = st.one_of(built(kind) for kind in KINDS.values())
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),

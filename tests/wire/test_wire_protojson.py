@@ -5,13 +5,17 @@ import json
 
 import pytest
 from google.iam.v1 import iam_policy_pb2
+from google.protobuf import json_format
+from google.protobuf.descriptor import FieldDescriptor
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drayman.api.calls import message_class
 from drayman.core.errors import BadRequest, InvalidArgument
 from drayman.core.limits import TaskLimits
-from drayman.tasks_v2 import types
-from drayman.wire import json_writer, protojson, tasks
+from drayman.tasks_v2 import rpcs, types
+from drayman.wire import google_descriptors, json_values, json_writer, protojson, tasks
+from message_strategies import built
 
 CreateTask = types.CreateTaskRequest.pb()
 CreateQueue = types.CreateQueueRequest.pb()
@@ -272,3 +276,35 @@ def test_any_body_is_a_message_or_an_invalid_argument(body):
     except InvalidArgument:
         return
     assert parse(json.dumps(json_writer.render(message)).encode()) == message
+
+
+REQUESTS = st.one_of(built(kind) for kind in {message_class(rpc.request) for rpc in rpcs.SERVED})
+
+
+@given(REQUESTS)
+def test_requests_that_protobuf_writes_are_read_as_it_reads_them(message):
+    try:
+        value = json_format.MessageToDict(message, descriptor_pool=google_descriptors.POOL)
+        expected = json_format.ParseDict(value, type(message)())
+    except (ValueError, TypeError, json_format.Error):
+        return  # for example a timestamp out of range
+    actual = type(message)()
+    protojson.parse(value, actual)
+    assert actual.SerializeToString(deterministic=True) == expected.SerializeToString(
+        deterministic=True
+    )
+
+
+BASE64 = st.builds(
+    lambda content, encode, padded: encode(content).decode().rstrip("=" * (not padded)),
+    st.binary(max_size=20),
+    st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]),
+    st.booleans(),
+)
+
+
+@given(BASE64 | st.text("ABw+/-_=\n é", max_size=9) | st.none() | st.integers())
+def test_bytes_are_read_in_either_alphabet_and_padded_or_not(value):
+    _, read = json_values.SCALARS[FieldDescriptor.TYPE_BYTES]
+    expected = json_values.from_base64(value) if json_values.is_base64(value) else None
+    assert read(value) == expected

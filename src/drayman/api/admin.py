@@ -5,25 +5,24 @@ that does not exist is NOT_FOUND, except that the dead letters of a deleted queu
 listed, replayed and deleted.
 """
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from starlette.convertors import StringConvertor, register_url_convertor
-from starlette.requests import Request
-from starlette.routing import Route
-
 from drayman.access.caller import Caller
-from drayman.api import admin_messages, calls, permissions, request_body, rest
+from drayman.api import admin_messages, callers, calls, permissions, rest
 from drayman.api.admin_messages import AdminRequest, Filter
 from drayman.api.context import Context
-from drayman.api.request_body import Body
+from drayman.api.request import Request
 from drayman.api.responses import Response, json_response
 from drayman.core import errors, names
 from drayman.core.clock import Micros
-from drayman.core.events import TasksCreated
+from drayman.core.errors import ServiceError
+from drayman.core.events import DeadLetterAction, DeadLettersChanged, TasksCreated
 from drayman.core.history import DeadLetter
 from drayman.core.limits import PLAIN_REQUEST_SIZE
 from drayman.core.status import Code
+from drayman.core.task import Task
 from drayman.store.contract import QueueStats
 from drayman.wire import pages, tasks
 
@@ -97,6 +96,7 @@ async def delete_dead_letter(context: Context, request: AdminRequest) -> Any:
     (error,) = await context.store.delete_dead_letters([request.task_name])
     if error:
         raise error
+    _emit(context, request, DeadLetterAction.DELETED, [error])
     return {}
 
 
@@ -105,6 +105,7 @@ async def replay_dead_letters(context: Context, request: AdminRequest) -> Any:
     selected, next_page = await _select(context, request)
     results = await context.store.replay_dead_letters(selected, request.time)
     context.emit(TasksCreated(request.queue, selected, results, request.time))
+    _emit(context, request, DeadLetterAction.REPLAYED, results)
     return admin_messages.render_results(selected, results, next_page)
 
 
@@ -112,6 +113,7 @@ async def delete_dead_letters(context: Context, request: AdminRequest) -> Any:
     """Delete dead letters."""
     selected, next_page = await _select(context, request)
     results = await context.store.delete_dead_letters(selected)
+    _emit(context, request, DeadLetterAction.DELETED, results)
     return admin_messages.render_results(selected, results, next_page)
 
 
@@ -122,7 +124,7 @@ class AdminCall(NamedTuple):
         name: Its name in events.
         permission: The permission that it needs on the queue, or on the parent of a list.
         method: Its HTTP method.
-        path: Its path below ``PREFIX``.
+        path: Its path below ``PREFIX``, with names in braces for what varies.
         handler: Returns the JSON value of its response.
     """
 
@@ -133,66 +135,63 @@ class AdminCall(NamedTuple):
     handler: Callable[[Context, AdminRequest], Awaitable[Any]]
 
 
-_QUEUE = "{queue:drayman_queue}"
-_TASK = "{task_id:drayman_task_id}"
 CALLS = (
     AdminCall("ListQueueStats", "drayman.queues.getStats",
               "GET", "queues", list_queue_stats),
     AdminCall("GetQueueStats", "drayman.queues.getStats",
-              "GET", f"{_QUEUE}/stats", get_stats),
+              "GET", "{queue}/stats", get_stats),
     AdminCall("ListAttempts", "drayman.attempts.list",
-              "GET", f"{_QUEUE}/attempts", list_attempts),
+              "GET", "{queue}/attempts", list_attempts),
     AdminCall("ListDeadLetters", "drayman.deadLetters.list",
-              "GET", f"{_QUEUE}/deadLetters", list_dead_letters),
+              "GET", "{queue}/deadLetters", list_dead_letters),
     AdminCall("GetDeadLetter", "drayman.deadLetters.get",
-              "GET", f"{_QUEUE}/deadLetters/{_TASK}", get_dead_letter),
+              "GET", "{queue}/deadLetters/{task_id}", get_dead_letter),
     AdminCall("DeleteDeadLetter", "drayman.deadLetters.delete",
-              "DELETE", f"{_QUEUE}/deadLetters/{_TASK}", delete_dead_letter),
+              "DELETE", "{queue}/deadLetters/{task_id}", delete_dead_letter),
     AdminCall("ReplayDeadLetters", "drayman.deadLetters.replay",
-              "POST", f"{_QUEUE}/deadLetters:replay", replay_dead_letters),
+              "POST", "{queue}/deadLetters:replay", replay_dead_letters),
     AdminCall("DeleteDeadLetters", "drayman.deadLetters.delete",
-              "POST", f"{_QUEUE}/deadLetters:delete", delete_dead_letters),
+              "POST", "{queue}/deadLetters:delete", delete_dead_letters),
 )  # fmt: skip
 
 
-class _QueueConvertor(StringConvertor):
-    regex = "projects/[^/]+/locations/[^/]+/queues/[^/:]+"
+_VARIABLES = {
+    "{queue}": "(?P<queue>projects/[^/]+/locations/[^/]+/queues/[^/:]+)",
+    "{task_id}": "(?P<task_id>[^/:]+)",
+}
+"""The form of what varies in a path."""
 
 
-class _TaskIdConvertor(StringConvertor):
-    regex = "[^/:]+"
+def _pattern(path: str) -> re.Pattern[str]:
+    parts = re.split(r"({\w+})", path)
+    return re.compile("".join(_VARIABLES.get(part) or re.escape(part) for part in parts))
 
 
-# The registry is Starlette's and the process's: another application may be in it, too.
-register_url_convertor("drayman_queue", _QueueConvertor())
-register_url_convertor("drayman_task_id", _TaskIdConvertor())
+_ROUTES = [(call, _pattern(PREFIX + call.path)) for call in CALLS]
 
 
-def routes(context: Context) -> list[Route]:
-    """Return a route for each call."""
-    return [_route(context, call) for call in CALLS]
+async def handle(context: Context, request: Request, path: str) -> Response:
+    """Return the response to a request; ``path`` is its path without percent signs. NotFound."""
+    for call, pattern in _ROUTES:
+        match = pattern.fullmatch(path)
+        if match and call.method == request.method:
+            return await _respond(context, call, match.groupdict(), request)
+    raise errors.NotFound(f"No call has the method {request.method} and the path {request.path}.")
 
 
-def _route(context: Context, call: AdminCall) -> Route:
-    async def endpoint(request: Request) -> Response:
-        headers = dict(request.scope["headers"])
-        body = await request_body.read(headers, request.receive, PLAIN_REQUEST_SIZE)
-        fields = rest.with_api_key(headers, request.query_params.get("key", ""))
-        value = await calls.guard(context, call.name, fields, _handle, context, call, request, body)
-        return json_response(200, value)
+async def _respond(
+    context: Context, call: AdminCall, variables: Mapping[str, str], request: Request
+) -> Response:
+    query = {name: values[-1] for name, values in request.parameters().items()}
+    fields = rest.with_api_key(request.fields, query.get("key", ""))
 
-    route = Route(PREFIX + call.path, endpoint, methods=[call.method], name=call.name)
-    route.methods = {call.method}  # without HEAD, which no call of REST has either
-    return route
+    async def run(caller: Caller | None) -> Any:
+        body = request.body.decompress(PLAIN_REQUEST_SIZE)
+        parsed = AdminRequest.parse(variables, query, body, context.clock.now())
+        await permissions.require(context.access, caller, call.permission, parsed.resource)
+        return await call.handler(context, parsed)
 
-
-async def _handle(
-    caller: Caller | None, context: Context, call: AdminCall, request: Request, body: Body
-) -> Any:
-    content = body.decompress(PLAIN_REQUEST_SIZE)
-    parsed = AdminRequest.parse(request, content, context.clock.now())
-    await permissions.require(context.access, caller, call.permission, parsed.resource)
-    return await call.handler(context, parsed)
+    return json_response(200, await calls.guard(context, call.name, fields, run))
 
 
 async def _list_names(
@@ -222,6 +221,18 @@ async def _check_queue(context: Context, queue: str) -> None:
     """Return if a queue exists or has left dead letters. NotFound."""
     if not await _list_names(context, queue, None, 0, 1):
         await context.store.get_queue(queue)
+
+
+def _emit(
+    context: Context,
+    request: AdminRequest,
+    action: DeadLetterAction,
+    results: Sequence[Task | ServiceError | None],
+) -> None:
+    """Emit the event of changed dead letters."""
+    count = sum(not isinstance(each, ServiceError) for each in results)
+    by = callers.current()
+    context.emit(DeadLettersChanged(request.queue, action, count, request.time, by))
 
 
 def _render_stats(context: Context, stats: QueueStats, now: Micros) -> dict[str, Any]:

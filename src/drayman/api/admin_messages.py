@@ -5,8 +5,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from starlette.requests import Request
-
 from drayman.core import errors, names
 from drayman.core.clock import SECOND, Micros
 from drayman.core.errors import ServiceError
@@ -51,12 +49,13 @@ class AdminRequest:
     time: Micros
 
     @classmethod
-    def parse(cls, request: Request, body: bytes, now: Micros) -> "AdminRequest":
-        """Return a request that a route has matched. InvalidArgument."""
-        path = request.path_params
-        queue = names.queue(path["queue"]) if "queue" in path else ""
-        task_id = path.get("task_id", "")
-        return cls(queue, task_id, request.query_params, protojson.decode(body), now)
+    def parse(
+        cls, variables: Mapping[str, str], query: Mapping[str, str], body: bytes, now: Micros
+    ) -> "AdminRequest":
+        """Return a request from what varies in its path, its query and body. InvalidArgument."""
+        queue = names.queue(variables["queue"]) if "queue" in variables else ""
+        task_id = variables.get("task_id", "")
+        return cls(queue, task_id, query, protojson.decode(body), now)
 
     @property
     def resource(self) -> str:

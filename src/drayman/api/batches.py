@@ -19,11 +19,13 @@ from drayman.wire import tasks
 async def batch_create_tasks(context: Context, request: Any) -> Any:
     """BatchCreateTasks: each task succeeds or fails on its own; the operation has the results."""
     parent = request.parent
-    _check_creations(parent, request.requests)
-    views = [tasks.view(item) for item in request.requests]
+    requests = list(request.requests)  # once, because each access creates objects of its parts
+    messages = [item.task for item in requests]
+    _check_creations(parent, requests, messages)
+    views = [tasks.view(item) for item in requests]
     now = context.clock.now()
     size = request.ByteSize()
-    parsed = await context.offload.run(size, _parse_items, context, parent, request.requests, now)
+    parsed = await context.offload.run(size, _parse_items, context, parent, messages, now)
     kms_key = await context.encryption.kms_key_of(parent)
     items = [_seal(context, kms_key, item) for item in parsed]
     result = await _run(context, parent, request, Creations(parent, items, views), now)
@@ -55,7 +57,7 @@ async def _run(
     return await context.store.run_batch(new_batch, now)
 
 
-def _check_creations(parent: str, requests: Sequence[Any]) -> None:
+def _check_creations(parent: str, requests: Sequence[Any], messages: Sequence[Any]) -> None:
     """Check what concerns a batch of creations as a whole: its size and its names (recorded)."""
     if not requests:
         raise errors.InvalidArgument("Request must contain at least one task.")
@@ -65,19 +67,19 @@ def _check_creations(parent: str, requests: Sequence[Any]) -> None:
             f"{len(requests)} tasks."
         )
     used: set[str] = set()
-    for item in requests:
-        _check_item_names(parent, item, used)
-        used.add(item.task.name)
+    for item, message in zip(requests, messages, strict=True):
+        name = message.name
+        _check_item_names(parent, item.parent, name, used)
+        used.add(name)
 
 
-def _check_item_names(parent: str, item: Any, used: Container[str]) -> None:
+def _check_item_names(parent: str, of_item: str, name: str, used: Container[str]) -> None:
     """Check the parent of an item, then its task's name, which is not among those ``used``."""
-    if item.parent != parent:
+    if of_item != parent:
         raise errors.InvalidArgument(
             "All tasks in a batch request must target the same queue. Found task for queue "
-            f"{item.parent} in batch request for queue {parent}."
+            f"{of_item} in batch request for queue {parent}."
         )
-    name = item.task.name
     if name:
         names.new_task(parent, name)
         if name in used:
@@ -115,23 +117,26 @@ def _emit_created(
 
 
 def _parse_items(
-    context: Context, parent: str, requests: Sequence[Any], now: Micros
+    context: Context, parent: str, messages: Sequence[Any], now: Micros
 ) -> list[NewTask | ServiceError]:
-    return [_parse_item(context, parent, item, now) for item in requests]
+    return [_parse_item(context, parent, message, now) for message in messages]
 
 
-def _parse_item(context: Context, parent: str, request: Any, now: Micros) -> NewTask | ServiceError:
-    if not tasks.has_payload(request.task):  # CreateTask has another message for it (recorded)
-        return errors.InvalidArgument("Payload type must be set.")
+def _parse_item(context: Context, parent: str, message: Any, now: Micros) -> NewTask | ServiceError:
     try:
-        task_calls.check_request_size(context, request.ByteSize())
-        return tasks.parse(parent, request.task, now, context.limits.task)
+        task_calls.check_request_size(context, message.ByteSize())
+        return tasks.parse(parent, message, now, context.limits.task)
     except ServiceError as error:
-        return error
+        if tasks.has_payload(message):
+            return error
+        # It comes before any other error, and CreateTask has another message for it (recorded).
+        return errors.InvalidArgument("Payload type must be set.")
 
 
 def _seal(context: Context, kms_key: str, item: NewTask | ServiceError) -> NewTask | bytes:
     if isinstance(item, ServiceError):
         return context.encryption.seal_error(kms_key, item)
+    if not kms_key:
+        return item
     (sealed,) = context.encryption.seal_with(kms_key, [item])
     return sealed

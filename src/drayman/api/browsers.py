@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from drayman.core import errors
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_BUFFER_TASK = b":buffer"
+_BUFFER_TASK = ":buffer"
 """The end of the path of BufferTask, which creates a task by a GET, too."""
 _OWN_SITES = frozenset({b"same-origin", b"none"})
 """Values of ``Sec-Fetch-Site`` for pages of this server, and for what the user has typed in."""
@@ -93,7 +93,7 @@ def check(
     policy: BrowserPolicy,
     method: str,
     headers: Mapping[bytes, bytes],
-    path: bytes = b"",
+    path: str = "",
     *,
     takes_forms: bool = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import operator
 from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -11,6 +12,7 @@ from drayman.access.caller import Caller
 from drayman.access.control import Fields
 from drayman.api import (
     batches,
+    callers,
     cmek,
     locations,
     operations,
@@ -24,6 +26,7 @@ from drayman.api.offload import LARGE
 from drayman.core import errors, names
 from drayman.core.events import CallCrashed, CallRefused
 from drayman.core.limits import PAGE_BYTES, PLAIN_REQUEST_SIZE, REQUEST_SIZE
+from drayman.core.role import Role
 from drayman.core.status import Code
 from drayman.tasks_v2 import rpcs
 from drayman.wire import value_count
@@ -85,12 +88,10 @@ def message_class(message: Any) -> Any:
     return message.pb() if hasattr(message, "pb") else message
 
 
-def _routing_name(rpc: rpcs.Rpc, request: Any) -> str:
-    """Return the resource name by which a request is routed; it contains the location."""
-    *parents, last = rpc.routing.split(".")
-    for parent in parents:
-        request = getattr(request, parent)
-    return str(getattr(request, last))
+_ROUTING_NAMES: dict[str, Callable[[Any], str]] = {
+    rpc.name: operator.attrgetter(rpc.routing) for rpc in rpcs.SERVED
+}
+"""Return the resource name by which a request is routed; it contains the location."""
 
 
 async def handle_serialized(
@@ -144,7 +145,7 @@ async def handle(caller: Caller | None, context: Context, rpc: rpcs.Rpc, request
 
     ``caller`` is None if callers are not authenticated.
     """
-    name = _routing_name(rpc, request)
+    name = _ROUTING_NAMES[rpc.name](request)
     if context.access is not None and not permissions.are_held(caller, rpc, request):
         await permissions.authorize(context.access, caller, rpc, name, request)
     check_name(context, rpc.name, name)
@@ -181,11 +182,13 @@ async def guard(
     ServiceError, and emitted as an event; an internal error becomes InternalError.
     """
     try:
+        _check_serves(context.role)
         caller = None
         if context.access is not None:
             caller = context.access.recall(fields)
             if caller is None:
                 caller = await context.access.authenticate(_full_name(rpc), fields)
+        callers.remember(rpc, caller, fields)
         return await handler(caller, *args, **kwargs)
     except errors.ServiceError as error:
         context.emit(CallRefused(rpc, error.code, errors.describe(error), context.clock.now()))
@@ -193,6 +196,11 @@ async def guard(
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
         context.emit(CallCrashed(rpc, error, context.clock.now()))
         raise InternalError("Internal error; the server's log has the details.") from None
+
+
+def _check_serves(role: Role) -> None:
+    if not role.serves:
+        raise errors.Unimplemented(f"This server has the role {role.name}: it takes no calls.")
 
 
 @functools.cache

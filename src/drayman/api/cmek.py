@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from drayman.api import queues
+from drayman.api import callers, queues
 from drayman.api.context import Context
 from drayman.core import errors, names
+from drayman.core.events import CmekChanged
 from drayman.tasks_v2 import types
 from drayman.wire import masks
 from drayman.wire import queues as messages
@@ -31,6 +32,7 @@ async def _set(context: Context, location: str, kms_key: str) -> None:
     if kms_key and not await locations.get(location):
         await _check_queues(context, location)
     await locations.set(location, names.key(kms_key) if kms_key else "")
+    context.emit(CmekChanged(location, kms_key, context.clock.now(), callers.current()))
 
 
 async def _check_queues(context: Context, location: str) -> None:

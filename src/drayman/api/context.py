@@ -9,6 +9,7 @@ from drayman.core.clock import Clock, Micros
 from drayman.core.events import Emit
 from drayman.core.limits import Limits
 from drayman.core.rates import NO_RATES, Rates
+from drayman.core.role import ALL, Role
 from drayman.encryption.tasks import TaskEncryption
 from drayman.store.contract import Store
 
@@ -30,6 +31,7 @@ class Context:
         issuer: The URL that bearer tokens of this server name as their issuer.
         access: Who may do what; None if callers are not authenticated.
         rates: Returns the rates of a queue at a time, by the names of their windows.
+        role: What this server does for its store.
         offload: Parses and encodes large messages.
     """
 
@@ -41,4 +43,5 @@ class Context:
     issuer: str = ""
     access: AccessControl | None = None
     rates: Callable[[str, Micros], Mapping[str, Rates]] = _no_rates
+    role: Role = ALL
     offload: Offload = dataclasses.field(default_factory=Offload)

@@ -18,6 +18,7 @@ ADMITTED = 16 << 20
 """The most bytes of large requests, and of large responses, that are handled at once: one of the
 largest. As messages they take several times as much. Further ones wait."""
 
+_AT_ONCE = contextlib.nullcontext()
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
@@ -35,13 +36,12 @@ class Admission:
         self._large = large
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    @contextlib.asynccontextmanager
-    async def admit(self, size: int) -> AsyncIterator[None]:
+    def admit(self, size: int) -> contextlib.AbstractAsyncContextManager[None]:
         """Wait until a message of so many bytes may be handled; small ones never wait."""
-        if size <= self._large:
-            yield
-            return
-        size = min(size, self._size)
+        return _AT_ONCE if size <= self._large else self._admit(min(size, self._size))
+
+    @contextlib.asynccontextmanager
+    async def _admit(self, size: int) -> AsyncIterator[None]:
         await self._acquire(size)
         try:
             yield

@@ -5,9 +5,10 @@ from typing import Any
 
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 
-from drayman.api import queue_updates
+from drayman.api import queue_updates, queues
 from drayman.api.context import Context
 from drayman.core import errors
+from drayman.core.events import QueueAction
 from drayman.core.queue import Queue
 from drayman.wire import masks, policies
 
@@ -35,6 +36,7 @@ async def set_iam_policy(context: Context, request: Any) -> Any:
         return dataclasses.replace(existing, policy=policies.replace(existing.policy, policy))
 
     queue = await queue_updates.update(context, request.resource, set_policy)
+    queues.emit(context, request.resource, QueueAction.POLICY_CHANGED)
     return policies.render(queue.policy)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf import empty_pb2
 
-from drayman.api import queue_updates
+from drayman.api import callers, queue_updates
 from drayman.api.context import Context
 from drayman.core import limits, names
 from drayman.core import queue as queue_changes
@@ -96,29 +96,31 @@ async def update_queue(context: Context, request: Any) -> Any:
     name = request.queue.name
     paths = list(request.update_mask.paths) if request.HasField("update_mask") else None
 
+    action = QueueAction.UPDATED
+
     def compute(existing: Queue | None) -> Queue:
+        nonlocal action
+        action = QueueAction.UPDATED if existing else QueueAction.CREATED
         message = queues.Message()
         message.CopyFrom(request.queue)
         return queues.update(existing, message, paths, context.limits.queue)
 
     queue = await queue_updates.update(context, name, compute)
-    context.emit(QueueChanged(name, QueueAction.UPDATED, context.clock.now()))
+    emit(context, name, action)
     return queues.encode(queue)
 
 
 async def delete_queue(context: Context, request: Any) -> Any:
     """DeleteQueue: deletes the queue and all its tasks."""
-    name, now = request.name, context.clock.now()
-    await context.store.delete_queue(name, now)
-    context.emit(QueueChanged(name, QueueAction.DELETED, now))
+    await context.store.delete_queue(request.name, context.clock.now())
+    emit(context, request.name, QueueAction.DELETED)
     return empty_pb2.Empty()
 
 
 async def purge_queue(context: Context, request: Any) -> Any:
     """PurgeQueue: deletes every task that was created before the call."""
-    name, now = request.name, context.clock.now()
-    queue = await context.store.purge_queue(name, now)
-    context.emit(QueueChanged(name, QueueAction.PURGED, now))
+    queue = await context.store.purge_queue(request.name, context.clock.now())
+    emit(context, request.name, QueueAction.PURGED)
     return queues.encode(queue)
 
 
@@ -146,5 +148,10 @@ async def _change(
 ) -> Any:
     now = context.clock.now()
     queue = await context.store.update_queue(name, change, now, reset_pressure=reset_pressure)
-    context.emit(QueueChanged(name, action, now))
+    emit(context, name, action)
     return queues.encode(queue)
+
+
+def emit(context: Context, name: str, action: QueueAction) -> None:
+    """Emit the event of a changed queue."""
+    context.emit(QueueChanged(name, action, context.clock.now(), callers.current()))

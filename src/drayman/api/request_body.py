@@ -1,10 +1,7 @@
-"""The body of an HTTP request, read within the limit, and its content coding."""
+"""The body of an HTTP request: the limit of its size, and its content coding."""
 
 import zlib
-from collections.abc import Mapping
 from typing import NamedTuple
-
-from starlette.types import Receive
 
 from drayman.core import errors
 from drayman.core.limits import REQUEST_SIZE
@@ -28,9 +25,14 @@ class Body(NamedTuple):
     encoding: str = ""
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the content is the body without a content coding."""
+        return not self.encoding or _coding(self.encoding) in _PLAIN
+
+    @property
     def size(self) -> int:
         """The bytes of the decompressed body; at most so many are decompressed."""
-        if _coding(self.encoding) in _PLAIN:
+        if self.is_plain:
             return len(self.content)
         return min(_claimed_size(self.content), REQUEST_SIZE)
 
@@ -42,25 +44,8 @@ class Body(NamedTuple):
 class TruncatedBody(errors.InvalidArgument):
     """A body that ended before its Content-Length: what follows on the connection is unknown."""
 
-
-async def read(headers: Mapping[bytes, bytes], receive: Receive, limit: int = REQUEST_SIZE) -> Body:
-    """Return the whole body, of at most ``limit`` bytes.
-
-    InvalidArgument, before it is read, for one that is too large; TruncatedBody for one of fewer
-    bytes than the Content-Length; Unavailable if the caller disconnects.
-    """
-    length = int(headers.get(b"content-length", b"0"))  # the HTTP library has checked it
-    body, more = bytearray(), True
-    while more:
-        check_size(max(length, len(body)), limit)
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            raise errors.Unavailable("The caller went away.")
-        body += event.get("body", b"")
-        more = event.get("more_body", False)
-    if len(body) < length:
-        raise TruncatedBody(f"The body has {len(body)} bytes, its Content-Length is {length}.")
-    return Body(bytes(body), headers.get(b"content-encoding", b"").decode("latin-1"))
+    def __init__(self, size: int, length: int) -> None:
+        super().__init__(f"The body has {size} bytes, its Content-Length is {length}.")
 
 
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:
@@ -97,7 +82,12 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
 def check_size(size: int, limit: int) -> None:
     """Check that a body has at most ``limit`` bytes. InvalidArgument."""
     if size > limit:
-        raise errors.InvalidArgument(f"Request payload size exceeds the limit: {limit} bytes.")
+        raise too_large(limit)
+
+
+def too_large(limit: int) -> errors.InvalidArgument:
+    """Return the error for a body of more than ``limit`` bytes."""
+    return errors.InvalidArgument(f"Request payload size exceeds the limit: {limit} bytes.")
 
 
 def _coding(encoding: str) -> str:

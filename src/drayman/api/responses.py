@@ -1,25 +1,25 @@
 """Responses over HTTP/1.1: JSON, and errors in the form of Google's REST APIs."""
 
 import dataclasses
+import functools
 import json
 from typing import Any
 
-from starlette.types import Receive, Scope, Send
-
 from drayman.api import browsers
 from drayman.api.request_body import TruncatedBody
-from drayman.core.errors import ServiceError, Unauthenticated
+from drayman.core.clock import SECOND
+from drayman.core.errors import RetryInfo, ServiceError, Unauthenticated
 from drayman.core.status import HTTP_STATUS
 from drayman.wire import details, json_writer
 
-_HEADERS = ((b"content-type", b"application/json; charset=UTF-8"), *browsers.HEADERS)
+_FIELDS = ((b"content-type", b"application/json; charset=UTF-8"), *browsers.HEADERS)
 _NO_STORE = (b"cache-control", b"no-store")
 _REALM = b'Bearer realm="drayman"'
 
 
 @dataclasses.dataclass(slots=True)
 class Response:
-    """A response; as an ASGI application it sends itself.
+    """A response.
 
     Attributes:
         status: The HTTP status.
@@ -27,6 +27,7 @@ class Response:
         close: Whether the connection is closed after it.
         store: Whether caches may store it.
         challenge: The value of ``WWW-Authenticate``, empty for none.
+        retry_after: The value of ``Retry-After``, empty for none.
     """
 
     status: int
@@ -34,20 +35,24 @@ class Response:
     close: bool = False
     store: bool = False
     challenge: bytes = b""
+    retry_after: bytes = b""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
-        """Send the response."""
-        headers = [*_HEADERS]
-        if not self.store:
-            headers.append(_NO_STORE)
-        if self.close:
-            headers.append((b"connection", b"close"))
-        if self.challenge:
-            headers.append((b"www-authenticate", self.challenge))
-        headers.append((b"content-length", str(len(self.body)).encode()))
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        body = b"" if scope["method"] == "HEAD" else self.body
-        await send({"type": "http.response.body", "body": body})
+    @property
+    def head(self) -> bytes:
+        """The header fields as lines, without those of the connection and of the body's size."""
+        return _head(self.store, self.challenge, self.retry_after)
+
+
+@functools.lru_cache(maxsize=16)
+def _head(store: bool, challenge: bytes, retry_after: bytes) -> bytes:
+    fields = [*_FIELDS]
+    if not store:
+        fields.append(_NO_STORE)
+    if challenge:
+        fields.append((b"www-authenticate", challenge))
+    if retry_after:
+        fields.append((b"retry-after", retry_after))
+    return b"".join(b"%s: %s\r\n" % field for field in fields)
 
 
 def json_response(status: int, value: Any, *, store: bool = False) -> Response:
@@ -63,7 +68,14 @@ def error_response(error: ServiceError, *, pretty: bool = True) -> Response:
         content["details"] = json_writer.render(details.status(error))["details"]
     body = encode({"error": content}, pretty=pretty)
     challenge = _challenge(error) if isinstance(error, Unauthenticated) else b""
-    return Response(status, body, isinstance(error, TruncatedBody), challenge=challenge)
+    close = isinstance(error, TruncatedBody)
+    return Response(status, body, close, challenge=challenge, retry_after=_retry_after(error))
+
+
+def _retry_after(error: ServiceError) -> bytes:
+    """Return the delay that an error asks for in whole seconds (RFC 9110, section 10.2.3)."""
+    delays = [detail.delay for detail in error.details if isinstance(detail, RetryInfo)]
+    return b"%d" % -(-max(delays) // SECOND) if delays else b""
 
 
 def _challenge(error: Unauthenticated) -> bytes:

@@ -6,10 +6,11 @@ this order, so that the path takes precedence; the response is the response mess
 
 import contextlib
 import dataclasses
+import functools
 import re
 import urllib.parse
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf import empty_pb2
 
@@ -17,6 +18,8 @@ from drayman.access.caller import Caller
 from drayman.access.control import API_KEY
 from drayman.api import buffer, calls, permissions, request_body
 from drayman.api.context import Context
+from drayman.api.offload import LARGE
+from drayman.api.request import Request
 from drayman.api.request_body import Body
 from drayman.api.responses import Response, encode, error_response
 from drayman.core import errors
@@ -32,29 +35,6 @@ _SYSTEM = re.compile(
     r"\$(apiKey|ct|httpMethod|httpHeaders|outputDefaults|unique)"
 )
 """Query parameters that every call takes and that are not fields of its request (discovery)."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class RestRequest:
-    """An HTTP request.
-
-    Attributes:
-        method: The HTTP method.
-        path: The path as it was sent, percent signs included.
-        query: The query as it was sent.
-        body: The body, as it was sent.
-        content_type: The value of ``Content-Type``, empty if there is none.
-        method_override: The value of ``X-HTTP-Method-Override``, empty if there is none.
-        fields: All header fields, by their names in lower case.
-    """
-
-    method: str
-    path: str
-    query: str
-    body: Body
-    content_type: str = ""
-    method_override: str = ""
-    fields: Mapping[bytes, bytes] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -104,64 +84,89 @@ def _route(rpc: rpcs.Rpc) -> _Route:
 _EXPANSION = 2
 """How much larger a response is as JSON, with the values it is made of, than as protobuf."""
 _ROUTES = [_route(rpc) for rpc in rpcs.SERVED if rpc.name in calls.HANDLERS]
+_DEFAULT = _Format()
+_CACHED_LENGTH = 512
+"""The most characters of a method and a path whose match is remembered."""
 
 
-async def handle(context: Context, request: RestRequest) -> Response:
+class _Match(NamedTuple):
+    """What a request is for.
+
+    Attributes:
+        call: The name of the call.
+        route: Its route, None for BufferTask.
+        names: The names in the path: of the resource, or of a queue and the id of a task.
+    """
+
+    call: str
+    route: _Route | None
+    names: tuple[str, ...]
+
+
+async def handle(context: Context, request: Request) -> Response:
     """Return the response to a request below ``/v2/``."""
-    format_ = _Format()
+    format_ = _DEFAULT
     try:
-        parameters = _parse_query(request.query)
-        request = dataclasses.replace(
-            request,
-            method=_effective_method(request, parameters),
-            fields=with_api_key(request.fields, parameters.get("key", [""])[-1]),
+        parameters, fields = request.parameters(), request.fields
+        method = _effective_method(request, parameters)
+        if parameters:
+            fields = with_api_key(fields, parameters.get("key", [""])[-1])
+            format_ = _pop_format(parameters)
+        match = _match(method, request.path)
+        if match is None:
+            raise errors.NotFound(f"No call has the method {method} and the path {request.path}.")
+        body = await calls.guard(
+            context, match.call, fields, _call, context, match, request, parameters, format_
         )
-        format_ = _pop_format(parameters)
-        return Response(200, await _dispatch(context, request, parameters, format_))
+        return Response(200, body)
     except ServiceError as error:
         return error_response(error, pretty=format_.pretty)
-
-
-async def _dispatch(
-    context: Context, request: RestRequest, parameters: Mapping[str, list[str]], format_: _Format
-) -> bytes:
-    """Return the body of the response."""
-    match = buffer.PATH.fullmatch(request.path.removeprefix(VERSION))
-    if match and request.method in buffer.METHODS:
-        return await calls.guard(
-            context, "BufferTask", request.fields,
-            _buffer, context, match, request, parameters, format_,
-        )  # fmt: skip
-    route, name = _match_route(request)
-    return await calls.guard(
-        context, route.rpc.name, request.fields,
-        _call, context, route, name, parameters, request.body, format_,
-    )  # fmt: skip
 
 
 async def _call(
     caller: Caller | None,
     context: Context,
+    match: _Match,
+    request: Request,
+    parameters: Mapping[str, list[str]],
+    format_: _Format,
+) -> bytes:
+    """Return the body of the response of a known caller."""
+    names = tuple(map(_unquote, match.names))
+    if match.route is None:
+        return await _buffer(caller, context, names, request, parameters, format_)
+    async with _decompressed(context, request.body) as content:
+        return await _run(caller, context, match.route, names[0], parameters, content, format_)
+
+
+async def _run(
+    caller: Caller | None,
+    context: Context,
     route: _Route,
     name: str,
     parameters: Mapping[str, list[str]],
-    body: Body,
+    content: bytes,
     format_: _Format,
 ) -> bytes:
-    offload, rpc = context.offload, route.rpc
-    async with _decompressed(context, body) as content:
-        size = len(content)
-        request_body.check_size(size, calls.request_size(rpc))
-        calls.check_task_size(context, rpc, size)
-        message = await offload.run(size, _message, route, name, parameters, content)
-        async with calls.admit_response(context, rpc, _EXPANSION):
-            response = await calls.handle(caller, context, rpc, message)
-            return await offload.run(response.ByteSize(), _encode_message, response, format_)
+    rpc, size = route.rpc, len(content)
+    request_body.check_size(size, calls.request_size(rpc))
+    calls.check_task_size(context, rpc, size)
+    offload = context.offload
+    message = await offload.run(size, _message, route, name, parameters, content)
+    async with calls.admit_response(context, rpc, _EXPANSION):
+        response = await calls.handle(caller, context, rpc, message)
+        return await offload.run(response.ByteSize(), _encode_message, response, format_)
+
+
+def _decompressed(context: Context, body: Body) -> contextlib.AbstractAsyncContextManager[bytes]:
+    """Return the context of the decompressed body of a known caller, within the admission."""
+    if body.is_plain and len(body.content) <= LARGE:  # nearly always
+        return contextlib.nullcontext(body.content)
+    return _decompress(context, body)
 
 
 @contextlib.asynccontextmanager
-async def _decompressed(context: Context, body: Body) -> AsyncIterator[bytes]:
-    """Yield the decompressed body of a known caller, while large requests are admitted."""
+async def _decompress(context: Context, body: Body) -> AsyncIterator[bytes]:
     async with context.offload.requests.admit(body.size):
         yield await context.offload.run(body.size, body.decompress)
 
@@ -169,16 +174,17 @@ async def _decompressed(context: Context, body: Body) -> AsyncIterator[bytes]:
 async def _buffer(
     caller: Caller | None,
     context: Context,
-    match: re.Match[str],
-    request: RestRequest,
+    path: tuple[str, ...],
+    request: Request,
     parameters: Mapping[str, list[str]],
     format_: _Format,
 ) -> bytes:
     protojson.parse_query(parameters, empty_pb2.Empty())  # BufferTask has none of its own
-    queue, task_id = _unquote(match[1]), _unquote(match[2] or "")
+    queue, task_id = path
     await permissions.require(context.access, caller, permissions.CREATE_TASK, queue)
+    content_type = request.field(b"content-type")
     async with _decompressed(context, request.body) as content:
-        task = await buffer.buffer_task(context, queue, task_id, content, request.content_type)
+        task = await buffer.buffer_task(context, queue, task_id, content, content_type)
     return _encode({"task": json_writer.render(task, integers=format_.integers)}, format_)
 
 
@@ -192,22 +198,27 @@ def _encode(value: Any, format_: _Format) -> bytes:
 
 def find_call(method: str, path: str) -> str | None:
     """Return the name of the call that has a method and a path; None if there is none."""
+    match = _match(method, path)
+    return match and match.call
+
+
+def _match(method: str, path: str) -> _Match | None:
+    is_short = len(method) + len(path) <= _CACHED_LENGTH  # a header field may override the method
+    return (_find_cached if is_short else _find)(method, path)
+
+
+def _find(method: str, path: str) -> _Match | None:
     path = path.removeprefix(VERSION)
-    if method in buffer.METHODS and buffer.PATH.fullmatch(path):
-        return "BufferTask"
-    return next((each.rpc.name for each in _ROUTES if _matches(each, method, path)), None)
-
-
-def _matches(route: _Route, method: str, path: str) -> bool:
-    return route.rpc.verb == method and route.pattern.fullmatch(path) is not None
-
-
-def _match_route(request: RestRequest) -> tuple[_Route, str]:
-    path = request.path.removeprefix(VERSION)
+    match = buffer.PATH.fullmatch(path) if method in buffer.METHODS else None
+    if match:
+        return _Match("BufferTask", None, (match[1], match[2] or ""))
     for route in _ROUTES:
-        if route.rpc.verb == request.method and (match := route.pattern.fullmatch(path)):
-            return route, _unquote(match[1])
-    raise errors.NotFound(f"No call has the method {request.method} and the path {request.path}.")
+        if route.rpc.verb == method and (match := route.pattern.fullmatch(path)):
+            return _Match(route.rpc.name, route, (match[1],))
+    return None
+
+
+_find_cached = functools.lru_cache(maxsize=1024)(_find)
 
 
 def _message(route: _Route, name: str, parameters: Mapping[str, list[str]], body: bytes) -> Any:
@@ -230,20 +241,7 @@ def with_api_key(fields: Mapping[bytes, bytes], key: str) -> Mapping[bytes, byte
     return {API_KEY: key.encode(), **fields} if key else fields
 
 
-def _parse_query(query: str) -> dict[str, list[str]]:
-    try:
-        pairs = urllib.parse.parse_qsl(
-            query, keep_blank_values=True, errors="strict", max_num_fields=1000
-        )
-    except ValueError:
-        raise errors.InvalidArgument("The query is malformed.") from None
-    parameters: dict[str, list[str]] = {}
-    for key, value in pairs:
-        parameters.setdefault(key, []).append(value)
-    return parameters
-
-
-def _effective_method(request: RestRequest, parameters: Mapping[str, list[str]]) -> str:
+def _effective_method(request: Request, parameters: Mapping[str, list[str]]) -> str:
     """Return the effective method of a request: a POST may stand for another method.
 
     The header ``X-HTTP-Method-Override`` takes precedence over Google's system parameter
@@ -251,7 +249,7 @@ def _effective_method(request: RestRequest, parameters: Mapping[str, list[str]])
     """
     if request.method != "POST":
         return request.method
-    override = request.method_override or parameters.get("$httpMethod", [""])[-1]
+    override = request.field(b"x-http-method-override") or parameters.get("$httpMethod", [""])[-1]
     return override.upper() or request.method
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf import empty_pb2
 
 from drayman.api.context import Context
-from drayman.core import errors, limits, names
+from drayman.core import errors, limits, names, role
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
 from drayman.core.events import TaskRunRequested, TasksCreated, TasksDeleted
@@ -88,6 +88,10 @@ async def delete_task(context: Context, request: Any) -> Any:
 async def run_task(context: Context, request: Any) -> Any:
     """RunTask: grants one attempt now, in any state of the queue; the response counts it."""
     view, now = tasks.view(request), context.clock.now()
+    if context.role is role.INSPECTION:  # the attempt would be made by a later server, unexpectedly
+        raise errors.FailedPrecondition(
+            "The server was started with --no-dispatch: it runs no tasks."
+        )
     task = await context.store.run_task(request.name, now)
     context.emit(TaskRunRequested(request.name, now))
     return tasks.encode_granted(context.encryption.open(task, view), view)

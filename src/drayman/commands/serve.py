@@ -18,7 +18,7 @@ def _serve(*, config: str | None, check: bool, **arguments: Any) -> None:
     if reading.problems:
         terminal.fail(reading.problems, terminal.USAGE)
     try:
-        _run(server.serve(reading.settings))
+        _run(server.serve(reading.settings, lambda: settings.load(arguments, os.environ, config)))
     except settings.SettingsError as error:
         terminal.fail(error.args, terminal.USAGE)
     except (server.StartError, server.CrashError) as error:

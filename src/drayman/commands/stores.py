@@ -13,6 +13,15 @@ _OPTIONS = (
     click.option("--config", metavar="FILE", help="As of drayman serve. [DRAYMAN_CONFIG]"),
 )
 
+queues_option = click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    metavar="NAME",
+    help="Queue to move, by its id, its full name or a pattern such as mail-*; all by default. May "
+    "be repeated.",
+)
+
 
 def options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``--store`` and ``--config``."""

@@ -125,8 +125,6 @@ class Console:
         is_tls: Whether browsers reach the server over TLS alone.
     """
 
-    body_limit = FORM_SIZE
-
     def __init__(
         self, context: Context, *, is_full: bool, history: History, is_tls: bool = False
     ) -> None:
@@ -162,7 +160,7 @@ class Console:
     def _static(self, path: str) -> PageResponse:
         file = rendering.static_files().get(path.removeprefix(_STATIC))
         if file is None:
-            return responses.PageResponse(404, b"", ())
+            return PageResponse(404, b"")
         return responses.static_file(file.content, file.content_type)
 
     def _visit(self, request: Request, path: str) -> _Visit:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from starlette.types import Receive, Scope, Send
+from drayman.api.responses import Response
 
 _Fields = tuple[tuple[bytes, bytes], ...]
 _POLICY = (
@@ -23,27 +23,19 @@ _STORE = (b"cache-control", b"public, max-age=31536000, immutable")
 
 
 @dataclasses.dataclass(slots=True)
-class PageResponse:
-    """A response; as an ASGI application it sends itself.
+class PageResponse(Response):
+    """A response with a page, a file or a redirect.
 
     Attributes:
-        status: The HTTP status.
-        body: The body; a response to HEAD is sent without it.
         fields: All header fields but those of the connection and of the body's size.
-        close: Whether the connection is closed after it.
     """
 
-    status: int
-    body: bytes
-    fields: _Fields
-    close: bool = False
+    fields: _Fields = ()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
-        """Send the response."""
-        headers = [*self.fields, (b"content-length", str(len(self.body)).encode())]
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        body = b"" if scope["method"] == "HEAD" else self.body
-        await send({"type": "http.response.body", "body": body})
+    @property
+    def head(self) -> bytes:
+        """The header fields as lines, without those of the connection and of the body's size."""
+        return b"".join(b"%s: %s\r\n" % field for field in self.fields)
 
 
 def html(status: int, text: str, cookie: bytes = b"") -> PageResponse:
@@ -51,18 +43,19 @@ def html(status: int, text: str, cookie: bytes = b"") -> PageResponse:
     fields: _Fields = (*_FIELDS, _NO_STORE, (b"content-type", b"text/html; charset=utf-8"))
     if status == 401:  # noqa: PLR2004 - RFC 9110: it needs a challenge
         fields = (*fields, (b"www-authenticate", b'Bearer realm="drayman"'))
-    return PageResponse(status, text.encode(), fields + _set_cookie(cookie))
+    return PageResponse(status, text.encode(), fields=fields + _set_cookie(cookie))
 
 
 def redirect(path: str, cookie: bytes = b"") -> PageResponse:
     """Return a redirect to a path of this server, which the browser requests by GET."""
     fields = (*_FIELDS, _NO_STORE, (b"location", path.encode()))
-    return PageResponse(303, b"", fields + _set_cookie(cookie))
+    return PageResponse(303, b"", fields=fields + _set_cookie(cookie))
 
 
 def static_file(content: bytes, content_type: str) -> PageResponse:
     """Return a file that caches may store for good: its URL changes with its content."""
-    return PageResponse(200, content, (*_FIELDS, _STORE, (b"content-type", content_type.encode())))
+    fields = (*_FIELDS, _STORE, (b"content-type", content_type.encode()))
+    return PageResponse(200, content, fields=fields)
 
 
 def _set_cookie(cookie: bytes) -> _Fields:

@@ -16,10 +16,11 @@ queue, its ``rate_factor``: the fraction of the configured rate that the queue m
   never changes. A queue slower than one attempt a second is not slowed down.
 """
 
-import dataclasses
 import enum
+import functools
 import json
 import math
+from typing import NamedTuple
 
 from drayman.core.clock import MINUTE, SECOND, Micros
 
@@ -62,8 +63,7 @@ class Signal(enum.IntEnum):
     PUSHBACK = 3
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """Weighted counts of the signals of some attempts.
 
     Attributes:
@@ -89,8 +89,7 @@ class Tally:
         )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Pressure:
+class Pressure(NamedTuple):
     """The back pressure on a queue.
 
     Attributes:
@@ -152,7 +151,7 @@ def ramp_up(pressure: Pressure, rate: float, now: Micros) -> Pressure:
     start = min(1.0, max(MIN_FACTOR, RAMP_UP_RATE / rate))
     if rate_factor(pressure, rate, now) <= start:
         return pressure
-    return dataclasses.replace(pressure, factor=start, recovery_time=now)
+    return pressure._replace(factor=start, recovery_time=now)
 
 
 def effective_limits(pressure: Pressure, rate: float, burst: int, now: Micros) -> tuple[float, int]:
@@ -162,16 +161,17 @@ def effective_limits(pressure: Pressure, rate: float, burst: int, now: Micros) -
 
 
 def encode(pressure: Pressure) -> str:
-    """Encode a pressure as JSON."""
-    return json.dumps(dataclasses.asdict(pressure))
+    """Encode a pressure as JSON, which has the names of its fields."""
+    return json.dumps(pressure._asdict())
 
 
+@functools.lru_cache(maxsize=1024)
 def decode(text: str | None) -> Pressure:
     """Decode a pressure, None as no pressure; unknown fields are ignored."""
     if text is None:
         return Pressure()
-    names = {field.name for field in dataclasses.fields(Pressure)}
-    return Pressure(**{name: value for name, value in json.loads(text).items() if name in names})
+    fields = json.loads(text).items()
+    return Pressure(**{name: value for name, value in fields if name in Pressure._fields})
 
 
 def _min_factor(rate: float) -> float:

@@ -38,6 +38,9 @@ class Clock(abc.ABC):
     def call_at(self, when: Micros, callback: Callable[[], object]) -> Timer:
         """Call ``callback`` in the event loop's thread at ``when``, or soon if that has passed."""
 
+    def adjust(self, by: Micros) -> None:  # noqa: B027 - a clock that is moved agrees with nothing
+        """Move its time, so that it agrees with another clock; no effect on clocks of tests."""
+
     async def wait(self, event: asyncio.Event, until: Micros) -> None:
         """Wait for ``event``; the clock sets it itself at ``until``."""
         timer = self.call_at(until, event.set)
@@ -86,11 +89,18 @@ class _LoopTimer(Timer):
 
 
 class SystemClock(Clock):
-    """The system's clock."""
+    """The system's clock, unless it is adjusted."""
+
+    def __init__(self) -> None:
+        self._difference: Micros = 0
 
     def now(self) -> Micros:
-        """Return the system's time."""
-        return time.time_ns() // 1_000  # noqa: TID251 - this file is the clock
+        """Return the system's time and what it was adjusted by."""
+        return time.time_ns() // 1_000 + self._difference  # noqa: TID251 - this file is the clock
+
+    def adjust(self, by: Micros) -> None:
+        """Move its time, so that it agrees with another clock."""
+        self._difference += by
 
     def call_at(self, when: Micros, callback: Callable[[], object]) -> Timer:
         """Call ``callback`` in the running event loop at ``when``."""

@@ -33,6 +33,8 @@ class Kind(enum.Enum):
     HTTP = "http"
     APP_ENGINE = "app engine"
 
+    __hash__ = object.__hash__  # that of Enum is written in Python; tables are read per attempt
+
 
 METHODS_WITH_BODY = {Kind.HTTP: ("POST", "PUT", "PATCH"), Kind.APP_ENGINE: ("POST", "PUT")}
 
@@ -291,8 +293,7 @@ def request(
         url = base.rstrip("/") + target.url
     url, credentials = _sendable(url)
     fields = headers(target, task)
-    authorized = target.token is not None or any(name.lower() == "authorization" for name in fields)
-    if credentials and not authorized:
+    if credentials and target.token is None and "authorization" not in map(str.lower, fields):
         fields["Authorization"] = f"Basic {base64.b64encode(credentials).decode()}"
     return Request(target.method, url, fields, target.body)
 
@@ -376,22 +377,30 @@ def _encode_idna(authority: re.Match[str]) -> str:
 def headers(target: Target, task: Task) -> dict[str, str]:
     """Return the headers of an attempt: those of the target that may be sent, and our own."""
     dialect = _DIALECTS[target.kind]
-    prefix = dialect.prefix
     fields = {name: value for name, value in target.headers.items() if _is_sent(name)}
     queue_name, _, task_id = task.name.rpartition("/tasks/")
+    queue, name, retry_count, execution_count, due = _names_of_headers(dialect.prefix)
     fields["User-Agent"] = dialect.user_agent
-    fields[prefix + "QueueName"] = names.short_id(queue_name)
-    fields[prefix + "TaskName"] = task_id
-    fields[prefix + "TaskRetryCount"] = str(task.dispatch_count - 1)
-    fields[prefix + "TaskExecutionCount"] = str(task.execution_count)
-    fields[prefix + "TaskETA"] = eta(task.schedule_time)
+    fields[queue] = names.short_id(queue_name)
+    fields[name] = task_id
+    fields[retry_count] = str(task.dispatch_count - 1)
+    fields[execution_count] = str(task.execution_count)
+    fields[due] = eta(task.schedule_time)
     if task.previous_response is not None:
+        prefix = dialect.prefix
         responded = task.previous_response != dialect.response_after_timeout
         fields[prefix + "TaskPreviousResponse"] = str(task.previous_response)
         fields[prefix + "TaskRetryReason"] = (
             dialect.retry_reason if responded else dialect.retry_reason_without_response
         )
     return fields
+
+
+@functools.cache
+def _names_of_headers(prefix: str) -> tuple[str, ...]:
+    """Return the names of the headers that describe every attempt."""
+    suffixes = ("QueueName", "TaskName", "TaskRetryCount", "TaskExecutionCount", "TaskETA")
+    return tuple(prefix + suffix for suffix in suffixes)
 
 
 def eta(time: Micros) -> str:

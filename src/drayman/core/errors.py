@@ -19,6 +19,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from drayman.core.clock import SECOND, Micros
 from drayman.core.status import Code
 
 
@@ -54,7 +55,16 @@ class BadRequest:
     violations: Sequence[tuple[str, str]]
 
 
-Detail = Help | ErrorInfo | LocalizedMessage | BadRequest
+@dataclasses.dataclass(frozen=True, slots=True)
+class RetryInfo:
+    """How long the caller should wait before it retries (google.rpc.RetryInfo)."""
+
+    delay: Micros
+
+
+Detail = Help | ErrorInfo | LocalizedMessage | BadRequest | RetryInfo
+RETRY_DELAY: Micros = 1 * SECOND
+"""The delay that callers are asked for while the store cannot be used."""
 
 
 MESSAGE_SIZE = 1_500
@@ -133,9 +143,12 @@ class ResourceExhausted(ServiceError):
 
 
 class Unavailable(ServiceError):
-    """The store cannot be read or written at present; the caller may retry later."""
+    """The store cannot be read or written at present; the caller may retry after a delay."""
 
     code = Code.UNAVAILABLE
+
+    def __init__(self, message: str, *details: Detail) -> None:
+        super().__init__(message, *(details or (RetryInfo(RETRY_DELAY),)))
 
 
 class Unimplemented(ServiceError):
@@ -151,7 +164,9 @@ _CLASSES = {
         FailedPrecondition, ResourceExhausted, Unavailable, Unimplemented,
     )
 }  # fmt: skip
-_DETAILS = {each.__name__: each for each in (Help, ErrorInfo, LocalizedMessage, BadRequest)}
+_DETAILS = {
+    each.__name__: each for each in (Help, ErrorInfo, LocalizedMessage, BadRequest, RetryInfo)
+}
 
 
 def encode(error: ServiceError) -> dict[str, Any]:

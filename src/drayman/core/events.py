@@ -22,12 +22,13 @@ class QueueAction(enum.Enum):
     """What a successful call did with a queue; the values appear in log lines."""
 
     CREATED = "created"
+    """By CreateQueue, or by UpdateQueue if there was none."""
     UPDATED = "updated"
-    """By UpdateQueue, which also creates a queue that does not exist."""
     PURGED = "purged"
     PAUSED = "paused"
     RESUMED = "resumed"
     DELETED = "deleted"
+    POLICY_CHANGED = "access policy changed"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,11 +39,56 @@ class QueueChanged:
         queue: The queue's name.
         action: What the call did.
         time: The time of the call.
+        by: Who made the call: the caller's members, without authentication the client's address.
     """
 
     queue: str
     action: QueueAction
     time: Micros
+    by: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CmekChanged:
+    """UpdateCmekConfig set the key that encrypts new tasks of a location.
+
+    Attributes:
+        location: The location's name.
+        kms_key: The name of the key; "" ends encryption.
+        time: The time of the call.
+        by: Who made the call (``QueueChanged``).
+    """
+
+    location: str
+    kms_key: str
+    time: Micros
+    by: str
+
+
+class DeadLetterAction(enum.Enum):
+    """What a successful call did with dead letters; the values appear in log lines."""
+
+    REPLAYED = "replayed"
+    DELETED = "deleted"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DeadLettersChanged:
+    """A call replayed or deleted dead letters of a queue.
+
+    Attributes:
+        queue: The queue's name.
+        action: What the call did.
+        count: With how many letters it succeeded.
+        time: The time of the call.
+        by: Who made the call (``QueueChanged``).
+    """
+
+    queue: str
+    action: DeadLetterAction
+    count: int
+    time: Micros
+    by: str
 
 
 class TasksCreated(NamedTuple):
@@ -312,6 +358,56 @@ class ReloadFailed:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Started:
+    """The server takes calls.
+
+    Attributes:
+        version: The version of Drayman.
+        grpc: The address of gRPC, and of HTTP/1.1 if that has no port of its own.
+        http: The URL of HTTP/1.1.
+        store: The URL of the store, without a password.
+        store_format: The number of the store's format.
+        recovered: Attempts in flight of a server that had died, which were returned to their
+            queues when the store was opened.
+        auth: How callers are authenticated.
+        role: The name of the server's role.
+    """
+
+    version: str
+    grpc: str
+    http: str
+    store: str
+    store_format: int
+    recovered: int
+    auth: str
+    role: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stopped:
+    """The server has stopped.
+
+    Attributes:
+        uptime: How long it took calls.
+        returned: Attempts that had not ended within the grace and were returned to their queues.
+    """
+
+    uptime: Micros
+    returned: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the operator should know at the start.
+
+    Attributes:
+        message: What, and what to do about it.
+    """
+
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Stopping:
     """The server is stopping and starts no new attempts.
 
@@ -348,6 +444,8 @@ class Crashed:
 
 Event = (
     QueueChanged
+    | CmekChanged
+    | DeadLettersChanged
     | TasksCreated
     | TasksDeleted
     | TaskRunRequested
@@ -367,7 +465,10 @@ Event = (
     | Reloaded
     | ReloadFailed
     | KeysNotFetched
+    | Notice
+    | Started
     | Stopping
+    | Stopped
     | Crashed
 )
 Emit = Callable[[Event], None]

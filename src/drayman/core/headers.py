@@ -42,7 +42,8 @@ _LINE_BREAKS = str.maketrans("\r\n", "__")
 def sanitize(headers: MutableMapping[str, str]) -> int:
     """Drop and change headers in place; return the bytes of the names and values that are left."""
     size = 0
-    for name, value in list(headers.items()):
+    for name in list(headers):
+        value = headers[name]
         clean = value if _VALUE.fullmatch(value) else _clean(value)
         length = len(name) + len(clean)
         if not clean or length > LINE_SIZE or _is_dropped(name):

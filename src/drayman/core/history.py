@@ -99,7 +99,7 @@ def record(result: AttemptResult, settled: SettleResult) -> AttemptRecord:
 
 def is_sampled(number: int, ratio: float) -> bool:
     """Return whether an item is sampled: a fixed choice by its number, at the given ratio."""
-    return (number * _HASH_FACTOR % 2**32) / 2**32 < ratio
+    return ratio > 0 and (number * _HASH_FACTOR % 2**32) / 2**32 < ratio
 
 
 def count_expired(

@@ -125,11 +125,18 @@ def decide(
     retention: Micros,
     now: Micros,
     hint: RetryHint = NO_HINT,
+    target: str = "",
+    response_body: str = "",
+    sampled: bool = False,
 ) -> AttemptResult:
-    """Return the result of an attempt: its verdict, by outcome, retry policy and retry hint."""
+    """Return the result of an attempt: its verdict, by outcome, retry policy and retry hint.
+
+    ``target``, ``response_body`` and ``sampled`` are part of the result as they are.
+    """
     verdict, schedule_time, reason = _verdict(claim, outcome, config, retention, now, hint)
+    hold = hint.not_before or 0
     return AttemptResult(
-        claim, outcome, verdict, now, schedule_time, reason, hold=hint.not_before or 0
+        claim, outcome, verdict, now, schedule_time, reason, hold, target, response_body, sampled
     )
 
 

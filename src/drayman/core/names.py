@@ -1,5 +1,6 @@
 """Parsing, checking and building resource names (recorded: order of checks, common errors)."""
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -112,8 +113,7 @@ def check_location(name: str, allowed: Sequence[str]) -> None:
 
     An empty ``allowed`` permits all.
     """
-    match = _LOCATION_OF.match(name)
-    if allowed and match and match[1] not in allowed:
+    if allowed and (match := _LOCATION_OF.match(name)) and match[1] not in allowed:
         raise errors.no_location(match[1])
 
 
@@ -191,6 +191,7 @@ def short_id(name: str) -> str:
     return name.rpartition("/")[2]
 
 
+@functools.lru_cache(maxsize=1024)
 def location_of(name: str) -> str:
     """Return the name of the location that a resource lies in."""
     return "/".join(name.split("/", 4)[:4])

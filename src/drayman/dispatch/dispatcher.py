@@ -240,8 +240,11 @@ class Dispatcher:
             self.ended.clear()
             await self.ended.wait()
 
-    async def stop(self, grace: Micros) -> None:
-        """Start no more attempts, wait up to ``grace`` for those in flight, release the others."""
+    async def stop(self, grace: Micros) -> int:
+        """Start no more attempts, wait up to ``grace`` for those in flight, release the others.
+
+        Returns how many were released.
+        """
         self._stopping = True
         self._wake.set()
         async with self._step_lock:  # a running step must not add claims after the release
@@ -254,9 +257,10 @@ class Dispatcher:
         await self.cancel()
         self._deadlines.cancel()
         try:
-            await self._store.release(self._server, self._clock.now())
+            return await self._store.release(self._server, self._clock.now())
         except Exception as error:  # noqa: BLE001 - the next start of a server releases them
             self._emit(StoreFailed("release", errors.describe(error)))
+            return 0
 
     async def cancel(self) -> None:
         """Cancel all attempts in flight; they get no result."""
@@ -353,15 +357,13 @@ class Dispatcher:
     def _decide(self, plan: _Plan, exchange: _Exchange) -> AttemptResult:
         now, response = self._clock.now(), exchange.response
         body = response.body if isinstance(response, Response) else b""
-        result = lifecycle.decide(
+        return lifecycle.decide(
             plan.claim,
             delivery.outcome(plan.delivery.target.kind, response),
             plan.delivery.retry_config,
             retention=self._limits.retention.task_retention,
             now=now,
             hint=retry_hint.parse(response, now),
-        )
-        return result._replace(
             target=exchange.target,
             response_body=body.decode("utf-8", "replace"),
             sampled=plan.sampled,

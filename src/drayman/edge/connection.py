@@ -15,7 +15,7 @@ from drayman.edge.calls import Calls
 from drayman.edge.floods import FrameMeter, PingMeter
 from drayman.edge.grpc_status import CallError
 from drayman.edge.liveness import DeliveryMeter, IdleTimer
-from drayman.edge.port import address_of
+from drayman.edge.port import address_of, peer_fields
 from drayman.edge.shared import Shared
 
 
@@ -54,7 +54,7 @@ class GrpcConnection(asyncio.Protocol):
             transport.abort()
             return
         self._transport = transport
-        self._calls.client_fields = tls.client_fields(transport)
+        self._calls.client_fields = (*tls.client_fields(transport), *peer_fields(transport))
         transport.set_write_buffer_limits(limits.HIGH_WATER)
         self._shared.connections.add(self)
         self._idle = IdleTimer(self._shared.clock, self._ping, self.abort)

@@ -40,7 +40,7 @@ def parse(headers: Headers) -> Request:
         raise HttpError(405, ((b"allow", b"POST"),))
     if not is_grpc(fields.get(b"content-type", b"")):
         raise HttpError(415)
-    size = sum(map(len, chain.from_iterable(headers))) + _FIELD_OVERHEAD * len(headers)
+    size = len(b"".join(chain.from_iterable(headers))) + _FIELD_OVERHEAD * len(headers)
     if size > limits.METADATA_SIZE:
         message = f"Received metadata larger than max ({size} vs. {limits.METADATA_SIZE})"
         raise CallError(Code.RESOURCE_EXHAUSTED, message)

@@ -1,154 +1,285 @@
-"""HTTP/1.1 on a connection: uvicorn's protocol within bounds, without upgrades.
+"""HTTP/1.1 on a connection: requests are parsed within bounds, and answered in their order.
+
+The parser, httptools, bounds neither the bytes of a head and of trailers nor the requests that wait
+on a connection. So received bytes are parsed in small pieces, and the limits are checked after
+each. A request is handed to the application when it has arrived; its head alone may refuse it.
 
 A server may ignore ``Upgrade`` (RFC 9110, section 7.8), and this one supports no upgrade. The
-parser, httptools, ends a message after a head with ``Upgrade``, which would lose the body. The
-JDK's client and ``curl --http2`` send ``Upgrade: h2c`` by default.
-
-uvicorn and httptools bound neither the bytes of a head and of trailers, nor the requests that
-wait on a connection, nor the time that a request or the reading of its response takes. So received
-bytes are parsed in small pieces, and the limits are checked after each.
+parser ends a message after a head with ``Upgrade``, which would lose the body. The JDK's client and
+``curl --http2`` send ``Upgrade: h2c`` by default.
 """
 
 import asyncio
+import email.utils
+import functools
+import http
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Protocol, cast
 
 import httptools
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from drayman.api import rest
-from drayman.core.clock import Clock, Micros, Timer
-from drayman.core.events import CallRefused
+from drayman.api import request_body, rest
+from drayman.api.calls import InternalError
+from drayman.api.request import Request
+from drayman.api.responses import Response, error_response
+from drayman.core.clock import SECOND, Clock, Micros, Timer
+from drayman.core.events import CallCrashed, CallRefused
 from drayman.core.status import Code
 from drayman.edge import limits, tls
 from drayman.edge.budget import Capacity, Share, Transfer
-from drayman.edge.port import address_of
+from drayman.edge.port import address_of, peer_fields
 
 _INVALID = "Invalid HTTP request received."
 _TOO_LARGE = "The header fields of the request are too large."
 _EXHAUSTED = "The server has no room for more requests. Try again later."
 _TOO_SLOW = "The request arrives too slowly: others need the room. Try again later."
 _LATE = "The request did not arrive in time."
+_CRASHED = "Internal error; the server's log has the details."
+_LENGTH, _CONTINUE = b"content-length", b"100-continue"
 _FRAMING = 8
 """The framing bytes allowed for each byte of a chunked body: a chunk of one byte has five."""
 _BODY_PIECE = 64 << 10
 _NOTHING = memoryview(b"")
-_REASONS = {
-    400: "Bad Request", 431: "Request Header Fields Too Large", 503: "Service Unavailable"
-}  # fmt: skip
 _CODES = {400: Code.INVALID_ARGUMENT, 431: Code.INVALID_ARGUMENT, 503: Code.UNAVAILABLE}
+_STATUS_LINES = {
+    int(status): f"HTTP/1.1 {int(status)} {status.phrase}\r\n".encode()
+    for status in http.HTTPStatus
+}
 
 
-class HttpProtocol(HttpToolsProtocol):
-    """A connection that parses every request as if it had no ``Upgrade`` header.
+class App(Protocol):
+    """What answers requests."""
+
+    def refuse(self, request: Request) -> Response | None:
+        """Return the response to a request that its head rules out, None for one to be answered."""
+
+    def body_limit(self, request: Request) -> int:
+        """Return the most bytes that the body of a request may have."""
+
+    async def answer(self, request: Request) -> Response:
+        """Return the response to a request that has arrived."""
+
+
+class Connections:
+    """The open connections of a server."""
+
+    def __init__(self) -> None:
+        self.open: set[HttpProtocol] = set()
+        self.closed = asyncio.Event()
+
+    def leave(self, connection: "HttpProtocol") -> None:
+        """Forget a connection that has closed, and whose last request is answered."""
+        self.open.discard(connection)
+        if not self.open:
+            self.closed.set()
+
+
+class _Exchange:
+    """A request and its response.
+
+    Attributes:
+        request: The request; its body is complete when all has arrived.
+        limit: The most bytes of the body.
+        parts: The parts of the body that have arrived.
+        size: Their bytes, which count against the connection's share.
+        complete: Whether the request has arrived.
+        continues: Whether the caller waits for 100 Continue before it sends the body.
+        keep_alive: Whether the connection stays open after the response.
+        response: The response, None until there is one.
+    """
+
+    __slots__ = (
+        "complete", "continues", "keep_alive", "limit", "parts", "request", "response", "size",
+    )  # fmt: skip
+
+    def __init__(self, request: Request, *, keep_alive: bool) -> None:
+        self.request = request
+        self.limit = 0
+        self.parts: list[bytes] = []
+        self.size = 0
+        self.complete = False
+        self.continues = False
+        self.keep_alive = keep_alive
+        self.response: Response | None = None
+
+
+class HttpProtocol(asyncio.Protocol):
+    """A connection.
 
     Args:
-        config: uvicorn's configuration.
-        server_state: What uvicorn's connections share.
-        app_state: The state of the application.
-        _loop: The event loop, by default the running one.
-        clock: Bounds the time of requests and responses.
+        app: Answers its requests.
+        connections: The connections of the server.
+        clock: Bounds the time of requests and responses, and dates responses.
         capacity: What connections share, those of gRPC included.
     """
 
     def __init__(
-        self,
-        config: Any,
-        server_state: Any,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-        *,
-        clock: Clock,
-        capacity: Capacity,
+        self, app: App, connections: Connections, *, clock: Clock, capacity: Capacity
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        self._app = app
+        self._connections = connections
         self._clock = clock
         self._connection_limit = capacity.connection_limit
         self._emit = capacity.emit
         self._turns = capacity.turns
-        self._queued = False  # unparsed bytes wait for a turn of the event loop
+        self._loop = asyncio.get_running_loop()
         self._share = Share(capacity.budget)
-        self._bodies: deque[int] = deque()
-        """The bytes of the bodies of the requests in progress, in order."""
-        self._unread = 0
-        self._address: str | None = None
+        self._response_key = object()  # of the transfer of responses; that of a request is ``self``
+        self._transport: asyncio.Transport
+        self._address: str | None = None  # None for a connection that is not or no longer open
+        self._client_fields: tuple[tuple[bytes, bytes], ...] = ()
+        self._parser = self._new_parser()
+        self._parsing = False
         self._unparsed = _NOTHING
+        self._queued = False  # unparsed bytes wait for a turn of the event loop
+        self._ended = False  # no request follows those that have arrived
         self._in_head = True
-        self._overhead = self._fields = self._body_bytes = 0
+        self._overhead = self._field_count = self._body_bytes = 0
         self._missing = 0  # bytes of a body with Content-Length
         self._exhausted = False
-        self._client_fields: tuple[tuple[bytes, bytes], ...] = ()
+        self._url = b""
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._exchanges: deque[_Exchange] = deque()  # without response, in their order
+        self._receiving: _Exchange | None = None  # the one whose body arrives
+        self._task: asyncio.Task[None] | None = None  # answers the first
+        self._reading_paused = self._writing_paused = False
+        self._unread = 0
+        self._deadline: Micros | None = None
+        self._idle = False  # nothing but the next request is awaited
         self._timer: Timer | None = None
+        self._timer_due: Micros = 0
         self._write_timer: Timer | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        # Data after the last request of a connection is not an error: it is not answered.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the first request a limited time, or refuse one connection too many."""
-        super().connection_made(transport)
-        self.flow = _Flow(transport, self._may_read)
+        self._transport = cast("asyncio.Transport", transport)
         address = address_of(transport)
         if not self._connection_limit.enter(address):
-            transport.abort()
+            self._transport.abort()
             return
         self._address = address
-        self._client_fields = tls.client_fields(transport)
+        self._connections.open.add(self)
+        self._client_fields = (*tls.client_fields(transport), *peer_fields(transport))
         self._expect(limits.HEAD_TIMEOUT)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Drop what has not been parsed; stop all timers."""
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Drop what has not been parsed and what waits; stop all timers."""
         if self._address is not None:
             self._connection_limit.leave(self._address)
             self._address = None
         self._unparsed = _NOTHING
         self._share.end_transfer(self)
-        self._share.end_transfer(self.flow)
+        self._share.end_transfer(self._response_key)
         self._share.release(self._share.used)
-        self._bodies.clear()
+        self._exchanges.clear()
         self._unread = 0
-        self._stop_timer()
-        self._stop_write_timer()
-        super().connection_lost(exc)
-        self._unset_keepalive_if_required()
+        for timer in (self._timer, self._write_timer):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._write_timer = self._deadline = None
+        del self._parser  # it refers to the connection
+        if self._task is None:
+            self._connections.leave(self)
+
+    def shutdown(self) -> None:
+        """Close the connection when the requests that have arrived are answered."""
+        self._ended = True
+        if not self._exchanges:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self._transport.abort()
+        if self._task is not None:
+            self._task.cancel()
+
+    @property
+    def _is_open(self) -> bool:
+        return self._address is not None and not self._transport.is_closing()
+
+    def _close(self) -> None:
+        """Close the connection; the caller has a limited time to read what is written."""
+        self._transport.close()
+        self._idle = False
+        self._expect(limits.WRITE_TIMEOUT)
+
+    # What is received.
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes."""
-        self._unset_keepalive_if_required()
+        if not self._is_open:
+            return
+        self._stop_idling()
         self._unparsed = memoryview(bytes(self._unparsed) + data if self._unparsed else data)
         if self._queued:
             return
         if len(data) <= limits.SMALL_READ:
             self._parse(limits.EVENTS_OF_PIECE)
         else:
-            self._queued = True
-            self._turns.run(self._parse)
-            self._hold()
+            self._parse_in_turn()
 
-    def _may_read(self) -> bool:
-        return not (self.pipeline or self._queued)
+    def eof_received(self) -> bool:
+        """Answer the requests sent before the caller closed its half, then close the connection.
 
-    def _hold(self) -> None:
-        """Read no more while bytes that are not parsed wait for a turn."""
-        if self._queued:
-            self.flow.pause_reading()
+        A request whose body is shorter than its Content-Length is refused. One whose chunked body
+        has not ended is dropped: whether the rest was lost cannot be known.
+        """
+        self._ended = True
+        cut = self._receiving
+        if not self._exchanges or (cut is not None and _LENGTH not in cut.request.fields):
+            return False
+        if cut is not None:
+            self._deadline = None
+            if cut.response is None:
+                length = int(cut.request.fields[_LENGTH])
+                cut.response = error_response(request_body.TruncatedBody(cut.size, length))
+            self._advance()
+        return self._transport.get_extra_info("sslcontext") is None  # TLS ends both directions
+
+    def _parse_in_turn(self) -> None:
+        """Parse in this turn of the event loop if it has credit; read nothing until it is done."""
+        self._queued = True
+        self._turns.run(self._parse)
+        self._update_reading()
 
     def _parse(self, limit: int) -> int:
         """Parse what has arrived, for so many events, until enough requests wait."""
-        was_queued, self._queued = self._queued, False
+        self._queued = False
         count = self._parse_pieces(limit)
         if count >= limit and self._unparsed:
             self._queued = True
             self._turns.wait(self._parse)
-            self._hold()
-        elif was_queued and (self.cycle is None or len(self.cycle.body) <= HIGH_WATER_LIMIT):
-            self.flow.resume_reading()
+        self._update_reading()
+        self._check_idle()
         return count
 
+    def _update_reading(self) -> None:
+        """Read nothing while requests, or bytes that are not parsed, wait."""
+        paused = self._queued or len(self._exchanges) > 1
+        if paused == self._reading_paused or not self._is_open:
+            return
+        self._reading_paused = paused
+        if paused:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
     def _parse_pieces(self, limit: int) -> int:
-        count = 0
+        count, self._parsing = 0, True
         try:
             while (
-                self._unparsed and count < limit and len(self.pipeline) < limits.PIPELINED_REQUESTS
+                self._unparsed
+                and count < limit
+                and len(self._exchanges) <= limits.PIPELINED_REQUESTS
+                and self._is_open
             ):
                 room = limits.METADATA_SIZE - self._overhead
                 if room <= 0:
@@ -161,130 +292,129 @@ class HttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             if self._exhausted:
                 self._refuse(503, _EXHAUSTED)
-            elif self._fields > limits.HTTP1_FIELDS:
+            elif self._field_count > limits.HTTP1_FIELDS:
                 self._refuse(431, _TOO_LARGE)
             else:
-                self.logger.warning(_INVALID)
                 self._refuse(400, _INVALID)
+        finally:
+            self._parsing = False
         return count
 
     def _feed(self, piece: memoryview) -> int:
         """Feed the parser; return the number of bytes that it has parsed."""
         self._body_bytes = 0
+        parsed = len(piece)
         if self._in_head:
-            self._overhead += len(piece)
-            if self._timer is None:
-                self._expect(limits.HEAD_TIMEOUT)
+            self._overhead += parsed
         try:
-            self.parser.feed_data(piece)
+            self._parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
             self._parse_head_again()
-            return cast(int, upgrade.args[0])
-        if not self._in_head:
-            self._overhead = max(0, self._overhead + len(piece) - _FRAMING * self._body_bytes)
-        return len(piece)
+            parsed = cast(int, upgrade.args[0])
+        else:
+            if not self._in_head:
+                self._overhead = max(0, self._overhead + parsed - _FRAMING * self._body_bytes)
+        if self._deadline is None and (self._overhead or self._receiving):
+            self._expect(limits.HEAD_TIMEOUT if self._in_head else limits.REQUEST_TIMEOUT)
+        return parsed
 
     def _parse_head_again(self) -> None:
         """Feed the present head to a new parser, without its ``Upgrade`` header."""
-        method, version = self.parser.get_method(), self.parser.get_http_version()
+        method, version = self._parser.get_method(), self._parser.get_http_version()
         if method == b"CONNECT":  # for llhttp an upgrade even without the header
             raise httptools.HttpParserError("CONNECT is not served")
-        lines = [b"%s %s HTTP/%s" % (method, self.url, version.encode())]
-        lines += [b"%s: %s" % field for field in self.headers if field[0] != b"upgrade"]
-        self.parser = httptools.HttpRequestParser(self)
-        # As uvicorn does: data after the last request of a connection is not an error.
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
+        lines = [b"%s %s HTTP/%s" % (method, self._url, version.encode())]
+        lines += [b"%s: %s" % field for field in self._fields if field[0] != b"upgrade"]
+        self._parser = self._new_parser()
+        self._parser.feed_data(b"\r\n".join([*lines, b"", b""]))
 
-    def _refuse(self, status: int, message: str) -> None:
-        """Answer a request that is not served, and close the connection.
-
-        While requests before it wait for their responses, the connection ends without an answer:
-        the caller would take it for the response to the first of them.
-        """
-        self._unparsed = _NOTHING
-        self._overhead = 0
-        before = len(self._bodies) if self._in_head else len(self._bodies) - 1
-        if not self._in_head:
-            self._emit_refused(_CODES[status], message)
-        if before > 0:
-            self.transport.abort()
-            return
-        retry = "retry-after: 1\r\n" if status == 503 else ""  # noqa: PLR2004
-        self.transport.write(
-            f"HTTP/1.1 {status} {_REASONS[status]}\r\ncontent-type: text/plain; charset=utf-8\r\n"
-            f"content-length: {len(message)}\r\nconnection: close\r\n{retry}\r\n{message}".encode()
-        )
-        self._close()
-
-    def _emit_refused(self, code: Code, message: str) -> None:
-        """Emit an event if the request whose body arrives is a call of the API."""
-        name = rest.find_call(self.scope["method"], self.scope["raw_path"].decode("latin-1"))
-        if name is not None:
-            self._emit(CallRefused(name, code, message, self._clock.now()))
-
-    def _close(self) -> None:
-        """Close the connection; the caller has a limited time to read what is written."""
-        self.transport.close()
-        self._expect(limits.WRITE_TIMEOUT)
-
-    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's returns None, asyncio accepts both
-        """Answer the requests sent before the caller closed its half, then close the connection.
-
-        A body shorter than its Content-Length reaches the application, which refuses it. A request
-        whose chunked body has not ended is dropped: whether the rest was lost cannot be known.
-        """
-        cycle = self.cycle
-        if cycle is None or cycle.response_complete:
-            return False
-        if cycle.more_body and not _has_length(self.headers):
-            return False
-        cycle.keep_alive = cycle.more_body = False
-        cycle.message_event.set()
-        self._stop_timer()
-        return self.scheme == "http"  # the transport of TLS ends both directions
+    # Callbacks of the parser.
 
     def on_message_begin(self) -> None:
         """Begin a head."""
-        self._fields = 0
-        super().on_message_begin()
+        self._field_count = 0
+        self._url = b""
+        self._fields = []
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the target."""
+        self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field, or one of the trailers."""
-        self._fields += 1
-        if self._fields > limits.HTTP1_FIELDS:
+        self._field_count += 1
+        if self._field_count > limits.HTTP1_FIELDS:
             raise httptools.HttpParserError(_TOO_LARGE)
         if name.startswith(b":"):  # the server's own fields, such as those of client certificates
             raise httptools.HttpParserError(_INVALID)
         if self._in_head:
-            super().on_header(name, value)
+            self._fields.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Start the request, unless its head is parsed again without ``Upgrade``."""
-        if not self.parser.should_upgrade():
-            self._in_head = False
-            self._overhead = 0
-            self._expect(limits.REQUEST_TIMEOUT)
-            self._bodies.append(0)
-            self.headers.extend(self._client_fields)
-            self._missing = _content_length(self.headers)
-            super().on_headers_complete()
+        """Begin the request, unless its head is parsed again without ``Upgrade``."""
+        parser = self._parser
+        if parser.should_upgrade():
+            return
+        self._in_head = False
+        self._overhead = 0
+        self._stop_waiting()
+        target = httptools.parse_url(self._url)
+        request = Request(
+            method=parser.get_method().decode(),
+            path=(target.path or b"/").decode("ascii"),
+            query=(target.query or b"").decode("latin-1"),
+            fields=dict((*self._fields, *self._client_fields)),
+        )
+        current = parser.get_http_version() != "1.0"
+        exchange = _Exchange(request, keep_alive=current and parser.should_keep_alive())
+        exchange.continues = current and request.fields.get(b"expect", b"").lower() == _CONTINUE
+        exchange.limit = self._app.body_limit(request)
+        exchange.response = self._app.refuse(request)
+        self._missing = int(request.fields.get(_LENGTH, b"0"))
+        self._receiving = exchange
+        self._exchanges.append(exchange)
+        if self._missing > exchange.limit and exchange.response is None:
+            exchange.response = _too_large(exchange)
+        if exchange.response or exchange.continues:
+            self._advance()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
-        self._body_bytes += len(body)
-        self._missing = max(0, self._missing - len(body))
-        if self.cycle.response_complete:
+        size, exchange = len(body), cast(_Exchange, self._receiving)
+        self._body_bytes += size
+        self._missing = max(0, self._missing - size)
+        if exchange.response is not None:
             return
-        if not self._take(len(body)):
+        if exchange.size + size > exchange.limit:
+            exchange.response = _too_large(exchange)
+            self._advance()
+            return
+        if not self._take(exchange, size):
             self._exhausted = True
             raise httptools.HttpParserError(_EXHAUSTED)
-        self._bodies[-1] += len(body)
-        super().on_body(body)
+        exchange.size += size
+        exchange.parts.append(body)
 
-    def _take(self, size: int) -> bool:
+    def on_message_complete(self) -> None:
+        """End the request, unless it is a head with ``Upgrade``."""
+        self._field_count = 0
+        exchange = self._receiving
+        if exchange is None or self._parser.should_upgrade():
+            return
+        self._in_head = True
+        self._overhead = self._missing = 0
+        self._receiving = None
+        self._stop_waiting()
+        if exchange.size > limits.SMALL_CALL:
+            self._share.end_transfer(self)
+        exchange.request.content = b"".join(exchange.parts)
+        exchange.parts.clear()
+        exchange.complete = True
+        self._advance()
+
+    def _take(self, exchange: _Exchange, size: int) -> bool:
         """Take bytes for the body that arrives, if there is room."""
-        if self._bodies[-1] + size <= limits.SMALL_CALL:
+        if exchange.size + size <= limits.SMALL_CALL:
             return self._share.take(size)
         now = self._clock.now()
         taken = self._share.take_large(size, self, now)
@@ -294,128 +424,210 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _end_request(self) -> None:
         """End a request that arrives too slowly."""
-        self._share.release(self._bodies[-1])
-        self._bodies[-1] = 0
+        if self._receiving is not None:
+            self._share.release(self._receiving.size)
+            self._receiving.size = 0
         self._refuse(503, _TOO_SLOW)
 
-    def on_message_complete(self) -> None:
-        """End the body, unless it follows a head with ``Upgrade``."""
-        if not self.parser.should_upgrade():
-            self._in_head = True
-            self._overhead = self._missing = 0
-            self._stop_timer()
+    # Responses.
+
+    def _advance(self) -> None:
+        """Send the responses that are ready, and begin the next request that has arrived."""
+        while self._exchanges and self._is_open and not self._writing_paused:
+            exchange = self._exchanges[0]
+            if exchange.response is not None:
+                self._respond(exchange, exchange.response)
+            elif exchange.complete:
+                if self._task is None:
+                    self._task = self._loop.create_task(self._answer(exchange))
+                return
+            else:
+                if exchange.continues:
+                    exchange.continues = False
+                    self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                return
+
+    async def _answer(self, exchange: _Exchange) -> None:
+        request = exchange.request
+        try:
+            exchange.response = await self._app.answer(request)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
+            self._emit(CallCrashed(f"{request.method} {request.path}", error, self._clock.now()))
+            exchange.response = error_response(InternalError(_CRASHED))
+        finally:
+            self._task = None
+            if self._address is None:
+                self._connections.leave(self)
+        self._advance()
+
+    def _respond(self, exchange: _Exchange, response: Response) -> None:
+        """Send the first response; continue with the bytes that wait behind its request."""
+        self._exchanges.popleft()
+        self._share.release(exchange.size)
+        exchange.size = 0
+        exchange.parts.clear()
+        if exchange is self._receiving:  # the response comes before the end of the request
             self._share.end_transfer(self)
-            super().on_message_complete()
+        last = self._ended and not self._exchanges and not self._unparsed
+        close = response.close or last or not exchange.keep_alive
+        date = _date(self._clock.now() // SECOND)
+        body = b"" if exchange.request.method == "HEAD" else response.body
+        head = _head(response, date, close=close)
+        if len(body) <= limits.SMALL_CALL:
+            self._transport.write(head + body)
         else:
-            self._fields = 0
-
-    def on_response_complete(self) -> None:
-        """Continue with the requests that wait, and with the bytes that wait behind them."""
-        if self._address is None:  # the connection is lost
-            return
-        self._share.release(self._bodies.popleft())
-        if not self._bodies:  # perhaps before the body has arrived
-            self._share.end_transfer(self)
-        super().on_response_complete()
-        if self.transport.is_closing():
-            self._expect(limits.WRITE_TIMEOUT)
-            return
-        if self._unparsed and not self._queued:
-            self._unset_keepalive_if_required()
-            self._queued = True
-            self._turns.run(self._parse)
-            self._hold()
-        self.flow.resume_reading()
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection."""
-        if not self.transport.is_closing():
+            self._transport.write(head)
+            self._transport.write(body)
+        if close:
             self._close()
+        elif self._unparsed and not (self._queued or self._parsing):
+            self._parse_in_turn()
+        elif not self._parsing:
+            self._update_reading()
+            self._check_idle()
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer a request that cannot be parsed or held, and close the connection.
+
+        While requests before it wait for their responses, the connection ends without an answer:
+        the caller would take it for the response to the first of them.
+        """
+        self._unparsed = _NOTHING
+        self._overhead = 0
+        refused = self._receiving
+        if refused is not None and refused.response is None:
+            self._emit_refused(refused.request, _CODES[status], message)
+        if self._exchanges and self._exchanges[0] is not refused:
+            self._transport.abort()
+            return
+        if refused is None or self._exchanges:  # otherwise it has its response
+            retry = "retry-after: 1\r\n" if status == 503 else ""  # noqa: PLR2004
+            fields = (
+                f"content-type: text/plain; charset=utf-8\r\ncontent-length: {len(message)}\r\n"
+                f"connection: close\r\n{retry}\r\n{message}"
+            )
+            self._transport.write(_STATUS_LINES[status] + fields.encode())
+        self._close()
+
+    def _emit_refused(self, request: Request, code: Code, message: str) -> None:
+        """Emit an event if the request whose body arrives is a call of the API."""
+        name = rest.find_call(request.method, request.path)
+        if name is not None:
+            self._emit(CallRefused(name, code, message, self._clock.now()))
+
+    # Flow control of what is written.
 
     def pause_writing(self) -> None:
         """Give the caller a limited time to read more of the response, if there is room for it."""
-        super().pause_writing()
-        unread, now = self.transport.get_write_buffer_size(), self._clock.now()
-        if self._share.take_large(unread, self.flow, now):
+        self._writing_paused = True
+        unread, now = self._transport.get_write_buffer_size(), self._clock.now()
+        if self._share.take_large(unread, self._response_key, now):
             self._unread = unread
-            self._share.begin_transfer(self.flow, Transfer(now, self._end_response))
+            self._share.begin_transfer(self._response_key, Transfer(now, self._end_response))
             self._watch_writing()
         else:
-            self.transport.abort()
+            self._transport.abort()
 
     def resume_writing(self) -> None:
         """Continue to write."""
+        self._writing_paused = False
         self._release_unread()
-        self._stop_write_timer()
-        super().resume_writing()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+        self._advance()
 
     def _release_unread(self) -> None:
-        self._share.end_transfer(self.flow)
+        self._share.end_transfer(self._response_key)
         self._share.release(self._unread)
         self._unread = 0
 
     def _end_response(self) -> None:
         """End a connection whose response is read too slowly."""
         self._release_unread()
-        self.transport.abort()
+        self._transport.abort()
 
     def _watch_writing(self) -> None:
-        unwritten = self.transport.get_write_buffer_size()
+        unwritten = self._transport.get_write_buffer_size()
         until = self._clock.now() + limits.WRITE_TIMEOUT
         self._write_timer = self._clock.call_at(until, lambda: self._check_writing(unwritten))
 
     def _check_writing(self, before: int) -> None:
-        if self.transport.get_write_buffer_size() >= before:
-            self.transport.abort()
+        if self._transport.get_write_buffer_size() >= before:
+            self._transport.abort()
         else:
             self._watch_writing()
 
+    # Timeouts.
+
     def _expect(self, within: Micros) -> None:
-        """Abort the connection unless what is expected happens in time."""
-        self._stop_timer()
-        self._timer = self._clock.call_at(self._clock.now() + within, self._time_out)
+        """Abort the connection unless what is expected happens in time.
 
-    def _time_out(self) -> None:
-        self._timer = None
-        if self.flow.read_paused and not self.transport.is_closing():
-            self._expect(
-                limits.REQUEST_TIMEOUT
-            )  # the server does not read: what is missing may be there
-        else:
-            if not (self._in_head or self.transport.is_closing()):
-                self._emit_refused(Code.DEADLINE_EXCEEDED, _LATE)
-            self.transport.abort()
+        A deadline that is no longer needed leaves its timer running, which is cheaper than a timer
+        for each request.
+        """
+        self._deadline = self._clock.now() + within
+        if self._timer is None or self._deadline < self._timer_due:
+            self._start_timer(self._deadline)
 
-    def _stop_timer(self) -> None:
+    def _start_timer(self, due: Micros) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer_due = due
+        self._timer = self._clock.call_at(due, self._check_deadline)
 
-    def _stop_write_timer(self) -> None:
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
+    def _check_deadline(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self._clock.now() < self._deadline:
+            self._start_timer(self._deadline)
+        else:
+            self._deadline = None
+            self._time_out()
+
+    def _time_out(self) -> None:
+        if self._idle and self._is_open:
+            self._close()
+        elif self._reading_paused and self._is_open:
+            self._expect(limits.REQUEST_TIMEOUT)  # what is missing may be there, but is not read
+        else:
+            if self._receiving is not None and self._is_open:
+                self._emit_refused(self._receiving.request, Code.DEADLINE_EXCEEDED, _LATE)
+            self._transport.abort()
+
+    def _check_idle(self) -> None:
+        """Wait a limited time for the next request, if nothing else is awaited."""
+        if self._deadline is None and not (self._exchanges or self._queued) and self._is_open:
+            self._idle = True
+            self._expect(limits.KEEP_ALIVE_TIMEOUT)
+
+    def _stop_idling(self) -> None:
+        if self._idle:
+            self._idle = False
+            self._deadline = None
+
+    def _stop_waiting(self) -> None:
+        """Note that what was expected has arrived."""
+        if not self._transport.is_closing():
+            self._deadline = None
 
 
-class _Flow(FlowControl):
-    """Flow control that reads nothing while requests, or bytes that are not parsed, wait.
-
-    uvicorn resumes reading whenever a request asks for its body, and after each response; a caller
-    could have any number of requests wait.
-    """
-
-    def __init__(self, transport: asyncio.Transport, may_read: Callable[[], bool]) -> None:
-        super().__init__(transport)
-        self._may_read = may_read
-
-    def resume_reading(self) -> None:
-        if self._may_read():
-            super().resume_reading()
+def _too_large(exchange: _Exchange) -> Response:
+    return error_response(request_body.too_large(exchange.limit))
 
 
-def _content_length(headers: Sequence[tuple[bytes, bytes]]) -> int:
-    return next((int(value) for name, value in headers if name == b"content-length"), 0)
+def _head(response: Response, date: bytes, *, close: bool) -> bytes:
+    return b"%sdate: %s\r\n%scontent-length: %d\r\n%s\r\n" % (
+        _STATUS_LINES[response.status],
+        date,
+        response.head,
+        len(response.body),
+        b"connection: close\r\n" if close else b"",
+    )
 
 
-def _has_length(headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    return any(name == b"content-length" for name, _ in headers)
+@functools.lru_cache(maxsize=4)
+def _date(seconds: int) -> bytes:
+    """Return a time in the form of the header field ``Date``."""
+    return email.utils.formatdate(seconds, usegmt=True).encode()

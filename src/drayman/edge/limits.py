@@ -78,6 +78,8 @@ HEAD_TIMEOUT: Micros = 10 * SECOND
 """How long the head of an HTTP/1.1 request may take to arrive."""
 REQUEST_TIMEOUT: Micros = 60 * SECOND
 """How long a unary request may take to arrive: twice the longest deadline of Cloud Tasks' calls."""
+KEEP_ALIVE_TIMEOUT: Micros = 5 * SECOND
+"""How long an HTTP/1.1 connection may be idle after a response."""
 WRITE_TIMEOUT: Micros = 30 * SECOND
 """How long a client may leave responses unread before its connection ends."""
 PROGRESS_INTERVAL: Micros = 5 * SECOND

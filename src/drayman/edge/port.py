@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from drayman.api import callers
 from drayman.core.clock import Clock, Timer
 from drayman.edge import limits
 from drayman.edge.budget import ConnectionLimit
@@ -76,6 +77,12 @@ class PortProtocol(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def peer_fields(transport: asyncio.BaseTransport) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the header field with the address at the other end; none if it has none."""
+    address = address_of(transport)
+    return ((callers.PEER, address.encode()),) if address else ()
 
 
 def address_of(transport: asyncio.BaseTransport) -> str:

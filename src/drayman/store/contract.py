@@ -416,6 +416,14 @@ class Store(Queues, Tasks, Dispatch, History, Documents, Protocol):
     def url(self) -> str:
         """The URL of the store, as given to the ``--store`` option."""
 
+    @property
+    def format(self) -> int:
+        """The number of the store's format, which migrations increase."""
+
+    @property
+    def recovered(self) -> int:
+        """How many claims of a server that had died were released when the store was opened."""
+
     def on_change(self, hint: Callable[[Micros], object]) -> None:
         """Call ``hint`` in the event loop's thread when tasks may become due.
 

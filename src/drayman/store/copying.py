@@ -64,9 +64,11 @@ def copy(path: str, url: str, now: Micros) -> Iterator[tuple[str, int]]:
         source = SqliteDatabase(path, Limits(), now, safe=True)
         opened.callback(source.close)
         try:
-            target = opened.enter_context(contextlib.closing(connection.connect(parsed)))
+            target = opened.enter_context(
+                contextlib.closing(connection.connect(parsed, limited=False))
+            )
             schema.migrate(target, parsed)
-            with target.transaction():
+            with connection.transaction(target):
                 target.execute("SET LOCAL statement_timeout TO 0")
                 _check_empty(target, parsed)
                 # The tasks are counted at the end: a trigger would have to hold them all.
@@ -75,7 +77,7 @@ def copy(path: str, url: str, now: Micros) -> Iterator[tuple[str, int]]:
                 target.execute("ALTER TABLE task ENABLE TRIGGER task_created")
                 target.execute(_COUNT_TASKS)
                 _copy_numbers(source.connection, target)
-            target.execute("ANALYZE queue, task, task_tombstone, document", prepare=False)
+                target.execute("ANALYZE queue, task, task_tombstone, document", prepare=False)
         except psycopg.Error as error:
             raise StoreError(f"store {parsed.url}: {connection.describe(error)}") from None
 

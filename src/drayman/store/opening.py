@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from types import ModuleType
 
-from drayman.core.clock import Micros
+from drayman.core.clock import Clock, Micros
 from drayman.core.limits import Limits
 from drayman.store.contract import StoreError
 from drayman.store.inspection import Report
@@ -22,16 +22,25 @@ _MISSING = (
 )
 
 
-async def open_store(url: str, limits: Limits, now: Micros, *, server: str, safe: bool) -> Store:
+async def open_store(
+    url: str, limits: Limits, clock: Clock, *, server: str | None, safe: bool
+) -> Store:
     """Open or create the store of a URL; StoreError.
 
-    ``server`` is the name under which this server claims attempts. If ``safe`` is false, a power
-    cut may undo what was acknowledged.
+    The clock is corrected by that of a database that several servers share.
+
+    ``server`` is the name under which this server claims attempts; with None it claims none, and
+    the claims of others stay as they are. If ``safe`` is false, a power cut may undo what was
+    acknowledged.
     """
+    now = clock.now()
     if is_postgres(url):
-        store: Store = await _postgres().open_store(url, limits, now, server=server, safe=safe)
+        store: Store = await _postgres().open_store(
+            url, limits, now, server=server, safe=safe, clock=clock
+        )
         return store
-    return await sqlite.open_store(_path(url), limits, now, safe=safe)
+    release = server is not None
+    return await sqlite.open_store(_path(url), limits, now, safe=safe, release=release)
 
 
 def probe(url: str) -> bool:
@@ -83,6 +92,17 @@ def transaction(url: str) -> Iterator[Session]:
     Servers may use the store at the same time.
     """
     opened = _postgres().transaction(url) if is_postgres(url) else beside.transaction(_path(url))
+    with opened as session:
+        yield session
+
+
+@contextlib.contextmanager
+def snapshot(url: str) -> Iterator[Session]:
+    """Give the session of one transaction that reads a store as it is at its begin. StoreError.
+
+    Servers may use the store at the same time.
+    """
+    opened = _postgres().snapshot(url) if is_postgres(url) else beside.snapshot(_path(url))
     with opened as session:
         yield session
 

@@ -1,6 +1,7 @@
 """Loading SQL statements from ``.sql`` files, each statement under a ``-- name:`` line.
 
-All dialects have the same names, so that their files can be compared.
+All dialects have the same names, so that their files can be compared. A statement that a dialect
+does not need, because triggers do its work, is empty there.
 """
 
 import re

@@ -38,6 +38,14 @@ class Database(group_commit.Database, Protocol):
     def url(self) -> str:
         """Its URL, as given to the ``--store`` option."""
 
+    @property
+    def format(self) -> int:
+        """The number of its format."""
+
+    @property
+    def recovered(self) -> int:
+        """How many claims of a server that had died were released when it was opened."""
+
     def inspect(self) -> None:
         """Find out which calls to refuse.
 
@@ -144,6 +152,16 @@ class Store:
         """The URL of the store, as given to the ``--store`` option."""
         return self._database.url
 
+    @property
+    def format(self) -> int:
+        """The number of the store's format."""
+        return self._database.format
+
+    @property
+    def recovered(self) -> int:
+        """How many claims of a server that had died were released at the start."""
+        return self._database.recovered
+
     def call(
         self, verb: Verb[Any, _Result], argument: Any, size: int, due: Micros | None = None
     ) -> asyncio.Future[_Result]:
@@ -199,7 +217,7 @@ def _vacuum(_session: Session, databases: Sequence[Database]) -> list[bool]:
     return [database.vacuum() for database in databases]
 
 
-_VACUUM = grouped(_vacuum, lambda database: database, Phase.READS, bounded=False)
-_INSPECT = grouped(_inspect, lambda database: database, Phase.READS, bounded=False)
+_VACUUM = grouped(_vacuum, lambda database: database, Phase.MAINTENANCE, bounded=False)
+_INSPECT = grouped(_inspect, lambda database: database, Phase.MAINTENANCE, bounded=False)
 _VITAL: tuple[Verb[Any, Any], ...] = (Store.claim_due, Store.settle)
 """The verbs without which no task is delivered or completed."""

@@ -23,8 +23,10 @@ class Phase(enum.IntEnum):
     OUTCOMES = 3
     CLAIMS = 4
     UPKEEP = 5
-    READS = 6
-    """Verbs that only read, or need no transaction. They run after the commit, outside of it."""
+    MAINTENANCE = 6
+    """Verbs that need no transaction. They run after the commit, in the writer's thread."""
+    READS = 7
+    """Verbs that only read. They run beside the writer; if it alone can read, after the commit."""
 
 
 class Caller(Protocol):

@@ -16,6 +16,10 @@ _Uri: Any = types.UriOverride
 _IF_NOT_EXISTS = int(_Uri.UriOverrideEnforceMode.IF_NOT_EXISTS)
 
 
+MAX_CACHED_SIZE = 1024
+"""The most bytes of a request without its body that is decoded once for several tasks."""
+
+
 class Delivery(NamedTuple):
     """How a stored task is delivered.
 
@@ -41,17 +45,29 @@ class _Settings(NamedTuple):
 def open_(queue: Queue, task: Task) -> Delivery:
     """Decode a stored task and the settings of its queue."""
     message = tasks.Message.FromString(task.request)
-    settings = _settings(queue.settings)
-    config = queue.retry_config
-    if message.HasField("retry_config"):
-        config = retries.parse(message.retry_config)
-    if message.HasField("http_request"):
-        target = _http(message)
-        if settings.http_target is not None:
-            target = routing.apply(settings.http_target, target)
-    else:
-        target = _app_engine(message, settings)
-    return Delivery(target, config, settings.sampling_ratio)
+    payload = tasks.payload(message)
+    body = payload.body
+    payload.ClearField("body")
+    rest = message.SerializeToString()
+    decode = _decode if len(rest) <= MAX_CACHED_SIZE else _decode.__wrapped__
+    target, config, ratio = decode(rest, queue.settings)
+    return Delivery(target._replace(body=body), config or queue.retry_config, ratio)
+
+
+@functools.lru_cache(maxsize=1024)
+def _decode(request: bytes, queue_settings: bytes) -> tuple[Target, RetryConfig | None, float]:
+    """Return target, retry policy of its own and sampling ratio of a task without its body.
+
+    Tasks of a queue often differ in nothing but their bodies.
+    """
+    message, settings = tasks.Message.FromString(request), _settings(queue_settings)
+    config = retries.parse(message.retry_config) if message.HasField("retry_config") else None
+    if not message.HasField("http_request"):
+        return _app_engine(message, settings), config, settings.sampling_ratio
+    target = _http(message)
+    if settings.http_target is not None:
+        target = routing.apply(settings.http_target, target)
+    return target, config, settings.sampling_ratio
 
 
 def sampling_ratio(queue: Queue) -> float:
@@ -78,7 +94,7 @@ def _http(message: Any) -> Target:
         method=rules.METHODS[request.http_method],
         url=request.url,
         headers=dict(request.headers),
-        body=request.body,
+        body=b"",
         deadline=_deadline(message, limits.HTTP_DEADLINE_DEFAULT),
         token=_token(request),
     )
@@ -94,7 +110,7 @@ def _app_engine(message: Any, settings: _Settings) -> Target:
         method=rules.METHODS[request.http_method],
         url=request.relative_uri,
         headers=dict(request.headers),
-        body=request.body,
+        body=b"",
         deadline=_deadline(message, limits.APP_ENGINE_DEADLINE_DEFAULT),
         bases=tuple(routing.app_engine_bases(*chosen)),
     )

@@ -11,6 +11,7 @@ from drayman.core.errors import (
     ErrorInfo,
     Help,
     LocalizedMessage,
+    RetryInfo,
     ServiceError,
 )
 
@@ -39,6 +40,10 @@ def _message(detail: Detail) -> Any:
             )
         case LocalizedMessage(locale, message):
             return error_details_pb2.LocalizedMessage(locale=locale, message=message)
+        case RetryInfo(delay):
+            message = error_details_pb2.RetryInfo()
+            message.retry_delay.FromMicroseconds(delay)
+            return message
         case BadRequest(violations):
             return error_details_pb2.BadRequest(
                 field_violations=[

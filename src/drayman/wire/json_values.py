@@ -59,6 +59,13 @@ def enum_number(kind: Any, value: Any) -> int | None:
 
 
 def _bytes(value: Any) -> bytes | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        if len(value) <= _PART:
+            return binascii.a2b_base64(value, strict_mode=True)  # padded: nearly always
+    except ValueError:
+        pass  # perhaps the other alphabet
     return from_base64(value) if is_base64(value) else None
 
 

@@ -49,15 +49,16 @@ def pretty(value: Any, indent: str = "\n") -> str:
     That is ``json.dumps`` with ``indent=2``, which is slow: it is not in C. ``indent`` begins each
     line of the value that contains this one.
     """
-    inner = indent + "  "
-    if isinstance(value, dict) and value:
-        lines = (f"{encode_basestring(key)}: {pretty(item, inner)}" for key, item in value.items())
-        return f"{{{inner}{f',{inner}'.join(lines)}{indent}}}"
-    if isinstance(value, list) and value:
-        return f"[{inner}{f',{inner}'.join(pretty(item, inner) for item in value)}{indent}]"
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         return encode_basestring(value)
-    return json.dumps(value)
+    if not value or kind not in {dict, list}:
+        return json.dumps(value)
+    inner = indent + "  "
+    if kind is list:
+        return f"[{inner}{f',{inner}'.join([pretty(item, inner) for item in value])}{indent}]"
+    lines = [f"{encode_basestring(key)}: {pretty(item, inner)}" for key, item in value.items()]
+    return f"{{{inner}{f',{inner}'.join(lines)}{indent}}}"
 
 
 def _message(message: Any, integers: bool) -> Any:

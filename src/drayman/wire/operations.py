@@ -88,7 +88,7 @@ def _response(result: BatchResult) -> Any:
     response = _CreateResponse()
     for view, task in zip(result.views, result.results, strict=True):
         if isinstance(task, Task):
-            response.tasks.append(tasks.encode(task, view))
+            tasks.encode_into(response.tasks.add(), task, view)
     return response
 
 

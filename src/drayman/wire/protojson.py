@@ -3,11 +3,12 @@
 The reader is written by hand: docs/decisions/0020 compares it with ``json_format``.
 """
 
+import functools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
@@ -35,14 +36,8 @@ def decode(body: bytes) -> Any:
         return {}
     value_count.check_json(body)
     try:
-        value = json.loads(
-            body.decode(),
-            parse_int=_parse_int,
-            parse_float=_parse_float,
-            parse_constant=_no_constant,
-            object_pairs_hook=_unique,
-        )
-        if _SURROGATE.search(body):
+        value = _DECODER.decode(body.decode())
+        if b"\\u" in body and _SURROGATE.search(body):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError:
         raise _undecodable("It is not UTF-8.") from None
@@ -66,7 +61,8 @@ def parse(value: Any, message: Any) -> None:
     """
     reader = _Reader()
     reader.message(value, message, "")
-    reader.check()
+    if reader.violations:
+        reader.check()
 
 
 def parse_query(parameters: Mapping[str, list[str]], message: Any) -> None:
@@ -138,95 +134,48 @@ class _Reader:
 
     def message(self, value: Any, message: Any, path: str) -> None:
         """Merge a JSON value into a message."""
-        descriptor = message.DESCRIPTOR
-        if special := json_values.SPECIAL.get(descriptor.full_name):
+        kind = _type(message.DESCRIPTOR)
+        if kind.special is not None:
             try:
-                special(value, message)
+                kind.special(value, message)
             except (ValueError, TypeError, ArithmeticError, json_format.ParseError):
-                self._wrong(path, _type_name(descriptor), value)
+                self.wrong(path, kind.name, value)
             return
         if not isinstance(value, dict):
             if path:
-                self._wrong(path, _type_name(descriptor), value)
+                self.wrong(path, kind.name, value)
             else:
                 self._unknown(path, "", "Root element must be a message.")
             return
-        fields_set: dict[str, str] = {}
+        fields, used = kind.fields, dict[str, str]()
         for key, item in value.items():
-            field = _field(descriptor, key)
+            field = fields.get(key)
             if field is None:
                 self._unknown(path, key, "Cannot find field.")
-            elif item is not None and self._is_first(field, key, fields_set, path):
-                self._field(field, item, message, path)
+            elif item is not None:
+                if field.place in used:
+                    self._taken(field, key, used[field.place], path)
+                else:
+                    used[field.place] = field.name
+                    field.read(self, item, message, path)
 
-    def _is_first(self, field: Any, key: str, fields_set: dict[str, str], path: str) -> bool:
-        """Return whether neither the field nor its oneof was set before; record it otherwise."""
-        oneof = field.containing_oneof
-        place = oneof.name if oneof else field.name
-        if place not in fields_set:
-            fields_set[place] = field.name
-            return True
-        if fields_set[place] == field.name:
+    def _taken(self, field: "_Field", key: str, before: str, path: str) -> None:
+        """Record that a field, or another one of its oneof, was set before."""
+        if before == field.name:
             self._record(path, f'{_PREFIX} Duplicate name "{key[:200]}"{_at(path)}.')
         else:
             self._record(
                 path,
-                f"Invalid value{_at(path)} (oneof), oneof field '{place}' is already set. "
+                f"Invalid value{_at(path)} (oneof), oneof field '{field.place}' is already set. "
                 f"Cannot set '{key[:200]}'",
             )
-        return False
 
-    def _field(self, field: Any, value: Any, message: Any, parent: str) -> None:
-        kind, path = field.message_type, f"{parent}.{field.name}" if parent else field.name
-        if kind is not None and kind.GetOptions().map_entry:
-            self._map(kind.fields_by_name["value"], value, getattr(message, field.name), path)
-        elif field.is_repeated:
-            if not isinstance(value, list):
-                self._wrong(path, "List", value)
-                return
-            items = getattr(message, field.name)
-            for index, item in enumerate(value):
-                place = f"{path}[{index}]"
-                if kind is not None:
-                    self.message(item, items.add(), place)
-                elif (content := self._scalar(field, item, place)) is not None:
-                    items.append(content)
-        elif isinstance(value, list):
-            reason = "Proto field is not repeating, cannot start list."
-            self._unknown(parent, field.name, reason)
-        elif kind is not None:
-            part = getattr(message, field.name)
-            part.SetInParent()
-            self.message(value, part, path)
-        elif (content := self._scalar(field, value, path)) is not None:
-            setattr(message, field.name, content)
+    def not_repeated(self, name: str, path: str) -> None:
+        """Record a list for a field that has one value."""
+        self._unknown(path, name, "Proto field is not repeating, cannot start list.")
 
-    def _map(self, field: Any, value: Any, entries: Any, path: str) -> None:
-        """Read a map from strings to scalars; the API has no other maps.
-
-        The path of a value is that of an entry of the field (the protobuf library's converter).
-        """
-        if not isinstance(value, dict):
-            self._wrong(path, "Map", value)
-            return
-        for index, (key, item) in enumerate(value.items()):
-            content = self._scalar(field, item, f"{path}[{index}].value")
-            if content is not None:
-                entries[key] = content
-
-    def _scalar(self, field: Any, value: Any, path: str) -> Any:
-        """Return the value of a field; None, with a violation recorded, if it has a wrong type."""
-        if field.enum_type is not None:
-            name = _type_name(field.enum_type)
-            content = json_values.enum_number(field.enum_type, value)
-        else:
-            name, read = json_values.SCALARS[field.type]
-            content = read(value)
-        if content is None:
-            self._wrong(path, name, value)
-        return content
-
-    def _wrong(self, path: str, kind: str, value: Any) -> None:
+    def wrong(self, path: str, kind: str, value: Any) -> None:
+        """Record a value that a field of this kind cannot have."""
         self._record(path, f"Invalid value{_at(path)} ({kind}), {_reason(kind, value)}")
 
     def _unknown(self, path: str, name: str, reason: str) -> None:
@@ -236,6 +185,147 @@ class _Reader:
         self.violations.append((path, text))
         if len(self.violations) == MAX_VIOLATIONS:
             self.check()
+
+
+class _Field(NamedTuple):
+    """How a field is read.
+
+    Attributes:
+        name: Its name.
+        place: That of its oneof, or its own: a request sets each place once.
+        read: Takes the reader, the JSON value, the message and the message's path.
+    """
+
+    name: str
+    place: str
+    read: Callable[[_Reader, Any, Any, str], None]
+
+
+class _Type(NamedTuple):
+    """How a message is read.
+
+    Attributes:
+        name: Its name in errors.
+        special: Reads a message that has a JSON form of its own; None for others.
+        fields: Its fields, by both their names.
+    """
+
+    name: str
+    special: Callable[[Any, Any], None] | None
+    fields: Mapping[str, _Field]
+
+
+@functools.lru_cache(maxsize=256)
+def _type(descriptor: Any) -> _Type:
+    fields = {}
+    for field in descriptor.fields:
+        oneof = field.containing_oneof
+        row = _Field(field.name, oneof.name if oneof else field.name, _reader(field))
+        fields[field.name] = fields[field.camelcase_name] = row
+    special = json_values.SPECIAL.get(descriptor.full_name)
+    return _Type(_type_name(descriptor), special, fields)
+
+
+def _reader(field: Any) -> Callable[[_Reader, Any, Any, str], None]:
+    kind, name = field.message_type, field.name
+    if kind is not None and kind.GetOptions().map_entry:
+        return _map_reader(name, *_scalar(kind.fields_by_name["value"]))
+    if kind is not None:
+        return _messages_reader(name) if field.is_repeated else _message_reader(name)
+    scalar = _scalar(field)
+    return _scalars_reader(name, *scalar) if field.is_repeated else _scalar_reader(name, *scalar)
+
+
+def _scalar(field: Any) -> tuple[str, Callable[[Any], Any]]:
+    """Return the type of a field in errors, and what returns its value, None for a wrong one."""
+    if field.enum_type is not None:
+        read = functools.partial(json_values.enum_number, field.enum_type)
+        return _type_name(field.enum_type), read
+    return json_values.SCALARS[field.type]
+
+
+def _scalar_reader(
+    name: str, kind: str, convert: Callable[[Any], Any]
+) -> Callable[[_Reader, Any, Any, str], None]:
+    def read(reader: _Reader, value: Any, message: Any, parent: str) -> None:
+        if isinstance(value, list):
+            reader.not_repeated(name, parent)
+        elif (content := convert(value)) is not None:
+            setattr(message, name, content)
+        else:
+            reader.wrong(_join(parent, name), kind, value)
+
+    return read
+
+
+def _scalars_reader(
+    name: str, kind: str, convert: Callable[[Any], Any]
+) -> Callable[[_Reader, Any, Any, str], None]:
+    def read(reader: _Reader, value: Any, message: Any, parent: str) -> None:
+        path = _join(parent, name)
+        if not isinstance(value, list):
+            reader.wrong(path, "List", value)
+            return
+        items = getattr(message, name)
+        for index, item in enumerate(value):
+            if (content := convert(item)) is not None:
+                items.append(content)
+            else:
+                reader.wrong(f"{path}[{index}]", kind, item)
+
+    return read
+
+
+def _message_reader(name: str) -> Callable[[_Reader, Any, Any, str], None]:
+    def read(reader: _Reader, value: Any, message: Any, parent: str) -> None:
+        if isinstance(value, list):
+            reader.not_repeated(name, parent)
+            return
+        part = getattr(message, name)
+        part.SetInParent()
+        reader.message(value, part, _join(parent, name))
+
+    return read
+
+
+def _messages_reader(name: str) -> Callable[[_Reader, Any, Any, str], None]:
+    def read(reader: _Reader, value: Any, message: Any, parent: str) -> None:
+        path = _join(parent, name)
+        if not isinstance(value, list):
+            reader.wrong(path, "List", value)
+            return
+        items = getattr(message, name)
+        for index, item in enumerate(value):
+            reader.message(item, items.add(), f"{path}[{index}]")
+
+    return read
+
+
+def _map_reader(
+    name: str, kind: str, convert: Callable[[Any], Any]
+) -> Callable[[_Reader, Any, Any, str], None]:
+    """Return the reader of a map from strings to scalars; the API has no other maps.
+
+    The path of a value is that of an entry of the field (the protobuf library's converter).
+    """
+
+    def read(reader: _Reader, value: Any, message: Any, parent: str) -> None:
+        path = _join(parent, name)
+        if not isinstance(value, dict):
+            reader.wrong(path, "Map", value)
+            return
+        entries = getattr(message, name)
+        for index, (key, item) in enumerate(value.items()):
+            if (content := convert(item)) is not None:
+                entries[key] = content
+            else:
+                reader.wrong(f"{path}[{index}].value", kind, item)
+
+    return read
+
+
+def _join(parent: str, name: str) -> str:
+    return f"{parent}.{name}" if parent else name
 
 
 def _type_name(descriptor: Any) -> str:
@@ -298,3 +388,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
                 raise _undecodable(f"Duplicate name {_shown(key)}.")
             seen.add(key)
     return value
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=_parse_int,
+    parse_float=_parse_float,
+    parse_constant=_no_constant,
+    object_pairs_hook=_unique,
+)

@@ -4,6 +4,7 @@
 rule that is broken raises InvalidArgument.
 """
 
+import functools
 import re
 from typing import Any
 
@@ -74,8 +75,19 @@ def complete_routing(message: Any, queue: str) -> None:
     message.host = ".".join([*filter(None, labels), "r.appspot.com"])
 
 
+_CACHED_LENGTH = 256
+"""The most characters of a URL whose check is remembered."""
+
+
 def _check_url(url: str) -> str:
-    """Check the URL of an HTTP task (recorded; host and length are ours); return its host."""
+    """Check the URL of an HTTP task (recorded; host and length are ours); return its host.
+
+    Most tasks of a queue have one of few URLs, or the same one.
+    """
+    return _checked_url(url) if len(url) <= _CACHED_LENGTH else _check_new_url(url)
+
+
+def _check_new_url(url: str) -> str:
     rules.check_required("HttpRequest.url", url)
     if not url[:8].lower().startswith(("http://", "https://")):
         raise errors.invalid_field(
@@ -99,6 +111,9 @@ def _check_authority(url: str) -> str:
     if not authority or int(authority["port"] or 0) not in PORTS:
         raise errors.invalid_field("HttpRequest.url", "has no valid host and port.")
     return authority["host"]
+
+
+_checked_url = functools.lru_cache(maxsize=1024)(_check_new_url)
 
 
 def _check_token_url(message: Any, host: str, *, http_allowed: bool) -> None:

@@ -31,7 +31,8 @@ def parse(parent: str, message: Any, now: Micros, allowed: TaskLimits) -> NewTas
     Raises:
         InvalidArgument: A field breaks its rule; the message names both.
     """
-    task_id = names.new_task(parent, message.name) if message.name else None
+    name = message.name
+    task_id = names.new_task(parent, name) if name else None
     schedule_time = _parse_schedule_time(message, now, allowed.schedule_horizon)
     stored = Message()
     if message.HasField("http_request"):
@@ -64,20 +65,27 @@ def view(request: Any) -> int:
 
 def encode(task: Task, view: int) -> Any:
     """Return the message of a task; any view but FULL leaves out the body."""
-    message = Message.FromString(task.request)
+    message = Message()
+    encode_into(message, task, view)
+    return message
+
+
+def encode_into(message: Any, task: Task, view: int) -> None:
+    """Write a task into an empty message, see ``encode``."""
+    message.MergeFromString(task.request)
     message.name = task.name
     message.view = FULL if view == FULL else BASIC
     if view != FULL:
         payload(message).ClearField("body")
     times.set_moment(message.schedule_time, task.schedule_time)
     message.create_time.seconds = task.create_time // SECOND
-    message.dispatch_count = task.dispatch_count
-    message.response_count = task.response_count
+    if task.dispatch_count:
+        message.dispatch_count = task.dispatch_count
+        message.response_count = task.response_count
     if task.first_dispatch_time is not None:
         times.set_moment(message.first_attempt.dispatch_time, task.first_dispatch_time)
     if task.last_attempt is not None:
         _encode_attempt(task.last_attempt, message.last_attempt)
-    return message
 
 
 def encode_granted(task: Task, view: int) -> Any:

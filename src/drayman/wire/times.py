@@ -13,10 +13,11 @@ from drayman.core.clock import SECOND, Micros
 NANOS = 1_000
 """Nanoseconds of a microsecond."""
 _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - all times here are UTC
-_SECOND = datetime.timedelta(seconds=1)
+_EPOCH_DAY = _EPOCH.toordinal()
+_SECONDS_OF_DAY = 24 * 3600
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 _RFC3339 = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])"
     r"(?:\.([0-9]{1,9}))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
 )
 _DURATION_LIMIT = 315_576_000_000
@@ -84,15 +85,19 @@ def parse_rfc3339(text: str) -> tuple[int, int]:
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError(f"{text} is not a time in the form of RFC 3339")
-    *fields, fraction, sign, hours, minutes = match.groups()
-    moment = datetime.datetime(*map(int, fields))  # type: ignore[arg-type] # noqa: DTZ001 - the offset follows
-    seconds = (moment - _EPOCH) // _SECOND
+    date, hour, minute, second, fraction, sign, hours, minutes = match.groups()
+    seconds = _start_of_day(date) + int(hour) * 3600 + int(minute) * 60 + int(second)
     if sign:
         offset = int(hours) * 3600 + int(minutes) * 60
         seconds -= -offset if sign == "-" else offset
     if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
         raise ValueError(f"{text} is not in the years 1 to 9999")
     return seconds, int(fraction.ljust(9, "0")) if fraction else 0
+
+
+@functools.lru_cache(maxsize=64)
+def _start_of_day(date: str) -> int:
+    return (datetime.date.fromisoformat(date).toordinal() - _EPOCH_DAY) * _SECONDS_OF_DAY
 
 
 def pacific(moment: Micros) -> str:

@@ -5,6 +5,7 @@ import contextlib
 
 from world import LIMITS
 
+from drayman.core import errors
 from drayman.store.postgres.address import parse
 from drayman.store.postgres.connection import connect
 from drayman.store.postgres.session import PostgresSession
@@ -29,6 +30,18 @@ def kill_connections(connection):
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
         "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
     )
+
+
+async def until_it_works(call):
+    """Call again until the store can be used; return the errors before."""
+    refusals = []
+    while True:
+        try:
+            await call()
+        except errors.Unavailable as error:
+            refusals.append(error.message)
+        else:
+            return refusals
 
 
 @contextlib.contextmanager

@@ -2,27 +2,21 @@
 
 import asyncio
 import contextlib
+import os
 
 import psycopg
 import pytest
-from postgres_world import kill_connections, raise_in_sql, run
+from postgres_world import kill_connections, open_transaction, raise_in_sql, run, until_it_works
 from world import LIMITS, START, World
 
+import postgres_cluster
 from drayman.core import errors
-from drayman.store.group_commit import MAX_TRIES
+from drayman.store.group_commit import MAX_READING, MAX_TRIES
+from drayman.store.postgres.address import parse
+from drayman.store.postgres.checks import Checks
+from drayman.store.postgres.connection import connect
 from drayman.store.postgres.database import open_store
-
-
-async def until_it_works(call):
-    """Call again until the store can be used; return the errors before."""
-    refusals = []
-    while True:
-        try:
-            await call()
-        except errors.Unavailable as error:
-            refusals.append(error.message)
-        else:
-            return refusals
+from small_disk import fill, small_disk
 
 
 async def test_a_connection_that_was_closed_while_idle_costs_no_call(world, administrator):
@@ -61,7 +55,7 @@ async def test_calls_fail_at_once_while_postgresql_is_down_and_succeed_when_it_i
         with pytest.raises(errors.Unavailable, match=r"^PostgreSQL cannot be used at present: "):
             await call()
     postgres.start()
-    await until_it_works(world.store.check)
+    await until_it_works(lambda: world.claim(0))
     assert [claim.task.name for claim in await world.claim()] == [name]
 
 
@@ -127,6 +121,74 @@ async def test_a_full_disk_is_resource_exhausted(world):
     with pytest.raises(errors.ResourceExhausted) as refusal:
         await run(world, lambda session: raise_in_sql(session, "53100"))
     assert refusal.value.message == "The store has no room left: the disk is full."
+
+
+async def create_many(world):
+    for _ in range(200):
+        await world.create_one(request=os.urandom(100_000))
+
+
+async def test_a_disk_that_is_really_full_refuses_creations_until_it_has_room(
+    postgres, administrator
+):
+    if not isinstance(postgres, postgres_cluster.Cluster):
+        pytest.skip("the disk of another server cannot be filled")
+    with small_disk(postgres.folder / "disk", 24 << 20) as disk, contextlib.ExitStack() as cleanup:
+        folder = postgres.folder_on(disk)
+        administrator.execute(f"CREATE TABLESPACE small LOCATION '{folder}'")
+        cleanup.callback(administrator.execute, "DROP TABLESPACE small")
+        cleanup.callback(administrator.execute, "DROP SCHEMA small CASCADE")
+        tables = f"{postgres.url('small')}&options=-cdefault_tablespace%3Dsmall"
+        world = World(await open_store(tables, LIMITS, START))
+        try:
+            await world.queue()
+            before = await world.create_one()
+            fill(disk / "other")
+            with pytest.raises(errors.ResourceExhausted) as refusal:
+                await create_many(world)
+            assert refusal.value.message == "The store has no room left: the disk is full."
+            assert before in await world.listed()
+            (disk / "other").unlink()
+            await world.create_one(request=os.urandom(100_000))
+        finally:
+            await world.store.close()
+
+
+def connect_all(url, opened):
+    """Open connections until there are no more."""
+    while True:
+        opened.enter_context(contextlib.closing(connect(parse(url))))
+
+
+async def test_calls_fail_while_postgresql_has_no_connection_left_and_recover(world, url):
+    await world.create_one()
+    with contextlib.ExitStack() as opened:
+        with pytest.raises(psycopg.OperationalError, match="too many clients"):
+            connect_all(url, opened)
+        with pytest.raises(errors.Unavailable, match="too many clients"):
+            await world.listed()  # by a connection that is to be opened
+    await until_it_works(world.listed)
+    assert len(await world.listed()) == 1
+
+
+async def test_more_reads_than_may_wait_are_refused(world):
+    reads = [world.in_flight() for _ in range(MAX_READING + 1)]
+    *results, last = await asyncio.gather(*reads, return_exceptions=True)
+    assert results == [0] * MAX_READING
+    assert isinstance(last, errors.Unavailable)
+    assert last.message == "Too many reads are waiting for the store."
+
+
+async def test_an_old_transaction_is_reported_once(url, administrator, caplog):
+    regular = Checks(None, old=0)
+    regular.run(administrator)
+    assert caplog.messages == []
+    with open_transaction(url) as other:
+        other.connection.execute("SELECT txid_current()")
+        for _ in range(2):
+            regular.run(administrator)
+    (line,) = caplog.messages
+    assert line.startswith("a transaction has been open for 0 s: until it ends, PostgreSQL keeps")
 
 
 async def test_an_error_of_one_call_leaves_the_others_of_its_group(world):

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from world import LIMITS, START, World
 
-from drayman.core.clock import SECOND
+from drayman.core.clock import SECOND, SystemClock
 from drayman.store import opening
 from drayman.store.contract import StoreError
 from drayman.store.postgres import address
@@ -188,7 +188,15 @@ async def test_a_clock_that_differs_from_the_databases_is_reported(
     store = await open_store(url, LIMITS, now)
     await store.close()
     (line,) = caplog.messages
-    assert f" s {text} the clock of the database: " in line
+    assert line.endswith(f" s {text} the clock of the database, whose time decides")
+
+
+async def test_the_clock_of_a_server_follows_the_databases(administrator, url):
+    clock = SystemClock()
+    clock.adjust(-60 * SECOND)
+    store = await open_store(url, LIMITS, clock.now(), clock=clock)
+    await store.close()
+    assert abs(clock.now() - database_time(administrator)) < 30 * SECOND
 
 
 async def test_a_clock_that_agrees_with_the_databases_is_not_reported(administrator, url, caplog):

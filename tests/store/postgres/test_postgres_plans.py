@@ -37,6 +37,7 @@ SORTS = {
     "remaining_attempts": "the tasks of a group",
     "add_task_tombstones": "the tasks of a group",
     "list_locations": "the queues of a project",
+    "list_task_tombstones": "for an export, which reads all of a queue",
 }
 
 
@@ -64,7 +65,7 @@ async def planner(url, administrator):
     return plan
 
 
-@pytest.mark.parametrize("name", STATEMENTS)
+@pytest.mark.parametrize("name", [name for name, text in STATEMENTS.items() if text])
 async def test_a_statement_reads_by_an_index(planner, name):
     steps = planner(name)
     scans = {match[1] for step in steps if (match := re.search(r"Seq Scan on (\w+)", step))}

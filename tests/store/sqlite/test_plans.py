@@ -9,11 +9,11 @@ from drayman.store.sqlite.database import MEMORY, SqliteDatabase
 from drayman.store.sqlite.session import STATEMENTS
 
 AS_SMALL_AS_THE_CALL = {
-    "json_each", "name", "woken", "gone", "claimed", "ended", "freed", "changed", "letter",
-    "removed", "CONSTANT",
+    "json_each", "name", "woken", "created", "gone", "claimed", "ended", "freed", "letter", "ready",
+    "admitted", "removed", "CONSTANT",
 }  # fmt: skip
 LISTS = {
-    "claims", "names", "queues", "tasks", "seqs", "numbers", "pressures", "attempts", "letters",
+    "claims", "names", "queues", "tasks", "seqs", "numbers", "attempts", "letters",
 }  # fmt: skip
 
 SCANS = {
@@ -24,8 +24,12 @@ SCANS = {
     ("sweep_queue_tombstones", "queue_tombstone"): "queues deleted within three days are few",
     ("list_queue_stats", "(subquery-1)"): "no more than are counted",
     ("list_queue_stats", "(subquery-4)"): "the same",
+    ("count_dead_letters", "(subquery-1)"): "no more than are counted",
+    ("count_due_tasks", "(subquery-1)"): "no more than are counted",
     ("sweep_attempts", "attempt"): "its first rows",
     ("oldest_dead_letters", "dead_letter"): "its first rows",
+    ("list_task_tombstones", "(subquery-2)"): "for an export, which reads all of a queue",
+    ("list_all_dead_letters", "dead_letter"): "for an export, in the order of their numbers",
     ("delete_other_documents", "document"): "between tests, which leave few",
     ("reset_counters", "counter"): "a handful",
 }
@@ -40,9 +44,11 @@ def connection():
 
 def plan(connection, name):
     """Return the steps of a statement."""
-    text = STATEMENTS[name].replace("(?)", "(?, ?, ?, ?, ?, ?)")
+    text = STATEMENTS[name]
+    columns = text.partition("VALUES (?)")[0].count(",") + 1
+    text = text.replace("(?)", f"({', '.join('?' * columns)})")
     words = re.findall(r":(\w+)", text)
-    params = {word: "[]" if word in LISTS else 0 for word in words} if words else (0,) * 6
+    params = {word: "[]" if word in LISTS else 0 for word in words} if words else (0,) * columns
     if "?" not in text and not words:
         params = ()
     return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", params)]

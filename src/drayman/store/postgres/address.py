@@ -1,7 +1,7 @@
 """The address of a store on PostgreSQL: ``postgresql://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE``.
 
-Everything that libpq accepts is accepted, several hosts and the options of TLS included. One
-parameter is ours: ``schema``, in which the tables are.
+Everything that libpq accepts is accepted, several hosts and the options of TLS included. Two
+parameters are ours: ``schema``, in which the tables are, and ``pgbouncer``.
 """
 
 import re
@@ -13,15 +13,16 @@ from psycopg import conninfo
 from drayman.store.contract import StoreError
 
 DEFAULT_SCHEMA = "drayman"
-_OURS = "schema="
+_OURS = re.compile(r"(schema|pgbouncer)=(.*)")
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_BOOLEANS = {"true": True, "false": False}
 _DEFAULTS = {
     # Of several hosts, the one that can be written: after a failover, the promoted standby.
     "target_session_attrs": "read-write",
-    "connect_timeout": "5",
-    "tcp_user_timeout": "5000",
-    "keepalives_idle": "5",
-    "keepalives_interval": "2",
+    "connect_timeout": "3",
+    "tcp_user_timeout": "4000",
+    "keepalives_idle": "2",
+    "keepalives_interval": "1",
     "keepalives_count": "3",
     "application_name": "drayman",
 }
@@ -36,30 +37,37 @@ class Address(NamedTuple):
         conninfo: The parameters of a connection, in the form of libpq.
         schema: The schema of its tables.
         url: The URL without a password.
+        pooled: Whether a pooler may give each transaction another connection to PostgreSQL; None if
+            the URL does not say, and the first connection shows it.
     """
 
     conninfo: str
     schema: str
     url: str
+    pooled: bool | None = None
 
 
 def parse(url: str) -> Address:
     """Return the address that a URL stands for; StoreError."""
+    shown = without_password(url)
     base, _, query = url.partition("?")
     params = query.split("&")
-    schemas = [each.removeprefix(_OURS) for each in params if each.startswith(_OURS)]
-    schema = schemas[-1] if schemas else DEFAULT_SCHEMA
+    ours = {match[1]: match[2] for each in params if (match := _OURS.fullmatch(each))}
+    schema = ours.get("schema", DEFAULT_SCHEMA)
     if not _SCHEMA.fullmatch(schema):
         raise StoreError(
-            f"store {without_password(url)}: the schema must consist of lower-case letters, digits "
-            "and underscores"
+            f"store {shown}: the schema must consist of lower-case letters, digits and underscores"
         )
-    others = "&".join(each for each in params if not each.startswith(_OURS))
+    pooled = ours.get("pgbouncer")
+    if pooled is not None and pooled not in _BOOLEANS:
+        raise StoreError(f"store {shown}: pgbouncer must be true or false")
+    others = "&".join(each for each in params if not _OURS.fullmatch(each))
     try:
         parsed = conninfo.conninfo_to_dict(f"{base}?{others}" if others else base)
     except psycopg.Error as error:
-        raise StoreError(f"store {without_password(url)}: {str(error).strip()}") from None
-    return Address(conninfo.make_conninfo("", **_DEFAULTS | parsed), schema, without_password(url))
+        raise StoreError(f"store {shown}: {str(error).strip()}") from None
+    params_of_libpq = conninfo.make_conninfo("", **_DEFAULTS | parsed)
+    return Address(params_of_libpq, schema, shown, _BOOLEANS.get(pooled or ""))
 
 
 def without_password(url: str) -> str:

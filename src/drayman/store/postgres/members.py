@@ -6,7 +6,8 @@ frozen or cut off. What such a server does later with a claim has no effect, bec
 not held settle nothing. The database's clock alone decides who is alive.
 
 Between two heartbeats the thread waits for notifications of the others' changes. They are hints: a
-lost one costs at most the dispatcher's poll interval.
+lost one costs at most the dispatcher's poll interval. A pooler passes no notifications on; through
+one, the thread reads a few times a second from when on tasks are due.
 """
 
 import contextlib
@@ -19,13 +20,17 @@ import psycopg
 
 from drayman.core.clock import SECOND, Micros
 from drayman.core.limits import Limits
-from drayman.store.postgres import connection, outbox
+from drayman.store.postgres import checks, connection, outbox
 from drayman.store.postgres.address import Address
+from drayman.store.postgres.checks import Checks
+from drayman.store.postgres.link import Link
 from drayman.store.postgres.session import PostgresSession
 from drayman.store.verbs import claims
 
 INTERVAL: Micros = 1 * SECOND
 """The time between two heartbeats."""
+POLL: Micros = SECOND // 20
+"""The time between two polls through a pooler."""
 ALIVE: Micros = 6 * SECOND
 """How long a server is alive after its last heartbeat."""
 _FOLD_INTERVAL = 3600
@@ -68,6 +73,12 @@ ON CONFLICT (generation, backend) DO UPDATE SET tasks = task_count.tasks + exclu
 """
 _LEAVE = "DELETE FROM server WHERE name = %(name)s"
 _NOTIFY = "SELECT pg_notify(%s, %s)"
+_EARLIEST = """
+SELECT CASE
+  WHEN EXISTS (SELECT FROM claim WHERE server IS NULL) THEN 0
+  ELSE (SELECT min(wake_time) FROM queue)
+END
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -86,6 +97,7 @@ class Members:
         name: str,
         hint: Callable[[Micros], object],
         outbox_hint: Callable[[], object],
+        regular: Checks,
     ) -> None:
         self.others = 0
         self._address = address
@@ -94,9 +106,12 @@ class Members:
         self._params = {"name": name, "alive": ALIVE}
         self._hint = hint
         self._outbox_hint = outbox_hint
+        self._checks = regular
+        self._next_check: Micros = 0
         self._session: PostgresSession | None = None
         self._last_beat: Micros = 0
         self._beats = 0
+        self._earliest: Micros | None = None
         self._closing = threading.Event()
         try:
             self._beat()  # before the first claim
@@ -106,31 +121,51 @@ class Members:
         self._thread = threading.Thread(target=self._work, name="drayman-members", daemon=True)
         self._thread.start()
 
-    def close(self, link: psycopg.Connection[Any]) -> None:
-        """Stop the thread and delete the server's row; ``link`` is the connection of the store."""
+    def close(self, writer: Link) -> None:
+        """Stop the thread and delete the server's row."""
         self._closing.set()
         with contextlib.suppress(psycopg.Error):
-            notify(link, self._address, 0, self._name)  # ends the wait of the thread
+            notify(writer.connection, self._address, 0, self._name)  # ends the wait of the thread
         self._thread.join()
-        with contextlib.suppress(psycopg.Error):
-            link.execute(_LEAVE, self._params)
+        with contextlib.suppress(psycopg.Error), connection.transaction(writer.connection):
+            writer.connection.execute(_LEAVE, self._params)
         self._disconnect()
 
     def _work(self) -> None:
         while not self._closing.is_set():
             try:
-                self._listen()
+                self._await_changes()
                 self._beat()
             except Exception as error:  # noqa: BLE001 - the next heartbeat tries again
                 _log.warning("no heartbeat: %s", connection.describe(error))
                 self._disconnect()
                 self._closing.wait(INTERVAL / SECOND)
 
-    def _listen(self) -> None:
-        """Pass notifications on until the next heartbeat is due."""
+    def _await_changes(self) -> None:
+        """Pass hints on until the next heartbeat is due."""
         if self._session is None:
             return
-        for notification in self._session.connection.notifies(timeout=INTERVAL / SECOND):
+        if self._session.connection.address.pooled:
+            self._poll(self._session)
+        else:
+            self._listen(self._session)
+
+    def _poll(self, session: PostgresSession) -> None:
+        for _ in range(INTERVAL // POLL):
+            if self._closing.wait(POLL / SECOND):
+                return
+            if self.others:  # nobody else changes what is due
+                self._pass_on_earliest(session)
+
+    def _pass_on_earliest(self, session: PostgresSession) -> None:
+        with connection.transaction(session.connection):
+            (earliest,) = connection.one(session.connection, _EARLIEST)
+        if earliest is not None and earliest != self._earliest:
+            self._hint(earliest)
+        self._earliest = earliest
+
+    def _listen(self, session: PostgresSession) -> None:
+        for notification in session.connection.notifies(timeout=INTERVAL / SECOND):
             if notification.payload == outbox.NOTIFICATION:
                 self._outbox_hint()
             due, _, sender = notification.payload.partition(" ")
@@ -143,20 +178,30 @@ class Members:
     def _beat(self) -> None:
         """Renew the server's row; release the claims of servers that are not alive."""
         session = self._session or self._connect()
-        (now,) = _row(session, _BEAT, self._params)
-        (self.others,) = _row(session, _COUNT_OTHERS, self._params)
+        with connection.transaction(session.connection):
+            (now,) = connection.one(session.connection, _BEAT, self._params)
+            (self.others,) = connection.one(session.connection, _COUNT_OTHERS, self._params)
         self._beats = self._beats + 1 if now - self._last_beat < 2 * INTERVAL else 0
         self._last_beat = now
         if self._beats % _FOLD_INTERVAL == 0:
-            session.connection.execute(_FOLD_COUNTS)
+            with connection.transaction(session.connection):
+                session.connection.execute(_FOLD_COUNTS)
+        if now >= self._next_check:
+            self._next_check = now + checks.INTERVAL
+            self._checks.run(session.connection)
         if self._beats >= _STEADY:
-            dead = session.connection.execute(_FIND_DEAD, self._params).fetchall()
-            for (name,) in dead:
+            for name in self._dead_servers(session):
                 self._release(session, name, now)
+
+    def _dead_servers(self, session: PostgresSession) -> list[str]:
+        """Return the servers with claims that are not alive; forget those that ended long ago."""
+        with connection.transaction(session.connection):
             session.connection.execute(_FORGET_DEAD, self._params)
+            rows = session.connection.execute(_FIND_DEAD, self._params).fetchall()
+        return [name for (name,) in rows]
 
     def _release(self, session: PostgresSession, name: str, now: Micros) -> None:
-        with session.connection.transaction():
+        with connection.transaction(session.connection):
             count = claims.release(session, name, now)
         if count:
             _log.warning("released %d attempts of server %s, which is not alive", count, name)
@@ -166,7 +211,8 @@ class Members:
     def _connect(self) -> PostgresSession:
         link = connection.connect(self._address)
         self._session = PostgresSession(link, self._limits)
-        link.execute(f"LISTEN {channel(self._address)}")
+        if not link.address.pooled:
+            link.execute(f"LISTEN {channel(self._address)}")
         notify(link, self._address, 0, self._name)  # from now on the others notify this server
         self._hint(0)  # whatever happened before
         return self._session
@@ -186,9 +232,3 @@ def channel(address: Address) -> str:
 def notify(link: psycopg.Connection[Any], address: Address, due: Micros, sender: str) -> None:
     """Notify the other servers that tasks may be due at a time."""
     link.execute(_NOTIFY, [channel(address), f"{max(due, 0)} {sender}"])
-
-
-def _row(session: PostgresSession, query: str, params: Any) -> tuple[Any, ...]:
-    row: tuple[Any, ...] | None = session.connection.execute(query, params).fetchone()
-    assert row is not None  # noqa: S101 - the queries here always have a row
-    return row

@@ -14,16 +14,17 @@ from psycopg import sql
 
 from drayman.store.contract import StoreError
 from drayman.store.postgres.address import Address
+from drayman.store.postgres.connection import Connection, transaction
 
 MINIMUM_VERSION = 140000
 """PostgreSQL 14."""
 _COMPATIBLE = re.compile(r"-- compatible with: (\d+)\n")
 
 
-def migrate(connection: psycopg.Connection[Any], address: Address) -> int:
+def migrate(connection: Connection, address: Address) -> int:
     """Create the schema or migrate it to the latest format; return that. StoreError."""
     check_server(connection, address)
-    with connection.transaction():
+    with transaction(connection):
         # One server migrates; the others wait for it. That may take longer than a statement.
         connection.execute("SET LOCAL statement_timeout TO 0")
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 1)", [address.schema])

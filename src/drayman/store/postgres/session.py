@@ -9,6 +9,7 @@ import psycopg
 from drayman.core.limits import Limits
 from drayman.store import statements
 from drayman.store.damage import DamagedQueues
+from drayman.store.postgres.connection import Connection
 from drayman.store.session import Row
 
 _PARAM = re.compile(r"(?<![:\w]):(\w+)")
@@ -33,7 +34,7 @@ class PostgresSession:
         connection: The connection; after it is lost, another one takes its place.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any], limits: Limits) -> None:
+    def __init__(self, connection: Connection, limits: Limits) -> None:
         self.connection = connection
         self.retention = limits.retention
         self.ramp_up = limits.ramp_up
@@ -74,8 +75,8 @@ class PostgresSession:
             yield from cursor
 
     def run(self, statement: str, **params: Any) -> int:
-        """Run a statement; return how many rows it changed."""
-        return self._execute(statement, params).rowcount
+        """Run a statement; return how many rows it changed. An empty one changes none."""
+        return self._execute(statement, params).rowcount if STATEMENTS[statement] else 0
 
     def insert(self, statement: str, rows: Sequence[Row]) -> int:
         """Run an INSERT for many rows, passed as an array for each column."""
@@ -86,7 +87,9 @@ class PostgresSession:
     def _execute(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any]
     ) -> psycopg.Cursor[Any]:
-        cursor = self.connection.execute(STATEMENTS[statement], params, prepare=True, binary=True)
+        connection = self.connection
+        prepare = not connection.address.pooled
+        cursor = connection.execute(STATEMENTS[statement], params, prepare=prepare, binary=True)
         if not (cursor.statusmessage or "").startswith("SELECT"):
             self._changes += cursor.rowcount
         return cursor

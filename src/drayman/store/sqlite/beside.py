@@ -1,4 +1,4 @@
-"""One transaction of a command on a store, whether or not a server uses it at the same time.
+"""Transactions of a command on a store, whether or not a server uses it at the same time.
 
 SQLite's own locks let several processes write in turns. The file lock, which makes a server the
 only one, is taken if it is free: only then the file is created or migrated.
@@ -7,6 +7,7 @@ only one, is taken if it is free: only then the file is created or migrated.
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 from drayman.core.limits import Limits
 from drayman.store.contract import StoreError
@@ -32,6 +33,22 @@ def transaction(path: str) -> Iterator[Session]:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(failures.explain(path, error)) from None
+
+
+@contextlib.contextmanager
+def snapshot(path: str) -> Iterator[Session]:
+    """Yield a session that reads the store as it is now. StoreError."""
+    if path == database.MEMORY or not Path(path).exists():
+        raise StoreError(f"store sqlite:{path} does not exist")
+    with transaction(path):
+        pass  # a file of an older version that no server uses is migrated
+    try:
+        with contextlib.closing(database.connect(path)) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("BEGIN")
+            yield SqliteSession(connection, Limits())
     except (sqlite3.Error, OSError) as error:
         raise StoreError(failures.explain(path, error)) from None
 

@@ -2,7 +2,8 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Self
 
 from drayman.core import errors
 from drayman.core.clock import Micros
@@ -23,13 +24,16 @@ MAX_LOG_SIZE = 64 << 20
 """Bytes to which the write-ahead log is truncated after a long reader has made it grow."""
 
 
-async def open_store(path: str, limits: Limits, now: Micros, *, safe: bool = True) -> Store:
+async def open_store(
+    path: str, limits: Limits, now: Micros, *, safe: bool = True, release: bool = True
+) -> Store:
     """Open or create the store in a file, or in memory if ``path`` is ``:memory:``.
 
-    Claims that a previous server left behind are returned to their queues. If ``safe`` is false,
-    durable transactions are written but not fsynced. StoreError if it cannot be opened.
+    Claims that a previous server left behind are returned to their queues, unless ``release`` is
+    false. If ``safe`` is false, durable transactions are written but not fsynced. StoreError if it
+    cannot be opened.
     """
-    return Store(SqliteDatabase(path, limits, now, safe=safe))
+    return Store(SqliteDatabase(path, limits, now, safe=safe, release=release))
 
 
 class SqliteDatabase:
@@ -40,9 +44,11 @@ class SqliteDatabase:
         session: The session on that connection.
     """
 
-    shared = False
+    readers = ()  # the writer reads: one connection is cheaper beside a busy event loop
 
-    def __init__(self, path: str, limits: Limits, now: Micros, *, safe: bool) -> None:
+    def __init__(
+        self, path: str, limits: Limits, now: Micros, *, safe: bool, release: bool = True
+    ) -> None:
         self._path = path
         self._safe = safe
         self._synchronous: str | None = None
@@ -50,13 +56,23 @@ class SqliteDatabase:
         self._checkpointer: Checkpointer | None = None
         self._guard: Guard | None = None
         try:
-            self._open(limits, now)
+            self._open(limits)
+            if release:
+                self._release_claims(now)
+            if path != MEMORY:
+                self._checkpointer = self._start_checkpoints()
+                self._guard = Guard(path, self.connection, self._checkpointer)
         except (sqlite3.Error, OSError) as error:
             self._resources.close()
             raise StoreError(failures.explain(path, error)) from None
         except BaseException:
             self._resources.close()
             raise
+
+    @property
+    def writers(self) -> Sequence[Self]:
+        """This database: a file has one writer."""
+        return [self]
 
     @property
     def url(self) -> str:
@@ -108,7 +124,7 @@ class SqliteDatabase:
         self.connection.execute("COMMIT")
         self._committed()
 
-    def rollback(self) -> None:
+    def rollback(self, error: Exception) -> None:  # noqa: ARG002 - whatever it is
         """Undo the transaction; SQLite may have done so itself."""
         with contextlib.suppress(sqlite3.Error):
             self.connection.execute("ROLLBACK")
@@ -141,7 +157,7 @@ class SqliteDatabase:
         if self._checkpointer is not None:
             self._checkpointer.committed()
 
-    def _open(self, limits: Limits, now: Micros) -> None:
+    def _open(self, limits: Limits) -> None:
         if self._path != MEMORY:
             files.check_log(self._path)
             files.create(files.beside(self._path, ""))
@@ -154,14 +170,13 @@ class SqliteDatabase:
             self._resources.callback(lock.close)
             self._resources.callback(connection.close)
         configure(connection)
-        schema.migrate(connection, self._path)
+        self.format = schema.migrate(connection, self._path)
         self.session = SqliteSession(connection, limits)
+
+    def _release_claims(self, now: Micros) -> None:
         self.begin(durable=True)
-        claims.release(self.session, None, now)
+        self.recovered = claims.release(self.session, None, now)
         self.commit()
-        if self._path != MEMORY:
-            self._checkpointer = self._start_checkpoints()
-            self._guard = Guard(self._path, connection, self._checkpointer)
 
     def _start_checkpoints(self) -> Checkpointer:
         # The file is opened now and not reopened: if it were moved meanwhile, SQLite would create a

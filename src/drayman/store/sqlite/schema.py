@@ -44,8 +44,8 @@ def check_current(connection: sqlite3.Connection, path: str) -> None:
         )
 
 
-def migrate(connection: sqlite3.Connection, path: str) -> None:
-    """Migrate a database to the latest format; StoreError."""
+def migrate(connection: sqlite3.Connection, path: str) -> int:
+    """Migrate a database to the latest format; return that. StoreError."""
     connection.execute("BEGIN IMMEDIATE")
     version = check_version(connection, path)
     for number, script in enumerate(_scripts()[version:], start=version + 1):
@@ -54,6 +54,7 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
         connection.execute(f"PRAGMA user_version = {number}")
     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     connection.execute("COMMIT")
+    return len(_scripts())
 
 
 def _scripts() -> list[Traversable]:

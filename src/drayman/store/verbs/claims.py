@@ -4,12 +4,11 @@ import collections
 import json
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from drayman.core import admission, back_pressure, fairness, task_ids
 from drayman.core.admission import QueueLoad
 from drayman.core.back_pressure import Pressure
-from drayman.core.bucket import Bucket
 from drayman.core.clock import Micros
 from drayman.core.lifecycle import Claim, EndedClaim
 from drayman.core.queue import State
@@ -20,9 +19,12 @@ from drayman.store.session import Session
 from drayman.store.verbs import tasks
 
 _Result = TypeVar("_Result")
+_Part = TypeVar("_Part", "QueueRow", "_Admission")
 _Unclaim = Callable[[Session, EndedClaim], bool]
 _MAX_QUEUES = 64
 """The most queues that one claim considers."""
+_MANY = 16
+"""A queue with so many due tasks is claimed from by a statement of its own."""
 
 
 class ClaimRequest(NamedTuple):
@@ -40,19 +42,29 @@ class _Admission(NamedTuple):
 
     Attributes:
         row: The queue.
-        bucket: Its tokens before the claims.
+        load: Its state before the claim.
+        share: The attempt slots that it may use.
+        admitted: The attempts that it may start.
+        due: The number of its due tasks, if it is known and all of them may start.
         numbers: The numbers of the claims, each with the seq of its task.
-        ready: When it may start more attempts, None for not before a change.
     """
 
     row: QueueRow
-    bucket: Bucket
-    numbers: Sequence[tuple[Any, ...]]
-    ready: Micros | None
+    load: QueueLoad
+    share: int
+    admitted: admission.Admission
+    due: int | None
+    numbers: list[tuple[int, int]]
 
     @property
-    def claimed(self) -> int:
-        return len(self.numbers)
+    def taken(self) -> int:
+        """The number of its tasks that this claim takes."""
+        return len(self.numbers) if self.due is None else self.due
+
+    @property
+    def ready(self) -> Micros | None:
+        """When it may start more attempts, None for not before a change."""
+        return admission.next_claim(self.load, self.admitted, len(self.numbers), self.share)
 
 
 def claim_due(
@@ -68,26 +80,24 @@ def claim_due(
     in_flight.update(claim.queue.name for claim in claims)
     admissions: list[_Admission] = []
     claimed, rate_factors = len(claims), {}
-    for queue in _ready_queues(session, now):
+    for queue, due in _ready_queues(session, request):
         left, free = limit - claimed, slots - claimed
         if left <= 0 or free <= 0 or len(admissions) == _MAX_QUEUES:
             short = True
             break
-        if session.damaged.skips(queue.key, now):
-            continue
         share = min(left, fairness.share(free, in_flight[queue.name], all_slots))
         if share <= 0:
             short = True
             continue  # skipped; it stays ready
-        load = to_load(queue)._replace(pressure=_pressure(session, queue, now))
-        factor = back_pressure.rate_factor(load.pressure, load.rate, now)
-        rate_factors[queue.name] = factor
-        taken = _claim_readable_queue(session, queue, load, share, request)
-        short = short or taken.claimed >= share
-        claimed += taken.claimed
+        load = _ramped_up(session, queue, to_load(queue), now)
+        rate_factors[queue.name] = back_pressure.rate_factor(load.pressure, load.rate, now)
+        taken = _admit(session, request, queue, load, share, due)
+        short = short or taken.taken >= share
+        claimed += taken.taken
         admissions.append(taken)
-    claims += _locating(session, admissions, now, _claim_tasks)
-    _locating(session, admissions, now, _record)
+    _locating(session, [each for each in admissions if each.due], request, _claim_all)
+    claims += _locating(session, admissions, request, _claim_tasks)
+    _locating(session, admissions, request, _record)
     exhausted = limit <= len(claims) or len(admissions) == _MAX_QUEUES
     more = slots > len(claims) and exhausted
     next_due = now if more else _next_wake_time(session, now)
@@ -122,7 +132,8 @@ def _return_claims(
             unclaim(session, claim)
         else:
             _grant_again(session, claim, claim.forced_at)
-    free_slots(session, collections.Counter(claim.queue for claim in claims), now)
+    counts = collections.Counter(claim.queue for claim in claims)
+    free_slots(session, {queue: Freed(count, now) for queue, count in counts.items()}, now)
     return len(claims)
 
 
@@ -136,26 +147,38 @@ def _unclaim_unsent(session: Session, claim: EndedClaim) -> bool:
     return bool(session.run("unclaim_unsent_task", seq=claim.task, number=claim.number))
 
 
+class Freed(NamedTuple):
+    """What the ends of attempts change in their queue.
+
+    Attributes:
+        slots: The number of concurrency slots that become free.
+        due: When a claim may find a due task because of them, None if they make none due.
+        pressure: The back pressure on the queue from now on, None if it stays the same.
+    """
+
+    slots: int
+    due: Micros | None = None
+    pressure: Pressure | None = None
+
+
 def free_slots(
     session: Session,
-    counts: Mapping[int, int],
+    freed: Mapping[int, Freed],
     now: Micros,
     removed: Mapping[int, int] = types.MappingProxyType({}),
-) -> list[tuple[int, str | None, float]]:
-    """Free concurrency slots of queues, by key, and make the queues ready for a claim.
+) -> None:
+    """Free concurrency slots of queues, by key; a queue at its limit may start attempts again.
 
     Tasks of these queues that were ``removed``, by generation, are subtracted from their counts.
-    Returns key, pressure and rate of each queue that still exists.
     """
-    if not counts:
-        return []
-    rows = session.all(
-        "free_slots",
-        queues=json.dumps(list(counts.items())),
-        removed=json.dumps(dict(removed)),
-        now=now,
-    )
-    return [(key, pressure, rate) for key, pressure, rate in rows]
+    rows = [
+        (key, each.slots, each.due, each.pressure and each.pressure._asdict())
+        for key, each in freed.items()
+    ]
+    if rows:
+        session.run(
+            "free_slots", queues=json.dumps(rows), removed=json.dumps(dict(removed)), now=now
+        )
 
 
 def _claim_readable_grants(session: Session, request: ClaimRequest, limit: int) -> list[Claim]:
@@ -184,7 +207,7 @@ def _claim_grants(session: Session, request: ClaimRequest, limit: int) -> list[C
             if exists:
                 session.run("take_grant", number=number, server=request.server)
                 claims.append(_granted(session, number, forced_at, queue, seq))
-                free_slots(session, {queue: -1}, request.now)
+                free_slots(session, {queue: Freed(-1)}, request.now)
             else:  # purged, or deleted with its queue
                 session.run("delete_claim", number=number)
     return claims
@@ -196,72 +219,115 @@ def _granted(session: Session, number: int, forced_at: Micros, queue: int, seq: 
     return Claim(number, owner, task, forced_at)
 
 
-def _ready_queues(session: Session, now: Micros) -> Iterator[QueueRow]:
-    """Yield each queue that may have due tasks, in the order in which they became ready."""
-    after = (-1, 0)
+def _ready_queues(session: Session, request: ClaimRequest) -> Iterator[tuple[QueueRow, int | None]]:
+    """Yield each queue that may have due tasks, in the order in which they became ready.
+
+    With the number of its due tasks, None if it is not known.
+    """
+    now, after = request.now, (-1, 0)
     while True:
         rows = session.all(
             "lock_ready_queues", now=now, wake_time=after[0], key=after[1], limit=_MAX_QUEUES
         )
-        for row in map(QueueRow._make, rows):
-            yield row
-            after = (row.wake_time or 0, row.key)
-        if len(rows) < _MAX_QUEUES:
+        queues = [QueueRow._make(row) for row in rows]
+        readable = [queue for queue in queues if not session.damaged.skips(queue.key, now)]
+        # A queue alone is claimed from by one statement in any case.
+        several = readable if len(readable) > 1 else []
+        counts = _locating(session, several, request, _count_due)
+        for queue in readable:
+            yield queue, counts.get(queue.key)
+        if len(queues) < _MAX_QUEUES:
             return
+        after = (queues[-1].wake_time or 0, queues[-1].key)
 
 
-def _claim_readable_queue(
-    session: Session, row: QueueRow, load: QueueLoad, share: int, request: ClaimRequest
-) -> _Admission:
-    try:
-        return _claim_queue(session, row, load, share, request)
-    except Exception as error:
-        _skip(session, row.key, row.name, error, request.now)
-        raise
+def _count_due(
+    session: Session, queues: Sequence[QueueRow], request: ClaimRequest
+) -> dict[int, int]:
+    """Return the number of due tasks of queues, by key, of those with few."""
+    if not queues:
+        return {}
+    rows = session.all(
+        "count_due_tasks", queues=json.dumps([(each.key, each.generation) for each in queues]),
+        now=request.now, oldest=_oldest(session, request.now), limit=_MANY,
+    )  # fmt: skip
+    return {key: count for key, count in rows if count < _MANY}
 
 
 def _locating(
     session: Session,
-    admissions: Sequence[_Admission],
-    now: Micros,
-    step: Callable[[Session, Sequence[_Admission], Micros], _Result],
+    parts: Sequence[_Part],
+    request: ClaimRequest,
+    step: Callable[[Session, Sequence[_Part], ClaimRequest], _Result],
 ) -> _Result:
     """Run a step for all queues; if rows cannot be read, find out of which queue they are."""
     try:
-        return step(session, admissions, now)
+        return step(session, parts, request)
     except Exception as error:
         if session.is_damage(error):
-            for each in admissions:
+            for part in parts:
+                queue = part.row if isinstance(part, _Admission) else part
                 try:
-                    step(session, [each], now)
+                    step(session, [part], request)
                 except Exception as cause:  # noqa: BLE001 - the first error is raised otherwise
-                    _skip(session, each.row.key, each.row.name, cause, now)
+                    _skip(session, queue.key, queue.name, cause, request.now)
         raise
 
 
-def _claim_queue(
-    session: Session, row: QueueRow, load: QueueLoad, share: int, request: ClaimRequest
+def _admit(
+    session: Session,
+    request: ClaimRequest,
+    queue: QueueRow,
+    load: QueueLoad,
+    share: int,
+    due: int | None,
 ) -> _Admission:
-    """Insert the claims that a queue admits."""
+    """Return what a queue admits, with its claims, unless all of its due tasks may start.
+
+    Such queues are claimed from by one statement, ``_claim_all``.
+    """
     admitted = admission.admit(load, share, request.now)
-    oldest = task_ids.oldest_seq(request.now, session.retention.task_retention)
-    numbers: list[tuple[Any, ...]] = []
+    if due is not None and due <= admitted.attempts:
+        return _Admission(queue, load, share, admitted, due, [])
+    taken = _Admission(queue, load, share, admitted, None, [])
     if admitted.attempts > 0:
-        numbers = session.all(
-            "insert_claims", queue=row.key, generation=row.generation, server=request.server,
-            now=request.now, limit=admitted.attempts, oldest=oldest,
-        )  # fmt: skip
-    ready = admission.next_claim(load, admitted, len(numbers), share)
-    return _Admission(row, admitted.bucket, numbers, ready)
+        _locating(session, [taken], request, _claim_first)
+    return taken
 
 
-def _claim_tasks(session: Session, admissions: Sequence[_Admission], now: Micros) -> list[Claim]:
+def _claim_first(session: Session, admissions: Sequence[_Admission], request: ClaimRequest) -> None:
+    """Insert as many claims of a queue as it admits."""
+    (each,) = admissions
+    each.numbers[:] = session.all(
+        "insert_claims", queue=each.row.key, generation=each.row.generation,
+        server=request.server, now=request.now, limit=each.admitted.attempts,
+        oldest=_oldest(session, request.now),
+    )  # fmt: skip
+
+
+def _claim_all(session: Session, admissions: Sequence[_Admission], request: ClaimRequest) -> None:
+    """Insert the claims of all due tasks of queues."""
+    if not admissions:
+        return
+    by_key = {each.row.key: each for each in admissions}
+    queues = [(each.row.key, each.row.generation, each.due) for each in admissions]
+    rows = session.all(
+        "insert_all_claims", queues=json.dumps(queues), server=request.server, now=request.now,
+        oldest=_oldest(session, request.now),
+    )  # fmt: skip
+    for number, task, queue in rows:
+        by_key[queue].numbers.append((number, task))
+
+
+def _claim_tasks(
+    session: Session, admissions: Sequence[_Admission], request: ClaimRequest
+) -> list[Claim]:
     """Count the attempts of all claimed tasks; return the claims in the order of their numbers."""
     numbers = [pair for each in admissions for pair in each.numbers]
     if not numbers:
         return []
     queues = {each.row.generation: to_queue(each.row) for each in admissions if each.numbers}
-    rows = session.all("claim_tasks", claims=json.dumps(numbers), now=now)
+    rows = session.all("claim_tasks", claims=json.dumps(numbers), now=request.now)
     claims = []
     for task in map(TaskRow._make, rows):
         queue = queues[task.generation]
@@ -269,29 +335,30 @@ def _claim_tasks(session: Session, admissions: Sequence[_Admission], now: Micros
     return sorted(claims, key=lambda claim: claim.number)
 
 
-def _record(session: Session, admissions: Sequence[_Admission], now: Micros) -> None:
+def _record(session: Session, admissions: Sequence[_Admission], request: ClaimRequest) -> None:
     """Record what was claimed from each queue, and when it may have a due task again."""
     if not admissions:
         return
+    ready = [(each, each.ready) for each in admissions]
     earliest = _earliest_tasks(
-        session, [each for each in admissions if each.ready is not None], now
+        session, [each.row for each, time in ready if time is not None], request.now
     )
     rows = [
-        (each.row.key, each.bucket.tokens - each.claimed, each.bucket.time, each.claimed,
-         _wake_time(each.ready, earliest.get(each.row.key)))
-        for each in admissions
+        (each.row.key, each.admitted.bucket.tokens - len(each.numbers), each.admitted.bucket.time,
+         len(each.numbers), _wake_time(time, earliest.get(each.row.key)))
+        for each, time in ready
     ]  # fmt: skip
     session.run("record_claims", queues=json.dumps(rows))
 
 
 def _earliest_tasks(
-    session: Session, admissions: Sequence[_Admission], now: Micros
+    session: Session, queues: Sequence[QueueRow], now: Micros
 ) -> dict[int, Micros | None]:
     """Return the schedule time of the next waiting task of queues, by key."""
-    if not admissions:
+    if not queues:
         return {}
-    oldest = task_ids.oldest_seq(now, session.retention.task_retention)
-    keys = json.dumps([(each.row.key, each.row.generation) for each in admissions])
+    keys = json.dumps([(each.key, each.generation) for each in queues])
+    oldest = _oldest(session, now)
     return dict(session.all("next_schedule_times", queues=keys, oldest=oldest, now=now))
 
 
@@ -305,21 +372,19 @@ def _next_wake_time(session: Session, now: Micros) -> Micros | None:
     return None if time is None else int(time)
 
 
-def _pressure(session: Session, row: QueueRow, now: Micros) -> Pressure:
-    """Return the back pressure on a queue; a new or idle queue ramps up if so configured."""
-    pressure = back_pressure.decode(row.pressure)
+def _oldest(session: Session, now: Micros) -> int:
+    """Return the smallest seq of a task that may still be claimed."""
+    return task_ids.oldest_seq(now, session.retention.task_retention)
+
+
+def _ramped_up(session: Session, row: QueueRow, load: QueueLoad, now: Micros) -> QueueLoad:
+    """Return the state of a queue; a new or idle queue ramps up if so configured."""
     idle = row.pressure is None or now - row.tokens_time > back_pressure.IDLE_TIME
-    if session.ramp_up and idle and row.state == State.RUNNING:
-        pressure = back_pressure.ramp_up(pressure, row.max_dispatches_per_second, now)
-        set_pressures(session, {row.key: pressure})
-    return pressure
-
-
-def set_pressures(session: Session, pressures: Mapping[int, Pressure]) -> None:
-    """Store the back pressure of queues, by key."""
-    rows = [(key, back_pressure.encode(pressure)) for key, pressure in pressures.items()]
-    if rows:
-        session.run("set_pressures", pressures=json.dumps(rows))
+    if not (session.ramp_up and idle and load.state == State.RUNNING):
+        return load
+    pressure = back_pressure.ramp_up(load.pressure, load.rate, now)
+    session.run("set_pressure", key=row.key, pressure=back_pressure.encode(pressure))
+    return load._replace(pressure=pressure)
 
 
 def _grant_again(session: Session, claim: EndedClaim, forced_at: Micros) -> None:

@@ -138,7 +138,7 @@ def _sweep_dead_letters(session: Session, now: Micros, limit: int) -> int:
     )
     if count:
         session.run("sweep_dead_letters", number=rows[count - 1][0])
-        _adjust(session, -count, -sum(size for *_, size in rows[:count]))
+        adjust_totals(session, -count, -sum(size for *_, size in rows[:count]))
     return count
 
 
@@ -149,7 +149,7 @@ def _insert(session: Session, rows: Sequence[tuple[object, ...]], now: Micros) -
     # It replaces the dead letter of an earlier task with the same name.
     old = session.all("delete_namesakes", letters=letters)
     new = session.all("insert_dead_letters", letters=letters, now=now)
-    _adjust(session, len(new) - len(old), sum(n for (n,) in new) - sum(n for (n,) in old))
+    adjust_totals(session, len(new) - len(old), sum(n for (n,) in new) - sum(n for (n,) in old))
 
 
 def _replay(session: Session, queue: str, task_id: str, now: Micros) -> Task | ServiceError:
@@ -168,7 +168,7 @@ def _delete(session: Session, queue: str, task_id: str) -> ServiceError | None:
     row = session.first("delete_dead_letter", queue=queue, id=task_id)
     if row is None:
         return errors.entity_missing()
-    _adjust(session, -1, -row[0])
+    adjust_totals(session, -1, -row[0])
     return None
 
 
@@ -177,7 +177,7 @@ def _counter(session: Session, name: str) -> int:
     return int(value)
 
 
-def _adjust(session: Session, count: int, size: int) -> None:
+def adjust_totals(session: Session, count: int, size: int) -> None:
     """Maintain the totals of dead letters, so that no sweep has to count them."""
     for name, delta in ((_COUNT, count), (_BYTES, size)):
         if delta:

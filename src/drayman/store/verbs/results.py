@@ -2,7 +2,7 @@
 
 import collections
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from drayman.core import back_pressure, lifecycle
@@ -10,7 +10,7 @@ from drayman.core.back_pressure import Tally
 from drayman.core.clock import Micros
 from drayman.core.lifecycle import AttemptResult, Continuation, EndedClaim, SettleResult
 from drayman.store import text
-from drayman.store.session import Session
+from drayman.store.session import Row, Session
 from drayman.store.verbs import claims, history, tasks
 
 
@@ -39,7 +39,7 @@ def settle(session: Session, calls: Sequence[Settle]) -> list[list[SettleResult 
         if claim.task in resolution.completed or claim.task in resolution.failed
     }
     removed = tasks.remove(session, gone, now + session.retention.task_tombstone)
-    _free_slots(session, ended, results, removed, now)
+    _free_slots(session, ended, results, resolution.continued, removed, now)
     return [
         [_settled(each, results, resolution.results) for each in call.results] for call in calls
     ]
@@ -95,6 +95,7 @@ def _free_slots(
     session: Session,
     ended: Sequence[EndedClaim],
     results: Mapping[int, AttemptResult],
+    continued: Sequence[Continuation],
     removed: Mapping[int, int],
     now: Micros,
 ) -> None:
@@ -108,12 +109,31 @@ def _free_slots(
         tallies[claim.queue] = tallies[claim.queue].plus(
             result.outcome.signal, result.hold, result.claim.task.dispatch_count
         )
-    counts = collections.Counter(claim.queue for claim in ended)
-    claims.set_pressures(
-        session,
-        {
-            key: back_pressure.record(back_pressure.decode(pressure), tallies[key], rate, now)
-            for key, pressure, rate in claims.free_slots(session, counts, now, removed)
-            if tallies[key].responses
-        },
-    )
+    slots = collections.Counter(claim.queue for claim in ended)
+    dues, freed = _dues(ended, continued), {}
+    for key, text_, rate in _lock_pressures(session, slots):
+        pressure, due = None, dues.get(key)
+        if tallies[key].responses:
+            before = back_pressure.decode(text_)
+            pressure = back_pressure.record(before, tallies[key], rate, now)
+            if min(before.factor, pressure.factor) < 1.0:  # its rate may have grown
+                due = now
+        freed[key] = claims.Freed(slots[key], due, pressure)
+    claims.free_slots(session, freed, now, removed)
+
+
+def _lock_pressures(session: Session, queues: Iterable[int]) -> list[Row]:
+    """Return key, back pressure and rate of the queues that still exist."""
+    keys = sorted(queues)
+    return session.all("lock_pressures", queues=json.dumps(keys)) if keys else []
+
+
+def _dues(ended: Sequence[EndedClaim], continued: Sequence[Continuation]) -> dict[int, Micros]:
+    """Return when the first of the continued tasks is due, by the key of its queue."""
+    queues = {claim.task: claim.queue for claim in ended}
+    dues: dict[int, Micros] = {}
+    for task, _, result, following in continued:
+        if following is None:
+            queue = queues[task]
+            dues[queue] = min(result.schedule_time, dues.get(queue, result.schedule_time))
+    return dues

@@ -35,7 +35,7 @@ class DeleteTasks(NamedTuple):
     now: Micros
 
 
-class _Lookup(NamedTuple):
+class Lookup(NamedTuple):
     """A task name to look up at the time ``now``."""
 
     queue: QueueRow
@@ -44,16 +44,17 @@ class _Lookup(NamedTuple):
 
     @property
     def name(self) -> _Name:
+        """The key of the queue, and the id."""
         return self.queue.key, self.task_id
 
 
 def create_tasks(session: Session, calls: Sequence[CreateTasks]) -> list[list[Task | ServiceError]]:
     """Create the tasks of all calls of a group, in a handful of statements."""
     rows = queues.share(session, {call.queue for call in calls})
-    uses = _look_up(
+    uses = look_up(
         session,
         [
-            _Lookup(queue, task.id, call.now)
+            Lookup(queue, task.id, call.now)
             for call in calls
             if (queue := rows.get(call.queue))
             for task in call.tasks
@@ -91,7 +92,7 @@ def delete_tasks(session: Session, calls: Sequence[DeleteTasks]) -> list[list[Se
     """Delete the tasks of all calls of a group, in a handful of statements."""
     rows: dict[str, QueueRow | None] = {}
     lookups = [[_lookup(session, name, call.now, rows) for name in call.names] for call in calls]
-    uses = _look_up(session, [each for call in lookups for each in call if _is_lookup(each)])
+    uses = look_up(session, [each for call in lookups for each in call if _is_lookup(each)])
     deletion = _Deletion(uses)
     results = [[deletion.add(each) for each in call] for call in lookups]
     now = max((call.now for call in calls), default=0)
@@ -130,14 +131,16 @@ def remove(
     The names of named tasks are reserved by tombstones until ``expire_time``. Returns how many
     tasks there were, by generation: the caller subtracts them from the counts of their queues.
     """
-    pairs = json.dumps(sorted(tasks))
-    if pairs == "[]":
+    by_seq = dict(tasks)
+    if not by_seq:
         return {}
-    session.run("add_task_tombstones", tasks=pairs, expire_time=expire_time)
-    session.run("delete_grants", tasks=pairs)
-    return collections.Counter(
-        generation for (generation,) in session.all("delete_tasks", tasks=pairs)
-    )
+    seqs = json.dumps(sorted(by_seq))
+    session.run("delete_grants", seqs=seqs)
+    rows = session.all("delete_tasks", seqs=seqs)
+    names = {(by_seq[seq], task_id) for seq, task_id, _ in rows if task_id is not None}
+    if names:
+        session.run("add_task_tombstones", names=json.dumps(sorted(names)), expire_time=expire_time)
+    return collections.Counter(generation for _, _, generation in rows)
 
 
 def count_removed(session: Session, removed: Mapping[int, int]) -> None:
@@ -157,7 +160,7 @@ class _Creation:
         self.results: list[list[Task | ServiceError]] = []
         self._uses = uses
         self._next_seq = first_seq
-        self._named: dict[_Name, tuple[_Lookup, int, list[Task | ServiceError], int]] = {}
+        self._named: dict[_Name, tuple[Lookup, int, list[Task | ServiceError], int]] = {}
         self._rows: list[tuple[object, ...]] = []
         self._wake_times: dict[int, Micros] = {}
         self._counts: collections.Counter[int] = collections.Counter()
@@ -175,8 +178,13 @@ class _Creation:
             return
         if session.insert("insert_tasks", self._rows) < len(self._rows):
             self._refuse_conflicts(session)
-        rows = [(key, due, self._counts[key]) for key, due in self._wake_times.items()]
-        session.run("wake_queues", queues=json.dumps(rows))
+        if self._rows:
+            rows = [(key, self._wake_times.get(key), count) for key, count in self._counts.items()]
+            counts = json.dumps(rows)
+            if self._wake_times:
+                session.run("wake_queues", queues=counts)
+            else:
+                session.run("count_created", queues=counts)
 
     def _error(self, task: NewTask, queue: QueueRow | None) -> ServiceError | None:
         if queue is None:
@@ -201,16 +209,17 @@ class _Creation:
             seq = self._next_seq
             self._next_seq += 1
         if task.id:
-            lookup = _Lookup(queue, task.id, call.now)
+            lookup = Lookup(queue, task.id, call.now)
             self._named[lookup.name] = lookup, seq, results, len(results)
         self._rows.append((seq, queue.generation, task.id, call.now, due, task.request))
         self._counts[queue.key] += 1
-        self._wake_times[queue.key] = min(self._wake_times.get(queue.key, due), due)
+        if queue.wake_time is None or due < queue.wake_time:  # or it is awake in time
+            self._wake_times[queue.key] = min(self._wake_times.get(queue.key, due), due)
         return Task(names.join_task(call.queue, task.id or str(seq)), call.now, due, task.request)
 
     def _refuse_conflicts(self, session: Session) -> None:
         """Refuse the tasks whose names another server took after they were looked up."""
-        uses = _look_up(session, [lookup for lookup, *_ in self._named.values()])
+        uses = look_up(session, [lookup for lookup, *_ in self._named.values()])
         for name, (_, seq, results, index) in self._named.items():
             if uses[name].seq != seq:
                 results[index] = errors.task_exists()
@@ -226,7 +235,7 @@ def _reserve_seqs(session: Session, calls: Sequence[CreateTasks]) -> int:
     return int(reserved)
 
 
-def _look_up(session: Session, lookups: Sequence[_Lookup]) -> dict[_Name, NameUse]:
+def look_up(session: Session, lookups: Sequence[Lookup]) -> dict[_Name, NameUse]:
     """Return for each name whether a task, a tombstone or a recently purged task uses it."""
     if not lookups:
         return {}
@@ -242,8 +251,8 @@ def _look_up(session: Session, lookups: Sequence[_Lookup]) -> dict[_Name, NameUs
 
 def _use(session: Session, queue: QueueRow, task_id: str, now: Micros) -> NameUse:
     """Return what uses the name of a task."""
-    lookup = _Lookup(queue, task_id, now)
-    return _look_up(session, [lookup])[lookup.name]
+    lookup = Lookup(queue, task_id, now)
+    return look_up(session, [lookup])[lookup.name]
 
 
 def _get(session: Session, seq: int) -> TaskRow:
@@ -255,7 +264,7 @@ def _get(session: Session, seq: int) -> TaskRow:
 
 def _lookup(
     session: Session, name: str, now: Micros, rows: dict[str, QueueRow | None]
-) -> _Lookup | ServiceError:
+) -> Lookup | ServiceError:
     """Return the lookup for a task's name, or the error if it is invalid or has no queue."""
     try:
         queue_name, task_id = names.task(name)
@@ -264,11 +273,11 @@ def _lookup(
     if queue_name not in rows:
         rows[queue_name] = queues.find(session, "share_queue", queue_name)
     queue = rows[queue_name]
-    return errors.entity_missing() if queue is None else _Lookup(queue, task_id, now)
+    return errors.entity_missing() if queue is None else Lookup(queue, task_id, now)
 
 
-def _is_lookup(item: _Lookup | ServiceError) -> TypeGuard[_Lookup]:
-    return isinstance(item, _Lookup)
+def _is_lookup(item: Lookup | ServiceError) -> TypeGuard[Lookup]:
+    return isinstance(item, Lookup)
 
 
 class _Deletion:
@@ -282,7 +291,7 @@ class _Deletion:
         self.tasks: list[tuple[int, int]] = []
         self._uses = uses
 
-    def add(self, item: _Lookup | ServiceError) -> ServiceError | None:
+    def add(self, item: Lookup | ServiceError) -> ServiceError | None:
         """Add a task; return None, or the error if it does not exist."""
         if isinstance(item, ServiceError):
             return item

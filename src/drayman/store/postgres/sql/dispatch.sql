@@ -24,6 +24,17 @@ ORDER BY wake_time, key
 LIMIT :limit
 FOR NO KEY UPDATE SKIP LOCKED
 
+-- name: count_due_tasks
+SELECT (ready ->> 0)::bigint, (
+  SELECT count(*) FROM (
+    SELECT FROM task
+    WHERE generation = (ready ->> 1)::bigint AND claim IS NULL AND schedule_time <= :now
+      AND seq + 0 >= :oldest
+    LIMIT :limit
+  ) AS due
+)
+FROM jsonb_array_elements(:queues::jsonb) AS ready
+
 -- name: insert_claims
 -- "+ 0" keeps the order of the times: the tasks beyond their retention are few. Tasks that another
 -- server deletes at this moment are skipped.
@@ -36,6 +47,20 @@ SELECT due.seq, :queue, :server FROM (
   FOR UPDATE SKIP LOCKED
 ) AS due
 RETURNING number, task
+
+-- name: insert_all_claims
+-- The due tasks of queues, no more than have been counted.
+INSERT INTO claim (task, queue, server)
+SELECT due.seq, (admitted ->> 0)::bigint, :server
+FROM jsonb_array_elements(:queues::jsonb) AS admitted CROSS JOIN LATERAL (
+  SELECT seq FROM task
+  WHERE generation = (admitted ->> 1)::bigint AND claim IS NULL AND schedule_time <= :now
+    AND seq + 0 >= :oldest
+  ORDER BY schedule_time, seq
+  LIMIT (admitted ->> 2)::bigint
+  FOR UPDATE SKIP LOCKED
+) AS due
+RETURNING number, task, queue
 
 -- name: claim_tasks
 UPDATE task SET
@@ -115,25 +140,34 @@ UPDATE task SET
 FROM jsonb_array_elements(:tasks::jsonb) AS ended
 WHERE task.seq = (ended ->> 0)::bigint AND task.claim = (ended ->> 1)::bigint
 
--- name: free_slots
+-- name: lock_pressures
 -- Servers lock the rows in one order, so that they do not wait for each other in a circle.
+SELECT key, pressure, max_dispatches_per_second FROM queue
+WHERE key = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text(:queues::jsonb)))
+ORDER BY key
+FOR NO KEY UPDATE
+
+-- name: free_slots
+-- A queue whose concurrency limit is reached may start attempts now; others when they would have, or
+-- when a task of theirs is due.
 WITH freed AS MATERIALIZED (
-  SELECT queue.key, (value ->> 1)::bigint AS slots
+  SELECT queue.key, (value ->> 1)::bigint AS slots, (value ->> 2)::bigint AS due,
+    value ->> 3 AS pressure
   FROM jsonb_array_elements(:queues::jsonb) JOIN queue ON queue.key = (value ->> 0)::bigint
   ORDER BY queue.key
   FOR NO KEY UPDATE OF queue
 )
 UPDATE queue SET
   in_flight = in_flight - freed.slots,
-  wake_time = least(wake_time, :now)
+  wake_time = least(
+    wake_time, CASE WHEN in_flight >= max_concurrent_dispatches THEN :now ELSE freed.due END
+  ),
+  pressure = coalesce(freed.pressure, queue.pressure)
 FROM freed
 WHERE queue.key = freed.key
-RETURNING queue.key, queue.pressure, queue.max_dispatches_per_second
 
--- name: set_pressures
-UPDATE queue SET pressure = changed ->> 1
-FROM jsonb_array_elements(:pressures::jsonb) AS changed
-WHERE queue.key = (changed ->> 0)::bigint
+-- name: set_pressure
+UPDATE queue SET pressure = :pressure WHERE key = :key
 
 -- name: list_claims_of_server
 -- In their order, so that granted attempts are granted again in it.

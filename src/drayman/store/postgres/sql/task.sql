@@ -9,13 +9,13 @@ SELECT * FROM unnest(
 ON CONFLICT (generation, id) WHERE id IS NOT NULL DO NOTHING
 
 -- name: wake_queues
--- Triggers of the tasks count them.
 -- Most queues are awake already. Their rows are left alone, so that creators do not wait for each
 -- other: while they share the row, no claim puts the wake time off (next_schedule_time).
 WITH woken AS MATERIALIZED (
   SELECT queue.key, (value ->> 1)::bigint AS time
   FROM jsonb_array_elements(:queues::jsonb) JOIN queue ON queue.key = (value ->> 0)::bigint
-  WHERE queue.wake_time IS NULL OR queue.wake_time > (value ->> 1)::bigint
+  WHERE (value ->> 1) IS NOT NULL
+    AND (queue.wake_time IS NULL OR queue.wake_time > (value ->> 1)::bigint)
   ORDER BY queue.key
   FOR NO KEY UPDATE OF queue
 )
@@ -51,9 +51,8 @@ SELECT $task FROM task WHERE generation = :generation AND seq > :after ORDER BY 
 
 -- name: add_task_tombstones
 INSERT INTO task_tombstone (queue, id, expire_time)
-SELECT DISTINCT (gone ->> 1)::bigint, task.id, :expire_time::bigint
-FROM jsonb_array_elements(:tasks::jsonb) AS gone JOIN task ON task.seq = (gone ->> 0)::bigint
-WHERE task.id IS NOT NULL
+SELECT (name ->> 0)::bigint, name ->> 1, :expire_time::bigint
+FROM jsonb_array_elements(:names::jsonb) AS name
 ON CONFLICT (queue, id) DO UPDATE SET
   expire_time = greatest(task_tombstone.expire_time, excluded.expire_time)
 
@@ -64,16 +63,16 @@ WHERE id = :id AND queue = (SELECT key FROM queue WHERE name = :queue)
 -- name: delete_grants
 DELETE FROM claim
 WHERE server IS NULL
-  AND task = ANY (ARRAY(SELECT (value ->> 0)::bigint FROM jsonb_array_elements(:tasks::jsonb)))
+  AND task = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text(:seqs::jsonb)))
 
 -- name: delete_tasks
 DELETE FROM task
-WHERE seq = ANY (ARRAY(SELECT (value ->> 0)::bigint FROM jsonb_array_elements(:tasks::jsonb)))
-RETURNING generation
+WHERE seq = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text(:seqs::jsonb)))
+RETURNING seq, id, generation
+
+-- name: count_created
 
 -- name: count_removed
--- Triggers of the tasks have counted them.
-SELECT
 
 -- name: insert_grant
 INSERT INTO claim (task, queue, forced_at) VALUES (:seq, :queue, :forced_at)

@@ -19,6 +19,17 @@ WHERE wake_time <= :now AND (wake_time, key) > (:wake_time, :key)
 ORDER BY wake_time, key
 LIMIT :limit
 
+-- name: count_due_tasks
+SELECT ready.value ->> 0, (
+  SELECT count(*) FROM (
+    SELECT 1 FROM task
+    WHERE generation = ready.value ->> 1 AND claim IS NULL AND schedule_time <= :now
+      AND +seq >= :oldest
+    LIMIT :limit
+  )
+)
+FROM json_each(:queues) AS ready
+
 -- name: insert_claims
 -- "+" keeps the order of the times: the tasks beyond their retention are few.
 INSERT INTO claim (task, queue, server)
@@ -27,6 +38,16 @@ WHERE generation = :generation AND claim IS NULL AND schedule_time <= :now AND +
 ORDER BY schedule_time
 LIMIT :limit
 RETURNING number, task
+
+-- name: insert_all_claims
+-- All due tasks of queues, which have been counted in this transaction. "CROSS JOIN" keeps the order
+-- of the queues.
+INSERT INTO claim (task, queue, server)
+SELECT task.seq, admitted.value ->> 0, :server
+FROM json_each(:queues) AS admitted CROSS JOIN task
+WHERE task.generation = admitted.value ->> 1 AND task.claim IS NULL
+  AND task.schedule_time <= :now AND +task.seq >= :oldest
+RETURNING number, task, queue
 
 -- name: claim_tasks
 UPDATE task SET
@@ -86,20 +107,26 @@ UPDATE task SET
 FROM json_each(:tasks) AS ended
 WHERE task.seq = ended.value ->> 0 AND task.claim = ended.value ->> 1
 
+-- name: lock_pressures
+SELECT key, pressure, max_dispatches_per_second FROM queue
+WHERE key IN (SELECT value FROM json_each(:queues))
+
 -- name: free_slots
--- It also counts the tasks that were removed, by generation (count_removed).
+-- A queue whose concurrency limit is reached may start attempts now; others when they would have, or
+-- when a task of theirs is due. It also counts the tasks that were removed, by generation.
 UPDATE queue SET
   in_flight = in_flight - (freed.value ->> 1),
   tasks = tasks - coalesce(:removed ->> ('$."' || generation || '"'), 0),
-  wake_time = min(coalesce(wake_time, :now), :now)
+  wake_time = CASE
+    WHEN in_flight >= max_concurrent_dispatches THEN min(coalesce(wake_time, :now), :now)
+    ELSE coalesce(min(wake_time, freed.value ->> 2), wake_time, freed.value ->> 2)
+  END,
+  pressure = coalesce(freed.value ->> 3, pressure)
 FROM json_each(:queues) AS freed
 WHERE queue.key = freed.value ->> 0
-RETURNING queue.key, queue.pressure, queue.max_dispatches_per_second
 
--- name: set_pressures
-UPDATE queue SET pressure = changed.value ->> 1
-FROM json_each(:pressures) AS changed
-WHERE queue.key = changed.value ->> 0
+-- name: set_pressure
+UPDATE queue SET pressure = :pressure WHERE key = :key
 
 -- name: list_claims_of_server
 -- In their order, so that granted attempts are granted again in it. "+": by the index of claims in flight.

@@ -9,7 +9,7 @@ ON CONFLICT (generation, id) WHERE id IS NOT NULL DO NOTHING
 -- name: wake_queues
 -- It also counts the tasks that were created.
 UPDATE queue SET
-  wake_time = min(coalesce(wake_time, woken.value ->> 1), woken.value ->> 1),
+  wake_time = coalesce(min(wake_time, woken.value ->> 1), wake_time, woken.value ->> 1),
   tasks = tasks + (woken.value ->> 2)
 FROM json_each(:queues) AS woken
 WHERE queue.key = woken.value ->> 0
@@ -42,9 +42,8 @@ SELECT $task FROM task WHERE generation = :generation AND seq > :after ORDER BY 
 
 -- name: add_task_tombstones
 INSERT INTO task_tombstone (queue, id, expire_time)
-SELECT gone.value ->> 1, task.id, :expire_time
-FROM json_each(:tasks) AS gone JOIN task ON task.seq = gone.value ->> 0
-WHERE task.id IS NOT NULL
+SELECT name.value ->> 0, name.value ->> 1, :expire_time FROM json_each(:names) AS name
+WHERE true -- or else SQLite takes "ON" for that of a join
 ON CONFLICT DO UPDATE SET expire_time = max(expire_time, excluded.expire_time)
 
 -- name: delete_task_tombstone
@@ -53,11 +52,16 @@ WHERE id = :id AND queue = (SELECT key FROM queue WHERE name = :queue)
 
 -- name: delete_grants
 DELETE FROM claim
-WHERE server IS NULL AND task IN (SELECT value ->> 0 FROM json_each(:tasks))
+WHERE server IS NULL AND task IN (SELECT value FROM json_each(:seqs))
 
 -- name: delete_tasks
-DELETE FROM task WHERE seq IN (SELECT value ->> 0 FROM json_each(:tasks))
-RETURNING generation
+DELETE FROM task WHERE seq IN (SELECT value FROM json_each(:seqs))
+RETURNING seq, id, generation
+
+-- name: count_created
+UPDATE queue SET tasks = tasks + (created.value ->> 2)
+FROM json_each(:queues) AS created
+WHERE queue.key = created.value ->> 0
 
 -- name: count_removed
 -- By generation: tasks that a purge has removed before are in no queue's count.
