@@ -23,9 +23,9 @@ IMAGES = Path(__file__).parents[1] / "docs" / "images"
 LOCATION = "projects/shop/locations/europe-west1/queues"
 STEP = 15
 """Seconds between two bursts of tasks."""
-DESKTOP, PHONE = (1180, 760), (360, 720)
+LIST, DESKTOP, PHONE = (1180, 500), (1180, 760), (360, 720)
 SCREENS = (
-    ("queues", "", "light", DESKTOP),
+    ("queues", "", "light", LIST),
     ("queue-dark", f"{LOCATION}/mail", "dark", DESKTOP),
     ("task", f"{LOCATION}/invoices/tasks/invoice-2041", "light", DESKTOP),
     ("phone", f"{LOCATION}/webhooks/deadLetters", "light", PHONE),

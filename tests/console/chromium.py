@@ -14,6 +14,7 @@ ARGUMENTS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 """No sandbox, which root cannot have; and no requests but those of pages."""
+FAILED_REQUESTS = ("Failed to load resource", "htmx:sendError", "htmx:afterRequest")
 
 
 def launch():
@@ -50,5 +51,5 @@ def open_page(browser, address, **options):
 
 
 def is_problem(line):
-    """Return whether a line of the browser's console is an error, besides refused requests."""
-    return line.type in {"error", "warning"} and not line.text.startswith("Failed to load resource")
+    """Return whether a line of the browser's console is an error, besides failed requests."""
+    return line.type in {"error", "warning"} and not line.text.startswith(FAILED_REQUESTS)

@@ -7,8 +7,7 @@ import pytest
 from browser import Browser
 
 from drayman.access import keys as api_keys
-from drayman.api import admin, permissions
-from drayman.console import actions, app, sessions
+from drayman.console import app, sessions
 from drayman.console.sessions import LIFETIME, MAX_SESSIONS, Sessions
 from drayman.core.clock import SECOND
 from drayman.core.document import API_KEY, Document
@@ -112,7 +111,7 @@ def test_the_cookie_is_for_the_console_alone_and_out_of_reach_of_scripts(browser
     form = browser.open("").form("sign-in")
     body = urllib.parse.urlencode(form.fields | {"credentials": keys["roles/owner"]})
     for headers, end in (({}, "SameSite=Strict"), ({"X-Forwarded-Proto": "https"}, "Secure")):
-        _, fields, _ = Browser.send(browser, "POST", form.action, body, headers)
+        _, fields, _ = browser.send("POST", form.action, body, headers)
         cookie = fields["Set-Cookie"]
         assert "; Path=/console; Max-Age=43200; HttpOnly; SameSite=Strict" in cookie
         assert cookie.endswith(end)
@@ -209,13 +208,6 @@ def test_a_caller_who_may_see_no_queue_gets_the_error_of_the_api(sign_in):
     assert page.status == 403
     assert page.alert.startswith("PERMISSION_DENIED ")
     assert "cloudtasks.queues.get" in page.alert
-
-
-def test_buttons_need_what_the_calls_behind_them_need():
-    assert set(actions.PERMISSIONS.values()) <= {
-        *(need.permission for need in permissions.NEEDS.values()),
-        *(call.permission for call in admin.CALLS),
-    }
 
 
 def test_a_form_of_another_session_is_refused(live, sign_in, browser):

@@ -7,8 +7,11 @@ import chromium
 import pytest
 from playwright.sync_api import expect
 
+from drayman.access import keys
+from drayman.core.clock import SECOND
+from drayman.core.document import API_KEY, Document
 from drayman.core.events import AttemptEnded
-from live import PATIENCE
+from live import PATIENCE, LiveServer
 
 AXE = next(Path(__file__).with_name("axe").glob("axe-*.min.js")).read_text()
 PHONE = {"width": 360, "height": 720}
@@ -209,6 +212,45 @@ def violations(page):
         """async () => (await axe.run()).violations.map(
             (rule) => [rule.id, rule.nodes.map((node) => [node.html, node.failureSummary])])"""
     )
+
+
+def test_the_accessibility_check_finds_what_is_wrong(page):
+    page.goto("")
+    page.evaluate("document.querySelector('h1').append(document.createElement('button'))")
+    page.evaluate(AXE)
+    assert [rule for rule, _ in violations(page)] == ["button-name"]
+
+
+def test_a_page_whose_server_stops_says_so(browser):
+    live = LiveServer()
+    pages = chromium.open_page(browser, live.url)
+    page = next(pages)
+    page.goto("")
+    live.stop()
+    expect(page.get_by_text("The server does not answer.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Queues")).to_be_visible()
+    next(pages, None)
+
+
+def test_people_sign_in_and_out(browser):
+    live = LiveServer(auth="keys")
+    key, text = keys.generate("ada", "", ("roles/owner",), live.clock.now())
+    live.run(live.store.put_document(Document(API_KEY, key.id, keys.encode(key))))
+    live.advance(SECOND)
+    pages = chromium.open_page(browser, live.url)
+    page = next(pages)
+    page.goto("")
+    expect(page.get_by_label("API key or token")).to_be_focused()
+    page.evaluate(AXE)
+    assert violations(page) == []
+    page.keyboard.type(text)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Queues")).to_be_visible()
+    assert page.evaluate("document.cookie") == ""
+    click(page, "Sign out")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    next(pages, None)
+    live.stop()
 
 
 def test_dialogs_are_accessible(page, queue):

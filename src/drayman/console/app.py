@@ -145,10 +145,10 @@ class Console:
         path = urllib.parse.unquote(request.path)
         if path in _ROOTS:
             return responses.redirect(PREFIX)
-        if path.startswith(_STATIC):
-            return self._static(path)
         visit = self._visit(request, path)
         try:
+            if path.startswith(_STATIC):
+                return _static(path)
             return await self._answer(visit)
         except ServiceError as error:
             return self._page(visit, None, error, View("error.html", {}))
@@ -156,12 +156,6 @@ class Console:
             self._context.emit(CallCrashed("Console", error, self._context.clock.now()))
             crash = InternalError("Internal error; the server's log has the details.")
             return self._page(visit, None, crash, View("error.html", {}))
-
-    def _static(self, path: str) -> PageResponse:
-        file = rendering.static_files().get(path.removeprefix(_STATIC))
-        if file is None:
-            return PageResponse(404, b"")
-        return responses.static_file(file.content, file.content_type)
 
     def _visit(self, request: Request, path: str) -> _Visit:
         session_id, fields = sessions.session_id(request.fields), request.fields
@@ -285,6 +279,14 @@ class Console:
     def _is_secure(self, visit: _Visit) -> bool:
         """Return whether the browser speaks TLS, with the server or with a proxy before it."""
         return self._is_tls or visit.request.field(b"x-forwarded-proto") == "https"
+
+
+def _static(path: str) -> PageResponse:
+    """Return a static file. NotFound."""
+    file = rendering.static_files().get(path.removeprefix(_STATIC))
+    if file is None:
+        raise errors.NotFound(f"The console has no file {path[:200]}.")
+    return responses.static_file(file.content, file.content_type)
 
 
 def _parse_form(content: bytes) -> Form:

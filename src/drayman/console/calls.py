@@ -35,11 +35,13 @@ class Calls:
     def __init__(self, context: Context, fields: Fields) -> None:
         self._context = context
         self._fields = fields
+        self._caller: Caller | None = None
 
     async def caller(self) -> Caller | None:
         """Return the caller, None if callers are not authenticated. Unauthenticated."""
-        caller: Caller | None = await self._guard("SignIn", _same)
-        return caller
+        if self._caller is None:
+            self._caller = await self._guard("SignIn", _same)
+        return self._caller
 
     async def call(self, name: str, /, **request: Any) -> Any:
         """Return the response of a call of the Cloud Tasks API to a request."""

@@ -24,7 +24,9 @@
   }
   document.addEventListener("htmx:sendError", () => connection("The server does not answer."));
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.xhr && event.detail.xhr.status) connection("");
+    const status = event.detail.xhr ? event.detail.xhr.status : 0;
+    if (status >= 500) connection("The server cannot answer at present.");
+    else if (status) connection("");
   });
 
   document.addEventListener("click", (event) => {
