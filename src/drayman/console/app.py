@@ -94,8 +94,8 @@ def _pattern(path: str) -> re.Pattern[str]:
 _PATTERNS = [(_pattern(route.path), route) for route in ROUTES]
 
 
-class _Visit(NamedTuple):
-    """A request after its credentials have been found.
+class _Received(NamedTuple):
+    """A received request with its session and its credentials.
 
     Attributes:
         request: The request.
@@ -145,54 +145,54 @@ class Console:
         path = urllib.parse.unquote(request.path)
         if path in _ROOTS:
             return responses.redirect(PREFIX)
-        visit = self._visit(request, path)
+        received = self._with_session(request, path)
         try:
             if path.startswith(_STATIC):
                 return _static(path)
-            return await self._answer(visit)
+            return await self._answer(received)
         except ServiceError as error:
-            return self._page(visit, None, error, View("error.html", {}))
+            return self._page(received, None, error, View("error.html", {}))
         except Exception as error:  # noqa: BLE001 - whatever it is, the browser gets a page
             self._context.emit(CallCrashed("Console", error, self._context.clock.now()))
             crash = InternalError("Internal error; the server's log has the details.")
-            return self._page(visit, None, crash, View("error.html", {}))
+            return self._page(received, None, crash, View("error.html", {}))
 
-    def _visit(self, request: Request, path: str) -> _Visit:
+    def _with_session(self, request: Request, path: str) -> _Received:
         session_id, fields = sessions.session_id(request.fields), request.fields
         session = self._sessions.find(session_id, self._context.clock.now())
         if session and not {AUTHORIZATION, API_KEY} & fields.keys():
             fields = {**fields, **session.fields}
-        return _Visit(request, path, session_id, fields)
+        return _Received(request, path, session_id, fields)
 
-    async def _answer(self, visit: _Visit) -> PageResponse:
-        if visit.is_change and visit.path == _SIGN_IN:
-            return await self._sign_in(visit)
+    async def _answer(self, received: _Received) -> PageResponse:
+        if received.is_change and received.path == _SIGN_IN:
+            return await self._sign_in(received)
         try:
-            caller = await Calls(self._context, visit.fields).caller()
+            caller = await Calls(self._context, received.fields).caller()
         except _SIGNED_OUT as error:
-            return self._sign_in_page(visit, visit.request.path, error)
-        form = await self._form(visit, FORM_SIZE) if visit.is_change else {}
-        if visit.is_change and visit.path == _SIGN_OUT:
-            self._sessions.close(visit.session_id)
-            return responses.redirect(PREFIX, sessions.cookie("", secure=self._is_secure(visit)))
-        return await self._serve(visit, caller, form)
+            return self._sign_in_page(received, received.request.path, error)
+        form = await self._form(received, FORM_SIZE) if received.is_change else {}
+        if received.is_change and received.path == _SIGN_OUT:
+            self._sessions.close(received.session_id)
+            return responses.redirect(PREFIX, sessions.cookie("", secure=self._is_secure(received)))
+        return await self._serve(received, caller, form)
 
-    async def _form(self, visit: _Visit, limit: int) -> Form:
+    async def _form(self, received: _Received, limit: int) -> Form:
         """Return the fields of a form.
 
         InvalidArgument if it is too large or malformed, PermissionDenied if it is not from a page
         of its session.
         """
-        content, offload = visit.request.content, self._context.offload
+        content, offload = received.request.content, self._context.offload
         request_body.check_size(len(content), limit)
         async with offload.requests.admit(_EXPANSION * len(content)):
             form = await offload.run(len(content), _parse_form, content)
-        if not self._sessions.accepts(visit.session_id, form.get("form_token", [""])[-1]):
+        if not self._sessions.accepts(received.session_id, form.get("form_token", [""])[-1]):
             raise errors.PermissionDenied(_WRONG_TOKEN)
         return form
 
-    async def _serve(self, visit: _Visit, caller: Caller | None, form: Form) -> PageResponse:
-        route, request = self._route(visit, form)
+    async def _serve(self, received: _Received, caller: Caller | None, form: Form) -> PageResponse:
+        route, request = self._route(received, form)
         error = None
         if route.action is not None:
             try:
@@ -204,60 +204,62 @@ class Console:
             view = await route.page(request)
         except ServiceError as refusal:
             view, error = View("error.html", {}), error or refusal
-        return self._page(visit, caller, error, view)
+        return self._page(received, caller, error, view)
 
     def _check_full(self) -> None:
         if not self._is_full:
             raise errors.PermissionDenied(_READ_ONLY)
 
-    def _route(self, visit: _Visit, form: Form) -> tuple[Route, PageRequest]:
+    def _route(self, received: _Received, form: Form) -> tuple[Route, PageRequest]:
         """Return the route of a request, and the request as pages take it. NotFound."""
-        path, methods = visit.path.removeprefix(PREFIX), {"POST"}
-        if not visit.is_change:
+        path, methods = received.path.removeprefix(PREFIX), {"POST"}
+        if not received.is_change:
             methods = {"GET", "HEAD"}
         for pattern, route in _PATTERNS:
             match = pattern.fullmatch(path)
-            is_served = (route.action is not None) == visit.is_change
-            if match and is_served and visit.request.method in methods:
-                return route, self._page_request(visit, form, **match.groupdict())
-        raise errors.NotFound(f"The console has no page {visit.path[:200]}.")
+            is_served = (route.action is not None) == received.is_change
+            if match and is_served and received.request.method in methods:
+                return route, self._page_request(received, form, **match.groupdict())
+        raise errors.NotFound(f"The console has no page {received.path[:200]}.")
 
     def _page_request(
-        self, visit: _Visit, form: Form, queue: str = "", task_id: str = ""
+        self, received: _Received, form: Form, queue: str = "", task_id: str = ""
     ) -> PageRequest:
         return PageRequest(
-            calls=Calls(self._context, visit.fields),
+            calls=Calls(self._context, received.fields),
             queue=queue,
             task_id=task_id,
-            query=_query(visit.request),
+            query=_query(received.request),
             form=form,
             now=self._context.clock.now(),
             is_full=self._is_full,
             history=self._history,
         )
 
-    async def _sign_in(self, visit: _Visit) -> PageResponse:
+    async def _sign_in(self, received: _Received) -> PageResponse:
         """Open a session, and end the one before it, if the credentials are valid."""
-        form = await self._form(visit, _SIGN_IN_SIZE)
+        form = await self._form(received, _SIGN_IN_SIZE)
         next_path = _own_path(form.get("next", [""])[-1])
         fields = sessions.credentials(form.get("credentials", [""])[-1])
         try:
             await Calls(self._context, fields).caller()
         except ServiceError as error:
-            return self._sign_in_page(visit, next_path, error)
-        self._sessions.close(visit.session_id)
+            return self._sign_in_page(received, next_path, error)
+        self._sessions.close(received.session_id)
         session_id = self._sessions.open(fields, self._context.clock.now())
-        cookie = sessions.cookie(session_id, secure=self._is_secure(visit))
+        cookie = sessions.cookie(session_id, secure=self._is_secure(received))
         return responses.redirect(next_path, cookie)
 
-    def _sign_in_page(self, visit: _Visit, next_path: str, error: ServiceError) -> PageResponse:
+    def _sign_in_page(
+        self, received: _Received, next_path: str, error: ServiceError
+    ) -> PageResponse:
         view = View("sign_in.html", {"next": next_path})
-        is_first = isinstance(error, errors.Unauthenticated) and visit.path != _SIGN_IN
-        return self._page(visit, None, error, view, shows_error=not is_first)
+        is_first = isinstance(error, errors.Unauthenticated) and received.path != _SIGN_IN
+        return self._page(received, None, error, view, shows_error=not is_first)
 
     def _page(
         self,
-        visit: _Visit,
+        received: _Received,
         caller: Caller | None,
         error: ServiceError | None,
         view: View,
@@ -267,18 +269,18 @@ class Console:
         code = 200 if error is None else status.HTTP_STATUS[error.code]
         values = view.values | {
             "error": error if shows_error else None,
-            "notice": _notice(visit.request),
+            "notice": _notice(received.request),
             "caller": _name(caller),
             "is_full": self._is_full,
-            "form_token": self._sessions.form_token(visit.session_id),
+            "form_token": self._sessions.form_token(received.session_id),
             "now": self._context.clock.now(),
-            "poll_url": _poll_url(visit),
+            "poll_url": _poll_url(received),
         }
         return responses.html(code, rendering.render(view.template, values))
 
-    def _is_secure(self, visit: _Visit) -> bool:
+    def _is_secure(self, received: _Received) -> bool:
         """Return whether the browser speaks TLS, with the server or with a proxy before it."""
-        return self._is_tls or visit.request.field(b"x-forwarded-proto") == "https"
+        return self._is_tls or received.request.field(b"x-forwarded-proto") == "https"
 
 
 def _static(path: str) -> PageResponse:
@@ -309,14 +311,14 @@ def _notice(request: Request) -> str:
     return f"{text} {int(count[:9])}." if is_counted else text
 
 
-def _poll_url(visit: _Visit) -> str:
+def _poll_url(received: _Received) -> str:
     """Return the URL that a page loads its live part from: its own, without notices."""
     try:
-        query = _query(visit.request)
+        query = _query(received.request)
     except ServiceError:
         query = {}
     kept = {name: query[name] for name in ("parent", "code", "pageToken") if name in query}
-    return url(visit.path.removeprefix(PREFIX), **kept)
+    return url(received.path.removeprefix(PREFIX), **kept)
 
 
 def _own_path(text: str) -> str:

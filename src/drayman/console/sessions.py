@@ -1,4 +1,4 @@
-"""Sessions of browsers: credentials in memory, found by the secret of a cookie.
+"""Browser sessions: credentials in memory, found by the secret of a cookie.
 
 A session has the credentials, not the caller: each call of the API checks them again, so that a
 revoked key ends all sessions at once.
@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
 
 from drayman.access.control import API_KEY, AUTHORIZATION, Fields
@@ -79,11 +78,12 @@ def credentials(text: str) -> Fields:
 
 def session_id(fields: Fields) -> str:
     """Return the id in the cookie of a request, "" for none."""
-    try:
-        cookies = SimpleCookie(fields.get(b"cookie", b"").decode("latin-1"))
-    except CookieError:
-        return ""
-    return cookies[COOKIE].value if COOKIE in cookies else ""
+    # Not by http.cookies: it gives up at the first cookie of another program that it cannot parse.
+    for pair in fields.get(b"cookie", b"").decode("latin-1").split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == COOKIE:
+            return value
+    return ""
 
 
 def cookie(value: str, *, secure: bool) -> bytes:
