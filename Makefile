@@ -7,7 +7,7 @@ LOWEST := .venv-lowest
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-lowest test-fast interop interop-libraries manifests demo bench bench-kit soak attack fuzz format clean
+.PHONY: help setup check test test-lowest test-fast interop interop-libraries manifests demo bench bench-kit soak attack fuzz screenshots format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -68,6 +68,9 @@ attack: $(READY)  ## attack a server and measure what others notice (four minute
 fuzz: $(READY)  ## search long for inputs that break parsers, rules or calls (about an hour)
 	$(BIN)/pytest -q --hypothesis-profile=long tests/edge/test_edge_fuzz.py tests/wire tests/dispatch/test_dispatch_http_response.py \
 		tests/api/test_api_fuzz.py tests/access/test_access_tokens.py
+
+screenshots: $(READY)  ## write the pictures of docs/console.md again (needs Chromium)
+	$(BIN)/python tools/screenshots.py
 
 format: $(READY)  ## format the code and write generated files again
 	$(BIN)/ruff format --quiet .

@@ -28,6 +28,7 @@ SAMPLES = {
     "auth": ("oidc, keys", "keys,oidc"),
     "insecure": ("true", True),
     "access-file": ("access.yaml", "access.yaml"),
+    "console": ("read-only", "read-only"),
     "store": ("memory", "memory"),
     "durability": ("relaxed", "relaxed"),
     "queue": (QUEUE, (QUEUE,)),

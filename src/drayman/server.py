@@ -21,6 +21,7 @@ from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
 from drayman.api.http import Extension, HttpApp
 from drayman.api.metrics import Metrics
+from drayman.console.app import Console
 from drayman.contents import Contents
 from drayman.core import events, role
 from drayman.core.clock import Clock, Micros, SystemClock
@@ -290,7 +291,11 @@ class Server:
             role=self.role,
             tracing=self._tracing,
         )
-        extensions = [*self._metrics(context), *self._extensions(context)]
+        extensions = [
+            *self._metrics(context),
+            *self._console(context),
+            *self._extensions(context),
+        ]
         app = HttpApp(context, browser_policy(settings), extensions)
         self._http = http = HttpServer(
             app,
@@ -355,6 +360,14 @@ class Server:
             log_size=0 if path is None else store_files.size_of_log(path),
             groups=self.store.group_meters,
         )
+
+    def _console(self, context: Context) -> list[Extension]:
+        """Return the pages for browsers, unless the console is off."""
+        mode = self._settings.console
+        if mode == "off":
+            return []
+        is_tls, history = self._settings.tls_cert is not None, self._rates.history
+        return [Console(context, is_full=mode == "full", history=history, is_tls=is_tls)]
 
     def _listen(self) -> tuple[list[socket.socket], list[socket.socket]]:
         """Return the sockets of the port, and those of HTTP alone if there are any. PortError."""

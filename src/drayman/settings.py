@@ -158,6 +158,11 @@ class Settings:
         None, value_types.FILE,
         "YAML file with the roles of callers and the issuers of their tokens.",
     )  # fmt: skip
+    console: str = setting(
+        "full", value_types.CONSOLE,
+        "Pages for browsers below /console/, for callers as --auth knows them: full, read-only, or "
+        "off.",
+    )  # fmt: skip
     store: str = setting(
         "sqlite:drayman.db", value_types.STORE,
         "Where tasks are stored: sqlite:PATH, postgresql://HOST/DATABASE, or memory, which loses "

@@ -269,3 +269,18 @@ def test_the_settings_decide_which_names_are_served(settings, served):
     status, _, _ = exchange(live, "GET", QUEUES, Host="evil.test:8123")
     live.stop()
     assert status == (200 if served else 403)
+
+
+def test_forms_are_taken_where_a_token_is_checked_but_from_own_pages_alone():
+    headers = {
+        b"host": OWN.encode(),
+        b"content-type": FORM.encode(),
+        b"sec-fetch-site": b"same-origin",
+    }
+    browsers.check(LOCAL, "POST", headers, takes_forms=True)
+    with pytest.raises(PermissionDenied):
+        browsers.check(LOCAL, "POST", headers)
+    with pytest.raises(PermissionDenied):
+        browsers.check(
+            LOCAL, "POST", headers | {b"sec-fetch-site": b"cross-site"}, takes_forms=True
+        )

@@ -3,12 +3,12 @@
 import pytest
 
 from drayman.core import errors
-from drayman.core.clock import MINUTE, SECOND
+from drayman.core.clock import HOUR, MINUTE, SECOND
 from drayman.core.delivery import Kind, Outcome
 from drayman.core.events import AttemptEnded, QueueAction, QueueChanged, TasksCreated
 from drayman.core.lifecycle import AttemptResult, Claim, SettleResult, Verdict
 from drayman.core.queue import Queue
-from drayman.core.rates import NO_RATES, Rates
+from drayman.core.rates import NO_HISTORY, NO_RATES, Rates
 from drayman.core.status import Code
 from drayman.core.task import Task
 from drayman.observe.rates import QueueRates
@@ -75,3 +75,12 @@ def test_beyond_the_bound_the_queue_that_is_idle_for_longest_is_dropped():
     assert rates.of("a", NOW)["15m"].created == 2 / 900
     assert rates.of("b", NOW) == NO_RATES
     assert rates.of("c", NOW)["15m"].created == 1 / 900
+
+
+def test_the_history_has_the_counts_of_each_complete_bucket_of_fifteen_minutes():
+    rates = rates_of(created(), created(time=NOW + 5 * SECOND), ended(Verdict.COMPLETED))
+    assert len(rates.history("q", NOW)) == len(NO_HISTORY) == 180
+    history = rates.history("q", NOW + 10 * SECOND)
+    assert [bucket[0] for bucket in history[-2:]] == [1, 1]
+    assert sum(map(sum, rates.history("q", NOW + HOUR))) == 0
+    assert rates.history("other", NOW) == NO_HISTORY

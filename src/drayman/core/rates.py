@@ -38,6 +38,8 @@ class Rates(NamedTuple):
     retried: float = 0.0
 
 
+NO_HISTORY = [[0] * _KINDS] * (_BUCKETS - 1)
+"""The counts of a queue in which nothing has been counted."""
 NO_RATES = dict.fromkeys(WINDOWS, Rates())
 """The rates of a queue on which nothing has been counted."""
 
@@ -77,6 +79,13 @@ class RateCounter:
         """Return the rates over each window, by its name."""
         self.advance(now // BUCKET)
         return {name: self._mean(window, now) for name, window in WINDOWS.items()}
+
+    def history(self, now: Micros) -> list[list[int]]:
+        """Return the counts by transition in each complete bucket, the earliest first."""
+        self.advance(now // BUCKET)
+        buckets = range(self.bucket - _BUCKETS + 1, self.bucket)
+        starts = [bucket % _BUCKETS * _KINDS for bucket in buckets]
+        return [self._counts[start : start + _KINDS].tolist() for start in starts]
 
     def _store(self, bucket: int, counts: list[int]) -> None:
         start = bucket % _BUCKETS * _KINDS

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from drayman.core.clock import Micros
 from drayman.core.events import AttemptEnded, Event, TasksCreated
 from drayman.core.lifecycle import SettleResult, Verdict
-from drayman.core.rates import BUCKET, NO_RATES, RateCounter, Rates, Transition
+from drayman.core.rates import BUCKET, NO_HISTORY, NO_RATES, RateCounter, Rates, Transition
 
 MAX_QUEUES = 10_000
 """The most queues that are counted, 3 KB each; those without activity for longest are dropped."""
@@ -57,6 +57,11 @@ class QueueRates:
         """Return the rates of a queue over each window, by its name."""
         counter = self._counters.get(queue)
         return NO_RATES if counter is None else counter.rates(now)
+
+    def history(self, queue: str, now: Micros) -> Sequence[Sequence[int]]:
+        """Return the counts of a queue by transition in each bucket, the earliest first."""
+        counter = self._counters.get(queue)
+        return NO_HISTORY if counter is None else counter.history(now)
 
     @property
     def names_left(self) -> int:
