@@ -75,7 +75,12 @@ class Meters:
 
     def call_succeeded(self, rpc: str, began: Micros) -> None:
         """Count a call that has succeeded just now; its handler began at a monotonic time."""
-        self._succeeded[rpc].add(monotonic() - began)
+        histogram = self._succeeded.get(rpc) or self._succeeded_others()
+        histogram.add(monotonic() - began)
+
+    def _succeeded_others(self) -> Histogram:
+        """Return the durations of calls that are not the API's, such as signing in."""
+        return self.calls.setdefault((OTHER, _OK), Histogram(CALL_BOUNDS))
 
     def record(self, event: Event) -> None:
         """Count an event."""
