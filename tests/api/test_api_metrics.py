@@ -80,6 +80,7 @@ def test_known_traffic_gives_exact_counts(live, client, worker):
     worker.answers.put(404)
     create(client, worker.url, 3)
     for _ in range(3):
+        worker.next()
         live.next_event(AttemptEnded)
     with pytest.raises(exceptions.NotFound):
         client.get_queue(name=f"{QUEUE}x")

@@ -6,7 +6,7 @@ small, so that calls of the API wait for none of them.
 
 import asyncio
 import operator
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from drayman.core.clock import SECOND, Clock, Micros
@@ -18,6 +18,8 @@ INTERVAL: Micros = 5 * SECOND
 """How long counts are used again."""
 MAX_COUNTED = 10_000
 """The most queues whose tasks are counted, the first ones by name."""
+_TOGETHER = 10
+"""The queues whose statistics are read in one group of calls."""
 _PAGE = 500
 """The queues that one call of the store counts."""
 
@@ -76,7 +78,7 @@ class QueueCountReader:
         if len(counts) < MAX_COUNTED:
             rates.forget(named - {each.name for each in counts})
         rates.name(_busiest(counts, rates.names_left, rates.named), now)
-        queues = [each for name in sorted(rates.named) if (each := await self._stats(name, now))]
+        queues = await self._list_stats(sorted(rates.named), now)
         shown = {each.queue.name for each in queues}
         others = _sum([each for each in counts if each.name not in shown])
         return StoreCounts(now, queues, others, await self._store.size())
@@ -89,6 +91,13 @@ class QueueCountReader:
             if len(page) < _PAGE:
                 break
         return counts
+
+    async def _list_stats(self, names: Sequence[str], now: Micros) -> list[QueueStats]:
+        stats: list[QueueStats | None] = []
+        for start in range(0, len(names), _TOGETHER):
+            some = names[start : start + _TOGETHER]
+            stats += await asyncio.gather(*(self._stats(name, now) for name in some))
+        return [each for each in stats if each is not None]
 
     async def _stats(self, name: str, now: Micros) -> QueueStats | None:
         try:
