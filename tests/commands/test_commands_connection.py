@@ -1,6 +1,8 @@
 """Where commands call, who they are, and what they report when a call fails."""
 
 import socket
+import socketserver
+import threading
 
 import click
 import pytest
@@ -153,6 +155,29 @@ def test_an_unknown_authority_is_explained(run, tls_server, arguments):
 def test_plain_text_where_there_is_tls_is_explained(run, tls_server, arguments):
     address, _ = tls_server
     result = run(*arguments, "--server", address)
+    assert result.status == 1
+    assert "This port speaks TLS: call https:// instead of http://" in result.err
+
+
+@pytest.fixture
+def closing_address():
+    """Give the address of a program that closes each connection, as other servers of TLS do."""
+
+    class Closing(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(1)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Closing) as program:
+        thread = threading.Thread(target=program.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{program.server_address[1]}"
+        program.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("arguments", [LIST, ATTEMPTS], ids=["gRPC", "HTTP"])
+def test_a_connection_that_is_closed_may_need_tls(run, closing_address, arguments):
+    result = run(*arguments, "--server", closing_address)
     assert result.status == 3
     assert "; if it speaks TLS, name it as https://HOST:PORT\n" in result.err
 

@@ -26,7 +26,9 @@ def test_files_of_commands_exist():
 
 
 def test_all_files_for_deployment_are_on_the_page():
-    names = {path.name for path in (ROOT / "deploy").rglob("*") if path.is_file()}
+    folder = ROOT / "deploy"
+    paths = [path for pattern in ("*", "kubernetes/*") for path in folder.glob(pattern)]
+    names = {path.name for path in paths if path.is_file()}
     assert {name for name in names if name not in TEXT} == {"Dockerfile.dockerignore"}
 
 

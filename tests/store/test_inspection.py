@@ -47,7 +47,7 @@ async def test_a_store_in_every_state_has_no_problem(world, check):
     await world.settle(first, Verdict.FAILED, reason="it failed")
     await world.settle(second, Verdict.RETRY)
     counts = check()
-    assert (counts["deadLetters"], counts["attemptRecords"]) == (1, 1)
+    assert (counts["deadLetters"], counts["attemptRecords"]) == (1, 2)
     await world.claim()
     await world.store.delete_queue(full("q"), world.now)  # with attempts in flight
     assert check()["queues"] == 1

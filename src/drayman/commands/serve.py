@@ -11,8 +11,8 @@ from drayman.commands import setting_options, terminal
 
 
 def _serve(*, config: str | None, check: bool, **arguments: Any) -> None:
-    # Files are loaded later anyway; the signal's default would end the process.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if not check:  # files are loaded later anyway; the signal's default would end the process
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from drayman import server, settings
 
     reading = settings.read(arguments, os.environ, config)

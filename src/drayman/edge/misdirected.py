@@ -1,11 +1,13 @@
 """The answer to a client that speaks another protocol than the port it has connected to.
 
 The answer names the right port or scheme, in the protocol of the client as far as it can be read
-there: HTTP/1.1, gRPC, or a line of text for a client that begins a TLS handshake.
+there: HTTP, gRPC, or a response of HTTP for a client that begins a TLS handshake.
 """
 
 import asyncio
 
+from drayman.api.responses import error_response
+from drayman.core import errors
 from drayman.core.clock import Clock
 from drayman.core.status import Code
 from drayman.edge import grpc_requests, grpc_status, h2, limits
@@ -53,9 +55,9 @@ class Http1Refusal(_Refusal):
         if self._answered:
             return
         self._answered = True
-        body = f"{self._message}\n".encode()
+        body = _body(self._message)
         head = (
-            "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self._transport.write(head.encode() + body)
@@ -92,9 +94,14 @@ class Http2Refusal(_Refusal):
             headers = grpc_status.HEADERS + grpc_status.trailers(error)
             self._engine.send_headers(request.stream_id, headers, end=True)
         else:
-            headers = ((b":status", b"400"), (b"content-type", b"text/plain; charset=utf-8"))
+            headers = ((b":status", b"400"), (b"content-type", b"application/json"))
             self._engine.send_headers(request.stream_id, headers)
-            self._engine.send_data(request.stream_id, f"{self._message}\n".encode(), end=True)
+            self._engine.send_data(request.stream_id, _body(self._message), end=True)
+
+
+def _body(message: str) -> bytes:
+    """Return the body of a response: an error of the API, whose message clients show."""
+    return error_response(errors.FailedPrecondition(message)).body
 
 
 def plain_on_tls(clock: Clock, connection_limit: ConnectionLimit) -> asyncio.Protocol:
