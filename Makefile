@@ -7,7 +7,7 @@ LOWEST := .venv-lowest
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-lowest test-fast interop demo bench soak attack fuzz format clean
+.PHONY: help setup check test test-lowest test-fast interop faults demo bench soak attack fuzz format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -42,6 +42,9 @@ test-fast: $(READY)  ## run the tests that are not slow (about two minutes)
 
 interop: $(READY)  ## run the suites of grpc-go and h2spec (needs Go, which builds them first)
 	$(BIN)/python tests/interop/run_suites.py
+
+faults: $(READY)  ## let PostgreSQL, the network and servers fail under load (about ten minutes); ARGS="--only NAME"
+	PYTHONPATH=tests $(BIN)/python tests/faults/run_faults.py $(ARGS)
 
 demo: $(READY)  ## run a server and a worker, and watch tasks being delivered
 	$(BIN)/python examples/demo.py
