@@ -7,7 +7,7 @@ LOWEST := .venv-lowest
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-lowest test-fast interop interop-libraries manifests demo bench bench-kit soak attack fuzz screenshots format clean
+.PHONY: help setup check test test-lowest test-fast interop interop-libraries manifests faults demo bench bench-kit soak attack fuzz screenshots format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -49,6 +49,9 @@ interop-libraries: $(READY)  ## run libraries that others built on Cloud Tasks, 
 
 manifests:  ## check the manifests for Kubernetes against its types (needs Go; minutes the first time)
 	cd tests/manifests && go run . ../../deploy/kubernetes/*.yaml
+
+faults: $(READY)  ## let PostgreSQL, the network and servers fail under load (about ten minutes); ARGS="--only NAME"
+	PYTHONPATH=tests $(BIN)/python tests/faults/run_faults.py $(ARGS)
 
 demo: $(READY)  ## run a server and a worker, and watch tasks being delivered
 	$(BIN)/python examples/demo.py

@@ -37,6 +37,7 @@ SLOW = {
     "edge/test_edge_tls.py": "starts a server for each test",
     "store/sqlite/test_sqlite_costs.py": "fills large stores",
     "store/sqlite/test_sqlite_kill.py": "kills processes",
+    "faults": "starts server processes",
     "outbox/test_outbox_drivers.py": "starts a PostgreSQL server",
     "store/postgres": "starts a PostgreSQL server",
     "store/test_model.py": "searches for sequences of calls that fail",

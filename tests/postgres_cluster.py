@@ -88,6 +88,12 @@ class Cluster:
             while connection.execute(f"SHOW {name}").fetchone() != (value,):
                 pass
 
+    def create_tablespace(self, name, folder):
+        """Create a tablespace in a folder that this server owns."""
+        parameters = f"host={self.folder} user=drayman dbname=postgres"
+        with contextlib.closing(psycopg.connect(parameters, autocommit=True)) as connection:
+            connection.execute(f"CREATE TABLESPACE {name} LOCATION '{folder}'")
+
     def folder_on(self, disk):
         """Create a folder for a tablespace on a disk, which this server owns then; return it."""
         folder = disk / "tables"

@@ -17,18 +17,22 @@ from drayman.core.events import (
 )  # fmt: skip
 from drayman.core.status import Code
 from drayman.core.task import NewTask
-from drayman.dispatch import settler
+from drayman.dispatch import dispatcher, settler
 from drayman.encryption.cipher import TaskCipher
 from drayman.store.contract import Claims, QueueDamagedError
 from drayman.tasks_v2 import types
 
 
 class Failing:
-    """A store whose verbs fail while ``failures`` has errors for them."""
+    """A store whose verbs fail while ``failures`` has errors for them.
+
+    A claim fails after it has taken effect if ``after`` has an error for it.
+    """
 
     def __init__(self, store):
         self._store = store
         self.failures = {}
+        self.after = {}
         self.claims = None
 
     def __getattr__(self, verb):
@@ -45,7 +49,10 @@ class Failing:
     async def claim_due(self, *args):
         if self.failures.get("claim_due"):
             raise self._take("claim_due")
-        return self.claims or await self._store.claim_due(*args)
+        claims = self.claims or await self._store.claim_due(*args)
+        if error := self.after.pop("claim_due", None):
+            raise error
+        return claims
 
     async def settle(self, *args):
         if self.failures.get("settle"):
@@ -56,6 +63,11 @@ class Failing:
         if self.failures.get("release_unsent"):
             raise self._take("release_unsent")
         return await self._store.release_unsent(*args)
+
+    async def release_unknown(self, *args):
+        if self.failures.get("release_unknown"):
+            raise self._take("release_unknown")
+        return await self._store.release_unknown(*args)
 
     async def release(self, *args):
         if self.failures.get("release"):
@@ -113,6 +125,50 @@ async def test_a_failed_claim_is_retried_after_a_pause(world, failing, fault):
     assert await world.dispatcher.step() == world.now + settler.RETRY_INTERVAL
     assert await world.run() == 1
     assert [e.verb for e in world.events if isinstance(e, StoreFailed)] == ["claim_due"]
+
+
+async def test_changes_do_not_bring_the_retry_of_a_failed_claim_forward(world, failing):
+    queue = await world.queue()
+    running = asyncio.create_task(world.dispatcher.run())
+    failing.failures["claim_due"] = [errors.Unavailable("the disk is away")] * 9
+    for _ in range(3):
+        await world.task(queue)
+        await waiting_timer(world)
+    assert [e.verb for e in world.events if isinstance(e, StoreFailed)] == ["claim_due"]
+    failing.failures.clear()
+    world.clock.advance(settler.RETRY_INTERVAL)
+    await world.targets.arrived(3)
+    await world.dispatcher.stop(0)
+    await running
+
+
+async def test_a_claim_that_was_committed_though_it_failed_is_made_again(world, failing):
+    name = await world.task(await world.queue(max_attempts=1))
+    failing.after["claim_due"] = errors.Unavailable("the connection is lost")
+    assert await world.step() == 0
+    world.clock.advance(settler.RETRY_INTERVAL)
+    assert await world.run() == 1
+    assert await world.gone(name)
+
+
+async def test_a_failed_claim_that_is_committed_late_is_made_again(world, failing):
+    queue = await world.queue()
+    world.targets.will(HANG)
+    await world.task(queue)
+    assert await world.step() == 1
+    failing.failures["claim_due"] = [errors.Unavailable("the connection is lost")]
+    failing.failures["release_unknown"] = [errors.Unavailable("the disk is away")]
+    for _ in range(3):
+        await world.step()
+        world.clock.advance(settler.RETRY_INTERVAL)
+    late = await world.task(queue)
+    await world.store.claim_due("s", 1, {}, 1, world.now)
+    world.clock.advance(dispatcher.LATE_COMMIT)
+    assert await world.step() == 1
+    await world.targets.arrived(2)
+    await world.dispatcher.ended.wait()
+    assert await world.gone(late)
+    assert await world.in_flight() == 1  # its other attempt is not released
 
 
 async def test_a_claim_is_released_when_the_store_works_again(world, failing):

@@ -34,6 +34,7 @@ def test_messages_are_the_same_however_their_bytes_arrive(bodies, data):
     assert received == bodies
     assert not reader.partial
 
+
 GZIPPED = gzip.compress(b"x", mtime=0)
 
 

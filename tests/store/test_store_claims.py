@@ -174,6 +174,19 @@ async def test_a_grant_that_is_released_unsent_is_granted_again(world):
     assert await world.claim() == []
 
 
+async def test_claims_that_their_server_does_not_know_of_are_released_unsent(world):
+    await world.queue()
+    await world.create("a", "b")
+    known, unknown = await world.claim()
+    other = await world.create_one("c")
+    await world.claim_one(server="other")
+    assert await world.store.release_unknown("server", frozenset([known.number]), world.now) == 1
+    (again,) = await world.claim()
+    assert again.task == unknown.task
+    assert again.task.name != other
+    assert await world.settle(known)
+
+
 async def test_a_deleted_task_that_is_released_unsent_stays_deleted(world):
     await world.queue(concurrency=1)
     await world.create("a")

@@ -17,6 +17,7 @@
     dispatched   settle with RETRY                               scheduled
     dispatched   release (its server stops or died)              scheduled
     dispatched   release_unsent (its server lacks resources)     scheduled
+    dispatched   release_unknown (committed, though it failed)   scheduled
     scheduled    sweep (older than the retention)                gone
     any          delete_task, purge_queue, delete_queue          gone
 

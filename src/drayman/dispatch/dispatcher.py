@@ -46,6 +46,9 @@ from drayman.wire.deliveries import Delivery
 
 POLL_INTERVAL: Micros = 5 * SECOND
 """The longest time between two claims, and so the longest delay if a hint is lost."""
+LATE_COMMIT: Micros = 15 * SECOND
+"""How long after a failed claim its transaction may still be committed. A network may deliver the
+commit late; PostgreSQL ends a transaction that waits for it after five seconds."""
 MAX_CLAIMS = 200
 """The most attempts claimed by one step."""
 MAX_BYTES = 128 << 20
@@ -142,6 +145,8 @@ class Dispatcher:
         self._stopping = False
         self._next_claim: Micros = 0
         self._early_claim: Awaitable[Claims] | None = None
+        self._retry_at: Micros = 0
+        self._unknown_until: Micros = 0
         self._short = False
         self._attempts: dict[int, _Attempt] = {}
         self._deadlines = DeadlineTimer(clock, self._expire)
@@ -200,6 +205,11 @@ class Dispatcher:
             return await self._step(limit)
 
     async def _step(self, limit: int | None) -> Micros | None:
+        if self._unknown:
+            try:
+                await self._release_unknown()
+            except Exception as error:  # noqa: BLE001 - the next step tries again
+                return self._retry_later("release_unknown", error)
         claim, self._early_claim = self._early_claim or self._begin_claim(limit), None
         if claim is None:
             return self._pause.until if self._clock.now() < self._pause.until else None
@@ -208,14 +218,35 @@ class Dispatcher:
         except QueueDamagedError:
             return self._clock.now()  # the next claim skips the queue and reports it
         except Exception as error:  # noqa: BLE001 - the next step tries again
-            self._emit(StoreFailed("claim_due", errors.describe(error)))
-            return self._clock.now() + RETRY_INTERVAL
+            self._unknown_until = self._clock.now() + LATE_COMMIT
+            return self._retry_later("claim_due", error)
         self._short = claimed.short
         for each in claimed.claims:
             self._start(each)
         self._report(claimed.rate_factors)
         self._report_damaged(claimed.damaged)
         return claimed.next_due
+
+    @property
+    def _unknown(self) -> bool:
+        """Whether there may be claims of this server that it does not know of."""
+        return self._unknown_until > 0
+
+    async def _release_unknown(self) -> None:
+        """Release the claims that were committed although they failed.
+
+        No other claim of this server is in progress meanwhile.
+        """
+        now = self._clock.now()
+        await self._store.release_unknown(self._server, frozenset(self._attempts), now)
+        if now >= self._unknown_until:
+            self._unknown_until = 0
+
+    def _retry_later(self, verb: str, error: Exception) -> Micros:
+        """Emit StoreFailed; return when to call the store again, which no hint brings forward."""
+        self._emit(StoreFailed(verb, errors.describe(error)))
+        self._retry_at = self._clock.now() + RETRY_INTERVAL
+        return self._retry_at
 
     def _begin_claim(self, limit: int | None = None) -> Awaitable[Claims] | None:
         """Claim up to ``limit`` attempts that this server has room for; None if that is none."""
@@ -232,12 +263,14 @@ class Dispatcher:
     def _on_change(self, due: Micros) -> None:
         """Claim in the transaction of the change that makes tasks due, or claim later."""
         claiming = self._early_claim is not None or self._step_lock.locked()
-        if self._running and not claiming and due <= self._clock.now():
+        idle = not claiming and not self._unknown
+        if self._running and idle and due <= self._clock.now():
             self._early_claim = self._begin_claim()
         self._claim_at(due)
 
     def _claim_at(self, time: Micros) -> None:
         """Claim at a time at the latest."""
+        time = max(time, self._retry_at)
         if time < self._next_claim or self._early_claim is not None:
             self._next_claim = min(self._next_claim, time)
             self._wake.set()

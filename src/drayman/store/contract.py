@@ -16,7 +16,7 @@ documents. Its verbs are the transitions of ``core.lifecycle``. For all of them:
 """
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from drayman.core.batch import Batch, BatchResult
@@ -315,6 +315,14 @@ class Dispatch(Protocol):
 
         Their attempts do not count: their tasks are due again at once with the ``dispatch_count``
         of before, and the granted ones are granted again. Claims that are not held are ignored.
+        """
+
+    def release_unknown(self, server: str, known: Collection[int], now: Micros) -> Awaitable[int]:
+        """Return claims of a server whose numbers are not ``known`` to their queues.
+
+        They were committed although ``claim_due`` failed, because its connection was lost in the
+        commit. Their requests were not sent: their attempts do not count, as with
+        ``release_unsent``. Returns their number.
         """
 
     def sweep(self, now: Micros, limit: int) -> Awaitable[int]:

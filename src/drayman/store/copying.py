@@ -25,7 +25,7 @@ class _Table(NamedTuple):
 
     Attributes:
         name: Its name.
-        identity: The column that the database numbers, if there is one.
+        identity: The column that a sequence numbers, if there is one.
     """
 
     name: LiteralString
@@ -35,7 +35,7 @@ class _Table(NamedTuple):
 _TABLES = (
     _Table("queue", "key"),
     _Table("task"),
-    _Table("claim", "number"),
+    _Table("claim"),
     _Table("task_tombstone"),
     _Table("queue_tombstone"),
     _Table("deleted_generation"),

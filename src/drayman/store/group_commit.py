@@ -407,7 +407,15 @@ def _receive(lane: _Lane, calls: list[_Call] | None) -> None:
 
 
 def _earliest(group: list[_Call]) -> Micros | None:
-    return min((call.due for call in group if call.due is not None), default=None)
+    """Return from when on a task may be due because of the calls that have succeeded."""
+    return min(
+        (
+            call.due
+            for call in group
+            if call.due is not None and not isinstance(call.result, BaseException)
+        ),
+        default=None,
+    )
 
 
 def _run_verbs(writer: Writer, calls: list[_Call]) -> None:

@@ -131,6 +131,9 @@ class Store:
     release_unsent = single(
         claims.release_unsent, Phase.OUTCOMES, durable=False, bounded=False, due=at_once
     )
+    release_unknown = single(
+        claims.release_unknown, Phase.OUTCOMES, durable=False, bounded=False, due=at_once
+    )
     sweep = single(sweep.sweep, Phase.UPKEEP, durable=False, bounded=False)
 
     list_attempts = single(history.list_attempts, Phase.READS)

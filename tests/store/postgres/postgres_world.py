@@ -44,6 +44,13 @@ async def until_it_works(call):
             return refusals
 
 
+async def until_it_fails(call):
+    """Call again until the store cannot be used."""
+    with contextlib.suppress(errors.Unavailable):
+        while True:
+            await call()
+
+
 @contextlib.contextmanager
 def open_transaction(url):
     """Give the session of another server's transaction; the end of the block commits it."""

@@ -3,10 +3,18 @@
 import asyncio
 import contextlib
 import os
+import signal
 
 import psycopg
 import pytest
-from postgres_world import kill_connections, open_transaction, raise_in_sql, run, until_it_works
+from postgres_world import (
+    kill_connections,
+    open_transaction,
+    raise_in_sql,
+    run,
+    until_it_fails,
+    until_it_works,
+)
 from world import LIMITS, START, World
 
 import postgres_cluster
@@ -59,6 +67,18 @@ async def test_calls_fail_at_once_while_postgresql_is_down_and_succeed_when_it_i
     assert [claim.task.name for claim in await world.claim()] == [name]
 
 
+async def test_a_call_that_failed_gives_no_hint(world, postgres):
+    hints = []
+    world.store.on_change(hints.append)
+    postgres.stop()
+    with pytest.raises(errors.Unavailable):
+        await world.create_one()
+    assert hints == []
+    postgres.start()
+    await until_it_works(world.create_one)
+    assert len(hints) == 1
+
+
 async def test_what_was_acknowledged_survives_a_crash_of_postgresql(world, postgres):
     acknowledged = []
 
@@ -77,6 +97,27 @@ async def test_what_was_acknowledged_survives_a_crash_of_postgresql(world, postg
     postgres.start()
     await until_it_works(world.store.check)
     assert set(acknowledged) <= set(await world.listed())
+
+
+async def test_a_result_settles_no_claim_that_follows_a_crash(world, postgres, administrator):
+    if not isinstance(postgres, postgres_cluster.Cluster):
+        pytest.skip("another server is not to crash")
+    await world.create(*[None] * 200)
+    # Claims are flushed by this process. Without it a crash loses them, and their numbers.
+    (flusher,) = administrator.execute(
+        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"
+    ).fetchone()
+    os.kill(flusher, signal.SIGSTOP)
+    lost = await world.claim()
+    assert len(lost) == 100
+    os.kill(flusher, signal.SIGKILL)  # PostgreSQL restarts
+    await until_it_fails(world.listed)
+    await until_it_works(world.listed)
+    await until_it_works(world.store.check)
+    await world.create(*[None] * 200)
+    await world.claim()
+    assert [await world.settle(claim) for claim in lost] == [False] * 100
+    assert len(await world.listed()) == 400
 
 
 async def test_a_store_is_closed_while_postgresql_is_down(url, postgres):
@@ -167,8 +208,13 @@ async def test_calls_fail_while_postgresql_has_no_connection_left_and_recover(wo
             connect_all(url, opened)
         with pytest.raises(errors.Unavailable, match="too many clients"):
             await world.listed()  # by a connection that is to be opened
-    await until_it_works(world.listed)
-    assert len(await world.listed()) == 1
+    listed = []
+
+    async def list_tasks():  # by any of the connections, which PostgreSQL frees one by one
+        listed.append(await world.listed())
+
+    await until_it_works(list_tasks)
+    assert list(map(len, listed)) == [1]
 
 
 async def test_more_reads_than_may_wait_are_refused(world):

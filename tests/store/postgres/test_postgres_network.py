@@ -1,12 +1,15 @@
 """Networks that fail between the store and PostgreSQL, and a failover to a standby."""
 
+import psycopg
 import pytest
 from postgres_world import until_it_works
 from world import LIMITS, START, World
 
 import postgres_cluster
 from drayman.core import errors
+from drayman.store.postgres.address import parse
 from drayman.store.postgres.database import open_store
+from drayman.store.postgres.link import Link
 from tcp_proxy import proxy
 
 
@@ -63,6 +66,18 @@ async def test_an_inspection_notices_that_postgresql_has_gone_before_a_call_does
     network.cut()
     with pytest.raises(errors.Unavailable):
         await world.store.inspect()
+
+
+def test_what_follows_a_statement_without_a_response_fails_at_once(network, cluster):
+    link = Link(parse(f"{cluster.url()}&{network.parameters}"), LIMITS)
+    link.ping()
+    network.blackhole()
+    with pytest.raises(psycopg.OperationalError, match="does not respond"):
+        link.use(lambda connection: connection.execute("SELECT 1"))
+    with pytest.raises(psycopg.OperationalError, match="the connection is lost"):
+        link.begin()  # it does not connect itself, which may take seconds more
+    network.heal()
+    link.close()
 
 
 @pytest.mark.usefixtures("cluster")

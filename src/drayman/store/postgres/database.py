@@ -286,8 +286,9 @@ class PostgresDatabase:
         """Notify the other servers, if there are any, that tasks may be due at a time."""
         if self._members is None or not self._members.others:
             return
+        name = self._server or ""
         with contextlib.suppress(psycopg.Error):  # a hint may be lost
-            notify(link.connection, self._address, due, self._server or "")
+            link.use(lambda connection: notify(connection, self._address, due, name))
 
     def is_conflict(self, error: Exception) -> bool:
         """Return whether an error ends when the transaction is repeated."""

@@ -70,7 +70,11 @@ class Link:
 
     def ping(self) -> None:
         """Find out whether PostgreSQL responds; psycopg.Error."""
-        self._run_alone(lambda session: session.connection.execute("SELECT 1", prepare=False))
+        self.use(lambda connection: connection.execute("SELECT 1", prepare=False))
+
+    def use(self, action: Callable[[Connection], object]) -> None:
+        """Run an action on the connection, outside transactions; psycopg.Error."""
+        self._run_alone(lambda session: action(session.connection))
 
     def close(self) -> None:
         """Close the connection."""

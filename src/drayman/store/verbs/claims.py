@@ -3,7 +3,7 @@
 import collections
 import json
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from drayman.core import admission, back_pressure, fairness, task_ids
@@ -121,6 +121,12 @@ def release_unsent(session: Session, numbers: Sequence[int], now: Micros) -> int
     rows = session.all("end_claims", numbers=json.dumps(list(numbers)))
     claims = sorted(EndedClaim(*row) for row in rows)
     return _return_claims(session, claims, _unclaim_unsent, now)
+
+
+def release_unknown(session: Session, server: str, known: Collection[int], now: Micros) -> int:
+    """Return claims of a server that it does not know of to their queues."""
+    rows = session.all("list_claims_of_server", server=server)
+    return release_unsent(session, [number for number, *_ in rows if number not in known], now)
 
 
 def _return_claims(
