@@ -3,6 +3,7 @@ PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3.13 python3;
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p; done))
 BIN := .venv/bin
 LOWEST := .venv-lowest
+WORKERS ?= 2
 # Python and pytest cache compiled modules, which saves seconds at each run.
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
@@ -29,8 +30,8 @@ check: $(READY)  ## check style, types, layers and generated files
 	$(BIN)/python tools/stubs.py --check
 	$(BIN)/python tools/reference.py --check
 
-test: $(READY)  ## run all tests (about nine minutes)
-	$(BIN)/pytest -q
+test: $(READY)  ## run all tests, in WORKERS processes (about a quarter of an hour)
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
 
 test-lowest:  ## run the fast tests with the lowest versions that pyproject.toml allows
 	$(PYTHON) -m venv $(LOWEST)
@@ -39,7 +40,7 @@ test-lowest:  ## run the fast tests with the lowest versions that pyproject.toml
 	$(LOWEST)/bin/pytest -q -m 'not slow' --hypothesis-profile=fast -W default # old versions may warn
 
 test-fast: $(READY)  ## run the tests that are not slow (about two minutes)
-	$(BIN)/pytest -q -m 'not slow' --hypothesis-profile=fast
+	$(BIN)/pytest -q -m 'not slow' --hypothesis-profile=fast -n $(WORKERS) --dist loadfile
 
 interop: $(READY)  ## run the suites of grpc-go and h2spec (needs Go, which builds them first)
 	$(BIN)/python tests/interop/run_suites.py
