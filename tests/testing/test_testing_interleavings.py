@@ -77,7 +77,7 @@ class KitWorld:
     def __init__(self, *, at_once):
         self.server = VirtualServer(
             SETTINGS, handlers=Handlers(), start=START, patience=PATIENCE, log=DeliveryLog(),
-            emit=lambda _: None, routes=lambda _: (),
+            emit=lambda _: None, extensions=lambda _: (),
         )  # fmt: skip
         self.clock, self._at_once, self._move = self.server.clock, at_once, asyncio.Lock()
 

@@ -66,6 +66,20 @@ def test_an_invalid_task_is_refused_as_the_server_refuses_it(recorder):
     recorder.assert_empty()
 
 
+@pytest.mark.parametrize("queue", ["mail", "projects/p/locations/l/queues/a b", ""])
+def test_the_name_of_a_queue_is_refused_as_the_server_refuses_it(recorder, cloud_tasks, queue):
+    def refusals(client):
+        with pytest.raises(exceptions.GoogleAPICallError) as one:
+            client.create_task(parent=queue, task=tasks.http_task(URL))
+        requests = [{"parent": queue, "task": tasks.http_task(URL)}]
+        with pytest.raises(exceptions.GoogleAPICallError) as batch:
+            client.batch_create_tasks(parent=queue, requests=requests)
+        return [(type(each.value), each.value.message) for each in (one, batch)]
+
+    assert refusals(recorder.client()) == refusals(cloud_tasks.client())
+    recorder.assert_empty()
+
+
 def test_what_needs_a_server_names_it(recorder):
     with pytest.raises(NotImplementedError, match=r"GetQueue needs drayman\.testing\.Server"):
         recorder.client().get_queue(name=QUEUE)

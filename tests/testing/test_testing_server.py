@@ -40,6 +40,15 @@ def test_a_server_that_is_closed_accepts_no_connection():
         urllib.request.urlopen(url)
 
 
+def test_a_server_that_is_closed_says_so_and_may_be_closed_again():
+    server = Server()
+    server.close()
+    server.close()
+    for use in (server.run_all, server.reset, server.tasks, lambda: server.queue("mail")):
+        with pytest.raises(RuntimeError, match="the server is closed"):
+            use()
+
+
 def test_settings_are_those_of_the_command_line(enqueue):
     with pytest.raises(exceptions.InvalidArgument):
         enqueue(delay=40 * 86_400)

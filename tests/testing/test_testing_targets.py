@@ -162,6 +162,19 @@ def test_app_engine_tasks_go_to_the_url_of_their_service():
         assert delivery.headers["X-AppEngine-TaskRetryCount"] == "0"
 
 
+def test_app_engine_tasks_are_delivered_without_settings_too(cloud_tasks):
+    request = {"app_engine_http_request": {"relative_uri": "/work"}}
+    cloud_tasks.client().create_task(parent=cloud_tasks.queue("mail"), task=request)
+    assert cloud_tasks.run_all() == 1
+    cloud_tasks.assert_delivered(url="https://app-engine.example/work", status=200)
+
+
+@pytest.mark.parametrize("answer", [99, 600, [200, 0], Reply(1000)])
+def test_a_status_that_no_response_has_is_refused_at_once(still, answer):
+    with pytest.raises(ValueError, match="is no status of a response: 200 to 599"):
+        still.respond("*", answer)
+
+
 @pytest.mark.parametrize("answer", ["503", True, None, [200, "503"]])
 def test_what_is_no_answer_is_refused_at_once(still, answer):
     with pytest.raises(TypeError, match="is no answer of a target: a status, a Reply, TIMEOUT"):

@@ -50,6 +50,20 @@ def test_a_time_span_has_a_unit(still):
         still.advance(60)
 
 
+def test_a_time_span_is_a_timedelta_or_units(still):
+    with pytest.raises(TypeError, match="takes a timedelta or units, not both"):
+        still.advance(HOUR, minutes=30)
+    assert still.clock.now == START
+
+
+@pytest.mark.parametrize("when", ["2030-01-02", START.date(), 5])
+def test_a_time_is_a_datetime(still, when):
+    moves = (still.advance_to, still.reset, lambda at: still.assert_enqueued(at=at))
+    for move in moves:
+        with pytest.raises(TypeError, match="is not a datetime"):
+            move(when)
+
+
 def test_the_clock_stays_within_valid_times(still):
     for move in (lambda: still.advance(days=3_000_000), lambda: Server(start=START.replace(1900))):
         with pytest.raises((ValueError, OverflowError), match="within the years 1970 and 8999"):

@@ -73,18 +73,17 @@ def parse_queue(value: Any) -> str:
         raise ValueError(f"must be a full name, {errors.QUEUE_FORM}") from None
 
 
-_STATUSES = range(200, 600)
 _NO_REPLIES = {"TIMEOUT": NoReply.TIMEOUT, "CONNECTION_ERROR": NoReply.CONNECTION_ERROR}
 
 
 def parse_response(value: Any) -> Answer:
     """Return the response of a target."""
     match value:
-        case int(status) if status in _STATUSES:
+        case int(status) if status in values.STATUSES:
             return status
         case str(name) if name in _NO_REPLIES:
             return _NO_REPLIES[name]
-        case {"status": int(status), **rest} if status in _STATUSES and _is_reply(rest):
+        case {"status": int(status), **rest} if status in values.STATUSES and _is_reply(rest):
             return Reply(status, value.get("headers", {}), _body(value))
         case _:
             raise ValueError(

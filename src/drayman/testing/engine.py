@@ -22,6 +22,12 @@ from drayman.testing.loop_thread import LoopThread
 from drayman.testing.virtual import VirtualServer
 
 _Result = TypeVar("_Result")
+_DEFAULTS = {
+    "port": "0",
+    "store": "memory",
+    "app_engine_target": ["https://app-engine.example"],
+}
+"""Settings of a server in a test, unless it has others."""
 
 
 class Engine:
@@ -55,7 +61,7 @@ class Engine:
     async def _start(
         self, settings: Mapping[str, Any], start: Micros | None, patience: Micros
     ) -> None:
-        loaded = load({"port": "0", "store": "memory"} | _arguments(settings), {})
+        loaded = load(_DEFAULTS | _arguments(settings), {})
         server = VirtualServer(
             loaded,
             handlers=self.handlers,
@@ -108,7 +114,9 @@ class Engine:
         await self.server.restart(start)
 
     def close(self) -> None:
-        """Stop the server and end its threads."""
+        """Stop the server and end its threads, unless that has been done."""
+        if self._thread.closed:
+            return
         self.closers.close()
         self._thread.run(self.server.stop())
         self._thread.close()

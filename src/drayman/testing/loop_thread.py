@@ -19,10 +19,18 @@ class LoopThread:
         self._thread = threading.Thread(target=self.loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def closed(self) -> bool:
+        """Whether the loop has ended."""
+        return self.loop.is_closed()
+
     def begin(
         self, coroutine: Coroutine[Any, Any, _Result]
     ) -> "concurrent.futures.Future[_Result]":
-        """Run a coroutine in the loop."""
+        """Run a coroutine in the loop. RuntimeError if it is closed."""
+        if self.closed:
+            coroutine.close()
+            raise RuntimeError("the server is closed")
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
     def run(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:

@@ -24,6 +24,13 @@ from drayman.testing.values import PendingTask
 from drayman.wire import operations as batch_operations
 from drayman.wire import tasks as wire_tasks
 
+_CHECKS = {
+    rpc.method: names.resource_check(rpc.pattern, f"{rpc.service}.{rpc.name}", rpc.permission)
+    for rpc in rpcs.RPCS
+    if rpc.method in {"create_task", "batch_create_tasks"}
+}
+"""The checks of the names of queues, by the method of a client."""
+
 
 class Recorder:
     """Records the tasks that its clients create; for tests that need no delivery.
@@ -87,13 +94,15 @@ class Recorder:
 
     def _create_task(self, request: Any) -> tasks_library.Task:
         message = tasks_library.CreateTaskRequest.pb(request)
+        _check_parent("create_task", message.parent)
         result = self._create(message.parent, message.task)
         if isinstance(result, ServiceError):
-            raise exceptions.from_grpc_status(result.code.value, result.message)
+            raise _exception(result)
         return _message(result, message.response_view)
 
     def _create_tasks(self, request: Any) -> Any:
         message = tasks_library.BatchCreateTasksRequest.pb(request)
+        _check_parent("batch_create_tasks", message.parent)
         result = BatchResult(
             operation=f"{names.location_of(message.parent)}/operations/{message.request_id}",
             time=self._clock.now(),
@@ -160,6 +169,20 @@ class _AsyncTransport(_Transport):
 
     async def close(self) -> None:
         """Close nothing."""
+
+
+def _check_parent(method: str, parent: str) -> None:
+    """Check the name of a queue. GoogleAPICallError, as of a server."""
+    try:
+        _CHECKS[method](parent)
+    except ServiceError as error:
+        raise _exception(error) from None
+
+
+def _exception(error: ServiceError) -> exceptions.GoogleAPICallError:
+    refusal: exceptions.GoogleAPICallError
+    refusal = exceptions.from_grpc_status(error.code.value, error.message)
+    return refusal
 
 
 def _message(task: Task, view: int = wire_tasks.FULL) -> tasks_library.Task:

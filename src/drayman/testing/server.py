@@ -204,16 +204,20 @@ class _BaseServer:
     def _moment(
         self, at: datetime.datetime | datetime.timedelta | None
     ) -> datetime.datetime | None:
+        if at is None:
+            return None
         if not isinstance(at, datetime.timedelta):
-            return at
+            return values.to_datetime(values.to_micros(at))
         return values.to_datetime(self._engine.server.clock.now() + self._engine.server.lag) + at
 
     async def _advance(
         self, by: datetime.timedelta | None, units: Mapping[str, float], limit: int
     ) -> int:
-        delta = by or datetime.timedelta(**units)
+        delta = datetime.timedelta(**units) if by is None else by
         if not isinstance(delta, datetime.timedelta):
             raise TypeError(f"advance() takes a timedelta, or units such as seconds={by!r}")
+        if by is not None and units:
+            raise TypeError("advance() takes a timedelta or units, not both")
         return await self._engine.server.advance(values.duration(delta), limit)
 
     async def _advance_to(self, when: datetime.datetime, limit: int) -> int:
@@ -272,7 +276,7 @@ class Server(_BaseServer):
         self.__exit__(kind, error, trace)
 
     def close(self) -> None:
-        """Stop the server; leaving the context does so."""
+        """Stop the server; leaving the context does so. It may be closed already."""
         self._engine.close()
 
     def advance(

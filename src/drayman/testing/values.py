@@ -117,18 +117,28 @@ Handler = Callable[[Delivery], Answer | Awaitable[Answer | None] | None]
 """A function in place of a target; None stands for 200."""
 
 
+STATUSES = range(200, 600)
+"""The status codes that a response may have."""
+
+
 def check_answer(answer: object) -> None:
-    """Check that a target can respond so. TypeError."""
-    is_status = isinstance(answer, int) and not isinstance(answer, bool)
-    if not (is_status or isinstance(answer, Reply | NoReply) or callable(answer)):
+    """Check that a target can respond so. TypeError, or ValueError for a status out of range."""
+    status = answer.status if isinstance(answer, Reply) else answer
+    is_status = isinstance(status, int) and not isinstance(status, bool)
+    if not (is_status or isinstance(answer, NoReply) or callable(answer)):
         raise TypeError(
             f"{answer!r} is no answer of a target: a status, a Reply, TIMEOUT, CONNECTION_ERROR "
             "or a function"
         )
+    if is_status and status not in STATUSES:
+        raise ValueError(f"{status} is no status of a response: 200 to 599")
 
 
 def check_answers(answers: object) -> None:
-    """Check that a target can respond so: with one answer, or with a sequence. TypeError."""
+    """Check that a target can respond so: with one answer, or with a sequence.
+
+    TypeError, or ValueError for a status out of range.
+    """
     is_sequence = isinstance(answers, Sequence) and not isinstance(answers, str)
     for answer in answers if is_sequence else [answers]:  # type: ignore[attr-defined] # a sequence
         check_answer(answer)
@@ -145,7 +155,9 @@ def truncate(when: datetime.datetime) -> datetime.datetime:
 
 
 def to_micros(when: datetime.datetime) -> Micros:
-    """Return a datetime as a moment; one without a zone is UTC."""
+    """Return a datetime as a moment; one without a zone is UTC. TypeError for another value."""
+    if not isinstance(when, datetime.datetime):
+        raise TypeError(f"{when!r} is not a datetime")
     aware = when if when.tzinfo else when.replace(tzinfo=datetime.UTC)
     return (aware - _EPOCH) // _MICROSECOND
 
