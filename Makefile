@@ -3,11 +3,12 @@ PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3.13 python3;
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p; done))
 BIN := .venv/bin
 LOWEST := .venv-lowest
+WORKERS ?= 2
 # Python and pytest cache compiled modules, which saves seconds at each run.
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-lowest test-fast interop demo bench bench-postgres bench-kit soak attack fuzz format clean
+.PHONY: help setup check test test-lowest test-fast interop interop-libraries manifests faults demo bench bench-postgres bench-kit soak attack fuzz screenshots format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -26,10 +27,11 @@ check: $(READY)  ## check style, types, layers and generated files
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/unasync.py --check
 	$(BIN)/python tools/dropin.py --check
+	$(BIN)/python tools/stubs.py --check
 	$(BIN)/python tools/reference.py --check
 
-test: $(READY)  ## run all tests (about nine minutes)
-	$(BIN)/pytest -q
+test: $(READY)  ## run all tests, in WORKERS processes (about a quarter of an hour)
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
 
 test-lowest:  ## run the fast tests with the lowest versions that pyproject.toml allows
 	$(PYTHON) -m venv $(LOWEST)
@@ -38,10 +40,19 @@ test-lowest:  ## run the fast tests with the lowest versions that pyproject.toml
 	$(LOWEST)/bin/pytest -q -m 'not slow' --hypothesis-profile=fast -W default # old versions may warn
 
 test-fast: $(READY)  ## run the tests that are not slow (about two minutes)
-	$(BIN)/pytest -q -m 'not slow' --hypothesis-profile=fast
+	$(BIN)/pytest -q -m 'not slow' --hypothesis-profile=fast -n $(WORKERS) --dist loadfile
 
 interop: $(READY)  ## run the suites of grpc-go and h2spec (needs Go, which builds them first)
 	$(BIN)/python tests/interop/run_suites.py
+
+interop-libraries: $(READY)  ## run libraries that others built on Cloud Tasks, with both clients (minutes at first)
+	$(BIN)/python interop/libraries/run_libraries.py $(ARGS)
+
+manifests:  ## check the manifests for Kubernetes against its types (needs Go; minutes the first time)
+	cd tests/manifests && go run . ../../deploy/kubernetes/*.yaml
+
+faults: $(READY)  ## let PostgreSQL, the network and servers fail under load (about ten minutes); ARGS="--only NAME"
+	PYTHONPATH=tests $(BIN)/python tests/faults/run_faults.py $(ARGS)
 
 demo: $(READY)  ## run a server and a worker, and watch tasks being delivered
 	$(BIN)/python examples/demo.py
@@ -65,11 +76,15 @@ fuzz: $(READY)  ## search long for inputs that break parsers, rules or calls (ab
 	$(BIN)/pytest -q --hypothesis-profile=long tests/edge/test_edge_fuzz.py tests/wire tests/dispatch/test_dispatch_http_response.py \
 		tests/api/test_api_fuzz.py tests/access/test_access_tokens.py
 
+screenshots: $(READY)  ## write the pictures of docs/console.md again (needs Chromium)
+	$(BIN)/python tools/screenshots.py
+
 format: $(READY)  ## format the code and write generated files again
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/python tools/unasync.py
 	$(BIN)/python tools/dropin.py
+	$(BIN)/python tools/stubs.py
 	$(BIN)/python tools/reference.py
 
 clean:  ## remove all files that the commands created
