@@ -84,8 +84,8 @@ def test_a_message_that_grows_beyond_the_limit_is_refused(encoding, compress):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"x", gzip.compress(b"x", mtime=0)[:-1], gzip.compress(b"x", mtime=0) + b"y", zlib.compress(b"x"),
-     gzip.compress(b"x", mtime=0)[:-8] + bytes(8)],
+    [b"", b"x", gzip.compress(b"x", mtime=0)[:-1], gzip.compress(b"x", mtime=0) + b"y",
+     zlib.compress(b"x"), gzip.compress(b"x", mtime=0)[:-8] + bytes(8)],
 )  # fmt: skip
 def test_what_cannot_be_decompressed_is_an_internal_error(data):
     reader = MessageReader(find_decompress(b"gzip"), LIMIT)

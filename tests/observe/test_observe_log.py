@@ -282,8 +282,10 @@ def test_a_line_that_opentelemetry_repeats_is_written_once_a_minute(root):  # no
         ("asyncio", 3, 60),
         ("asyncio", 3, 60),
     ]:
-        fields = {"name": name, "lineno": line, "created": second, "msg": f"{line} at {second} s"}
-        record = logging.makeLogRecord(fields | {"levelname": "WARNING", "levelno": logging.WARNING})
+        record = logging.LogRecord(
+            name, logging.WARNING, "exporter.py", line, "%d at %d s", (line, second), None
+        )
+        record.created = second
         logging.getLogger(name).handle(record)
     assert [line.rstrip().partition("WARNING ")[2] for line in lines] == [
         "1 at 0 s", "2 at 59 s", "1 at 60 s", "3 at 60 s", "3 at 60 s",

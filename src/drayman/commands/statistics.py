@@ -9,6 +9,8 @@ from drayman.commands.remote import Remote
 from drayman.core.clock import SECOND
 
 _PATH = "/drayman/v1/queues"
+_THREE_DIGITS = 100
+"""From here on, an integer has three digits."""
 
 
 def of_queues(server: Remote, parent: str | None) -> list[Any] | None:
@@ -78,8 +80,13 @@ def _oldest(row: Any) -> str:
 
 def _effective_rate(row: Any) -> str:
     highest, effective = row.get("maxDispatchesPerSecond"), row.get("effectiveExecutionRate")
-    texts = [f"{each:g}" for each in (effective, highest) if each is not None]
+    texts = [_per_second(each) for each in (effective, highest) if each is not None]
     return "/".join(texts) if row["state"] == "RUNNING" else "-"
+
+
+def _per_second(value: float) -> str:
+    """Return a rate with three digits, or as an integer if that has more."""
+    return f"{value:.0f}" if value >= _THREE_DIGITS else f"{value:.3g}"
 
 
 def _limit(row: Any) -> str:
