@@ -106,6 +106,13 @@ def test_a_server_that_does_not_run_is_one_line_with_the_next_step(run, free_por
     )
 
 
+@pytest.mark.parametrize("arguments", [("queues", "list"), ("top",)], ids=" ".join)
+def test_without_a_location_a_server_that_does_not_run_is_the_error(run, free_port, arguments):
+    result = run(*arguments, "--server", f"127.0.0.1:{free_port}")
+    assert result.status == 3
+    assert result.err.startswith(f"drayman: cannot reach 127.0.0.1:{free_port}: ")
+
+
 def test_an_error_of_the_server_names_its_code_and_the_server(drayman, server):
     run = drayman("queues", "describe", "absent")
     assert run.status == 1
@@ -192,7 +199,9 @@ def guarded(tmp_path, run):
     live.stop()
 
 
-@pytest.mark.parametrize("arguments", [LIST, ATTEMPTS], ids=["gRPC", "HTTP"])
+@pytest.mark.parametrize(
+    "arguments", [LIST, ATTEMPTS, ("queues", "list")], ids=["gRPC", "HTTP", "all locations"]
+)
 def test_a_caller_without_credentials_learns_which_options_have_them(run, guarded, arguments):
     address, _ = guarded
     result = run(*arguments, "--server", address)

@@ -38,6 +38,19 @@ def test_a_queue_has_its_counts_rates_and_the_cause_of_its_limit():
     assert [cell.replace(" ", "_") for cell in cells(BUSY)] == expected.split()
 
 
+@pytest.mark.parametrize(
+    ("effective", "highest", "text"),
+    [
+        (407.624, 500.0, "408/500"),
+        (0.016666, 0.25, "0.0167/0.25"),
+        (999.6, 12_000.0, "1000/12000"),
+    ],
+)
+def test_rates_have_three_digits(effective, highest, text):
+    row = BUSY | {"effectiveExecutionRate": effective, "maxDispatchesPerSecond": highest}
+    assert cells(row)[-2] == text
+
+
 def test_what_a_server_does_not_know_is_a_dash():
     assert cells(SETTINGS) == ["idle", "PAUSED", *["-"] * 10, ""]
     assert cells(SETTINGS | {"state": "RUNNING"})[-2] == "5"

@@ -10,6 +10,7 @@ from dockerfile import ROOT
 
 import drayman
 from drayman import access_setup
+from drayman.access import roles
 from drayman.api.context import Context
 from drayman.api.http import HttpApp
 from drayman.core.clock import SECOND
@@ -171,3 +172,13 @@ def test_a_store_in_a_file_has_one_server():
     assert workload("sqlite")["kind"] == "StatefulSet"
     assert workload("sqlite")["spec"]["replicas"] == 1
     assert workload("postgres")["kind"] == "Deployment"
+
+
+@pytest.mark.parametrize(
+    "path", ["docs/deploy.md", "deploy/kubernetes/sqlite.yaml", "deploy/kubernetes/postgres.yaml"]
+)
+def test_the_key_of_an_operator_permits_counts_metrics_and_dead_letters(path):
+    examples = re.findall(r"keys create \w+ --role (\S+?)[`\n]", (ROOT / path).read_text())
+    assert examples
+    for role in examples:
+        assert roles.ROLES["roles/drayman.admin"] <= roles.permissions([role])

@@ -269,3 +269,24 @@ def test_the_level_can_change_while_lines_are_written(root):  # noqa: ARG001
     assert not log.set_level("debug")
     log.record(TaskRunRequested(TASK.name, NOW))
     assert len(lines) == 1
+
+
+def test_a_line_that_opentelemetry_repeats_is_written_once_a_minute(root):  # noqa: ARG001
+    lines = []
+    log.configure(lambda line: not lines.append(line), "info")
+    for name, line, second in [
+        ("opentelemetry.exporter", 1, 0),
+        ("opentelemetry.exporter", 1, 59),
+        ("opentelemetry.exporter", 2, 59),
+        ("opentelemetry.exporter", 1, 60),
+        ("asyncio", 3, 60),
+        ("asyncio", 3, 60),
+    ]:
+        record = logging.LogRecord(
+            name, logging.WARNING, "exporter.py", line, "%d at %d s", (line, second), None
+        )
+        record.created = second
+        logging.getLogger(name).handle(record)
+    assert [line.rstrip().partition("WARNING ")[2] for line in lines] == [
+        "1 at 0 s", "2 at 59 s", "1 at 60 s", "3 at 60 s", "3 at 60 s",
+    ]  # fmt: skip

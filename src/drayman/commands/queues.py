@@ -1,11 +1,13 @@
 """``drayman queues``: list, create, change and delete queues."""
 
+import contextlib
 from typing import Any
 
 import click
 
 from drayman.commands import (
     arguments,
+    failures,
     messages,
     output,
     policies,
@@ -52,8 +54,11 @@ for _policy_command in (policies.get, policies.replace, policies.add, policies.r
 def _list(server: Remote, limit: int | None, page_size: int | None, condition: str | None) -> None:
     """List the queues of a location; without one, those of all locations of a Drayman server."""
     stats = None
-    if server.format is None or server.format.kind == "table" or not server.has_parent:
-        stats = statistics.of_queues(server, server.scope)
+    if not server.has_parent:
+        stats = statistics.of_queues(server)
+    elif server.format is None or server.format.kind == "table":
+        with contextlib.suppress(failures.CallError, failures.UnreachableError):
+            stats = statistics.of_queues(server)
     by_name = {each["name"]: each for each in stats or ()}
     parents = _parents(server, stats)
     request: dict[str, Any] = {"page_size": page_size or 0, "filter": condition or ""}

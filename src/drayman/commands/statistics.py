@@ -9,17 +9,25 @@ from drayman.commands.remote import Remote
 from drayman.core.clock import SECOND
 
 _PATH = "/drayman/v1/queues"
+_THREE_DIGITS = 100
+"""From here on, an integer has three digits."""
 
 
-def of_queues(server: Remote, parent: str | None) -> list[Any] | None:
-    """Return the statistics of the queues in a project or location, of all without one.
+def of_queues(server: Remote) -> list[Any] | None:
+    """Return the statistics of the queues in the command line's project or location, or of all.
 
-    None if the server has no such call, or does not let the caller make it.
+    None if the server has no such call.
+
+    Raises:
+        CallError: The server does not let the caller make it.
+        UnreachableError: The server does not answer over HTTP.
     """
-    params = {"parent": parent} if parent else {}
+    params = {"parent": server.scope} if server.scope else {}
     try:
         return list(server.page_through(_PATH, "queues", params))
-    except (failures.CallError, failures.UnreachableError):
+    except failures.CallError as error:
+        if error.code not in {"NOT_FOUND", "UNIMPLEMENTED"}:
+            raise
         return None
 
 
@@ -29,14 +37,14 @@ def load(server: Remote) -> list[Any]:
     Drayman servers of older versions have fewer, others have the settings of queues alone.
     UsageError if the server cannot list queues without their location, and there is none.
     """
-    params = {"parent": server.scope} if server.scope else {}
     try:
-        return list(server.page_through(_PATH, "queues", params))
-    except failures.CallError as error:
-        if error.code not in {"NOT_FOUND", "UNIMPLEMENTED"}:
-            raise
+        stats = of_queues(server)
     except failures.UnreachableError:  # it may speak gRPC alone
-        pass
+        if not server.has_parent:
+            raise
+        stats = None
+    if stats is not None:
+        return stats
     queues = map(messages.value, server.call("list_queues", parent=server.parent))
     return [_of_queue(server, queue) for queue in queues]
 
@@ -78,8 +86,13 @@ def _oldest(row: Any) -> str:
 
 def _effective_rate(row: Any) -> str:
     highest, effective = row.get("maxDispatchesPerSecond"), row.get("effectiveExecutionRate")
-    texts = [f"{each:g}" for each in (effective, highest) if each is not None]
+    texts = [_per_second(each) for each in (effective, highest) if each is not None]
     return "/".join(texts) if row["state"] == "RUNNING" else "-"
+
+
+def _per_second(value: float) -> str:
+    """Return a rate with three digits, or as an integer if that has more."""
+    return f"{value:.0f}" if value >= _THREE_DIGITS else f"{value:.3g}"
 
 
 def _limit(row: Any) -> str:

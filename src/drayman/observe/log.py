@@ -43,12 +43,15 @@ _OVERRULED = {
     SettleResult.GONE: "the task has been deleted",
 }
 
+_REPETITION_SECONDS = 60
+
 _log = logging.getLogger("drayman")
 
 
 def configure(write: Write, level: str, format_: str = "text") -> None:
     """Pass log lines of ``level`` and above to ``write``; of other libraries, warnings only."""
     handler = _Handler(write)
+    handler.addFilter(_RepetitionFilter())
     handler.setFormatter(FORMATS[format_]())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     set_level(level)
@@ -59,6 +62,28 @@ def set_level(level: str) -> bool:
     before = _log.level
     _log.setLevel(level.upper())
     return _log.level != before
+
+
+class _RepetitionFilter(logging.Filter):
+    """Passes each line of OpenTelemetry once a minute.
+
+    Without a collector, its exporter writes several lines for each batch of spans.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("opentelemetry")
+        self._written: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether to write the line: it is of others, or was not written for a minute."""
+        if not super().filter(record):
+            return True
+        statement = record.pathname, record.lineno
+        written = self._written.get(statement)
+        if written is not None and record.created - written < _REPETITION_SECONDS:
+            return False
+        self._written[statement] = record.created
+        return True
 
 
 class _Handler(logging.Handler):
