@@ -470,7 +470,7 @@ class Server:
         )
         kinds = (StoreMonitor, Janitor, Vacuum) if self.role.sweeps else (StoreMonitor,)
         periodic: list[Periodic] = [kind(self.store, self._clock, self._emit) for kind in kinds]
-        if self.role.sweeps and (outbox := self.store.outbox):
+        if self.role.joins and (outbox := self.store.outbox):
             limits = self._settings.limits
             periodic.append(OutboxDrain(outbox, self._clock, encryption, limits, self._emit))
         dispatches = self._dispatches and self.role.dispatches

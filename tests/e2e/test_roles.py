@@ -3,9 +3,12 @@
 import contextlib
 import sqlite3
 
+import psycopg
 import pytest
 from google.api_core import exceptions
 
+from drayman import outbox, tasks
+from drayman.store.postgres import address
 from processes import QUEUE, http_task, run_to_end, serve
 
 NOT_SERVED = "This server has the role dispatch: it takes no calls."
@@ -42,6 +45,18 @@ def test_one_server_takes_calls_and_another_delivers(two_roles, worker):
         assert server.ready_line.endswith(f" role={role}")
         assert server.get("/healthz") == (200, {"status": "alive", "role": role})
         assert server.get("/readyz") == (200, {"status": "ready", "role": role})
+
+
+def test_every_role_drains_the_outbox(tmp_path, postgres, worker):
+    url = postgres.url()
+    parsed = address.parse(url)
+    with serve(tmp_path, "--queue", QUEUE, "--role", "api", store=url) as api:
+        with psycopg.connect(parsed.conninfo) as connection:
+            task = tasks.http_task(f"{worker.url}/later")
+            outbox.create_task(connection, parent=QUEUE, task=task, schema=parsed.schema)
+        with api.client() as client:
+            while not list(client.list_tasks(parent=QUEUE)):
+                pass
 
 
 def test_a_server_that_dispatches_takes_no_calls(two_roles):

@@ -177,10 +177,11 @@ async def test_tasks_are_added_to_queues_that_are_kept(new_store, exported):
     await store.close()
 
 
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_import_that_is_complete_is_not_repeated_unless_it_is_to_begin_again(
-    new_store, exported
+    new_store, exported, kind
 ):
-    target = new_store()
+    target = new_store(kind)
     jobs.import_file(exported, target, ImportOptions())
     line = jobs.import_file(exported, target, ImportOptions())
     assert line == f"nothing to do: it was imported before ({FILLED}); --restart imports it again"

@@ -8,7 +8,8 @@
     inspection  yes            no                no                          no
 
 Servers with different roles share a store on PostgreSQL. A member has a heartbeat, notifies the
-others of due tasks and returns the claims of members that are not alive to their queues.
+others of due tasks, returns the claims of members that are not alive to their queues, and drains
+the outbox: the first by name of the members drains, so every member must be able to.
 """
 
 import dataclasses

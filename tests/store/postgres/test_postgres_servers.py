@@ -6,11 +6,13 @@ import pytest
 from postgres_world import done_or_blocked, open_transaction, run
 from world import PLENTY, full, ids_of, names_of, set_state
 
+from drayman.core import errors
 from drayman.core.clock import SECOND
 from drayman.core.errors import ServiceError
 from drayman.core.lifecycle import Verdict
 from drayman.core.queue import State
 from drayman.core.task import NewTask
+from drayman.store.postgres.address import parse
 from drayman.store.postgres.connection import database_time
 from drayman.store.verbs import sweep, tasks
 from drayman.store.verbs.tasks import CreateTasks
@@ -47,6 +49,23 @@ async def test_each_sees_what_the_other_was_told(two):
     assert (await second.get(name)).name == name
     await second.delete(name)
     assert await first.listed() == []
+
+
+async def test_a_name_that_is_used_and_reserved_after_its_lookup_is_refused(
+    two, url, administrator
+):
+    first, second = two
+    lock = (f"hashtext('{parse(url).schema}')", 2)  # of reserve_seqs, between lookup and insert
+    administrator.execute("SELECT pg_advisory_lock({}, {})".format(*lock))
+    blocked = await done_or_blocked(second.try_create("t", "u"), administrator)
+    with open_transaction(url) as session:
+        new = NewTask("t", first.now, b"request", seq=1)
+        tasks.create_tasks(session, [CreateTasks(full("q"), [new], first.now)])
+    await first.delete(f"{full('q')}/tasks/t")
+    administrator.execute("SELECT pg_advisory_unlock({}, {})".format(*lock))
+    refused, created = await blocked
+    assert str(refused) == str(errors.task_existed())
+    assert await first.listed() == [created.name]
 
 
 async def test_a_task_is_claimed_by_one(two):

@@ -80,6 +80,8 @@ class PostgresSession:
 
     def insert(self, statement: str, rows: Sequence[Row]) -> int:
         """Run an INSERT for many rows, passed as an array for each column."""
+        if not rows:
+            return 0
         return self._execute(
             statement, [list(column) for column in zip(*rows, strict=True)]
         ).rowcount

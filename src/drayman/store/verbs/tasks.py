@@ -222,7 +222,7 @@ class _Creation:
         uses = look_up(session, [lookup for lookup, *_ in self._named.values()])
         for name, (_, seq, results, index) in self._named.items():
             if uses[name].seq != seq:
-                results[index] = errors.task_exists()
+                results[index] = task_ids.creation_error(uses[name]) or errors.task_exists()
 
 
 def _reserve_seqs(session: Session, calls: Sequence[CreateTasks]) -> int:

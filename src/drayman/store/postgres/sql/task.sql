@@ -2,9 +2,16 @@
 SELECT reserve_seqs(:first, :count)
 
 -- name: insert_tasks
+-- A name may have been used and reserved after it was looked up: this server may have been frozen
+-- in between, while the caller repeated the call to another one.
 INSERT INTO task (seq, generation, id, create_time, schedule_time, request)
 SELECT * FROM unnest(
   %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bytea[]
+) AS new (seq, generation, id, create_time, schedule_time, request)
+WHERE new.id IS NULL OR NOT EXISTS (
+  SELECT FROM queue JOIN task_tombstone ON task_tombstone.queue = queue.key
+  WHERE queue.generation = new.generation AND task_tombstone.id = new.id
+    AND task_tombstone.expire_time > new.create_time
 )
 ON CONFLICT (generation, id) WHERE id IS NOT NULL DO NOTHING
 
