@@ -41,7 +41,7 @@ test-fast: $(READY)  ## run the tests that are not slow (about two minutes)
 	$(BIN)/pytest -q -m 'not slow' --hypothesis-profile=fast
 
 interop: $(READY)  ## run the suites of grpc-go and h2spec (needs Go, which builds them first)
-	$(BIN)/python tests/interop/run_suites.py
+	$(BIN)/python -m interop.suites
 
 demo: $(READY)  ## run a server and a worker, and watch tasks being delivered
 	$(BIN)/python examples/demo.py
