@@ -7,7 +7,7 @@ LOWEST := .venv-lowest
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-lowest test-fast interop demo bench soak attack fuzz format clean
+.PHONY: help setup check test test-lowest test-fast interop demo bench soak attack fuzz clients format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -40,7 +40,10 @@ test-lowest:  ## run the fast tests with the lowest versions that pyproject.toml
 test-fast: $(READY)  ## run the tests that are not slow (about two minutes)
 	$(BIN)/pytest -q -m 'not slow' --hypothesis-profile=fast
 
-interop: $(READY)  ## run the suites of grpc-go and h2spec (needs Go, which builds them first)
+clients: $(READY)  ## run every call of Google's clients, each if its language is here; ARGS="go python"
+	$(BIN)/python -m interop.run $(ARGS)
+
+interop: clients  ## run the clients, and the suites of grpc-go and h2spec (needs Go)
 	$(BIN)/python -m interop.suites
 
 demo: $(READY)  ## run a server and a worker, and watch tasks being delivered
