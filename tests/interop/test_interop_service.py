@@ -2,9 +2,10 @@
 
 import grpc
 import grpc.aio
-import interop_messages as messages
-import interop_service
 import pytest
+
+from interop import grpc_messages as messages
+from interop import grpc_service
 
 SIZES = (31_415, 9, 2_653, 58_979)
 
@@ -13,7 +14,7 @@ SIZES = (31_415, 9, 2_653, 58_979)
 async def channel():
     events = []
     async with (
-        interop_service.serve(events.append) as port,
+        grpc_service.serve(events.append) as port,
         grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         yield channel
@@ -26,7 +27,7 @@ def call(channel):
 
     def call(kind, name, response_class):
         return getattr(channel, kind)(
-            interop_service.SERVICE + name,
+            grpc_service.SERVICE + name,
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=response_class.FromString,
         )
@@ -59,7 +60,7 @@ async def test_a_large_unary_call_is_answered_whatever_its_compression(unary, co
     )
     response = await unary(request, compression=compression, timeout=20)
     assert response.payload.body == bytes(314_159)
-    assert response.server_id == interop_service.SERVER_ID
+    assert response.server_id == grpc_service.SERVER_ID
 
 
 @pytest.mark.parametrize("message", ["test status message", "\t\ntext\r\nand ☺ and 😈\t\n"])

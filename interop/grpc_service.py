@@ -8,8 +8,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-import interop_messages as messages
-
 from drayman.access.control import Fields
 from drayman.core.clock import Micros, SystemClock
 from drayman.core.errors import ServiceError
@@ -19,6 +17,7 @@ from drayman.edge.connection import GrpcConnection
 from drayman.edge.listening import listen
 from drayman.edge.methods import Messages, Methods, Streaming, Unary
 from drayman.edge.shared import Shared
+from interop import grpc_messages as messages
 
 SERVICE = "/grpc.testing.TestService/"
 SERVER_ID = "drayman"

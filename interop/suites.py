@@ -1,8 +1,9 @@
 """Run suites that others wrote against Drayman's edge, and print their results as a table.
 
 ``make interop`` runs this. It needs Go, builds grpc-go's interoperability client and h2spec in
-``build/interop``, and takes half a minute once they are built. The exit status is 1 if a case fails
-that should pass. docs/interoperability.md explains the cases and those that do not apply.
+``build/interop/suites``, and takes half a minute once they are built. The exit status is 1 if a
+case fails that should pass. docs/interoperability.md explains the cases, and those that do not
+apply.
 """
 
 import asyncio
@@ -16,14 +17,13 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-import interop_service
 import uvloop
 
 from drayman.server import Server
 from drayman.settings import load
+from interop import grpc_service
 
-ROOT = Path(__file__).parents[2]
-BUILD = ROOT / "build" / "interop"
+BUILD = Path(__file__).parents[1] / "build" / "interop" / "suites"
 GRPC_GO = "google.golang.org/grpc/interop/client@v1.85.0"
 H2SPEC = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible"
 NO_GO = """\
@@ -184,7 +184,7 @@ def _verdict(result: Result) -> str:
 async def run_suites() -> list[Result]:
     """Run both suites: the client's against its service, h2spec against a whole server."""
     crashes: list[object] = []
-    async with interop_service.serve(crashes.append) as port:
+    async with grpc_service.serve(crashes.append) as port:
         results = [await asyncio.to_thread(call_case, port, case) for case in CASES]
     results += [Result("grpc-go", "no handler crashes", str(crash)) for crash in crashes]
     server = Server(load({"port": "0", "store": "memory"}, {}))

@@ -1,0 +1,1 @@
+"""Whether clients and suites that others wrote work with Drayman: ``make interop``."""
