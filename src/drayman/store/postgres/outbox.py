@@ -1,6 +1,6 @@
 """The outbox: tasks that programs create and delete within transactions of their own.
 
-They do so by SQL functions (the second migration), which write entries. A server reads entries,
+They do so by SQL functions (migration 0003), which write entries. A server reads entries,
 checks them outside any transaction, and applies them: in one transaction it deletes the entries
 and creates and deletes their tasks. So an entry takes effect exactly once, whoever dies when.
 
