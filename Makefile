@@ -7,7 +7,7 @@ LOWEST := .venv-lowest
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-lowest test-fast interop demo bench bench-kit soak attack fuzz format clean
+.PHONY: help setup check test test-lowest test-fast interop demo bench bench-postgres bench-kit soak attack fuzz format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -48,6 +48,9 @@ demo: $(READY)  ## run a server and a worker, and watch tasks being delivered
 
 bench: $(READY)  ## measure the server; options in ARGS="--lines create,push"
 	$(BIN)/python -m bench $(ARGS)
+
+bench-postgres: $(READY)  ## measure the store on PostgreSQL; options in ARGS="--parts lines,peers"
+	$(BIN)/python -m bench.postgres $(ARGS)
 
 bench-kit: $(READY)  ## measure the testing kit: a thousand tests, starts and resets
 	$(BIN)/python -m bench.kit $(ARGS)

@@ -111,7 +111,7 @@ class Server:
     def call(self, method: str, **fields: Any) -> Any:
         """Make one call of the API. Unmeasurable, if it fails."""
         try:
-            return messages.decode(method, self._send(method, messages.encode(method, **fields)))
+            return messages.decode(method, self.send(method, messages.encode(method, **fields)))
         except grpc.RpcError as error:
             raise Unmeasurable(f"{method}: {error.code().name}") from error
 
@@ -121,7 +121,7 @@ class Server:
         queue = {"name": name, "rate_limits": HIGHEST_RATE} | fields
         request = messages.encode("CreateQueue", parent=messages.PARENT, queue=queue)
         try:
-            self._send("CreateQueue", request)
+            self.send("CreateQueue", request)
         except grpc.RpcError as error:
             if error.code() != grpc.StatusCode.ALREADY_EXISTS:
                 raise Unmeasurable(f"CreateQueue: {error.code().name}") from error
@@ -133,22 +133,28 @@ class Server:
         queue = self.create_queue("probe")
         request = messages.create_tasks(queue, [(messages.IDLE_URL, messages.tomorrow())])
         try:
-            reply = self._send("BatchCreateTasks", request)
+            reply = self.send("BatchCreateTasks", request)
         except grpc.RpcError:
             return False
         return messages.decode("BatchCreateTasks", reply).done
 
-    def _send(self, method: str, request: bytes) -> bytes:
+    def send(self, method: str, request: bytes) -> bytes:
+        """Send an encoded request; return the encoded response. grpc.RpcError."""
         return self.channel.unary_unary(messages.path(method))(request, timeout=CALL_SECONDS)
 
 
 @contextlib.contextmanager
-def run(candidate: Candidate, folder: Path, durability: str = "safe") -> Iterator[Server]:
+def run(
+    candidate: Candidate,
+    folder: Path,
+    durability: str = "safe",
+    cores: set[int] = processes.SERVER_CORES,
+) -> Iterator[Server]:
     """Run a server on its core, from its first answer to a call until the block ends."""
     port, http_port = _free_ports(2)
     http_port = http_port if "{http_port}" in candidate.command else port
     began = time.perf_counter()
-    with (folder / "server.log").open("ab") as log, processes.pinned(processes.SERVER_CORES):
+    with (folder / "server.log").open("ab") as log, processes.pinned(cores):
         process = subprocess.Popen(
             candidate.arguments(port, http_port, folder, durability),
             stdout=log,

@@ -19,6 +19,7 @@ SLOW = {
     "api/test_api_cmek.py": "starts a server for each test",
     "api/test_api_fuzz.py": "searches for requests that fail",
     "bench/test_bench_lines.py": "starts server processes",
+    "bench/test_bench_postgres.py": "starts PostgreSQL and server processes",
     "client/test_client_drop_in.py": "creates virtual environments",
     "client/test_client_tls.py": "starts server processes",
     "client/test_client_typing.py": "runs mypy",
