@@ -23,11 +23,15 @@ def refuse_limited(rows: Sequence[Row], limits: Mapping[str, Figure]) -> None:
 
 
 def ratios(row: Row, name: str, peer: str) -> list[float]:
-    """Return for each round by what factor a server is better than a peer."""
+    """Return for each round by what factor a server is better than a peer.
+
+    A round in which either has measured nothing, such as no transaction, has none.
+    """
     ours, theirs = row.samples.get(name, []), row.samples.get(peer, [])
     return [
         mine.value / other.value if mine.higher_is_better else other.value / mine.value
         for mine, other in zip(ours, theirs, strict=False)
+        if mine.value and other.value
     ]
 
 

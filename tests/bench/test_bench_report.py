@@ -91,3 +91,7 @@ def test_the_servers_of_a_line_alternate():
     (drain,) = measure(line, candidates, 2, start, lambda _: None)
     assert order == [("drayman", "safe"), ("trivial", "safe")] * 2
     assert len(drain.samples["trivial"]) == 2
+
+
+def test_a_round_that_measured_nothing_has_no_ratio():
+    assert report.ratios(row([2, 0, 3], [1, 4, 0]), "ours", "theirs") == [2]
