@@ -6,12 +6,16 @@ Hypothesis has no deadlines, because machines differ; the profile ``long`` is fo
 """
 
 import gc
+import os
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 import postgres_cluster
+
+# With fork support, a thread of gRPC can end a child between its fork and its exec.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 TESTS = Path(__file__).parent
 SLOW = {

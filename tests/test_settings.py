@@ -171,6 +171,7 @@ def test_an_unknown_variable_is_an_error_that_names_the_closest(variable, next_s
     [
         ("DRAYMAN_TEST_POSTGRES", "postgresql://localhost"),
         ("DRAYMAN_REQUIRE_POSTGRES", "1"),
+        ("DRAYMAN_REQUIRE_CHROMIUM", "1"),
         ("DRAYMAN_SERVICE_HOST", "10.0.0.1"),
         ("DRAYMAN_SERVICE_PORT", "8123"),
         ("DRAYMAN_SERVICE_PORT_GRPC", "8123"),

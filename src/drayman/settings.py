@@ -458,7 +458,7 @@ def _from_environment(environment: Mapping[str, str], problems: list[str]) -> di
 
 
 _FOREIGN = re.compile(
-    r"DRAYMAN_(?:TEST_\w+|REQUIRE_POSTGRES|(?:SERVER|DEFAULT_(?:PROJECT|LOCATION)|API_KEY|TOKEN|CA)"
+    r"DRAYMAN_(?:(?:TEST|REQUIRE)_\w+|(?:SERVER|DEFAULT_(?:PROJECT|LOCATION)|API_KEY|TOKEN|CA)"
     r"|(?:\w+_)?SERVICE_(?:HOST|PORT(?:_\w+)?)"
     r"|(?:\w+_)?PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
 )
@@ -469,7 +469,7 @@ def _is_foreign(variable: str, text: str) -> bool:
 
     Beside a service called ``drayman`` or ``drayman-http``, Kubernetes sets DRAYMAN_SERVICE_HOST,
     DRAYMAN_PORT_8123_TCP and others, and DRAYMAN_PORT or DRAYMAN_HTTP_PORT to ``tcp://…``. What
-    else starts with DRAYMAN_TEST_, and DRAYMAN_REQUIRE_POSTGRES, is for the project's own tests;
+    else starts with DRAYMAN_TEST_ or DRAYMAN_REQUIRE_ is for the project's own tests;
     DRAYMAN_SERVER and the like are for commands that call a server.
     """
     service_url = variable.endswith("_PORT") and re.match(r"(?:tcp|udp|sctp)://", text)
