@@ -8,7 +8,7 @@ WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE =
 READY := .venv/.ready
 
-.PHONY: help setup check test test-lowest test-fast clients interop interop-libraries manifests faults demo bench bench-postgres bench-kit soak attack fuzz screenshots format clean
+.PHONY: help setup check test test-lowest test-fast interop-clients interop interop-libraries manifests faults demo bench bench-postgres bench-kit soak attack fuzz screenshots format clean
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -42,10 +42,10 @@ test-lowest:  ## run the fast tests with the lowest versions that pyproject.toml
 test-fast: $(READY)  ## run the tests that are not slow (about two minutes)
 	$(BIN)/pytest -q -m 'not slow' --hypothesis-profile=fast -n $(WORKERS) --dist loadfile
 
-clients: $(READY)  ## run every call of Google's clients, each if its language is here; ARGS="go python"
+interop-clients: $(READY)  ## run every call of Google's clients, each if its language is here; ARGS="go python"
 	$(BIN)/python -m interop.run $(ARGS)
 
-interop: clients  ## run the clients, and the suites of grpc-go and h2spec (needs Go)
+interop: interop-clients  ## run the clients, and the suites of grpc-go and h2spec (needs Go)
 	$(BIN)/python -m interop.suites
 
 interop-libraries: $(READY)  ## run libraries that others built on Cloud Tasks, with both clients (minutes at first)

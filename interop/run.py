@@ -2,7 +2,7 @@
 
 Each program goes through every call that its client has, and checks answers and errors; the
 target records what is delivered. One line is printed for each client. A client is skipped if its
-toolchain is absent, or what it needs cannot be downloaded: the outage of a registry is no defect.
+toolchain is absent, or what it needs cannot be downloaded: that is no defect of this project.
 The exit status is 1 if a program fails.
 """
 

@@ -1,4 +1,4 @@
-"""The page about other clients shows the set-up of the programs that ``make clients`` runs."""
+"""The page about other clients shows the set-up of programs that ``make interop-clients`` runs."""
 
 import re
 import textwrap
