@@ -28,7 +28,7 @@ def _sweep_deleted_generations(session: Session, limit: int) -> int:
         generation, queue, time = oldest
         rows = session.all("list_seqs", generation=generation, limit=limit - removed)
         if not rows:
-            session.run("forget_generation", generation=generation)
+            removed += session.run("forget_generation", generation=generation)
         expire_time = time + session.retention.task_tombstone
         tasks.remove(session, [(seq, queue) for (seq,) in rows], expire_time)
         removed += len(rows)
