@@ -5,7 +5,6 @@ that does not exist is NOT_FOUND, except that the dead letters of a deleted queu
 listed, replayed and deleted.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from drayman.access.caller import Caller
 from drayman.api import admin_messages, callers, calls, permissions, rest
 from drayman.api.admin_messages import AdminRequest, Filter
 from drayman.api.context import Context
+from drayman.api.path_patterns import compile_path
 from drayman.api.request import Request
 from drayman.api.responses import Response, json_response
 from drayman.core import errors, names
@@ -157,19 +157,7 @@ CALLS = (
 )  # fmt: skip
 
 
-_VARIABLES = {
-    "{queue}": "(?P<queue>projects/[^/]+/locations/[^/]+/queues/[^/:]+)",
-    "{task_id}": "(?P<task_id>[^/:]+)",
-}
-"""The form of what varies in a path."""
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    parts = re.split(r"({\w+})", path)
-    return re.compile("".join(_VARIABLES.get(part) or re.escape(part) for part in parts))
-
-
-_ROUTES = [(call, _pattern(PREFIX + call.path)) for call in CALLS]
+_ROUTES = [(call, compile_path(PREFIX + call.path)) for call in CALLS]
 
 
 async def handle(context: Context, request: Request, path: str) -> Response:

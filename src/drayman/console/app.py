@@ -15,6 +15,7 @@ from drayman.access.members import EVERYONE
 from drayman.api import request_body
 from drayman.api.calls import InternalError
 from drayman.api.context import Context
+from drayman.api.path_patterns import compile_path
 from drayman.api.request import Request
 from drayman.console import actions, rendering, responses, sessions, views
 from drayman.console.calls import Calls
@@ -80,18 +81,7 @@ ROUTES = (
     Route(f"{_TASK}/run", views.task, actions.run_task),
     Route(f"{_TASK}/delete", views.task, actions.delete_task),
 )
-_VARIABLES = {
-    "{queue}": "(?P<queue>projects/[^/]+/locations/[^/]+/queues/[^/]+)",
-    "{task_id}": "(?P<task_id>[^/]+)",
-}
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    parts = re.split(r"({\w+})", path)
-    return re.compile("".join(_VARIABLES.get(part) or re.escape(part) for part in parts))
-
-
-_PATTERNS = [(_pattern(route.path), route) for route in ROUTES]
+_PATTERNS = [(compile_path(route.path), route) for route in ROUTES]
 
 
 class _Received(NamedTuple):
@@ -319,8 +309,8 @@ def _poll_url(received: _Received) -> str:
         query = _query(received.request)
     except ServiceError:
         query = {}
-    kept = {name: query[name] for name in ("parent", "code", "pageToken") if name in query}
-    return url(received.path.removeprefix(PREFIX), **kept)
+    filters = {name: query[name] for name in ("parent", "code", "pageToken") if name in query}
+    return url(received.path.removeprefix(PREFIX), **filters)
 
 
 def _own_path(text: str) -> str:
