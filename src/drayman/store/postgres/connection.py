@@ -75,15 +75,15 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     def _bounded(self, gen: Generator[Any, Any, _Value], left: int) -> Generator[Any, Any, _Value]:
         """Pass what psycopg waits for through; it resumes with nothing each tenth of a second."""
         try:
-            wanted = next(gen)
+            event = next(gen)
             while True:
-                ready = yield wanted
+                ready = yield event
                 if not ready and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                     left -= 1  # a statement runs: it is no wait for notifications
                 if not left:
                     self.close()
                     raise sqlstates.ConnectionTimeout("PostgreSQL does not respond")
-                wanted = gen.send(ready)
+                event = gen.send(ready)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
 

@@ -185,13 +185,13 @@ def _assign_seqs(session: Session, stored: Sequence[StoredTask], now: Micros) ->
     """Return the seqs of tasks: their own, or new ones where they have none that is free."""
     seqs = [each.seq for each in stored if each.seq is not None]
     taken = {seq for (seq,) in session.all("list_taken_seqs", seqs=json.dumps(seqs))}
-    kept: list[int | None] = []
+    own: list[int | None] = []
     for each in stored:
-        kept.append(None if each.seq in taken else each.seq)
+        own.append(None if each.seq in taken else each.seq)
         taken.add(each.seq)
-    (reserved,) = session.one("reserve_seqs", first=task_ids.first_seq(now), count=kept.count(None))
+    (reserved,) = session.one("reserve_seqs", first=task_ids.first_seq(now), count=own.count(None))
     numbers = itertools.count(reserved)
-    return [next(numbers) if seq is None else seq for seq in kept]
+    return [next(numbers) if seq is None else seq for seq in own]
 
 
 def _task_row(task: Task, seq: int, generation: int, task_id: str | None) -> tuple[object, ...]:
