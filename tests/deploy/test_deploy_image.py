@@ -81,12 +81,12 @@ def variables(installed, tmp_path):
 
 
 @contextlib.contextmanager
-def container(variables, tmp_path, **others):
-    """Run what a container runs."""
+def container(variables, tmp_path, command=None, **others):
+    """Run what a container runs, or another command that serves."""
     with (
         (tmp_path / "stderr.log").open("a+") as stderr,
         subprocess.Popen(
-            dockerfile.command(IMAGE),
+            command or dockerfile.command(IMAGE),
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
@@ -154,6 +154,21 @@ def test_the_wheel_has_all_that_the_server_reads_and_nothing_else(distributions)
     assert all(".dist-info/" in name for name in others)
     assert any(name.endswith("/licenses/LICENSE") for name in others)
     assert "drayman/py.typed" in names
+
+
+def test_the_wheel_serves_and_delivers_from_an_empty_environment(distributions, tmp_path, worker):
+    _, wheel = distributions
+    clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    programs = tmp_path / "venv" / "bin"
+    run(sys.executable, "-m", "venv", programs.parent, env=clean)
+    run(programs / "pip", "install", "-c", ROOT / "constraints.txt", f"{wheel}[server]", env=clean,
+        cwd=tmp_path)  # fmt: skip
+    with container(clean, tmp_path, [programs / "drayman", "serve", "--port", "0"]) as server:
+        with server.client() as client:
+            client.create_queue(parent=LOCATION, queue={"name": QUEUE})
+            client.create_task(parent=QUEUE, task=http_task(f"{worker.url}/from-a-wheel"))
+            assert worker.await_delivery().path == "/from-a-wheel"
+        assert server.stop() == 0
 
 
 def test_the_source_distribution_builds_the_same_wheel(distributions, tmp_path):
