@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import threading
 
 import pytest
 from world import LOCATION, create_queue, full, queue, set_state
@@ -9,6 +10,7 @@ from world import LOCATION, create_queue, full, queue, set_state
 from drayman.core import errors
 from drayman.core.clock import DAY, HOUR, SECOND
 from drayman.core.queue import RetryConfig, State, replacement
+from drayman.store.verb import Phase, grouped
 
 WHOLE = queue(
     "whole",
@@ -229,6 +231,20 @@ async def test_close_may_be_repeated_and_concurrent(store, world):
     await store.close()
     results = await asyncio.gather(*creating, return_exceptions=True)
     assert all(isinstance(result, str) for result in results)
+
+
+async def test_whoever_closes_a_store_waits_for_the_reads_that_run(store):
+    closed = threading.Event()
+
+    def read(session, _arguments):
+        closed.wait(0.1)
+        return [session.one("database_size")]
+
+    reading = store.call(grouped(read, lambda: None, Phase.READS), None, 0)
+    first, second = (asyncio.create_task(store.close()) for _ in range(2))
+    for closing in (first, second):
+        closing.add_done_callback(lambda _: closed.set())
+    await asyncio.gather(reading, first, second)
 
 
 async def test_a_closed_store_is_unavailable(store, world):

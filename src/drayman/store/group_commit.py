@@ -237,7 +237,7 @@ class GroupCommit:
         return future
 
     async def close(self) -> None:
-        """Finish the waiting calls, then stop the thread; return when it has stopped."""
+        """Finish the waiting calls, then stop the threads; return when all have stopped."""
         if not self._closed:
             self._closed = True
             self._hints.clear()
@@ -245,7 +245,9 @@ class GroupCommit:
             for lane in self._lanes:
                 lane.submitted.put(None)
             if self._readers is not None:
-                await asyncio.to_thread(self._readers.close)
+                self._readers.stop()
+        if self._readers is not None:  # whoever closes it waits for the reads, too
+            await asyncio.to_thread(self._readers.join)
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
 

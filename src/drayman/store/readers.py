@@ -29,10 +29,13 @@ class Readers(Generic[_Call]):
         """Have a thread run a call."""
         self._calls.put(call)
 
-    def close(self) -> None:
-        """Finish the waiting calls, then stop the threads; return when they have stopped."""
+    def stop(self) -> None:
+        """Have the threads finish the waiting calls, then stop."""
         for _ in self._threads:
             self._calls.put(None)
+
+    def join(self) -> None:
+        """Return when the threads have stopped."""
         for thread in self._threads:
             thread.join()
 
