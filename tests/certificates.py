@@ -1,4 +1,7 @@
-"""Certificates for tests: an authority that issues them."""
+"""Certificates for tests: an authority that issues them.
+
+They have the extensions that RFC 5280 demands, which Python checks from version 3.13 on.
+"""
 
 import datetime
 import ipaddress
@@ -17,6 +20,11 @@ LOOPBACK = (
     x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
     x509.DNSName("localhost"),
 )
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False, content_commitment=False, key_encipherment=False,
+    data_encipherment=False, key_agreement=False, key_cert_sign=True, crl_sign=True,
+    encipher_only=False, decipher_only=False,
+)  # fmt: skip
 
 
 class Identity(NamedTuple):
@@ -37,7 +45,11 @@ class Authority:
         self._name = _name(name)
         self._key = ec.generate_private_key(ec.SECP256R1())
         constraints = x509.BasicConstraints(ca=True, path_length=None)
-        builder = self._builder(self._name, self._key).add_extension(constraints, critical=True)
+        builder = (
+            self._builder(self._name, self._key)
+            .add_extension(constraints, critical=True)
+            .add_extension(_SIGNS_CERTIFICATES, critical=True)
+        )
         self.certificate = builder.sign(self._key, hashes.SHA256()).public_bytes(PEM)
 
     def issue(self, common_name="server", names=LOOPBACK):
@@ -53,8 +65,12 @@ class Authority:
         return Identity(certificate.public_bytes(PEM), private)
 
     def _builder(self, subject, key):
+        own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         return (
             x509.CertificateBuilder()
+            .add_extension(own, critical=False)
+            .add_extension(issuer, critical=False)
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(key.public_key())

@@ -62,6 +62,7 @@ class Settler:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._work = None  # a task that is cancelled before it begins cannot do this itself
         self._waiting.clear()
 
     async def _settle_all(self) -> None:
