@@ -1,5 +1,5 @@
 # Everything runs in .venv, which the first command creates. Only Python 3.11+ and make are needed.
-PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3.13 python3; do \
+PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p; done))
 BIN := .venv/bin
 LOWEST := .venv-lowest

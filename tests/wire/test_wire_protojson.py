@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 
 import pytest
 from google.iam.v1 import iam_policy_pb2
@@ -49,7 +50,6 @@ WRONG_BODIES = [
     ('{"task": {"name": {}}}',
      "Invalid value at 'task.name' (TYPE_STRING), Starting an object on a scalar field"),
     ("NaN", "NaN is not a JSON value"),
-    ("[" * 40_000, "It is nested too deeply."),
     ("1" * 5_000, "It contains a number of too many digits."),
     ("\xff", "Invalid JSON payload received. It is not UTF-8."),
     ('{"task": 5}', "Invalid value at 'task' (type.googleapis.com/google.cloud.tasks.v2.Task), 5"),
@@ -109,6 +109,12 @@ def test_a_body_that_is_wrong_is_refused_with_the_reason(refused, body, text):
     error = refused(None, parse, body.encode("latin-1"))
     assert text in error.message
     assert "drayman" not in error.message
+
+
+def test_a_body_that_is_nested_too_deeply_is_refused(refused):
+    error = refused(None, parse, b"[" * 40_000)
+    # How deep the parser goes depends on the version of Python; after that, an end is missing.
+    assert re.search("It is nested too deeply|Syntax error at line 1, column 40001", error.message)
 
 
 def test_unknown_fields_are_named_with_their_place(refused):

@@ -189,9 +189,16 @@ def addresses(ip: str) -> Sequence[IPAddress]:
 
 
 def is_public(address: IPAddress) -> bool:
-    """Return whether an address is a unicast address of the Internet (IANA's registries)."""
-    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
-        return False
+    """Return whether an address is a unicast address of the Internet (IANA's registries).
+
+    For 6to4 the registry has no answer, nor have versions of Python the same: the IPv4 address
+    within decides.
+    """
+    if isinstance(address, ipaddress.IPv6Address):
+        if address not in _GLOBAL_UNICAST:
+            return False
+        if address.sixtofour is not None:
+            return is_public(address.sixtofour)
     return address.is_global and not address.is_multicast
 
 
