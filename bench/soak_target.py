@@ -12,7 +12,7 @@ import uvloop
 from bench import processes
 from bench.processes import SPAWN
 from drayman.core.clock import MILLISECOND, SECOND, SystemClock
-from drayman.server import widen_file_table
+from drayman.process import widen_file_table
 
 RATES = {"good": 100, "slow": 50, "flapping": 100, "dead": 100, "hanging": 200, "nameless": 100}
 """Tasks a second for each kind of target."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drayman import server as server_module
+from drayman import running
 from drayman.core.clock import SECOND, ManualClock
 from drayman.core.events import Crashed, FilesExposed, StoreConditionChanged
 from drayman.core.queue import Queue, State, creation
@@ -166,7 +166,7 @@ async def test_a_store_that_is_deleted_under_the_server_is_noticed_within_a_seco
 @pytest.mark.parametrize(("files", "slots"), [(65_536, 4000), (1024, 768), (128, 64), (20, 1)])
 def test_attempts_leave_open_files_for_callers(files, slots):
     notices = []
-    limited = server_module.limit_attempts(settings(), files, notices.append)
+    limited = running.limit_attempts(settings(), files, notices.append)
     assert limited.max_in_flight == slots
     assert len(notices) == (slots < 4000)
     for warning in (notice.message for notice in notices):

@@ -6,7 +6,7 @@ Nothing is created or changed, and addresses are taken only for a moment.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from drayman import access_setup, contents, files, outbound, server
+from drayman import access_setup, contents, files, outbound, part_settings
 from drayman.core import names
 from drayman.core.clock import SystemClock
 from drayman.core.errors import ServiceError
@@ -88,7 +88,7 @@ def _attempt(start: Callable[..., object], *arguments: object) -> list[str]:
 
 
 def _check_role(settings: Settings) -> list[str]:
-    return _attempt(server.server_role, settings)
+    return _attempt(part_settings.server_role, settings)
 
 
 def _check_queue_file(settings: Settings) -> list[str]:
@@ -139,7 +139,7 @@ def _check_tls(settings: Settings) -> list[str]:
 
 
 def _load_tls(settings: Settings) -> None:
-    paths = server.tls_files(settings)
+    paths = part_settings.tls_files(settings)
     if paths is not None:
         load_context(paths, HTTP)
 
@@ -181,7 +181,7 @@ def _check_store(settings: Settings) -> list[str]:
 
 
 def _check_tracing(settings: Settings) -> list[str]:
-    return _attempt(server.load_tracing) if settings.tracing else []
+    return _attempt(part_settings.load_tracing) if settings.tracing else []
 
 
 class _Check(NamedTuple):

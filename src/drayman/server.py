@@ -3,21 +3,18 @@
 import asyncio
 import contextlib
 import dataclasses
-import json
 import os
 import platform
 import socket
-import sys
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import drayman
-from drayman import access_setup, contents, files, outbound, process
+from drayman import access_setup, contents, files, outbound, part_settings
 from drayman.access.control import AccessControl
 from drayman.access_setup import AccessSetup
-from drayman.api import admin, browsers, calls
-from drayman.api.browsers import BrowserPolicy
+from drayman.api import admin, calls
 from drayman.api.context import Context
 from drayman.api.http import Extension, HttpApp
 from drayman.api.metrics import Metrics
@@ -29,7 +26,6 @@ from drayman.core.errors import ServiceError
 from drayman.core.events import (
     Crashed,
     Emit,
-    Notice,
     Reloaded,
     ReloadFailed,
     Started,
@@ -48,8 +44,8 @@ from drayman.edge import tls
 from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
 from drayman.edge.http_server import HttpServer
-from drayman.edge.listening import PortError, close, is_loopback, listen
-from drayman.edge.tls import TlsError, TlsFiles, TlsListener
+from drayman.edge.listening import PortError, close, listen
+from drayman.edge.tls import TlsError, TlsListener
 from drayman.encryption import locations
 from drayman.encryption.cipher import TaskCipher
 from drayman.encryption.locations import LocationKeys
@@ -73,17 +69,12 @@ from drayman.store.sqlite import files as store_files
 CALLS_GRACE = 5.0
 """Seconds for calls in progress to end when the server stops."""
 
-RESERVED_FILES = 64
-"""Open files reserved for callers, as a minimum; otherwise a quarter of all."""
-
 _INSPECTING = (
     "--no-dispatch: nothing is delivered, and nothing that has expired is deleted; claims of other "
     "servers stay as they are"
 )
 
-STDOUT, STDERR = 1, 2
-"""The descriptors of standard output and standard error."""
-_RELAXED = "durability is relaxed: a power cut may lose tasks that were promised"
+_STDOUT = 1
 
 
 class StartError(Exception):
@@ -249,14 +240,14 @@ class Server:
 
     async def _start(self) -> None:
         settings, clock = self._settings, self._clock
-        self.role = server_role(settings)
+        self.role = part_settings.server_role(settings)
         access_setup.check_exposure(settings)
         access_setup.check_test_endpoints(settings)
         loaded = contents.load(settings, clock.now())
         google = settings.google_credentials
         credentials = files.load_google_credentials(google) if google else None
         if settings.tracing and self._tracing is None:
-            self._tracing = load_tracing()()
+            self._tracing = part_settings.load_tracing()()
         self._outbound = outbound.load(settings)
         self._capacity = capacity = Capacity(emit=self._emit)
         grpc_tls = self._tls_listener(tls.GRPC_AND_HTTP, capacity)
@@ -296,7 +287,7 @@ class Server:
             *self._console(context),
             *self._extensions(context),
         ]
-        app = HttpApp(context, browser_policy(settings), extensions)
+        app = HttpApp(context, part_settings.browser_policy(settings), extensions)
         self._http = http = HttpServer(
             app,
             [] if http_tls else http_sockets,
@@ -384,7 +375,7 @@ class Server:
 
     def _tls_listener(self, alpn: Sequence[str], capacity: Capacity) -> TlsListener | None:
         """Return what accepts the connections of a port, None without TLS. TlsError."""
-        paths = tls_files(self._settings)
+        paths = part_settings.tls_files(self._settings)
         if paths is None:
             return None
         listener = TlsListener(paths, alpn, self._edge_clock, capacity.connection_limit, self._emit)
@@ -425,7 +416,7 @@ class Server:
             await self.store.update_queue(name, declared.merge, now, ignore_tombstone=True)
 
     def _start_activity_log(self) -> None:
-        writer = NonBlockingWriter(STDOUT)
+        writer = NonBlockingWriter(_STDOUT)
         self._closers.push_async_callback(writer.close)
         activity_log = ActivityLog(
             self.store.get_queue,
@@ -499,125 +490,3 @@ class Server:
         if error is not None:
             self._emit(Crashed(error))
             self.crashed.set()
-
-
-class CrashError(Exception):
-    """An internal error stopped the server; the log has the details."""
-
-
-async def serve(
-    settings: Settings, read: Callable[[], Settings], make: Callable[[Settings], Server] = Server
-) -> None:
-    """Run a server, made by ``make``, until SIGTERM or SIGINT; a second signal ends it at once.
-
-    SIGHUP loads files again; ``read`` reads the settings, of which the log level may change.
-
-    StartError when it cannot start, CrashError when a part of it failed: a supervisor may start
-    it again, and nothing acknowledged is lost.
-    """
-    process.shorten_switch_interval()
-    writer = NonBlockingWriter(STDERR)
-    log.configure(writer.write, settings.log_level, settings.log_format)
-    try:
-        await _serve(settings, read, make)
-    finally:
-        await writer.close()
-
-
-async def _serve(
-    settings: Settings, read: Callable[[], Settings], make: Callable[[Settings], Server]
-) -> None:
-    open_files = process.raise_open_file_limit()
-    process.widen_file_table(open_files)
-    settings = limit_attempts(settings, open_files)
-    stopped, hangup = process.stop_event(), process.hangup_event()
-    server = make(settings)
-    await server.start()
-    relaxed = settings.durability == "relaxed"
-    warnings = server.warning, _RELAXED if relaxed else "", *access_setup.warnings(settings)
-    for warning in warnings:
-        if warning:
-            log.record(Notice(warning))
-    process.tune_garbage_collection()
-    ready = server.ready_line
-    sys.stdout.write(f"{json.dumps({'message': ready}) if settings.activity_log else ready}\n")
-    sys.stdout.flush()
-    process.notify("READY=1")
-    while not (stopped.is_set() or server.crashed.is_set()):
-        await process.wait_any(stopped, server.crashed, hangup)
-        if hangup.is_set():
-            hangup.clear()
-            await _reload(server, read)
-    process.notify("STOPPING=1")
-    await server.stop()
-    if server.crashed.is_set():
-        raise CrashError("stopped by an internal error; see the log")
-
-
-async def _reload(server: Server, read: Callable[[], Settings]) -> None:
-    """Load files again, and change the log level to that of the settings as they are now."""
-    try:
-        level = read().log_level
-    except SettingsError as error:
-        log.record(ReloadFailed([str(line) for line in error.args]))
-        return
-    if await server.reload() and log.set_level(level):
-        log.record(Reloaded(f"log level {level}"))
-
-
-def limit_attempts(settings: Settings, open_files: int, emit: Emit = log.record) -> Settings:
-    """Return settings whose attempts leave open files for callers; report a lower maximum."""
-    slots = max(1, open_files - max(RESERVED_FILES, open_files // 4))
-    if slots >= settings.max_in_flight:
-        return settings
-    emit(
-        Notice(
-            f"--max-in-flight is {slots} instead of {settings.max_in_flight}: the system allows "
-            f"{open_files} open files; raise that with ulimit -n"
-        )
-    )
-    return dataclasses.replace(settings, max_in_flight=slots)
-
-
-def server_role(settings: Settings) -> Role:
-    """Return the role of a server; SettingsError if its store does not permit it."""
-    if settings.no_dispatch:
-        if settings.role != role.ALL.name:
-            raise SettingsError(
-                f"--role {settings.role} is given with --no-dispatch; leave one of them out"
-            )
-        return role.INSPECTION
-    if settings.role != role.ALL.name and not opening.is_postgres(settings.store):
-        raise SettingsError(
-            f"--role {settings.role} needs a store on PostgreSQL, which servers share; "
-            f"{settings.store} has one server, which does everything"
-        )
-    return role.BY_NAME[settings.role]
-
-
-def load_tracing() -> Callable[[], Tracing]:
-    """Return what starts tracing by OpenTelemetry; SettingsError if it is not installed."""
-    try:
-        from drayman.observe import tracing  # noqa: PLC0415 - installed by an extra
-    except ImportError:
-        raise SettingsError(
-            '--tracing: OpenTelemetry is not installed; run: pip install "drayman[server,tracing]"'
-        ) from None
-    return tracing.start
-
-
-def tls_files(settings: Settings) -> TlsFiles | None:
-    """Return the files of TLS, None for a server that speaks plain text. TlsError."""
-    certificate, key, client_ca = settings.tls_cert, settings.tls_key, settings.tls_client_ca
-    if certificate is not None:
-        return TlsFiles(certificate, key or certificate, client_ca)
-    for option, path in (("--tls-key", key), ("--tls-client-ca", client_ca)):
-        if path is not None:
-            raise TlsError(f"{option} is given without --tls-cert")
-    return None
-
-
-def browser_policy(settings: Settings) -> BrowserPolicy:
-    """Return which requests of browsers are served."""
-    host, allowed = settings.host, settings.allow_hosts
-    return browsers.policy(host, allowed, settings.issuer, local=is_loopback(host))

@@ -13,7 +13,7 @@ from drayman.commands import setting_options, terminal
 def _serve(*, config: str | None, check: bool, **arguments: Any) -> None:
     if not check:  # files are loaded later anyway; the signal's default would end the process
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    from drayman import server, settings
+    from drayman import running, server, settings
 
     reading = settings.read(arguments, os.environ, config)
     if check:
@@ -31,10 +31,10 @@ def _serve(*, config: str | None, check: bool, **arguments: Any) -> None:
         return settings.load(arguments, os.environ, config)
 
     try:
-        _run(server.serve(reading.settings, read, make))
+        _run(running.serve(reading.settings, read, make))
     except settings.SettingsError as error:
         terminal.fail(error.args, terminal.USAGE)
-    except (server.StartError, server.CrashError) as error:
+    except (server.StartError, running.CrashError) as error:
         terminal.fail([error], terminal.ERROR)
 
 
