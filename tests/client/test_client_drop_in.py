@@ -38,9 +38,13 @@ def copy(source, target):
         shutil.copy(source, target)
 
 
+# The requested examples use it; it is deprecated since Python 3.12.
+UTCNOW = "ignore:datetime.datetime.utcnow:DeprecationWarning"
+
+
 def run(python, *arguments, **environment):
     process = subprocess.run(
-        [python, "-W", "error", *arguments],
+        [python, "-W", "error", "-W", UTCNOW, *arguments],
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
         text=True,
