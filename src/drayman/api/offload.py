@@ -103,4 +103,7 @@ class Offload:
         if size <= self._large:
             return function(*args, **kwargs)
         call = self._executor.submit(function, *args, **kwargs)
-        return await asyncio.wrap_future(call)
+        try:
+            return await asyncio.wrap_future(call)
+        finally:
+            del call  # its error refers to this frame: the cycle would hold the message
