@@ -15,6 +15,8 @@ import grpc
 from google.cloud import tasks_v2
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
 
+from drayman.core.clock import SECOND, SystemClock
+
 PATIENCE = 30
 LOCATION = "projects/p/locations/l"
 QUEUE = f"{LOCATION}/queues/q"
@@ -114,6 +116,12 @@ class Served:
     def log(self):
         self.stderr.seek(0)
         return self.stderr.read()
+
+    def await_log(self, text, count=1):
+        """Wait until a text is in the log so many times: a thread of its own writes it."""
+        until = SystemClock().now() + PATIENCE * SECOND
+        while (log := self.log()).count(text) < count:
+            assert SystemClock().now() < until, log
 
 
 def command(*arguments):

@@ -70,6 +70,6 @@ def test_a_server_open_to_others_refuses_to_start_or_warns(tmp_path):
         "choose --auth keys or oidc, or allow it with --insecure\n"
     )
     with serve(tmp_path, "--host", "0.0.0.0", "--insecure", store="memory") as server:
-        assert "authentication is off: every caller that reaches 0.0.0.0" in server.log()
+        server.await_log("authentication is off: every caller that reaches 0.0.0.0")
     with serve(tmp_path, "--host", "0.0.0.0", "--auth", "keys", store="memory") as server:
         assert "authentication is off" not in server.log()

@@ -120,7 +120,7 @@ def test_certificates_change_under_traffic_and_no_call_fails(tmp_path, files):
                         pass
                 while any(now <= then for now, then in zip(calls, before, strict=True)):
                     pass
-        assert server.log().count("reloaded: 1 queues, TLS certificates") == 5
+        server.await_log("reloaded: 1 queues, TLS certificates", count=5)
 
 
 def test_a_certificate_that_cannot_be_used_leaves_the_one_before(tmp_path, files):

@@ -84,7 +84,7 @@ def test_a_server_for_inspection_delivers_nothing_and_leaves_claims_alone(tmp_pa
     assert len(claims) == 1
     with serve(tmp_path, "--no-dispatch") as server, server.client() as client:
         assert server.ready_line.endswith(" dispatch=off")
-        assert "--no-dispatch: nothing is delivered" in server.log()
+        server.await_log("--no-dispatch: nothing is delivered")
         assert server.get("/healthz") == (200, {"status": "alive", "dispatch": "off"})
         name = create(client, worker.url)
         with pytest.raises(exceptions.FailedPrecondition) as refused:

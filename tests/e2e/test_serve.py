@@ -221,7 +221,7 @@ def test_with_few_open_files_attempts_leave_some_to_callers(tmp_path):
         serve(tmp_path, "--queue", QUEUE, "--grace", "0s", store="memory", files=128) as server,
         server.client() as client,
     ):
-        assert "--max-in-flight is 64 instead of 4000" in server.log()
+        server.await_log("--max-in-flight is 64 instead of 4000")
         for _ in range(150):
             client.create_task(parent=QUEUE, task=http_task(f"{worker.url}/hold"))
         for _ in range(20):  # one queue gets less than half of the slots
