@@ -80,23 +80,23 @@ def test_what_a_killed_server_had_in_flight_another_delivers(tmp_path, url, work
 
 
 def test_a_frozen_server_that_wakes_up_settles_nothing_that_was_given_away(tmp_path, url, worker):
-    with (
-        two_servers(tmp_path, url) as (first, second),
-        first.client() as one,
-        second.client() as client,
-    ):
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        folder.mkdir()
+    with serve(folders[0], "--queue", QUEUE, store=url) as first, first.client() as creator:
         for _ in range(10):
-            create(one, f"{worker.url}/hold")
-        tasks = [worker.await_delivery().task_id for _ in range(10)]
-        first.process.send_signal(signal.SIGSTOP)
-        again = {worker.await_delivery().task_id}  # what the first server had in flight
-        worker.release.set()
-        first.process.send_signal(signal.SIGCONT)
-        assert again <= set(tasks)
-        while list(client.list_tasks(parent=QUEUE)):
-            pass
-        status, stats = second.get(f"/drayman/v1/{QUEUE}/stats")
-        assert (status, stats["inFlight"]) == (200, 0)
+            create(creator, f"{worker.url}/hold")
+        tasks = {worker.await_delivery().task_id for _ in range(10)}
+        with serve(folders[1], store=url) as second, second.client() as client:
+            first.process.send_signal(signal.SIGSTOP)
+            again = {worker.await_delivery().task_id}  # what the first server has in flight
+            worker.release.set()
+            first.process.send_signal(signal.SIGCONT)
+            assert again <= tasks
+            while list(client.list_tasks(parent=QUEUE)):
+                pass
+            status, stats = second.get(f"/drayman/v1/{QUEUE}/stats")
+            assert (status, stats["inFlight"]) == (200, 0)
 
 
 def test_acknowledged_tasks_are_delivered_though_a_server_is_killed(tmp_path, url, worker):
