@@ -4,14 +4,13 @@ The server runs the collector rarely, because it stops the event loop: large mes
 refused would stay in memory until then.
 """
 
-import gc
 import gzip
 import http.client
-import types
 
 import grpc
 import pytest
 
+from garbage import collecting
 from live import LiveServer
 
 CALLS = 10
@@ -42,32 +41,10 @@ def server():
     live.stop()
 
 
-def belongs_to_the_server(object_):
-    if isinstance(object_, types.FrameType | types.CoroutineType):
-        code = object_.f_code if isinstance(object_, types.FrameType) else object_.cr_code
-        return "/drayman/" in code.co_filename
-    return type(object_).__module__.split(".")[0] in {"drayman", "httptools", "ngh2"}
-
-
 @pytest.fixture
 def garbage():
-    """Return a function that returns the server's cyclic garbage since the last call."""
-
-    def collect():
-        gc.collect()
-        objects = [each for each in gc.garbage if belongs_to_the_server(each)]
-        gc.garbage.clear()
-        return objects
-
-    gc.collect()
-    gc.disable()
-    gc.freeze()
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    yield collect
-    gc.set_debug(0)
-    gc.garbage.clear()
-    gc.unfreeze()
-    gc.enable()
+    with collecting("/drayman/", "drayman", "httptools", "ngh2") as collect:
+        yield collect
 
 
 @pytest.mark.parametrize("request_", REST.values(), ids=REST)

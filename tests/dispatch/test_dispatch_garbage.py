@@ -1,14 +1,13 @@
 """An attempt creates no reference cycles, which only the garbage collector would free.
 
-The server runs the collector rarely (``server.COLLECTION``), because it stops the event loop.
+The server runs the collector rarely (``process.tune_garbage_collection``), because it stops the
+event loop.
 """
 
 import asyncio
 import contextlib
-import gc
 import itertools
 import socket
-import types
 
 import pytest
 from peers import OK, STARTS, Peer, answering, post, self_signed
@@ -17,6 +16,7 @@ from drayman.core.clock import SECOND, ManualClock
 from drayman.core.delivery import NoResponse
 from drayman.dispatch import resolver
 from drayman.dispatch.sender import HttpSender
+from garbage import collecting
 
 ATTEMPTS = 10
 _NUMBERS = itertools.count()
@@ -69,33 +69,10 @@ PEERS = {
 }
 
 
-def belongs_to_an_attempt(object_):
-    """Return whether the client side made an object: the peers leave garbage as well."""
-    if isinstance(object_, types.FrameType | types.CoroutineType):
-        code = object_.f_code if isinstance(object_, types.FrameType) else object_.cr_code
-        return "drayman/dispatch" in code.co_filename
-    return type(object_).__module__.split(".")[0] in {"drayman", "httptools"}
-
-
 @pytest.fixture
 def garbage():
-    """Return a function that returns the cyclic garbage created since the last call."""
-
-    def collect():
-        gc.collect()
-        objects = [each for each in gc.garbage if belongs_to_an_attempt(each)]
-        gc.garbage.clear()
-        return objects
-
-    gc.collect()
-    gc.disable()
-    gc.freeze()  # older objects cannot become garbage of an attempt; searching them takes time
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    yield collect
-    gc.set_debug(0)
-    gc.garbage.clear()
-    gc.unfreeze()
-    gc.enable()
+    with collecting("drayman/dispatch", "drayman", "httptools") as collect:
+        yield collect
 
 
 async def make_attempts(sender, url, arrived=None):

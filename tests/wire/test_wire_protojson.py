@@ -2,7 +2,7 @@
 
 import base64
 import json
-import re
+import sys
 
 import pytest
 from google.iam.v1 import iam_policy_pb2
@@ -113,8 +113,10 @@ def test_a_body_that_is_wrong_is_refused_with_the_reason(refused, body, text):
 
 def test_a_body_that_is_nested_too_deeply_is_refused(refused):
     error = refused(None, parse, b"[" * 40_000)
-    # How deep the parser goes depends on the version of Python; after that, an end is missing.
-    assert re.search("It is nested too deeply|Syntax error at line 1, column 40001", error.message)
+    expected = {"It is nested too deeply."}
+    if sys.version_info >= (3, 14):  # the stack's size decides there; deeper, an end is missing
+        expected.add("Syntax error at line 1, column 40001.")
+    assert error.message.removeprefix("Invalid JSON payload received. ") in expected
 
 
 def test_unknown_fields_are_named_with_their_place(refused):
