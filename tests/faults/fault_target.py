@@ -1,11 +1,10 @@
 """A target that records each request and its response, in a thread of its own."""
 
 import asyncio
-import contextlib
-import threading
 from typing import NamedTuple
 
 from drayman.core.clock import MILLISECOND, SystemClock
+from thread_server import ThreadServer
 
 HOLD = {"slots": 300 * MILLISECOND}
 """How long the requests of a queue take, by its id."""
@@ -31,44 +30,23 @@ class Exchange(NamedTuple):
     ended: int
 
 
-class Target:
+class Target(ThreadServer):
     """The target of all queues.
 
     Attributes:
+        url: Its URL, without a path; the path is the id of the queue.
         exchanges: What it has responded to, in order.
     """
 
     def __init__(self):
         self.exchanges = []
         self._clock = SystemClock()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._server = self._call(asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=1024))
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        super().__init__()
+        self.url = f"http://127.0.0.1:{self.port}"
 
-    def close(self):
-        """Close all connections and stop."""
-        self._call(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _call(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-    async def _end(self):
-        self._server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    async def _accept(self, reader, writer):
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            while True:
-                await self._respond(reader, writer)
-        writer.transport.abort()
+    async def serve(self, reader, writer):
+        while True:
+            await self._respond(reader, writer)
 
     async def _respond(self, reader, writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
