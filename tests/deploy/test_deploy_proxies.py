@@ -164,10 +164,10 @@ def test_large_requests_reach_the_server(proxy):
 
 def test_a_request_that_is_too_large_for_the_api_is_refused(proxy):
     response = proxy.request("POST", f"/v2/{QUEUE}/tasks", data=b"x" * (18 << 20))
-    assert response.status_code in {
-        http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        http.HTTPStatus.BAD_REQUEST,
-    }
+    if proxy.authority is None:  # Caddy has no limit of its own
+        assert response.json()["error"]["message"].startswith("Request payload size exceeds")
+    else:
+        assert response.status_code == http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 def test_a_request_as_large_as_the_api_allows_is_not_refused_by_the_proxy(proxy):
