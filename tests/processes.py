@@ -124,8 +124,8 @@ class Served:
             assert SystemClock().now() < until, log
 
 
-def command(*arguments):
-    return [sys.executable, "-m", "drayman", "serve", *arguments]
+def command(*arguments, program=("-m", "drayman")):
+    return [sys.executable, *program, "serve", *arguments]
 
 
 def environment(**variables):
@@ -134,14 +134,15 @@ def environment(**variables):
 
 
 @contextlib.contextmanager
-def serve(tmp_path, *arguments, store=None, files=None, unread=False):
+def serve(tmp_path, *arguments, store=None, files=None, unread=False, program=("-m", "drayman")):
     """Run a server on free ports; kill it at the end if it still runs.
 
     ``files`` limits its open files. Standard error goes to a file, or with ``unread`` to a pipe
-    that nobody reads.
+    that nobody reads. ``program`` is what Python runs.
     """
     store = store or f"sqlite:{tmp_path / 'tasks.db'}"
-    line = command("--port", "0", "--http-port", "0", "--store", store, *arguments)
+    options = ("--port", "0", "--http-port", "0", "--store", store)
+    line = command(*options, *arguments, program=program)
     if files:
         line = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *line]
     log = tmp_path / "stderr.log"

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import signal
 import threading
+from pathlib import Path
 
 import psycopg
 from fault_target import Target
@@ -14,6 +15,7 @@ from processes import LOCATION, serve
 from tcp_proxy import proxy
 
 SERVERS = 3
+NEWER_VERSION = Path(__file__).with_name("newer_version.py")
 VICTIM = 0
 """The server that fails, where one does."""
 PATIENCE = 90 * SECOND
@@ -50,6 +52,7 @@ class Fleet:
         servers: The servers.
         clients: A client of each.
         alive: The indexes of the servers that run.
+        versions: How many versions later than this one the servers are that start from now on.
     """
 
     def __init__(self, folder, cluster, hosts="", schema=None, options=""):
@@ -57,6 +60,7 @@ class Fleet:
         self.servers = [None] * SERVERS
         self.clients = [None] * SERVERS
         self.alive = set(range(SERVERS))
+        self.versions = 0
         self._folder = folder
         self._hosts = hosts
         self._url = cluster.url(schema) + options
@@ -90,8 +94,9 @@ class Fleet:
         folder = self._folder / f"server-{index}-{self._starts}"
         folder.mkdir(parents=True)
         way = self._hosts or self.proxies[index].parameters
+        program = (str(NEWER_VERSION), str(self.versions)) if self.versions else ("-m", "drayman")
         server = self._stack.enter_context(
-            serve(folder, "--grace", "20s", store=f"{self._url}&{way}")
+            serve(folder, "--grace", "20s", store=f"{self._url}&{way}", program=program)
         )
         self._stack.callback(self._resume, server)
         self.servers[index] = server

@@ -137,6 +137,19 @@ def stopped_server(fleet, load):
     load.until_acknowledged(OTHERS)
 
 
+def rolling_upgrade(fleet, load):
+    """One server after the other gives way to one of a newer version, which changes the tables."""
+    fleet.versions += 1
+    ((before,),) = fleet.query(_FORMAT)
+    for index in ALL:
+        fleet.end(index, lambda server: server.stop())
+        fleet.start(index)
+        load.until_acknowledged(ALL, 10)
+        load.until_delivered()
+    assert fleet.query(_FORMAT) == [(before + 1,)]
+
+
+_FORMAT = "SELECT max(number) FROM format"
 _END_CONNECTIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'drayman'
 """
@@ -179,6 +192,7 @@ FAULTS = (
     Fault(frozen_server, codes=_TOWARDS_THE_END, has_victim=True),
     Fault(killed_server, has_victim=True),
     Fault(restart, loses_outcomes=True),
+    Fault(rolling_upgrade),
     Fault(failover, loses_outcomes=True, place="standby"),
     Fault(full_disk, codes=frozenset({429, 503}), place="disk"),
 )

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from importlib import resources
 
 import psycopg
 import pytest
@@ -11,13 +10,11 @@ from world import LIMITS, START, World
 from drayman.core.clock import SECOND, SystemClock
 from drayman.store import opening
 from drayman.store.contract import StoreError
-from drayman.store.postgres import address
+from drayman.store.postgres import address, schema
 from drayman.store.postgres.connection import database_time
 from drayman.store.postgres.database import open_store
 
-MIGRATIONS = sorted(
-    (resources.files("drayman.store.postgres") / "migrations").iterdir(), key=lambda each: each.name
-)
+MIGRATIONS = sorted(schema.MIGRATIONS.iterdir(), key=lambda each: each.name)
 FORMAT = len(MIGRATIONS)
 
 

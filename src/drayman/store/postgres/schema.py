@@ -18,6 +18,8 @@ from drayman.store.postgres.connection import Connection, transaction
 
 MINIMUM_VERSION = 140000
 """PostgreSQL 14."""
+MIGRATIONS = resources.files("drayman.store.postgres") / "migrations"
+"""A script for each format, in the order of their names."""
 _COMPATIBLE = re.compile(r"-- compatible with: (\d+)\n")
 
 
@@ -115,8 +117,7 @@ def _create(connection: psycopg.Connection[Any], address: Address) -> None:
 
 
 def _scripts() -> list[str]:
-    folder = resources.files("drayman.store.postgres") / "migrations"
-    files = [each for each in folder.iterdir() if each.name.endswith(".sql")]
+    files = [each for each in MIGRATIONS.iterdir() if each.name.endswith(".sql")]
     return [each.read_text() for each in sorted(files, key=lambda each: each.name)]
 
 
