@@ -349,6 +349,7 @@ class Server:
             attempts=self.dispatcher.in_flight,
             slots=self._settings.max_in_flight,
             log_size=0 if path is None else store_files.size_of_log(path),
+            load=self.store.load,
             groups=self.store.group_meters,
         )
 

@@ -106,6 +106,8 @@ def test_known_traffic_gives_exact_counts(live, client, worker):
         ("drayman_connections", "grpc"): 1,
         ("drayman_connections_refused_total",): 0,
         ("drayman_store_healthy",): 1,
+        ("drayman_store_calls", "read"): 0,
+        ("drayman_store_reconnections_total",): 0,
         ("drayman_attempts_in_flight",): 0,
         ("drayman_attempt_slots",): 4000,
     }

@@ -1,11 +1,13 @@
 """Counts of tasks, which no verb has to scan for."""
 
+import asyncio
+
 import pytest
 from world import full
 
 from drayman.core.clock import HOUR, SECOND
 from drayman.core.lifecycle import Verdict
-from drayman.store.contract import MAX_DUE_COUNTED, QueueCounts
+from drayman.store.contract import MAX_DUE_COUNTED, QueueCounts, StoreLoad
 
 
 async def stats(world, queue_id="q"):
@@ -118,6 +120,15 @@ async def test_the_size_of_the_database_is_known(world):
     size = await world.store.size()
     assert size.used > 0
     assert size.free >= 0
+
+
+async def test_calls_are_counted_while_they_wait_or_run(world):
+    await world.queue()
+    calls = [world.store.get_queue(full("q")) for _ in range(3)]
+    load = world.store.load
+    assert load.reads + load.writes == 3
+    await asyncio.gather(*calls)
+    assert world.store.load == StoreLoad(0, 0, 0)
 
 
 async def test_the_groups_of_each_writer_are_counted(world):

@@ -16,7 +16,7 @@ from drayman.core.status import Code
 from drayman.observe.meters import RESULTS, Meters
 from drayman.observe.queue_counts import StoreCounts
 from drayman.observe.rates import OTHER
-from drayman.store.contract import GroupMeter, QueueStats
+from drayman.store.contract import GroupMeter, QueueStats, StoreLoad
 
 
 class ServerState(NamedTuple):
@@ -31,6 +31,7 @@ class ServerState(NamedTuple):
         attempts: Attempts in flight.
         slots: The most of them.
         log_size: Bytes of the write-ahead log of the store.
+        load: What is asked of the store.
         groups: The groups of each writer of the store.
     """
 
@@ -42,6 +43,7 @@ class ServerState(NamedTuple):
     attempts: int
     slots: int
     log_size: int
+    load: StoreLoad
     groups: Sequence[GroupMeter]
 
 
@@ -167,6 +169,11 @@ def _store_size(state: MetricsState) -> Iterable[Sample]:
         yield from ((("used",), used), (("free",), free), (("log",), state.server.log_size))
 
 
+def _store_calls(state: MetricsState) -> Iterable[Sample]:
+    load = state.server.load
+    return [(("read",), load.reads), (("write",), load.writes)]
+
+
 def _group_sizes(state: MetricsState) -> Iterable[Sample]:
     return [((each.writer,), each.sizes.copy()) for each in state.server.groups]
 
@@ -246,6 +253,12 @@ METRICS = (
     Metric("drayman_store_failures", Kind.COUNTER, ("verb",),
            "Operations of the store that failed for the dispatcher and are repeated.",
            lambda state: [((verb,), n) for verb, n in list(state.meters.store_failures.items())]),
+    Metric("drayman_store_calls", Kind.GAUGE, ("kind",),
+           "Calls that wait for the store or run in it; on PostgreSQL reads run beside writes.",
+           _store_calls),
+    Metric("drayman_store_reconnections", Kind.COUNTER, (),
+           "Connections to PostgreSQL that were lost and opened again.",
+           _one(lambda state: state.server.load.reconnections)),
     Metric("drayman_group_commit_calls", Kind.HISTOGRAM, ("writer",),
            "Calls of the store that shared a transaction.", _group_sizes),
     Metric("drayman_group_commit_duration_seconds", Kind.HISTOGRAM, ("writer",),

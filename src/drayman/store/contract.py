@@ -147,6 +147,20 @@ class StoreSize(NamedTuple):
     free: int
 
 
+class StoreLoad(NamedTuple):
+    """What is asked of the store, and how it is connected.
+
+    Attributes:
+        writes: The calls that wait for a writer or run in it.
+        reads: The calls that wait for a reader or run in one, where reads run beside the writer.
+        reconnections: How many connections to the database were lost and opened again.
+    """
+
+    writes: int
+    reads: int
+    reconnections: int
+
+
 class GroupMeter:
     """The groups of one writer of group commit, since the start.
 
@@ -491,6 +505,10 @@ class Store(Queues, Tasks, Dispatch, History, Documents, Protocol):
     @property
     def group_meters(self) -> Sequence[GroupMeter]:
         """The groups of each writer since the start."""
+
+    @property
+    def load(self) -> StoreLoad:
+        """What is asked of the store at present."""
 
     def size(self) -> Awaitable[StoreSize]:
         """Return how large the database is."""

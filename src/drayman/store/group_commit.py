@@ -26,7 +26,7 @@ from typing import Any, Protocol, TypeVar
 
 from drayman.core import errors
 from drayman.core.clock import Micros, monotonic
-from drayman.store.contract import GroupMeter
+from drayman.store.contract import GroupMeter, StoreLoad
 from drayman.store.readers import Reader, Readers
 from drayman.store.session import Session
 from drayman.store.verb import Phase, Verb
@@ -89,6 +89,10 @@ class Database(Protocol):
 
         Called once, by the thread of the event loop.
         """
+
+    @property
+    def reconnections(self) -> int:
+        """How many connections were lost and opened again since the start."""
 
     @property
     def refuses(self) -> bool:
@@ -185,6 +189,11 @@ class GroupCommit:
     def meters(self) -> Sequence[GroupMeter]:
         """The groups of each writer since the start."""
         return [lane.meter for lane in self._lanes]
+
+    @property
+    def load(self) -> StoreLoad:
+        """The calls that wait or run, and how often the database was lost."""
+        return StoreLoad(self._count - self._reading, self._reading, self._database.reconnections)
 
     @property
     def idle(self) -> bool:

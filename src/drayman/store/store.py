@@ -10,7 +10,7 @@ from drayman.core.document import Document
 from drayman.core.limits import POLICY_SIZE, SETTINGS_SIZE
 from drayman.core.task import NewTask
 from drayman.store import group_commit
-from drayman.store.contract import GroupMeter, Outbox, StoreSize
+from drayman.store.contract import GroupMeter, Outbox, StoreLoad, StoreSize
 from drayman.store.group_commit import GroupCommit
 from drayman.store.session import Session
 from drayman.store.verb import Phase, Verb, at_once, grouped, single
@@ -175,6 +175,11 @@ class Store:
     def group_meters(self) -> Sequence[GroupMeter]:
         """The groups of each writer since the start."""
         return self._group_commit.meters
+
+    @property
+    def load(self) -> StoreLoad:
+        """What is asked of the store at present."""
+        return self._group_commit.load
 
     def call(
         self, verb: Verb[Any, _Result], argument: Any, size: int, due: Micros | None = None

@@ -36,6 +36,14 @@ async def test_a_connection_that_was_closed_while_idle_costs_no_call(world, admi
     assert name in [claim.task.name for claim in await world.claim()]
 
 
+async def test_lost_connections_are_counted(world, administrator):
+    await world.create_one()
+    before = world.store.load.reconnections
+    kill_connections(administrator)
+    await world.create_one()
+    assert world.store.load.reconnections > before
+
+
 async def test_a_connection_that_is_lost_within_a_transaction_fails_its_calls(world, administrator):
     def lose(session):
         kill_connections(administrator)

@@ -229,6 +229,11 @@ class PostgresDatabase:
         return [reader.read for reader in self._readers]
 
     @property
+    def reconnections(self) -> int:
+        """How many connections were lost and opened again."""
+        return sum(link.reconnections for link in self._links())
+
+    @property
     def url(self) -> str:
         """Its URL, without a password."""
         return self._address.url
@@ -261,8 +266,12 @@ class PostgresDatabase:
         """Leave the other servers and close the connection."""
         if self._members is not None:
             self._members.close(self._writers[0].link)
-        for link in (*(writer.link for writer in self._writers), *self._readers):
+        for link in self._links():
             link.close()
+
+    def _links(self) -> Iterator[Link]:
+        yield from (writer.link for writer in self._writers)
+        yield from self._readers
 
     def watch(self, hint: Callable[[Micros], object]) -> None:
         """Join the servers that share the database; call ``hint`` when one makes tasks due."""

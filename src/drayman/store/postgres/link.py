@@ -27,6 +27,9 @@ class Link:
 
     After it is lost, a thread of its own connects again and again. Meanwhile whoever uses the link
     gets an error at once.
+
+    Attributes:
+        reconnections: How often it was opened again.
     """
 
     def __init__(self, address: Address, limits: Limits) -> None:
@@ -36,6 +39,7 @@ class Link:
         self._closing = threading.Event()
         self._reconnecting: threading.Thread | None = None
         self._error = "the connection is lost"
+        self.reconnections = 0
 
     @property
     def session(self) -> PostgresSession:
@@ -120,6 +124,7 @@ class Link:
             self._session = PostgresSession(new, self._limits)
         else:
             self._session.connection = new
+            self.reconnections += 1
 
     def _reconnect_soon(self) -> None:
         if self._closing.is_set() or (self._reconnecting and self._reconnecting.is_alive()):

@@ -45,6 +45,7 @@ class SqliteDatabase:
     """
 
     recovered = 0
+    reconnections = 0
     readers = ()  # the writer reads: one connection is cheaper beside a busy event loop
 
     def __init__(
