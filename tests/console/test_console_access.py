@@ -267,6 +267,16 @@ def test_a_read_only_console_offers_and_makes_no_change():
         live.stop()
 
 
+@pytest.mark.parametrize("no_dispatch", ["true", "false"])
+def test_the_console_says_that_a_server_delivers_nothing(no_dispatch):
+    live = start(no_dispatch=no_dispatch)
+    try:
+        for path in ("", QUEUE):
+            assert ("delivers nothing" in Browser(live).open(path).text) is (no_dispatch == "true")
+    finally:
+        live.stop()
+
+
 def test_a_console_that_is_off_serves_nothing():
     live = start(console="off")
     try:

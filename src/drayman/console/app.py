@@ -26,6 +26,7 @@ from drayman.core import errors, status
 from drayman.core.errors import ServiceError
 from drayman.core.events import CallCrashed
 from drayman.core.limits import PLAIN_REQUEST_SIZE
+from drayman.core.role import INSPECTION
 
 FORM_SIZE = PLAIN_REQUEST_SIZE
 """The most bytes of a form."""
@@ -264,6 +265,7 @@ class Console:
             "notice": _notice(received.request),
             "caller": _name(caller),
             "is_full": self._is_full,
+            "delivers": self._context.role is not INSPECTION,
             "form_token": self._sessions.form_token(received.session_id),
             "now": self._context.clock.now(),
             "poll_url": _poll_url(received),
