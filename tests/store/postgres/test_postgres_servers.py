@@ -18,6 +18,17 @@ from drayman.store.verbs import sweep, tasks
 from drayman.store.verbs.tasks import CreateTasks
 
 ROUNDS = 30
+_CONFLICTS = """
+CREATE SEQUENCE deletion;
+CREATE FUNCTION conflict_twice() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF nextval('deletion') < 3 THEN
+    RAISE EXCEPTION 'as requested' USING ERRCODE = '40P01';
+  END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER conflict_twice BEFORE DELETE ON claim FOR EACH ROW EXECUTE FUNCTION conflict_twice();
+"""
 
 
 @pytest.fixture
@@ -331,6 +342,37 @@ async def test_claims_of_a_server_without_heartbeats_return_to_their_queues(worl
     (again,) = await second.claim(server="2")
     assert again.task.name == name
     assert not await first.settle(late)
+
+
+async def test_claims_are_released_although_that_conflicts_with_another_server(
+    worlds, administrator, caplog
+):
+    first = worlds()
+    first.now = database_time(administrator)
+    await first.queue()
+    name = await first.create_one()
+    await first.claim(server="dead")
+    administrator.execute(_CONFLICTS, prepare=False)
+    second = worlds("2")
+    second.now = await next_hint(second)
+    (again,) = await second.claim(server="2")
+    assert again.task.name == name
+    assert administrator.execute("SELECT last_value FROM deletion").fetchone() == (3,)
+    assert [each.message for each in caplog.records if "no heartbeat" in each.message] == []
+
+
+async def test_grants_lock_queues_in_the_order_of_all_others(two, url, administrator):
+    """Otherwise servers wait for each other until PostgreSQL ends one of the transactions."""
+    first, _ = two
+    await first.queue("r")
+    for queue_id in ("r", "q"):
+        await first.run(await first.create_one(queue_id=queue_id))
+    lock = "SELECT FROM queue WHERE name = %s FOR NO KEY UPDATE NOWAIT"
+    with open_transaction(url) as session:
+        session.connection.execute(lock, [full("q")])
+        claim = await done_or_blocked(first.claim(), administrator)
+        session.connection.execute(lock, [full("r")])
+    assert len(await claim) == 2
 
 
 async def test_claims_of_a_server_with_heartbeats_stay(worlds):

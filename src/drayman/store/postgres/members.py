@@ -38,6 +38,9 @@ _FOLD_INTERVAL = 3600
 _STEADY = ALIVE // INTERVAL
 """The number of heartbeats in a row after which a server judges others. After an interruption of
 the database all heartbeats are old, and each server must have had the time to renew its own."""
+_MAX_TRIES = 3
+"""How often claims are released if that conflicts with another server. PostgreSQL finds a deadlock
+after a second, so this server is still alive then."""
 
 _BEAT = """
 INSERT INTO server (name, heartbeat) VALUES (%(name)s, clock_timestamp())
@@ -200,9 +203,17 @@ class Members:
             rows = session.connection.execute(_FIND_DEAD, self._params).fetchall()
         return [name for (name,) in rows]
 
-    def _release(self, session: PostgresSession, name: str, now: Micros) -> None:
-        with connection.transaction(session.connection):
-            count = claims.release(session, name, now)
+    def _release(
+        self, session: PostgresSession, name: str, now: Micros, tries: int = _MAX_TRIES
+    ) -> None:
+        try:
+            with connection.transaction(session.connection):
+                count = claims.release(session, name, now)
+        except psycopg.Error as error:
+            if tries > 1 and connection.is_conflict(error):
+                self._release(session, name, now, tries - 1)
+                return
+            raise
         if count:
             _log.warning("released %d attempts of server %s, which is not alive", count, name)
             self._hint(now)

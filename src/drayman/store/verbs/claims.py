@@ -205,6 +205,7 @@ def _skip(session: Session, key: int, name: str, error: Exception, now: Micros) 
 
 def _claim_grants(session: Session, request: ClaimRequest, limit: int) -> list[Claim]:
     claims: list[Claim] = []
+    taken: collections.Counter[int] = collections.Counter()
     while len(claims) < limit:
         rows = session.all("list_grants", limit=limit - len(claims))
         if not rows:
@@ -213,9 +214,11 @@ def _claim_grants(session: Session, request: ClaimRequest, limit: int) -> list[C
             if exists:
                 session.run("take_grant", number=number, server=request.server)
                 claims.append(_granted(session, number, forced_at, queue, seq))
-                free_slots(session, {queue: Freed(-1)}, request.now)
+                taken[queue] += 1
             else:  # purged, or deleted with its queue
                 session.run("delete_claim", number=number)
+    # At once, because this locks the queues in the order in which others lock them.
+    free_slots(session, {queue: Freed(-count) for queue, count in taken.items()}, request.now)
     return claims
 
 
