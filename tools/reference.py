@@ -273,6 +273,8 @@ def bounds() -> Iterable[tuple[str, ...]]:
         (f"{edge.METADATA_SIZE >> 10} KB; over HTTP/1.1 {edge.HTTP1_FIELDS} fields"),
     )
     yield "time for a request to arrive", f"{edge.REQUEST_TIMEOUT // clock.SECOND} s"
+    discarded = f"{edge.DISCARDED_BYTES >> 20} MB, {edge.DISCARD_TIMEOUT // clock.SECOND} s"
+    yield "what a refused caller of HTTP/1.1 may go on to send", discarded
     yield "time without reading a response", f"{edge.WRITE_TIMEOUT // clock.SECOND} s"
 
 

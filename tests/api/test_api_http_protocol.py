@@ -34,10 +34,16 @@ class Transport(asyncio.Transport):
     def __init__(self):
         super().__init__()
         self.written = b""
-        self.closing = False
+        self.ended = self.closing = False
 
     def write(self, data):
         self.written += data
+
+    def can_write_eof(self):
+        return True
+
+    def write_eof(self):
+        self.ended = True
 
     def close(self):
         self.closing = True
@@ -299,6 +305,28 @@ def test_a_chunked_body_that_is_cut_creates_nothing(connection, client, queue):
     connection.shutdown(socket.SHUT_WR)
     assert connection.recv(1) == b""
     assert list(client.list_tasks(parent=queue)) == []
+
+
+LARGE = f"Content-Length: {12 << 20}\r\n"
+FIELDS = "".join(f"X-{number}: y\r\n" for number in range(200))
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (f"POST /v2/x HTTP/1.1\r\nHost: localhost\r\n{FIELDS}\r\n", 431),
+        ("POST /v2/x HTTP/9.1\r\nHost: localhost\r\n\r\n", 400),
+        (f"PUT /v2/x HTTP/1.1\r\nHost: elsewhere\r\nConnection: close\r\n{LARGE}\r\n", 403),
+    ],
+    ids=["fields", "version", "host"],
+)
+def test_a_caller_that_still_sends_receives_the_refusal(connection, head, status):
+    """A connection that is closed before all is read is reset: most callers then read nothing."""
+    connection.sendall(head.encode() + b"x" * (12 << 20))
+    assert connection.recv(1_000).startswith(f"HTTP/1.1 {status} ".encode())
+    connection.shutdown(socket.SHUT_WR)
+    while connection.recv(1_000):
+        pass
 
 
 def test_half_closed_connections_are_answered(connection, queue):

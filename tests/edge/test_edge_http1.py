@@ -15,6 +15,7 @@ from drayman.edge.turns import Turns
 HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 GET = b"GET /a HTTP/1.1\r\n\r\n"
+REFUSED = HEAD.replace(b"/a", b"/refused")
 
 
 class Transport(asyncio.Transport):
@@ -25,7 +26,7 @@ class Transport(asyncio.Transport):
         self.written = b""
         self.unread = 0
         self.reading = True
-        self.closing = self.aborted = False
+        self.ended = self.closing = self.aborted = False
 
     def write(self, data):
         self.written += data
@@ -38,6 +39,12 @@ class Transport(asyncio.Transport):
 
     def resume_reading(self):
         self.reading = True
+
+    def can_write_eof(self):
+        return True
+
+    def write_eof(self):
+        self.ended = True
 
     def close(self):
         self.closing = True
@@ -125,7 +132,7 @@ async def test_a_head_without_end_is_refused(connections, beginning):
     protocol, transport = connections.open()
     protocol.data_received(beginning)
     sent = 0
-    while not transport.closing:
+    while not transport.ended:
         piece = b"\r\n" * 500 if not beginning else b"a" * 1000
         protocol.data_received(piece)
         sent += len(piece)
@@ -159,7 +166,7 @@ async def test_a_chunked_body_without_end_is_refused(connections, endless):
     protocol, transport = connections.open()
     protocol.data_received(CHUNKED + endless)
     sent = 0
-    while not transport.closing:
+    while not transport.ended:
         protocol.data_received(b"v" * 1000)
         sent += 1000
         assert sent <= limits.METADATA_SIZE + 2 * limits.PARSE_SIZE
@@ -241,13 +248,56 @@ async def test_a_response_that_is_read_slowly_does_not(connections):
     assert not transport.aborted
 
 
-async def test_a_refused_caller_has_a_limited_time_to_read(connections):
+async def refused(connections):
+    """Return a connection of a caller that was refused while it sends."""
     protocol, transport = connections.open()
     protocol.data_received(b"nonsense\r\n\r\n")
     assert transport.written.startswith(b"HTTP/1.1 400 ")
+    assert (transport.ended, transport.closing) == (True, False)
+    return protocol, transport
+
+
+async def test_what_a_refused_caller_still_sends_is_discarded(connections):
+    protocol, transport = await refused(connections)
+    written = transport.written
+    for _ in range(limits.DISCARDED_BYTES // 1_000_000):
+        protocol.data_received(GET + b"x" * (1_000_000 - len(GET)))
+    assert (transport.written, transport.reading) == (written, True)
+    assert not transport.closing
+    assert not protocol.eof_received()  # which closes the connection
+    assert (connections.served, connections.capacity.budget.used) == (0, 0)
+
+
+async def test_a_refused_caller_may_send_a_limited_number_of_bytes(connections):
+    protocol, transport = await refused(connections)
+    protocol.data_received(b"x" * limits.DISCARDED_BYTES)
     assert not transport.aborted
-    connections.clock.advance(limits.WRITE_TIMEOUT)
+    protocol.data_received(b"x")
     assert transport.aborted
+
+
+async def test_a_refused_caller_has_a_limited_time_to_read(connections):
+    protocol, transport = await refused(connections)
+    connections.clock.advance(limits.DISCARD_TIMEOUT - 1)
+    protocol.data_received(b"x")
+    assert not transport.aborted
+    connections.clock.advance(1)
+    assert transport.aborted
+
+
+async def test_a_server_that_stops_waits_for_no_refused_caller(connections):
+    protocol, transport = await refused(connections)
+    protocol.shutdown()
+    assert transport.closing
+
+
+async def test_a_body_that_is_refused_while_it_arrives_is_released(connections):
+    head = REFUSED + b"Connection: close\r\nContent-Length: 900000\r\n\r\n"
+    protocol, transport = connections.open()
+    protocol.data_received(head + b"x" * 100_000)
+    assert transport.written.startswith(b"HTTP/1.1 403 ")
+    assert (transport.ended, transport.closing) == (True, False)
+    assert connections.capacity.budget.used == 0
 
 
 async def test_connections_are_limited_and_counted_off(connections):
@@ -293,6 +343,7 @@ async def test_bodies_beyond_the_budget_are_refused(connections):
     protocol.data_received(post(100_000))
     assert transport.written.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"\r\nretry-after: 1\r\n" in transport.written
+    assert connections.capacity.budget.used == 700_000
     protocol.connection_lost(None)
     assert connections.capacity.budget.used == 700_000
     small, transport = connections.open()  # a quarter is left for small ones
@@ -317,9 +368,6 @@ async def test_unread_responses_count(connections):
     transport.unread = 0
     protocol.resume_writing()
     assert connections.capacity.budget.used == 0
-
-
-REFUSED = HEAD.replace(b"/a", b"/refused")
 
 
 async def test_a_body_after_its_response_is_not_kept(connections):

@@ -133,6 +133,8 @@ class HttpProtocol(asyncio.Protocol):
         self._unparsed = _NOTHING
         self._queued = False  # unparsed bytes wait for a turn of the event loop
         self._ended = False  # no request follows those that have arrived
+        self._discards = False  # all is written, and what still arrives is of no interest
+        self._discarded = 0
         self._in_head = True
         self._overhead = self._field_count = self._body_bytes = 0
         self._missing = 0  # bytes of a body with Content-Length
@@ -192,7 +194,7 @@ class HttpProtocol(asyncio.Protocol):
     def shutdown(self) -> None:
         """Close the connection when the requests that have arrived are answered."""
         self._ended = True
-        if not self._exchanges:
+        if self._discards or not self._exchanges:
             self._transport.close()
 
     def abort(self) -> None:
@@ -203,7 +205,7 @@ class HttpProtocol(asyncio.Protocol):
 
     @property
     def _is_open(self) -> bool:
-        return self._address is not None and not self._transport.is_closing()
+        return not (self._address is None or self._discards or self._transport.is_closing())
 
     def _close(self) -> None:
         """Close the connection; the caller has a limited time to read what is written."""
@@ -211,10 +213,43 @@ class HttpProtocol(asyncio.Protocol):
         self._idle = False
         self._expect(limits.WRITE_TIMEOUT)
 
+    def _close_and_discard(self) -> None:
+        """Write no more, and discard what arrives until the caller closes, within bounds.
+
+        A connection that is closed before all is read is reset. The caller would fail to send, and
+        may never read the response (RFC 9112, section 9.6).
+        """
+        self._discards = True
+        self._idle = False
+        if not self._parsing:
+            self._drop_requests()
+        if self._transport.can_write_eof():  # not over TLS, where the response alone says it
+            self._transport.write_eof()
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        self._expect(limits.DISCARD_TIMEOUT)
+
+    def _drop_requests(self) -> None:
+        """Release what has arrived and will not be answered."""
+        self._unparsed = _NOTHING
+        self._share.end_transfer(self)
+        for exchange in self._exchanges:
+            self._share.release(exchange.size)
+        self._exchanges.clear()
+        self._receiving = None
+
+    def _discard(self, data: bytes) -> None:
+        self._discarded += len(data)
+        if self._discarded > limits.DISCARDED_BYTES:
+            self._transport.abort()
+
     # What is received.
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes."""
+        if self._discards:
+            self._discard(data)
         if not self._is_open:
             return
         self._stop_idling()
@@ -233,6 +268,8 @@ class HttpProtocol(asyncio.Protocol):
         has not ended is dropped: whether the rest was lost cannot be known.
         """
         self._ended = True
+        if self._discards:
+            return False
         cut = self._receiving
         if not self._exchanges or (cut is not None and _LENGTH not in cut.request.fields):
             return False
@@ -298,6 +335,8 @@ class HttpProtocol(asyncio.Protocol):
                 self._refuse(400, _INVALID)
         finally:
             self._parsing = False
+        if self._discards:
+            self._drop_requests()
         return count
 
     def _feed(self, piece: memoryview) -> int:
@@ -478,7 +517,9 @@ class HttpProtocol(asyncio.Protocol):
         else:
             self._transport.write(head)
             self._transport.write(body)
-        if close:
+        if close and (exchange is self._receiving or self._unparsed):
+            self._close_and_discard()
+        elif close:
             self._close()
         elif self._unparsed and not (self._queued or self._parsing):
             self._parse_in_turn()
@@ -507,7 +548,7 @@ class HttpProtocol(asyncio.Protocol):
                 f"connection: close\r\n{retry}\r\n{message}"
             )
             self._transport.write(_STATUS_LINES[status] + fields.encode())
-        self._close()
+        self._close_and_discard()
 
     def _emit_refused(self, request: Request, code: Code, message: str) -> None:
         """Emit an event if the request whose body arrives is a call of the API."""
@@ -591,6 +632,8 @@ class HttpProtocol(asyncio.Protocol):
             self._close()
         elif self._reading_paused and self._is_open:
             self._expect(limits.REQUEST_TIMEOUT)  # what is missing may be there, but is not read
+        elif self._discards and self._writing_paused:
+            self._expect(limits.DISCARD_TIMEOUT)  # the caller still reads a large response
         else:
             if self._receiving is not None and self._is_open:
                 self._emit_refused(self._receiving.request, Code.DEADLINE_EXCEEDED, _LATE)
@@ -609,7 +652,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def _stop_waiting(self) -> None:
         """Note that what was expected has arrived."""
-        if not self._transport.is_closing():
+        if self._is_open:
             self._deadline = None
 
 

@@ -82,6 +82,10 @@ KEEP_ALIVE_TIMEOUT: Micros = 5 * SECOND
 """How long an HTTP/1.1 connection may be idle after a response."""
 WRITE_TIMEOUT: Micros = 30 * SECOND
 """How long a client may leave responses unread before its connection ends."""
+DISCARD_TIMEOUT: Micros = 10 * SECOND
+"""How long a client that was refused may go on to send, so that it reads the response."""
+DISCARDED_BYTES = 32 << 20
+"""The most bytes that it may send: two large requests."""
 PROGRESS_INTERVAL: Micros = 5 * SECOND
 """How often requests that have not arrived and responses that are not read are checked."""
 IDLE_TIMEOUT: Micros = 5 * MINUTE
