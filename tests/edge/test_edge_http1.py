@@ -262,6 +262,8 @@ async def test_what_a_refused_caller_still_sends_is_discarded(connections):
     written = transport.written
     for _ in range(limits.DISCARDED_BYTES // 1_000_000):
         protocol.data_received(GET + b"x" * (1_000_000 - len(GET)))
+        assert not transport.reading  # until it is its turn
+        await turns(2)
     assert (transport.written, transport.reading) == (written, True)
     assert not transport.closing
     assert not protocol.eof_received()  # which closes the connection

@@ -239,17 +239,26 @@ class HttpProtocol(asyncio.Protocol):
         self._exchanges.clear()
         self._receiving = None
 
-    def _discard(self, data: bytes) -> None:
-        self._discarded += len(data)
+    def _discard(self, size: int) -> None:
+        """Count received bytes; receive more when it is this connection's turn."""
+        self._discarded += size
         if self._discarded > limits.DISCARDED_BYTES:
             self._transport.abort()
+        elif size > limits.SMALL_READ:
+            self._transport.pause_reading()
+            self._turns.wait(functools.partial(self._receive_more, size))
+
+    def _receive_more(self, size: int, _limit: int) -> int:
+        if self._address is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+        return 1 + size // limits.BYTES_OF_EVENT
 
     # What is received.
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes."""
         if self._discards:
-            self._discard(data)
+            self._discard(len(data))
         if not self._is_open:
             return
         self._stop_idling()
