@@ -76,7 +76,7 @@ attack: $(READY)  ## attack a server and measure what others notice (four minute
 	$(BIN)/python -m bench.attack $(ARGS)
 
 fuzz: $(READY)  ## search long for inputs that break parsers, rules or calls (about an hour)
-	$(BIN)/pytest -q --hypothesis-profile=long tests/edge/test_edge_fuzz.py tests/wire tests/dispatch/test_dispatch_http_response.py \
+	$(BIN)/pytest -q --hypothesis-profile=long tests/edge/test_edge_fuzz.py tests/api/test_api_http_protocol.py tests/wire tests/dispatch/test_dispatch_http_response.py \
 		tests/api/test_api_fuzz.py tests/access/test_access_tokens.py
 
 screenshots: $(READY)  ## write the pictures of docs/console.md again (needs Chromium)

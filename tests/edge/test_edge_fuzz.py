@@ -6,7 +6,7 @@ import itertools
 
 import ngh2
 from http2_client import HEADERS, STREAM, Answer, Client, Service, message, turns
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from drayman.core.clock import SECOND
@@ -80,7 +80,6 @@ def test_every_call_of_the_record_is_answered():
     assert [bool(headers) for headers, _, _ in WHOLE] == [True] * len(CALLS)
 
 
-@settings(max_examples=60)
 @given(st.lists(st.integers(0, 1 << 20), max_size=30))
 def test_any_cut_of_the_bytes_gives_the_same_answers(places):
     assert asyncio.run(responses_to(cut(RECORDED, places))) == WHOLE
@@ -127,13 +126,11 @@ async def attack(data, places, *, release):
 PLACES = st.lists(st.integers(0, 1 << 16), max_size=6)
 
 
-@settings(max_examples=150)
 @given(st.lists(FRAMES, max_size=12), PLACES, st.booleans())
 def test_frames_in_any_order_are_answered_or_end_the_connection(frames, places, release):
     asyncio.run(attack(PREFACE + b"".join(frames), places, release=release))
 
 
-@settings(max_examples=150)
 @given(
     st.lists(st.tuples(st.integers(0, len(RECORDED) - 1), st.integers(0, 255)), max_size=8),
     PLACES, st.booleans(),
@@ -145,7 +142,6 @@ def test_changed_bytes_are_answered_or_end_the_connection(changes, places, relea
     asyncio.run(attack(bytes(data), places, release=release))
 
 
-@settings(max_examples=100)
 @given(st.binary(max_size=200), PLACES)
 def test_any_bytes_end_the_connection(data, places):
     asyncio.run(attack(data, places, release=False))
