@@ -91,6 +91,10 @@ class Database(Protocol):
         """
 
     @property
+    def shared(self) -> bool:
+        """Whether other servers may write to it at the same time."""
+
+    @property
     def reconnections(self) -> int:
         """How many connections were lost and opened again since the start."""
 
@@ -298,8 +302,9 @@ class GroupCommit:
 
     def _run(self, writer: Writer, group: list[_Call]) -> None:
         writes = [call for call in group if call.verb.phase < Phase.MAINTENANCE]
-        if writes:
-            self._transact(writer, writes)
+        for calls in _transactions(writes) if self._database.shared else [writes]:
+            if calls:
+                self._transact(writer, calls)
         for call in group:
             if call.verb.phase >= Phase.MAINTENANCE:
                 self._run_alone(writer, call)
@@ -427,6 +432,14 @@ def _earliest(group: list[_Call]) -> Micros | None:
         ),
         default=None,
     )
+
+
+def _transactions(calls: list[_Call]) -> list[list[_Call]]:
+    """Split the calls of a group into transactions, in the order of their phases."""
+    alone = [call for call in calls if call.verb.alone]
+    first = [[call] for call in alone if call.verb.phase == Phase.QUEUES]
+    last = [[call] for call in alone if call.verb.phase > Phase.QUEUES]
+    return [*first, [call for call in calls if not call.verb.alone], *last]
 
 
 def _run_verbs(writer: Writer, calls: list[_Call]) -> None:

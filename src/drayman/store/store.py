@@ -103,9 +103,11 @@ class Store:
     queue_stats = single(queues.queue_stats, Phase.READS)
     list_queue_stats = single(queues.list_queue_stats, Phase.READS)
     count_queues = single(queues.count_queues, Phase.READS)
-    update_queue = single(queues.update_queue, Phase.QUEUES, due=at_once, size=_queue_size)
-    purge_queue = single(queues.purge_queue, Phase.DELETIONS)
-    delete_queue = single(queues.delete_queue, Phase.DELETIONS)
+    update_queue = single(
+        queues.update_queue, Phase.QUEUES, due=at_once, size=_queue_size, alone=True
+    )
+    purge_queue = single(queues.purge_queue, Phase.DELETIONS, alone=True)
+    delete_queue = single(queues.delete_queue, Phase.DELETIONS, alone=True)
 
     create_tasks = grouped(
         tasks.create_tasks,
@@ -118,10 +120,11 @@ class Store:
     get_task = single(tasks.get_task, Phase.READS)
     list_tasks = single(tasks.list_tasks, Phase.READS)
     delete_tasks = grouped(tasks.delete_tasks, DeleteTasks, Phase.DELETIONS, size=_names_size)
-    run_task = single(tasks.run_task, Phase.TASKS, due=at_once)
+    run_task = single(tasks.run_task, Phase.TASKS, due=at_once, alone=True)
     run_batch = single(
-        batches.run_batch, Phase.TASKS, due=at_once, size=batches.size, grows=batches.grows
-    )
+        batches.run_batch, Phase.TASKS, due=at_once, size=batches.size, grows=batches.grows,
+        alone=True,
+    )  # fmt: skip
 
     claim_due = single(claims.claim_due, Phase.CLAIMS, durable=False, bounded=False)
     settle = grouped(

@@ -61,6 +61,8 @@ class Verb(Generic[_Params, _Result]):
         durable: Whether its effect must be on disk before it returns.
         bounded: Whether it is refused when too many calls wait. Verbs of the dispatcher are not
             refused, because the number of attempts in flight is bounded.
+        alone: Whether each call has a transaction of its own where servers share the database: it
+            locks one queue or task, and calls of a group would lock them in any order.
         name: The name of the store's method.
     """
 
@@ -73,6 +75,7 @@ class Verb(Generic[_Params, _Result]):
         durable: bool = True,
         due: Callable[_Params, Micros | None] | None = None,
         bounded: bool = True,
+        alone: bool = False,
         size: Callable[_Params, int] | None = None,
         grows: Callable[[Any], bool] | None = None,
     ) -> None:
@@ -80,6 +83,7 @@ class Verb(Generic[_Params, _Result]):
         self.phase = phase
         self.durable = durable
         self.bounded = bounded
+        self.alone = alone
         self._argument = argument
         self._size = size
         self._due = due

@@ -191,6 +191,7 @@ class PostgresDatabase:
         safe: Whether durable transactions wait until they are on disk.
     """
 
+    shared = True
     recovered = 0
     """Claims of servers that died are released by ``members``, while others are alive."""
 

@@ -46,6 +46,7 @@ class SqliteDatabase:
 
     recovered = 0
     reconnections = 0
+    shared = False
     readers = ()  # the writer reads: one connection is cheaper beside a busy event loop
 
     def __init__(

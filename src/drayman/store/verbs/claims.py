@@ -9,9 +9,9 @@ from typing import NamedTuple, TypeVar
 from drayman.core import admission, back_pressure, fairness, task_ids
 from drayman.core.admission import QueueLoad
 from drayman.core.back_pressure import Pressure
-from drayman.core.clock import Micros
+from drayman.core.clock import MILLISECOND, Micros
 from drayman.core.lifecycle import Claim, EndedClaim
-from drayman.core.queue import State
+from drayman.core.queue import Queue, State
 from drayman.store import damage
 from drayman.store.contract import Claims, QueueDamagedError
 from drayman.store.rows import QueueRow, TaskRow, to_load, to_queue, to_task
@@ -23,6 +23,8 @@ _Part = TypeVar("_Part", "QueueRow", "_Admission")
 _Unclaim = Callable[[Session, EndedClaim], bool]
 _MAX_QUEUES = 64
 """The most queues that one claim considers."""
+_BLOCKED_GRANTS: Micros = 20 * MILLISECOND
+"""When a grant is tried again whose queue another server has locked."""
 _MANY = 16
 """A queue with so many due tasks is claimed from by a statement of its own."""
 
@@ -74,7 +76,7 @@ def claim_due(
     request = ClaimRequest(server, limit, held, slots, now)
     all_slots = slots + sum(held.values())
     grant_limit = min(limit, fairness.grant_limit(slots, all_slots))
-    claims = _claim_readable_grants(session, request, grant_limit)
+    claims, blocked = _claim_readable_grants(session, request, grant_limit)
     short = len(claims) >= grant_limit
     in_flight = collections.Counter(held)
     in_flight.update(claim.queue.name for claim in claims)
@@ -101,6 +103,8 @@ def claim_due(
     exhausted = limit <= len(claims) or len(admissions) == _MAX_QUEUES
     more = slots > len(claims) and exhausted
     next_due = now if more else _next_wake_time(session, now)
+    if blocked:
+        next_due = min(next_due or now + _BLOCKED_GRANTS, now + _BLOCKED_GRANTS)
     return Claims(claims, next_due, short, rate_factors, session.damaged.retry_times(now))
 
 
@@ -187,9 +191,11 @@ def free_slots(
         )
 
 
-def _claim_readable_grants(session: Session, request: ClaimRequest, limit: int) -> list[Claim]:
+def _claim_readable_grants(
+    session: Session, request: ClaimRequest, limit: int
+) -> tuple[list[Claim], bool]:
     if session.damaged.skips(damage.GRANTS, request.now):
-        return []
+        return [], False
     try:
         return _claim_grants(session, request, limit)
     except Exception as error:
@@ -203,29 +209,41 @@ def _skip(session: Session, key: int, name: str, error: Exception, now: Micros) 
         raise QueueDamagedError(name) from error
 
 
-def _claim_grants(session: Session, request: ClaimRequest, limit: int) -> list[Claim]:
+def _claim_grants(session: Session, request: ClaimRequest, limit: int) -> tuple[list[Claim], bool]:
+    """Claim granted attempts; return whether some are left because their queues are locked.
+
+    To wait for a lock here might be to wait for each other in a circle: results have locked other
+    queues before, in the same transaction.
+    """
     claims: list[Claim] = []
+    blocked = False
     taken: collections.Counter[int] = collections.Counter()
-    while len(claims) < limit:
+    while len(claims) < limit and not blocked:
         rows = session.all("list_grants", limit=limit - len(claims))
         if not rows:
             break
-        for number, forced_at, queue, seq, exists in rows:
-            if exists:
+        queues = _lock_queues(session, {queue for _, _, queue, _, exists in rows if exists})
+        for number, forced_at, key, seq, exists in rows:
+            if exists and key not in queues:
+                blocked = True
+            elif exists and (task := session.first("get_task", seq=seq)):
                 session.run("take_grant", number=number, server=request.server)
-                claims.append(_granted(session, number, forced_at, queue, seq))
-                taken[queue] += 1
-            else:  # purged, or deleted with its queue
+                queue = queues[key]
+                task_of_queue = to_task(queue.name, TaskRow(*task))
+                claims.append(Claim(number, queue, task_of_queue, forced_at))
+                taken[key] += 1
+            else:  # purged, deleted with its queue, or deleted since the grants were listed
                 session.run("delete_claim", number=number)
-    # At once, because this locks the queues in the order in which others lock them.
-    free_slots(session, {queue: Freed(-count) for queue, count in taken.items()}, request.now)
-    return claims
+    free_slots(session, {key: Freed(-count) for key, count in taken.items()}, request.now)
+    return claims, blocked
 
 
-def _granted(session: Session, number: int, forced_at: Micros, queue: int, seq: int) -> Claim:
-    owner = to_queue(QueueRow(*session.one("get_queue_by_key", key=queue)))
-    task = to_task(owner.name, TaskRow(*session.one("get_task", seq=seq)))
-    return Claim(number, owner, task, forced_at)
+def _lock_queues(session: Session, keys: Collection[int]) -> dict[int, Queue]:
+    """Return queues by key, without those that another server has locked."""
+    if not keys:
+        return {}
+    rows = session.all("lock_free_queues", queues=json.dumps(sorted(keys)))
+    return {row.key: to_queue(row) for row in map(QueueRow._make, rows)}
 
 
 def _ready_queues(session: Session, request: ClaimRequest) -> Iterator[tuple[QueueRow, int | None]]:

@@ -26,6 +26,8 @@ def settle(session: Session, calls: Sequence[Settle]) -> list[list[SettleResult 
     now = max((call.now for call in calls), default=0)
     results = lifecycle.first_results(result for call in calls for result in call.results)
     ended = _end_claims(session, results)
+    # Before any row of a task: whoever deletes a task has locked its queue by then.
+    pressures = _lock_pressures(session, {claim.queue for claim in ended})
     undecided = lifecycle.undecided(ended, results)
     resolution = lifecycle.resolve(
         ended, results, _current_claims(session, undecided), _remaining(session, undecided)
@@ -39,7 +41,7 @@ def settle(session: Session, calls: Sequence[Settle]) -> list[list[SettleResult 
         if claim.task in resolution.completed or claim.task in resolution.failed
     }
     removed = tasks.remove(session, gone, now + session.retention.task_tombstone)
-    _free_slots(session, ended, results, resolution.continued, removed, now)
+    _free_slots(session, pressures, ended, results, resolution.continued, removed, now)
     return [
         [_settled(each, results, resolution.results) for each in call.results] for call in calls
     ]
@@ -93,6 +95,7 @@ def _continue_tasks(session: Session, continued: Sequence[Continuation]) -> None
 
 def _free_slots(
     session: Session,
+    pressures: Sequence[Row],
     ended: Sequence[EndedClaim],
     results: Mapping[int, AttemptResult],
     continued: Sequence[Continuation],
@@ -101,7 +104,8 @@ def _free_slots(
 ) -> None:
     """Free the slots of attempts that ended, and record their signals as back pressure.
 
-    ``removed`` has the number of tasks that were removed, by generation.
+    ``pressures`` has key, back pressure and rate of the queues that still exist, ``removed`` the
+    number of tasks that were removed, by generation.
     """
     tallies: dict[int, Tally] = collections.defaultdict(Tally)
     for claim in ended:
@@ -111,7 +115,7 @@ def _free_slots(
         )
     slots = collections.Counter(claim.queue for claim in ended)
     dues, freed = _dues(ended, continued), {}
-    for key, text_, rate in _lock_pressures(session, slots):
+    for key, text_, rate in pressures:
         pressure, due = None, dues.get(key)
         if tallies[key].responses:
             before = back_pressure.decode(text_)

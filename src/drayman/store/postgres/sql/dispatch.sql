@@ -10,6 +10,12 @@ ORDER BY claim.number
 LIMIT :limit
 FOR UPDATE OF claim SKIP LOCKED
 
+-- name: lock_free_queues
+SELECT $queue FROM queue
+WHERE key = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text(:queues::jsonb)))
+ORDER BY key
+FOR NO KEY UPDATE SKIP LOCKED
+
 -- name: take_grant
 UPDATE claim SET server = :server WHERE number = :number
 

@@ -14,9 +14,6 @@ FOR KEY SHARE
 -- name: lock_queue
 SELECT $queue FROM queue WHERE name = :name FOR UPDATE
 
--- name: get_queue_by_key
-SELECT $queue FROM queue WHERE key = :key
-
 -- name: list_queues
 SELECT $queue FROM queue WHERE name > :after AND name < :end ORDER BY name LIMIT :limit
 

@@ -68,9 +68,13 @@ DELETE FROM task_tombstone
 WHERE id = :id AND queue = (SELECT key FROM queue WHERE name = :queue)
 
 -- name: delete_grants
-DELETE FROM claim
-WHERE server IS NULL
-  AND task = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text(:seqs::jsonb)))
+-- Those that a server claims at this moment become attempts of tasks that do not exist.
+DELETE FROM claim WHERE number = ANY (ARRAY(
+  SELECT number FROM claim
+  WHERE server IS NULL
+    AND task = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text(:seqs::jsonb)))
+  FOR UPDATE SKIP LOCKED
+))
 
 -- name: delete_tasks
 DELETE FROM task

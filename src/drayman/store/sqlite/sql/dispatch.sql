@@ -7,6 +7,9 @@ WHERE claim.server IS NULL
 ORDER BY claim.number
 LIMIT :limit
 
+-- name: lock_free_queues
+SELECT $queue FROM queue WHERE key IN (SELECT value FROM json_each(:queues))
+
 -- name: take_grant
 UPDATE claim SET server = :server WHERE number = :number
 

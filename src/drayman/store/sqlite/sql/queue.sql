@@ -10,9 +10,6 @@ SELECT $queue FROM queue WHERE name IN (SELECT value FROM json_each(:names))
 -- name: lock_queue
 SELECT $queue FROM queue WHERE name = :name
 
--- name: get_queue_by_key
-SELECT $queue FROM queue WHERE key = :key
-
 -- name: list_queues
 SELECT $queue FROM queue WHERE name > :after AND name < :end ORDER BY name LIMIT :limit
 
