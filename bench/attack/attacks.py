@@ -147,6 +147,16 @@ async def _reflections(wire: Wire) -> None:
     await wire.discard()
 
 
+async def _compressed_reflections(wire: Wire) -> None:
+    request = reflection_pb2.ServerReflectionRequest(file_containing_symbol="x" * (65_500))
+    body = message(gzip.compress(request.SerializeToString()), flag=1)
+    while True:
+        client = Http2(wire)
+        for _ in range(2):
+            client.data(client.begin(REFLECTION, *GZIP), body * 1_000)
+        await client.exchange(2)
+
+
 async def _resets(wire: Wire) -> None:
     client = Http2(wire)
     while True:
@@ -190,6 +200,8 @@ ATTACKS: tuple[Attack, ...] = (
            _calls("BatchCreateTasks", BOMB, 100, *GZIP, flag=1)),
     Attack("watches", "gRPC: 12,000 watches of the health", 60, _watches),
     Attack("reflection", "gRPC: 12,000 streams of reflection", 60, _reflections),
+    Attack("reflection-gzip", "gRPC: compressed messages of reflection", 8,
+           _compressed_reflections),
     Attack("resets", "gRPC: calls that are cancelled at once", 4, _resets),
     Attack("continuations", "HTTP/2: a head without end", 4,
            _endless(opening() + frame(HEADERS, stream=3),

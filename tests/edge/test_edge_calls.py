@@ -1,14 +1,18 @@
 """Calls on one connection, as a client of HTTP/2 sees them."""
 
+import asyncio
 import gc
 import gzip
+import itertools
+import threading
 import weakref
 
 import pytest
 from http2_client import STREAM, Client, message, turns
 
+from drayman.api.offload import Offload
 from drayman.core.clock import SECOND
-from drayman.core.errors import NotFound
+from drayman.core.errors import NotFound, Unauthenticated
 from drayman.core.events import CallCrashed
 from drayman.core.status import Code
 from drayman.edge import limits
@@ -260,6 +264,150 @@ async def test_a_message_that_grows_is_counted_as_large_as_it_is(service):
     assert (await client.call(bomb, grpc_encoding=b"gzip")).status == Code.RESOURCE_EXHAUSTED
 
 
+NOT_GZIP = message(b"this is not gzip", 1)
+
+
+def compressed(body):
+    return message(gzip.compress(body), 1)
+
+
+async def test_compressed_messages_of_a_stream_are_read(client):
+    body = compressed(b"one") + message(b"two") + compressed(b"three")
+    response = await client.call(body, path=STREAM, grpc_encoding=b"gzip")
+    assert response.body == message(b"one") + message(b"two") + message(b"three")
+    assert response.status == 0
+
+
+async def test_messages_of_a_stream_that_refuses_its_caller_are_not_decompressed(service):
+    async def refuse(_messages, _fields):
+        raise Unauthenticated("Who are you?")
+
+    shared = service.shared()
+    shared.methods = {STREAM: Streaming(refuse)}
+    response = await Client(shared).call(NOT_GZIP, path=STREAM, grpc_encoding=b"gzip")
+    assert response.status == Code.UNAUTHENTICATED
+
+
+async def test_messages_of_a_stream_are_decompressed_as_they_are_received(client, service):
+    stream = client.begin(path=STREAM, grpc_encoding=b"gzip")
+    client.send(stream, compressed(b"wait") + NOT_GZIP)
+    await client.run()
+    assert client.responses[stream].status is None
+    service.released.set()
+    await client.run()
+    response = client.responses[stream]
+    assert (response.body, response.status) == (message(b"wait"), Code.INTERNAL)
+    assert refusals(service) == [("Stream", Code.INTERNAL)]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [(NOT_GZIP, Code.INTERNAL), (compressed(bytes((1 << 12) + 1)), Code.RESOURCE_EXHAUSTED)],
+    ids=["not gzip", "large"],
+)
+async def test_a_message_of_a_stream_that_cannot_be_decompressed_ends_it(
+    client, service, body, code
+):
+    response = await client.call(body, path=STREAM, grpc_encoding=b"gzip")
+    assert response.status == code
+    assert refusals(service) == [("Stream", code)]
+    assert service.started == []
+
+
+async def test_large_messages_of_a_stream_are_decompressed_in_the_thread(service):
+    shared, gate = service.shared(), threading.Event()
+    shared.offload = Offload()
+    client = Client(shared)
+    first = asyncio.ensure_future(shared.offload.run(1 << 30, gate.wait))
+    stream = client.begin(path=STREAM, grpc_encoding=b"gzip")
+    client.send(stream, compressed(bytes(4_000)))
+    await client.run()
+    try:
+        assert service.started == []
+    finally:
+        gate.set()
+        await first
+    await shared.offload.run(1 << 30, bool)  # the thread has decompressed the message before this
+    await client.run()
+    assert client.responses[stream].body == message(bytes(4_000))
+
+
+@pytest.mark.parametrize(("connections", "most"), [(1, 1), (6, 2)])
+async def test_streams_take_turns_when_their_messages_are_decompressed(service, connections, most):
+    shared = service.shared()
+    clients = [Client(shared) for _ in range(connections)]
+    for client in clients:
+        for _ in range(12 // connections):
+            client.begin(path=STREAM, grpc_encoding=b"gzip")
+        await client.run()
+    for client in clients:
+        for stream in client.responses:
+            client.send(stream, compressed(b"x"))
+        client.flush()
+    started = [0]
+    while started[-1] < 12:
+        await asyncio.sleep(0)  # noqa: TID251 - exactly one turn of the loop
+        started.append(len(service.started))
+    assert max(after - before for before, after in itertools.pairwise(started)) == most
+
+
+async def test_messages_of_a_stream_count_decompressed_while_each_is_handled(service):
+    shared = service.shared(budget=Budget(20_000))
+    client = Client(shared)
+    body = compressed(bytes(4_000))
+    response = await client.call(body * 50, path=STREAM, grpc_encoding=b"gzip")
+    assert (response.status, len(response.body)) == (0, 50 * 4_005)
+    stream = client.begin(path=STREAM, grpc_encoding=b"gzip")
+    client.send(stream, compressed(b"wait" + bytes(4_000)))
+    await client.run()
+    assert shared.budget.used == 4_004
+    service.released.set()
+    await client.run()
+    assert (client.responses[stream].ended, shared.budget.used) == (False, 0)
+
+
+async def test_a_message_that_is_handled_counts_no_longer_when_its_stream_is_cancelled(service):
+    shared = service.shared()
+    client = Client(shared)
+    stream = client.begin(path=STREAM, grpc_encoding=b"gzip")
+    client.send(stream, compressed(b"wait" + bytes(4_000)) + NOT_GZIP)
+    await client.run()
+    client.h2.reset_stream(stream, 8)
+    await client.run()
+    assert shared.budget.used == 0
+    assert (service.cancelled, service.events) == ([b"wait" + bytes(4_000)], [])
+
+
+async def test_a_message_of_a_stream_that_finds_no_room_decompressed_is_refused(service):
+    shared = service.shared(budget=Budget(3_000))
+    client = Client(shared)
+    response = await client.call(compressed(bytes(4_000)), path=STREAM, grpc_encoding=b"gzip")
+    assert response.status == Code.RESOURCE_EXHAUSTED
+    assert refusals(service) == [("Stream", Code.RESOURCE_EXHAUSTED)]
+    assert shared.budget.used == 0
+
+
+async def test_unread_messages_of_a_stream_count_with_their_objects(service):
+    shared = service.shared()
+    client = Client(shared)
+    stream = client.begin(path=STREAM, grpc_encoding=b"gzip")
+    client.send(stream, message(b"wait"))
+    await client.run()
+    client.send(stream, message(b"", 1) * 1_000)
+    await client.run()
+    assert shared.budget.used == 1_000 * (5 + limits.MESSAGE_OVERHEAD)
+
+
+async def test_the_handler_of_a_stream_whose_request_is_wrong_is_stopped(client, service):
+    stream = client.begin(path=STREAM)
+    client.send(stream, message(b"wait"))
+    await client.run()
+    client.send(stream, message(b"x", 7))
+    await client.run()
+    assert client.responses[stream].status == Code.INTERNAL
+    assert service.cancelled == [b"wait"]
+
+
 async def _fail(client, service, error, **fields):
     service.error = error
     await client.call(message(b"x"), **fields)
@@ -291,6 +439,8 @@ ENDS = {
     "incomplete": lambda client, _: _cancel(client, b"\0\0"),
     "streamed": lambda client, _: client.call(message(b"x") * 3, path=STREAM),
     "stream failed": lambda client, service: _fail(client, service, NotFound("no"), path=STREAM),
+    "stream refused": lambda client, _: client.call(message(b"x", 7), path=STREAM),
+    "stream not gzip": lambda client, _: client.call(NOT_GZIP, path=STREAM, grpc_encoding=b"gzip"),
     "expired": _expire,
 }
 

@@ -8,7 +8,7 @@ from drayman.edge import grpc_messages
 from drayman.edge.budget import Slots
 from drayman.edge.grpc_messages import MessageReader
 from drayman.edge.grpc_requests import Request
-from drayman.edge.methods import Method, Unary
+from drayman.edge.methods import Method
 
 
 class Call:
@@ -24,11 +24,12 @@ class Call:
         deadline: When the caller stops waiting; None without a deadline.
         decompress: How compressed messages of the request are read.
         reader: Splits the data of the request into messages; None as long as none has arrived.
-        messages: The messages that have arrived and are not yet read.
+        messages: The messages that have arrived and are not yet read, compressed as they were sent.
         complete: Whether the request has arrived to its end.
         responding: Whether the header fields of the response are sent.
         responded: Whether the call has ended for the server; its response may still be unread.
         charged: The bytes of the request that count against the connection's share.
+        inflated: The bytes of the decompressed message that the handler of a stream has; they do.
         unread: The bytes of responses that do.
         unconsumed: The bytes of data for which the flow-control window is not reopened yet.
         slots: Where the call holds slots.
@@ -39,8 +40,8 @@ class Call:
 
     __slots__ = (
         "__weakref__", "arrival", "began", "charged", "complete", "deadline",
-        "decompress", "drained", "fields", "messages", "method", "path", "reader", "responded",
-        "responding", "slots", "stream_id", "task", "timeout", "unconsumed", "unread",
+        "decompress", "drained", "fields", "inflated", "messages", "method", "path", "reader",
+        "responded", "responding", "slots", "stream_id", "task", "timeout", "unconsumed", "unread",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +66,7 @@ class Call:
         self.responding = False
         self.responded = False
         self.charged = 0
+        self.inflated = 0
         self.unread = 0
         self.unconsumed = 0
         self.slots = slots
@@ -75,11 +77,10 @@ class Call:
     def feed(self, data: bytes) -> list[bytes]:
         """Return the messages that are complete with this data. CallError.
 
-        Compressed messages of unary calls stay as they are.
+        Compressed messages stay as they are until the call is authenticated.
         """
         if self.reader is None:
-            deferred = self.decompress is not None and isinstance(self.method, Unary)
-            decompress = grpc_messages.defer if deferred else self.decompress
+            decompress = None if self.decompress is None else grpc_messages.defer
             self.reader = MessageReader(decompress, self.method.request_size)
         return self.reader.feed(data)
 

@@ -5,7 +5,7 @@ queued, its place in the table when the stream is closed.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 
 from drayman.core.clock import Micros
@@ -52,6 +52,9 @@ class Calls:
             Slots(limits.STREAMING_CALLS_OF_CONNECTION),
             shared.streaming_calls,
         )
+        # The connection's streams take turns, so that it never has more than one message in the
+        # queue of the thread: large requests of others wait there, too.
+        self._decompressing = asyncio.Lock()
         self._deadlines = DeadlineTimer(shared.clock, self._expire)
 
     def __len__(self) -> int:
@@ -115,7 +118,7 @@ class Calls:
         try:
             self._feed(call, event)
         except CallError as error:
-            self._refuse_call(call, error)
+            self._refuse_arriving(call, error)
 
     def _feed(self, call: Call, event: h2.DataReceived) -> None:
         data, method = event.data, call.method
@@ -139,9 +142,8 @@ class Calls:
 
     def _take_messages(self, call: Call, data: bytes) -> None:
         messages = call.feed(data)
+        self._charge(call, len(messages) * limits.MESSAGE_OVERHEAD)
         call.messages.extend(messages)
-        if call.decompress is not None:
-            self._charge(call, sum(map(len, messages)))
 
     def _start(self, call: Call, method: Unary, request: bytes) -> None:
         call.complete = True
@@ -152,7 +154,7 @@ class Calls:
     def _charge(self, call: Call, size: int) -> None:
         small = call.charged + size <= limits.SMALL_CALL
         if not (self._share.take(size) if small else self._take_large(call, size)):
-            raise CallError(Code.RESOURCE_EXHAUSTED, "Too many bytes of requests are in flight.")
+            raise _too_many_bytes()
         call.charged += size
 
     def _take_large(self, call: Call, size: int) -> bool:
@@ -174,7 +176,7 @@ class Calls:
             self._wake()
         else:
             message = "The request arrives too slowly: others need the room."
-            self._refuse_call(call, CallError(Code.RESOURCE_EXHAUSTED, message))
+            self._refuse_arriving(call, CallError(Code.RESOURCE_EXHAUSTED, message))
 
     def _consume(self, call: Call) -> None:
         size, call.unconsumed = call.unconsumed, 0
@@ -189,7 +191,8 @@ class Calls:
     def _complete(self, call: Call) -> None:
         call.complete = True
         if call.partial:
-            self._refuse_call(call, CallError(Code.INTERNAL, "The request ends within a message."))
+            error = CallError(Code.INTERNAL, "The request ends within a message.")
+            self._refuse_arriving(call, error)
         elif isinstance(call.method, Streaming):
             resolve(call.arrival)
         elif not call.messages:
@@ -207,7 +210,7 @@ class Calls:
         del self._calls[call.stream_id]
         if call.charged + call.unread > limits.SMALL_CALL:
             self._share.end_transfer(call)
-        self._share.release(call.charged + call.unread)
+        self._share.release(call.charged + call.inflated + call.unread)
         if call.responded:
             return
         self._consume(call)
@@ -247,7 +250,7 @@ class Calls:
             if type(request) is grpc_messages.Compressed and call.decompress is not None:
                 if method.authenticate is not None:
                     await method.authenticate(call.fields)
-                request = await self._decompress(call, call.decompress, request)
+                request = await self._decompress_request(call, call.decompress, request)
             response = await method.handler(request, call.timeout, call.fields)
         except ServiceError as error:
             self._fail(call, error)
@@ -258,19 +261,26 @@ class Calls:
         else:
             self._respond(call, response)
 
-    async def _decompress(
+    async def _decompress_request(
         self, call: Call, decompress: grpc_messages.Decompress, request: bytes
     ) -> bytes:
-        run, size = self._shared.offload.run, len(request) * grpc_messages.EXPANSION
-        message = await run(size, decompress, request, call.method.request_size)
+        message = await self._inflate(call, decompress, request)
         self._charge(call, len(message))
         return message
+
+    def _inflate(
+        self, call: Call, decompress: grpc_messages.Decompress, message: bytes
+    ) -> Awaitable[bytes]:
+        size = len(message) * grpc_messages.EXPANSION
+        return self._shared.offload.run(size, decompress, message, call.method.request_size)
 
     async def _serve(self, call: Call, method: Streaming) -> None:
         try:
             await method.serve(_Messages(self, call), call.fields)
-        except (ServiceError, CallError) as error:
+        except ServiceError as error:
             self._fail(call, error)
+        except CallError as error:
+            self._refuse_call(call, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
             self._crash(call, error)
         else:
@@ -307,6 +317,11 @@ class Calls:
         self._share.release(call.charged)
         call.charged = 0
 
+    def _discharge_inflated(self, call: Call) -> None:
+        """Count the last message no longer: the handler is done with it."""
+        self._share.release(call.inflated)
+        call.inflated = 0
+
     def _crash(self, call: Call, error: Exception) -> None:
         clock = self._shared.clock
         self._shared.emit(CallCrashed(call.path.decode(), error, clock.now()))
@@ -332,6 +347,12 @@ class Calls:
             call.task.cancel()
         self._fail(call, error)
 
+    def _refuse_arriving(self, call: Call, error: CallError) -> None:
+        """Refuse a call whose request arrives, and stop its handler if it is a stream."""
+        if call.task is not None:
+            call.task.cancel()
+        self._refuse_call(call, error)
+
     def _refuse_call(self, call: Call, error: CallError) -> None:
         """Fail a call that its handler has not seen or finished, and emit an event."""
         if not call.responded:
@@ -355,6 +376,7 @@ class Calls:
         else:
             self._engine.send_headers(call.stream_id, grpc_status.HEADERS + trailers, end=True)
         self._discharge(call)
+        self._discharge_inflated(call)
         self._consume(call)
         if not call.complete:
             self._responded_early.append(call.stream_id)
@@ -390,7 +412,8 @@ class Calls:
     # Messages of streaming calls.
 
     async def receive(self, call: Call) -> bytes | None:
-        """Return the next message of a call; None when there are no more."""
+        """Return the next message of a call; None when there are no more. CallError."""
+        self._discharge_inflated(call)
         while not call.messages:
             if call.complete:
                 return None
@@ -401,10 +424,24 @@ class Calls:
             self._consume(call)
             self._discharge(call)
             self._wake()
+        if type(message) is grpc_messages.Compressed and call.decompress is not None:
+            message = await self._decompress_message(call, call.decompress, message)
+        return message
+
+    async def _decompress_message(
+        self, call: Call, decompress: grpc_messages.Decompress, message: bytes
+    ) -> bytes:
+        async with self._decompressing:
+            await self._shared.turns.turn()
+            message = await self._inflate(call, decompress, message)
+        if not self._share.take(len(message)):
+            raise _too_many_bytes()
+        call.inflated = len(message)
         return message
 
     async def send(self, call: Call, message: bytes) -> None:
         """Send a message, and return when it has left the engine. CallError."""
+        self._discharge_inflated(call)
         body = grpc_messages.frame(message)
         if len(body) > limits.READ_SIZE:
             await self._shared.turns.turn()
@@ -438,6 +475,10 @@ class _Messages:
 
 def _do_nothing() -> None:
     pass
+
+
+def _too_many_bytes() -> CallError:
+    return CallError(Code.RESOURCE_EXHAUSTED, "Too many bytes of requests are in flight.")
 
 
 def _not_one_message() -> CallError:

@@ -69,6 +69,8 @@ def too_large(size: int, limit: int) -> CallError:
 class Compressed(bytes):
     """A message as it was sent, still compressed."""
 
+    __slots__ = ()
+
 
 def defer(data: bytes, _limit: int) -> bytes:
     """Leave a message compressed: to decompress a large one takes longer than others may wait."""

@@ -25,6 +25,9 @@ BYTES_OF_CONNECTION = 32 << 20
 SMALL_CALL = 64 << 10
 """A request or response of at most so many bytes may use the whole budget, larger ones leave a
 quarter of it free. So large ones cannot keep others from being served."""
+MESSAGE_OVERHEAD = 64
+"""The bytes that an unread message of a stream counts beside those it was sent in: its object in
+memory. Otherwise messages of a few bytes would hold ten times the memory that is counted."""
 TRANSFER_TIME: Micros = 2 * SECOND
 """How long a large request may arrive, and a large response be read, before a later one that finds
 no room may end it: 8 MB/s for the largest. Without pressure the longer timeouts below hold."""
@@ -55,7 +58,8 @@ smallest frames have nine bytes, so that one read may hold 28,000."""
 WAITING_EVENTS_OF_TURN = 100
 """The events in one turn of the event loop of connections that have read more than that."""
 EVENTS_OF_PIECE = 50
-"""The events of one connection that waits, until it is the next one's turn."""
+"""The events of one connection that waits, until it is the next one's turn. Each large message
+that is sent, and each message of a stream that is decompressed, counts as so many events."""
 BYTES_OF_EVENT = 1 << 10
 """The bytes of data that count as one more event."""
 OUTPUT_SIZE = 256 << 10
