@@ -1,17 +1,20 @@
 """Opening a store on PostgreSQL: its schema, its migrations, and what is refused."""
 
 import asyncio
+import contextlib
 import logging
+import shutil
 
 import psycopg
 import pytest
+from postgres_world import done_or_blocked
 from world import LIMITS, START, World
 
 from drayman.core.clock import SECOND, SystemClock
 from drayman.store import opening
 from drayman.store.contract import StoreError
 from drayman.store.postgres import address, schema
-from drayman.store.postgres.connection import database_time
+from drayman.store.postgres.connection import connect, database_time
 from drayman.store.postgres.database import open_store
 
 MIGRATIONS = sorted(schema.MIGRATIONS.iterdir(), key=lambda each: each.name)
@@ -39,6 +42,61 @@ async def test_each_schema_is_a_store_of_its_own(world, postgres):
     other = await reopened(postgres.url())
     assert await other.store.list_locations("projects/p") == []
     await other.store.close()
+
+
+@pytest.fixture
+def later_migration(tmp_path, monkeypatch):
+    """Add a migration that changes a table which every call uses."""
+    for each in MIGRATIONS:
+        shutil.copy(each, tmp_path)
+    script = "-- compatible with: 1\nALTER TABLE queue ADD COLUMN later bigint;\n"
+    (tmp_path / f"{FORMAT + 1:04}.sql").write_text(script)
+    monkeypatch.setattr(schema, "MIGRATIONS", tmp_path)
+
+
+@pytest.fixture
+def reader(url, world):  # noqa: ARG001 - it creates the tables
+    """Give a connection whose transaction has read a table, as that of pg_dump does."""
+    parsed = address.parse(url)
+    with contextlib.closing(
+        psycopg.connect(parsed.conninfo, application_name="a dump")
+    ) as connection:
+        connection.execute(f"SELECT FROM {parsed.schema}.queue")
+        yield connection
+
+
+async def test_a_migration_behind_an_open_transaction_stops_no_server(
+    administrator, url, reader, request, caplog
+):
+    request.getfixturevalue("later_migration")
+    with contextlib.closing(connect(address.parse(url), limited=False)) as watcher:
+        migration = await done_or_blocked(asyncio.to_thread(opening.migrate, url), watcher)
+    administrator.execute("UPDATE queue SET in_flight = 0")  # fails after 4 seconds
+    while not caplog.messages:
+        await asyncio.to_thread(administrator.execute, "UPDATE queue SET in_flight = 0")
+    reader.rollback()
+    assert await migration == FORMAT + 1
+    (line,) = caplog.messages
+    assert line.startswith(
+        f"the migration waits for the transaction of process {reader.info.backend_pid} (a dump), "
+        "open since "
+    )
+    assert line.endswith(", which has a lock on queue; it is tried again until that ends")
+
+
+def test_a_migration_that_gets_no_lock_is_given_up_and_names_the_transaction(
+    administrator, url, reader, request
+):
+    request.getfixturevalue("later_migration")
+    with pytest.raises(StoreError) as refusal:
+        schema.migrate(administrator, address.parse(url), tries=1)
+    assert f" because of the transaction of process {reader.info.backend_pid} (a dump)" in str(
+        refusal.value
+    )
+    assert str(refusal.value).endswith(
+        "; wait until that transaction ends or end it, then start again"
+    )
+    assert schema.find_format(administrator, address.parse(url))[0] == FORMAT
 
 
 async def test_servers_that_start_at_once_create_one_schema(url):

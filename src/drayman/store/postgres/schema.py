@@ -5,41 +5,110 @@ tables usable for the servers before it; where that ends, its first line says so
 ``-- compatible with: N`` names the oldest format whose servers can still use the database.
 """
 
+import logging
 import re
+import threading
 from importlib import resources
 from typing import Any
 
 import psycopg
+from psycopg import errors as sqlstates
 from psycopg import sql
 
 from drayman.store.contract import StoreError
 from drayman.store.postgres.address import Address
-from drayman.store.postgres.connection import Connection, transaction
+from drayman.store.postgres.connection import Connection, is_conflict, transaction
 
 MINIMUM_VERSION = 140000
 """PostgreSQL 14."""
 MIGRATIONS = resources.files("drayman.store.postgres") / "migrations"
 """A script for each format, in the order of their names."""
+LOCK_TIMEOUT = "1500ms"
+"""How long a migration waits for the lock of a table, and all other statements on it behind the
+migration. It is longer than ``deadlock_timeout``, after which an autovacuum gives its lock up."""
+PAUSE = 2.0
+"""Seconds before a migration that got no lock is tried again."""
+TRIES = 90
+"""How often a migration is tried, within some five minutes."""
 _COMPATIBLE = re.compile(r"-- compatible with: (\d+)\n")
+# Its application_name is visible to every user, its start to those with pg_read_all_stats.
+_FIND_BLOCKER = """
+SELECT pid, application_name, date_trunc('second', xact_start)::text, relation::regclass::text
+FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
+WHERE granted AND pid IS DISTINCT FROM pg_backend_pid()
+  AND locktype = 'relation'
+  AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND relation IN (
+    SELECT pg_class.oid FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = %s AND relkind = 'r'
+  )
+ORDER BY pid IS NOT NULL, xact_start, relation LIMIT 1
+"""
+
+_log = logging.getLogger(__name__)
 
 
-def migrate(connection: Connection, address: Address) -> int:
-    """Create the schema or migrate it to the latest format; return that. StoreError."""
+def migrate(connection: Connection, address: Address, tries: int = TRIES) -> int:
+    """Create the schema or migrate it to the latest format; return that.
+
+    While another transaction holds a lock on a table, the migration is tried again.
+    StoreError, also if it gets no lock in any of its tries.
+    """
     check_server(connection, address)
-    with transaction(connection):
-        # One server migrates; the others wait for it. That may take longer than a statement.
-        connection.execute("SET LOCAL statement_timeout TO 0")
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 1)", [address.schema])
-        if find_format(connection, address) is None:
-            _create(connection, address)
-        version = check_format(connection, address)
-        for number, script in enumerate(_scripts()[version:], start=version + 1):
-            connection.execute(script.encode(), prepare=False)
-            connection.execute(
-                "INSERT INTO format (number, compatible_with) VALUES (%s, %s)",
-                [number, _compatible_with(script)],
-            )
-    return len(_scripts())
+    blocker = ""
+    for number in range(tries):
+        if number:
+            threading.Event().wait(PAUSE)
+        if _try_to_migrate(connection, address):
+            return len(_scripts())
+        blocker = _find_blocker(connection, address)
+        if not number:
+            _log.warning("the migration waits for %s; it is tried again until that ends", blocker)
+    raise StoreError(
+        f"store {address.url}: the migration gets no lock because of {blocker}; wait until that "
+        "transaction ends or end it, then start again"
+    )
+
+
+def _try_to_migrate(connection: Connection, address: Address) -> bool:
+    """Migrate; return False if another transaction is in the way."""
+    try:
+        with transaction(connection):
+            _migrate(connection, address)
+    except psycopg.Error as error:
+        if isinstance(error, sqlstates.LockNotAvailable) or is_conflict(error):
+            return False
+        raise
+    return True
+
+
+def _migrate(connection: Connection, address: Address) -> None:
+    # One server migrates; the others wait for it. That may take longer than a statement.
+    connection.execute("SET LOCAL statement_timeout TO 0")
+    connection.execute("SET LOCAL lock_timeout TO 0")
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 1)", [address.schema])
+    connection.execute(f"SET LOCAL lock_timeout TO '{LOCK_TIMEOUT}'".encode())
+    if find_format(connection, address) is None:
+        _create(connection, address)
+    version = check_format(connection, address)
+    for number, script in enumerate(_scripts()[version:], start=version + 1):
+        connection.execute(script.encode(), prepare=False)
+        connection.execute(
+            "INSERT INTO format (number, compatible_with) VALUES (%s, %s)",
+            [number, _compatible_with(script)],
+        )
+
+
+def _find_blocker(connection: psycopg.Connection[Any], address: Address) -> str:
+    """Describe the oldest transaction that has a lock on a table of the store."""
+    row = connection.execute(_FIND_BLOCKER, [address.schema]).fetchone()
+    if row is None:
+        return "a transaction that has ended meanwhile"
+    pid, application, start, table = row
+    if pid is None:
+        return f"a prepared transaction (pg_prepared_xacts), which has a lock on {table}"
+    since = f", open since {start}" if start else ""
+    return f"the transaction of process {pid} ({application}){since}, which has a lock on {table}"
 
 
 def probe(connection: psycopg.Connection[Any], address: Address) -> bool:
