@@ -88,7 +88,7 @@ def create_tasks(parent: str, tasks: Iterable[Any], schema: str) -> Creation:
         "parent": parent,
         "tasks": json.dumps([json_writer.render(message) for message in messages]),
     }
-    text = f"SELECT * FROM {_checked_schema(schema)}.create_tasks(CAST(:parent AS text), "  # noqa: S608 - checked
+    text = f"SELECT * FROM {_identifier(schema)}.create_tasks(CAST(:parent AS text), "  # noqa: S608 - checked
     return Creation(Statement(f"{text}CAST(CAST(:tasks AS text) AS jsonb))", params), messages)
 
 
@@ -97,7 +97,7 @@ def delete_task(request: Any, name: str | None, schema: str) -> Statement:
     message = requests.build(_DELETE, request, {"name": name})
     with raised_as_api_errors():
         _check_name(message.name)
-    text = f"SELECT CAST({_checked_schema(schema)}.delete_task(CAST(:name AS text)) AS text)"
+    text = f"SELECT CAST({_identifier(schema)}.delete_task(CAST(:name AS text)) AS text)"
     return Statement(text, {"name": message.name})
 
 
@@ -118,7 +118,8 @@ def _checked(parent: str, task: Any, now: Micros) -> Any:
     return message
 
 
-def _checked_schema(schema: str) -> str:
+def _identifier(schema: str) -> str:
+    """Return a schema as an identifier of SQL: a reserved word is a name only in quotes."""
     if not _SCHEMA.fullmatch(schema):
         raise ValueError(f"{schema!r} is not the schema of a store")
-    return schema
+    return f'"{schema}"'

@@ -8,8 +8,9 @@ import shutil
 import psycopg
 import pytest
 from postgres_world import done_or_blocked
-from world import LIMITS, START, World
+from world import LIMITS, START, World, full
 
+from drayman import outbox, tasks
 from drayman.core.clock import SECOND, SystemClock
 from drayman.store import opening
 from drayman.store.contract import StoreError
@@ -196,6 +197,26 @@ def test_probe_says_whether_there_is_a_store_and_creates_none(administrator, url
     )
     opening.migrate(url)
     assert opening.probe(url)
+
+
+@pytest.mark.parametrize("name", ["default", "user", "order"])
+async def test_a_schema_may_have_the_name_of_a_reserved_word(postgres, name):
+    url = postgres.url(name)
+    try:
+        assert not opening.probe(url)
+        world = await reopened(url)
+        await world.queue()
+        await world.create_one()
+        await world.store.close()
+        assert opening.probe(url)
+        assert opening.inspect(url).counts["tasks"] == 1
+        with psycopg.connect(address.parse(url).conninfo) as connection:
+            task = tasks.http_task("https://example.com/")
+            created = outbox.create_task(connection, parent=full("q"), task=task, schema=name)
+            outbox.delete_task(connection, name=created.name, schema=name)
+    finally:
+        with psycopg.connect(address.parse(url).conninfo) as connection:
+            connection.execute(f'DROP SCHEMA "{name}" CASCADE')
 
 
 @pytest.mark.parametrize("schema", ["Tasks", "", "1st", "a;b", "a" * 64])

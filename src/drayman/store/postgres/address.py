@@ -46,6 +46,11 @@ class Address(NamedTuple):
     url: str
     pooled: bool | None = None
 
+    @property
+    def identifier(self) -> str:
+        """The schema as an identifier of SQL: a reserved word is a name only in quotes."""
+        return f'"{self.schema}"'
+
 
 def parse(url: str) -> Address:
     """Return the address that a URL stands for; StoreError."""

@@ -119,7 +119,7 @@ def _is_pooled(connection: Connection) -> bool:
 
 
 def _set_all(command: str, address: Address, *, limited: bool) -> str:
-    settings = (f"search_path TO {address.schema}", *_SETTINGS, *(_LIMITS if limited else ()))
+    settings = (f"search_path TO {address.identifier}", *_SETTINGS, *(_LIMITS if limited else ()))
     return "; ".join(f"{command} {each}" for each in settings)
 
 

@@ -121,7 +121,7 @@ def probe(connection: psycopg.Connection[Any], address: Address) -> bool:
         connection,
         "SELECT coalesce(has_schema_privilege(to_regnamespace(%s), 'CREATE'), "
         "has_database_privilege(current_database(), 'CREATE'))",
-        [address.schema],
+        [address.identifier],
     )
     if not may_create:
         raise StoreError(
@@ -147,7 +147,7 @@ def find_format(connection: psycopg.Connection[Any], address: Address) -> tuple[
 
     StoreError if the schema has tables of another program.
     """
-    (table,) = _one(connection, "SELECT to_regclass(%s)::text", [f"{address.schema}.format"])
+    (table,) = _one(connection, "SELECT to_regclass(%s)::text", [f"{address.identifier}.format"])
     if table is None:
         (tables,) = _one(
             connection,
