@@ -15,7 +15,7 @@ from drayman.core.clock import SECOND, SystemClock
 from drayman.store import opening
 from drayman.store.contract import StoreError
 from drayman.store.postgres import address, schema
-from drayman.store.postgres.connection import connect, database_time
+from drayman.store.postgres.connection import connect, database_time, transaction
 from drayman.store.postgres.database import open_store
 
 MIGRATIONS = sorted(schema.MIGRATIONS.iterdir(), key=lambda each: each.name)
@@ -237,6 +237,20 @@ def test_parameters_of_libpq_pass_unchanged_and_replace_the_defaults():
         "connect_timeout": "9", "target_session_attrs": "read-write",
     }  # fmt: skip
     assert expected.items() <= {key: str(value) for key, value in params.items()}.items()
+
+
+@pytest.mark.parametrize("pooled", ["false", "true"])
+def test_defaults_of_the_database_do_not_change_transactions(url, pooled):
+    options = "-c%20default_transaction_isolation%3Dserializable" + "".join(
+        f"%20-c%20default_transaction_{each}%3Don" for each in ("read_only", "deferrable")
+    )
+    parsed = address.parse(f"{url}&pgbouncer={pooled}&target_session_attrs=any&options={options}")
+    with contextlib.closing(connect(parsed)) as connection, transaction(connection):
+        modes = [
+            connection.execute(f"SHOW transaction_{each}").fetchone()[0]
+            for each in ("isolation", "read_only", "deferrable")
+        ]
+    assert modes == ["read committed", "off", "off"]
 
 
 def test_a_parameter_that_libpq_does_not_know_is_refused():

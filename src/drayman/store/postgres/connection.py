@@ -27,7 +27,13 @@ would keep the others from its queues."""
 MAX_SILENCE = 50
 """The number of tenths of a second that PostgreSQL may be silent before a connection is closed."""
 
+_ISOLATION = "read committed"
+"""Statements lock rows and read what others have committed since, whatever the database's default
+is."""
 _SETTINGS = (
+    f"default_transaction_isolation TO '{_ISOLATION}'",
+    "default_transaction_read_only TO off",
+    "default_transaction_deferrable TO off",
     "jit TO off",
     # Every statement of the store reads by an index. Plans are kept: one made while a table was
     # empty must not scan or sort it when it is full.
@@ -128,7 +134,8 @@ def begin(connection: Connection) -> str:
     if not connection.address.pooled:
         return "BEGIN"
     limited = connection.max_silence is not None
-    return f"BEGIN; {_set_all('SET LOCAL', connection.address, limited=limited)}"
+    mode = f"ISOLATION LEVEL {_ISOLATION}, READ WRITE, NOT DEFERRABLE"
+    return f"BEGIN {mode}; {_set_all('SET LOCAL', connection.address, limited=limited)}"
 
 
 @contextlib.contextmanager
