@@ -263,6 +263,10 @@ def test_a_parameter_that_libpq_does_not_know_is_refused():
     [
         ("postgresql://u:p%40ss@h/d", "postgresql://u@h/d"),
         ("postgresql://u@h/d?password=p&schema=s", "postgresql://u@h/d?password=***&schema=s"),
+        ("postgresql://h/d?sslkey=k&sslpassword=p", "postgresql://h/d?sslkey=k&sslpassword=***"),
+        ("postgresql://h/d?oauth_client_secret=p", "postgresql://h/d?oauth_client_secret=***"),
+        ("postgresql://h/d?scram_client_key=p", "postgresql://h/d?scram_client_key=***"),
+        ("postgresql://h/d?scram_server_key=p", "postgresql://h/d?scram_server_key=***"),
         ("postgres:///d", "postgres:///d"),
         ("sqlite:a:b@c", "sqlite:a:b@c"),
     ],

@@ -15,6 +15,9 @@ from drayman.store.contract import StoreError
 DEFAULT_SCHEMA = "drayman"
 _OURS = re.compile(r"(schema|pgbouncer)=(.*)")
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_SECRET = re.compile(
+    r"([?&](?:password|sslpassword|oauth_client_secret|scram_client_key|scram_server_key)=)[^&]*"
+)
 _BOOLEANS = {"true": True, "false": False}
 _DEFAULTS = {
     # Of several hosts, the one that can be written: after a failover, the promoted standby.
@@ -78,4 +81,4 @@ def parse(url: str) -> Address:
 def without_password(url: str) -> str:
     """Return a URL without the passwords in it."""
     url = re.sub(r"(//[^/@:]*):[^/@]*@", r"\1@", url)
-    return re.sub(r"([?&]password=)[^&]*", r"\1***", url)
+    return _SECRET.sub(r"\1***", url)
