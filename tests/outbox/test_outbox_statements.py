@@ -1,7 +1,9 @@
 """What ``drayman.outbox`` checks before it asks the database, and what it imports."""
 
+import contextlib
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from google.api_core import exceptions
@@ -46,6 +48,32 @@ def test_a_request_comes_alone():
 def test_a_connection_of_an_unknown_type_is_refused():
     with pytest.raises(TypeError, match=r"builtins.object is no connection of psycopg"):
         outbox.create_task(NO_CONNECTION, parent=QUEUE, task=TASK)
+
+
+class Psycopg2Error(Exception):
+    """An error as psycopg2 raises it."""
+
+    pgcode = "TK005"
+    diag = SimpleNamespace(message_primary="Requested entity was not found.")
+
+
+class BaseDatabaseWrapper:
+    """A connection as Django's on psycopg2."""
+
+    __module__ = "django.db.backends.base.base"
+
+    @contextlib.contextmanager
+    def cursor(self):
+        yield self
+
+    def execute(self, _statement, _params):
+        raise RuntimeError("Django's own error") from Psycopg2Error("with lines of context")
+
+
+def test_errors_of_psycopg2_are_those_of_the_client():
+    with pytest.raises(exceptions.NotFound) as refusal:
+        outbox.delete_task(BaseDatabaseWrapper(), name=f"{QUEUE}/tasks/t")
+    assert refusal.value.message == "Requested entity was not found."
 
 
 @pytest.mark.parametrize("schema", ["", "a b", "A", 'x"; DROP TABLE task --'])

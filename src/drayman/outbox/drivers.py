@@ -126,13 +126,19 @@ def _refusal(error: Exception) -> exceptions.GoogleAPICallError | None:
     """Return the error of the API that an exception of a driver stands for, if it is one."""
     original = getattr(error, "orig", None)  # SQLAlchemy's
     for cause in (getattr(original, "__cause__", None), original, error.__cause__, error):
-        match = _SQLSTATE.fullmatch(getattr(cause, "sqlstate", None) or "")
+        match = _SQLSTATE.fullmatch(_sqlstate(cause))
         if match:
             refusal: exceptions.GoogleAPICallError = exceptions.from_grpc_status(
                 int(match[1]), _message(cause)
             )
             return refusal
     return None
+
+
+def _sqlstate(error: Any) -> str:
+    """Return the SQLSTATE of an exception of a driver, empty if it has none."""
+    # psycopg2 calls it pgcode.
+    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
 
 
 def _message(error: Any) -> str:
