@@ -66,9 +66,9 @@ class Report(NamedTuple):
     warnings: list[str]
 
 
-def counts(count: Count) -> dict[str, int]:
-    """Return how many rows a store has, by what they are."""
-    return {name: count(statement) for name, statement in _COUNTS.items()}
+def counts(count: Count, own: Mapping[str, str] = MappingProxyType({})) -> dict[str, int]:
+    """Return how many rows a store has: those above, and what its database alone has."""
+    return {name: count(statement) for name, statement in (*_COUNTS.items(), *own.items())}
 
 
 def broken_rules(count: Count, own: Mapping[str, str] = MappingProxyType({})) -> list[str]:

@@ -22,11 +22,13 @@ from drayman.dispatch.outbox import OutboxDrain
 from drayman.encryption.cipher import TaskCipher
 from drayman.encryption.locations import LocationKeys
 from drayman.encryption.tasks import TaskEncryption
-from drayman.store.contract import OutboxEntry
+from drayman.store import opening
+from drayman.store.contract import OutboxEntry, StoreError
 from drayman.store.postgres import address
 from drayman.store.postgres.database import open_store
 from drayman.store.postgres.outbox import MAX_ERRORS
 from drayman.tasks_v2 import types
+from drayman.transfer import jobs
 from drayman.wire import protojson, times
 from drayman.wire import tasks as task_rules
 
@@ -488,6 +490,41 @@ async def test_a_task_is_created_from_its_parts(server, app):
     assert binary.http_request.body == b"\x00\xff" * 99
     assert other.http_request.headers["content-type"] == "text/x"
     assert "Content-Type" not in other.http_request.headers
+
+
+async def test_tasks_that_no_server_has_drained_are_counted_and_not_left_out_of_an_export(
+    server, app, url, tmp_path
+):
+    path = tmp_path / "tasks.jsonl"
+    app.create()
+    app.create()
+    assert opening.inspect(url).counts["outboxEntries"] == 2
+    with pytest.raises(StoreError) as refusal:
+        jobs.export(url, str(path), [])
+    assert str(refusal.value).endswith(
+        ": transactions of programs have created or deleted 2 tasks that no server has taken from "
+        "the outbox yet; start a server, for example drayman serve --role api, which delivers "
+        "nothing and takes them within a second, then try again"
+    )
+    assert not list(tmp_path.iterdir())
+    await server.drain()
+    assert jobs.export(url, str(path), []) == "exported 1 queue, 2 tasks, 0 dead letters"
+
+
+async def test_an_export_waits_for_a_server_that_is_alive(
+    server, app, administrator, url, tmp_path
+):
+    administrator.execute("INSERT INTO server VALUES ('a', clock_timestamp() + interval '1 hour')")
+    app.create()
+    path = str(tmp_path / "tasks.jsonl")
+    exporting = asyncio.ensure_future(asyncio.to_thread(jobs.export, url, path, []))
+    reads = "SELECT count(*) FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'idle'"
+    while not exporting.done():
+        cursor = await asyncio.to_thread(administrator.execute, reads)
+        if cursor.fetchone() != (0,):
+            break
+    await server.drain()
+    assert await exporting == "exported 1 queue, 1 task, 0 dead letters"
 
 
 async def test_an_open_transaction_blocks_nothing(server, connect, administrator):

@@ -16,7 +16,7 @@ from drayman.store.postgres.address import Address
 from drayman.store.postgres.connection import Connection
 from drayman.store.postgres.link import Link
 from drayman.store.postgres.members import Members, notify
-from drayman.store.postgres.outbox import Outbox
+from drayman.store.postgres.outbox import Outbox, wait_until_drained
 from drayman.store.postgres.session import PostgresSession
 from drayman.store.readers import Reader
 from drayman.store.store import Store
@@ -80,14 +80,19 @@ def transaction(url: str) -> Iterator[PostgresSession]:
 
 @contextlib.contextmanager
 def snapshot(url: str) -> Iterator[PostgresSession]:
-    """Give a session that reads the store as it is now, for as long as it takes. StoreError."""
+    """Give a session that reads the store as it is now, for as long as it takes.
+
+    Tasks of transactions that were committed before are in their queues. StoreError.
+    """
     parsed = address.parse(url)
     with contextlib.closing(_first_connection(parsed)) as first:
         try:
             with connection.transaction(first):
+                number = _existing_format(first, parsed)
+            if number >= _OUTBOX_FORMAT:
+                wait_until_drained(first)
+            with connection.transaction(first):
                 first.execute(_SNAPSHOT, prepare=False)
-                if not schema.probe(first, parsed):
-                    raise StoreError(f"store {parsed.url} does not exist")
                 yield PostgresSession(first, Limits())
         except psycopg.Error as error:
             raise _cannot_open(parsed, error) from None
@@ -104,6 +109,13 @@ def probe(url: str) -> bool:
             raise _cannot_open(parsed, error) from None
 
 
+def _existing_format(first: Connection, parsed: Address) -> int:
+    """Return the format of a store that this version can use; StoreError."""
+    if schema.find_format(first, parsed) is None:
+        raise StoreError(f"store {parsed.url} does not exist")
+    return schema.check_format(first, parsed)
+
+
 _TASK_COUNTS_FORMAT = 2
 """The format from which on tasks are counted."""
 _TASK_COUNTS = {
@@ -114,6 +126,9 @@ _TASK_COUNTS = {
     )
 }
 """A rule of the rows, beside those of both databases."""
+_OUTBOX_FORMAT = 3
+"""The format from which on there is an outbox."""
+_OUTBOX_COUNTS = {"outboxEntries": "SELECT count(*) FROM outbox"}
 
 
 def inspect(url: str) -> Report:
@@ -132,17 +147,16 @@ def inspect(url: str) -> Report:
 
 
 def _inspect(first: Connection, parsed: Address) -> Report:
-    if schema.find_format(first, parsed) is None:
-        raise StoreError(f"store {parsed.url} does not exist")
+    number = _existing_format(first, parsed)
 
     def count(statement: str) -> int:
         row = first.execute(statement.encode()).fetchone()
         return int(row[0]) if row else 0
 
-    number = schema.check_format(first, parsed)
     in_use = count("SELECT count(*) FROM server") > 0
     own = _TASK_COUNTS if number >= _TASK_COUNTS_FORMAT else {}
-    rows, broken = inspection.counts(count), inspection.broken_rules(count, own)
+    outbox = _OUTBOX_COUNTS if number >= _OUTBOX_FORMAT else {}
+    rows, broken = inspection.counts(count, outbox), inspection.broken_rules(count, own)
     return Report(number, in_use, rows, broken, [])
 
 

@@ -11,6 +11,7 @@ left for ``LEFT``; if several apply the same entry, the first one takes it.
 import asyncio
 import collections
 import contextlib
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -21,7 +22,9 @@ from drayman.core.clock import SECOND, Micros
 from drayman.core.errors import ServiceError
 from drayman.core.limits import Limits
 from drayman.core.task import NewTask
-from drayman.store.contract import OutboxChange, OutboxEntry, OutboxResult
+from drayman.store.contract import OutboxChange, OutboxEntry, OutboxResult, StoreError
+from drayman.store.postgres import connection
+from drayman.store.postgres.connection import Connection
 from drayman.store.postgres.session import PostgresSession
 from drayman.store.store import Store
 from drayman.store.verb import Phase, Verb, single
@@ -38,6 +41,9 @@ MAX_ERRORS = 1_000
 """The most refused entries that are recorded."""
 MAX_ERROR_TASK = 10_000
 """The most bytes of a task that is recorded with its error."""
+DRAIN_TRIES = 50
+DRAIN_PAUSE = 0.2
+"""Seconds between two tries to find the entries of before drained."""
 
 _Result = TypeVar("_Result")
 
@@ -87,6 +93,13 @@ _STAY_AWAKE = """
 UPDATE outbox_state SET awake_until = clock_timestamp() + %(awake)s * interval '1 microsecond'
 WHERE awake_until < clock_timestamp() + %(awake)s / 2 * interval '1 microsecond'
 """
+_COUNT_LEFT = """
+SELECT count(*), max(number), EXISTS (
+  SELECT FROM server WHERE heartbeat > clock_timestamp() - interval '6 seconds'
+)
+FROM outbox WHERE number <= %(last)s
+"""
+_LARGEST_NUMBER = 2**63 - 1
 _RECORD_ERROR = """
 INSERT INTO outbox_error (name, code, message, task)
 VALUES (%(name)s, %(code)s, %(message)s, %(task)s::text::jsonb)
@@ -145,6 +158,28 @@ class Outbox:
         self, verb: Verb[Any, _Result], *args: Any, due: Micros | None = None
     ) -> asyncio.Future[_Result]:
         return self._store.call(verb, (args, {}), 0, due)
+
+
+def wait_until_drained(link: Connection, tries: int = DRAIN_TRIES) -> None:
+    """Wait until servers have applied the entries that are committed by now.
+
+    StoreError if there are entries and no server is alive, or servers do not apply them in time.
+    """
+    last = _LARGEST_NUMBER
+    for _ in range(tries):
+        with connection.transaction(link):
+            count, last, alive = connection.one(link, _COUNT_LEFT, {"last": last})
+        if not count:
+            return
+        if not alive:
+            break
+        threading.Event().wait(DRAIN_PAUSE)
+    raise StoreError(
+        f"store {link.address.url}: transactions of programs have created or deleted {count:,} "
+        "tasks that no server has taken from the outbox yet; start a server, for example "
+        "drayman serve --role api, which delivers nothing and takes them within a second, then try "
+        "again"
+    )
 
 
 def _configure(session: PostgresSession, limits: Limits) -> None:
