@@ -36,6 +36,7 @@ SLOW = {
     "docs/test_cli_page.py": "starts processes",
     "docs/test_examples.py": "starts server processes",
     "docs/test_moving_page.py": "starts server processes",
+    "docs/test_postgres_page.py": "starts server processes",
     "docs/test_systemd.py": "starts server processes",
     "docs/test_testing_page.py": "runs pytest",
     "e2e": "starts server processes",

@@ -45,6 +45,31 @@ WHERE granted AND pid IS DISTINCT FROM pg_backend_pid()
 ORDER BY pid IS NOT NULL, xact_start, relation LIMIT 1
 """
 
+_FIND_MISSING_RIGHTS = """
+WITH home AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = %s), rights AS (
+  SELECT 1 AS place, 'schema ' || nspname AS object, privilege,
+    has_schema_privilege(oid, privilege) AS granted
+  FROM home CROSS JOIN (VALUES ('USAGE')) AS needed (privilege)
+  UNION ALL
+  SELECT 2, 'table ' || relname, privilege, has_table_privilege(pg_class.oid, privilege)
+  FROM home JOIN pg_class ON relnamespace = home.oid AND relkind = 'r'
+  CROSS JOIN (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) AS needed (privilege)
+  UNION ALL
+  -- Those of identity columns need no rights of their own.
+  SELECT 3, 'sequence ' || relname, privilege, has_sequence_privilege(pg_class.oid, privilege)
+  FROM home JOIN pg_class ON relnamespace = home.oid AND relkind = 'S'
+  CROSS JOIN (VALUES ('SELECT'), ('UPDATE')) AS needed (privilege)
+  WHERE NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'i')
+  UNION ALL
+  SELECT 4, 'function ' || proname, privilege, has_function_privilege(pg_proc.oid, privilege)
+  FROM home JOIN pg_proc ON pronamespace = home.oid
+    AND proname IN ('reserve_seqs', 'next_schedule_time')
+  CROSS JOIN (VALUES ('EXECUTE')) AS needed (privilege)
+)
+SELECT string_agg(privilege, ', ') || ' on ' || object FROM rights
+WHERE NOT granted GROUP BY place, object ORDER BY place, object
+"""
+
 _log = logging.getLogger(__name__)
 
 
@@ -114,6 +139,7 @@ def _find_blocker(connection: psycopg.Connection[Any], address: Address) -> str:
 def probe(connection: psycopg.Connection[Any], address: Address) -> bool:
     """Return whether the schema has a store; StoreError if a server could not use or create it."""
     check_server(connection, address)
+    _check_rights(connection, address)
     if find_format(connection, address) is not None:
         check_format(connection, address)
         return True
@@ -128,6 +154,17 @@ def probe(connection: psycopg.Connection[Any], address: Address) -> bool:
             f"store {address.url}: the user may not create the schema {address.schema}"
         )
     return False
+
+
+def _check_rights(connection: psycopg.Connection[Any], address: Address) -> None:
+    """Check the rights that a server needs on what the schema has; StoreError."""
+    rows = connection.execute(_FIND_MISSING_RIGHTS, [address.schema]).fetchall()
+    if rows:
+        missing = "; ".join(right for (right,) in rows)
+        raise StoreError(
+            f"store {address.url}: the user has no right of {missing}; grant them as the owner of "
+            "the tables"
+        )
 
 
 def check_server(connection: psycopg.Connection[Any], address: Address) -> None:
