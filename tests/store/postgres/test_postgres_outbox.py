@@ -642,3 +642,10 @@ async def test_reset_empties_the_outbox(server, app, administrator):
     app.create()
     await server.store.reset()
     assert administrator.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
+
+
+async def test_a_purge_leaves_a_task_that_no_server_has_taken(server, app):
+    name = app.create()
+    await server.store.purge_queue(QUEUE, server.clock.now())
+    await server.drain()
+    assert await server.listed() == [name]
