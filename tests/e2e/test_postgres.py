@@ -181,7 +181,7 @@ def test_migrate_creates_the_tables_and_check_finds_them(url):
     ]  # fmt: skip
     assert [each.returncode for each in done] == [0, 0, 0]
     assert f"store       {url} (new), durability safe" in done[0].stdout
-    assert done[1].stdout == f"drayman: store {url} has format 4\n"
+    assert done[1].stdout == f"drayman: store {url} has format 5\n"
     assert f"store       {url}, durability safe" in done[2].stdout
 
 

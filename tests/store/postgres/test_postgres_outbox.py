@@ -340,6 +340,21 @@ INVALID = {
     "token without an email": {"httpRequest": _HTTP | {"oidcToken": {}}},
     "schedule": TASK | {"scheduleTime": _LATE},
     "form of the schedule": TASK | {"scheduleTime": "tomorrow"},
+    "date": TASK | {"scheduleTime": "2026-02-30T00:00:00Z"},
+    "year 0": TASK | {"scheduleTime": "0000-01-01T00:00:00Z"},
+    "year 0 in UTC": TASK | {"scheduleTime": "0001-01-01T00:00:00+01:00"},
+    "hour 24": TASK | {"scheduleTime": "2026-01-01T24:00:00Z"},
+    "second 60": TASK | {"scheduleTime": "2026-01-01T00:00:60Z"},
+    "infinity": TASK | {"scheduleTime": "infinity"},
+    "number as a schedule": TASK | {"scheduleTime": 5},
+    "list of headers": {"httpRequest": _HTTP | {"headers": ["a"]}},
+    "text as headers": {"httpRequest": _HTTP | {"headers": "a: b"}},
+    "number as a header": {"httpRequest": _HTTP | {"headers": {"a": "b", "c": 1}}},
+    "null as a header": {"httpRequest": _HTTP | {"headers": {"a": None}}},
+    "object as a header": {"httpRequest": _HTTP | {"headers": {"a": {}}}},
+    "header of App Engine": {"appEngineHttpRequest": {"headers": {"a": True}}},
+    "two payloads": {"httpRequest": _HTTP, "appEngineHttpRequest": {}},
+    "two payloads in snake case": {"http_request": _HTTP, "app_engine_http_request": {}},
     "deadline": TASK | {"dispatchDeadline": "14.9s"},
     "deadline of App Engine": {"appEngineHttpRequest": {}, "dispatchDeadline": "86416s"},
     "form of the deadline": TASK | {"dispatch_deadline": "10m"},
@@ -377,6 +392,10 @@ VALID = [
     {"appEngineHttpRequest": {"relativeUri": "/x"}, "dispatchDeadline": "86415s"},
     TASK | {"scheduleTime": "2020-02-29T00:00:00.123456789+14:00", "createTime": None},
     TASK | {"retryConfig": {"maxAttempts": 3}, "dispatch_deadline": "15.000s"},
+    TASK | {"scheduleTime": "2020-02-29T00:00:00+23:59"},
+    TASK | {"scheduleTime": "2020-02-29T00:00:00-16:00"},
+    TASK | {"scheduleTime": "0001-01-01T00:00:00Z"},
+    {"httpRequest": _HTTP | {"headers": None}, "appEngineHttpRequest": None},
 ]
 
 
@@ -490,6 +509,38 @@ async def test_a_task_is_created_from_its_parts(server, app):
     assert binary.http_request.body == b"\x00\xff" * 99
     assert other.http_request.headers["content-type"] == "text/x"
     assert "Content-Type" not in other.http_request.headers
+
+
+_INVALID_TIME = (
+    "Invalid value at 'task.schedule_time' (type.googleapis.com/google.protobuf.Timestamp), "
+)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"schedule_time": "infinity"}, f'{_INVALID_TIME}"infinity"'),
+        ({"schedule_time": "-infinity"}, f'{_INVALID_TIME}"-infinity"'),
+        ({"schedule_time": "0044-03-15 12:00+00 BC"}, f"{_INVALID_TIME}"),
+        ({"schedule_time": "12026-01-01 00:00+00"}, f"{_INVALID_TIME}"),
+        (
+            {"body": b"a", "json_body": "1"},
+            "create_http_task takes body or json_body, not both.",
+        ),
+        (
+            {"headers": "[]", "json_body": "1"},
+            "Invalid value at 'task.http_request.headers' (Map), []",
+        ),
+        (
+            {"headers": '{"a": null}'},
+            "Invalid value at 'task.http_request.headers[0].value' (TYPE_STRING), null",
+        ),
+    ],
+)
+async def test_parts_that_make_no_task_are_refused(app, parts, message):
+    refusal = app.refusal("create_http_task", parent=QUEUE, url="https://a/", **parts)
+    assert refusal[0] == "TK003"
+    assert refusal[1].startswith(message)
 
 
 async def test_tasks_that_no_server_has_drained_are_counted_and_not_left_out_of_an_export(
