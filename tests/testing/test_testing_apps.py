@@ -1,5 +1,6 @@
 """Tasks are delivered into an application in the process, without a socket."""
 
+import asyncio
 import threading
 import wsgiref.validate
 
@@ -130,6 +131,48 @@ def test_an_application_that_sends_nothing_fails(still, enqueue):
     still.run_next()
     (delivery,) = still.deliveries
     assert "sent no response" in str(delivery.error)
+
+
+async def test_a_response_that_is_streamed_is_sent_to_its_end(async_cloud_tasks):
+    ended = []
+
+    async def chunks():
+        yield b"first"
+        await asyncio.to_thread(lambda: None)  # the loop goes on meanwhile
+        yield b"last"
+        ended.append(True)
+
+    async def stream(_request):
+        return starlette.responses.StreamingResponse(chunks())
+
+    route = starlette.routing.Route("/mail", stream, methods=["POST"])
+    async_cloud_tasks.deliver_to(starlette.applications.Starlette(routes=[route]))
+    async with async_cloud_tasks.async_client() as client:
+        queue = async_cloud_tasks.queue("mail")
+        await client.create_task(parent=queue, task=tasks.http_task(URL))
+    await async_cloud_tasks.run_all()
+    async_cloud_tasks.assert_delivered(status=200, count=1)
+    assert ended == [True]
+
+
+def test_the_caller_disconnects_once_the_response_is_complete(still, enqueue):
+    events = []
+
+    async def app(_scope, receive, send):
+        events.append((await receive())["type"])
+        disconnect = asyncio.create_task(receive())
+        await send({"type": "http.response.start", "status": 201, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        await asyncio.to_thread(lambda: None)
+        events.append(disconnect.done())
+        await send({"type": "http.response.body", "body": b"last"})
+        events.append((await disconnect)["type"])
+
+    still.deliver_to(app)
+    enqueue()
+    still.run_all()
+    still.assert_delivered(status=201, count=1)
+    assert events == ["http.request", False, "http.disconnect"]
 
 
 def test_rules_go_before_an_application_that_was_set_earlier(still, enqueue):

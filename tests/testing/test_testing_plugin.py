@@ -171,6 +171,39 @@ def test_tests_in_an_event_loop_work(tmp_path, mark):
     assert_passed(run(tmp_path, test), 1)
 
 
+def test_an_application_of_django_runs_over_asgi(tmp_path):
+    test = """
+        import asyncio
+        import django
+        from django.conf import settings
+        from django.core.asgi import get_asgi_application
+        from django.http import HttpResponse
+        from django.urls import path
+        from django.views.decorators.csrf import csrf_exempt
+        from enqueue import enqueue
+
+        bodies = []
+
+        @csrf_exempt
+        async def work(request):
+            await asyncio.to_thread(lambda: None)
+            bodies.append(request.body)
+            return HttpResponse(status=202)
+
+        urlpatterns = [path("", work)]
+        settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["a.example"])
+        django.setup()
+
+        def test_it(cloud_tasks):
+            cloud_tasks.deliver_to(get_asgi_application())
+            enqueue(cloud_tasks)
+            cloud_tasks.run_all()
+            cloud_tasks.assert_delivered(status=202, count=1)
+            assert bodies == [b""]
+        """
+    assert_passed(run(tmp_path, test), 1)
+
+
 def test_a_failure_points_to_the_test(tmp_path):
     test = """
         def test_it(cloud_tasks):

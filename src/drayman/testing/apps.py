@@ -1,5 +1,6 @@
 """Deliveries straight into an ASGI or WSGI application, without a socket."""
 
+import asyncio
 import inspect
 import io
 import sys
@@ -29,15 +30,21 @@ async def call_asgi(app: AsgiApp, delivery: Delivery) -> Reply:
     request: list[_Message] = [{"type": "http.request", "body": delivery.body}]
     start: _Message = {}
     body = bytearray()
+    complete = asyncio.Event()
 
     async def receive() -> _Message:
-        return request.pop() if request else {"type": "http.disconnect"}
+        if request:
+            return request.pop()
+        await complete.wait()  # an application may end its work at a disconnect
+        return {"type": "http.disconnect"}
 
     async def send(message: _Message) -> None:
         if message["type"] == "http.response.start":
             start.update(message)
         elif message["type"] == "http.response.body":
             body.extend(message.get("body", b""))
+            if not message.get("more_body", False):
+                complete.set()
 
     await app(_scope(delivery), receive, send)
     if not start:
