@@ -1,5 +1,6 @@
 """Targets respond as a test says, and every request is recorded."""
 
+import asyncio
 import datetime
 
 import jwt
@@ -123,6 +124,49 @@ def test_a_handler_can_end_the_test(still, enqueue):
     enqueue()
     with pytest.raises(pytest.fail.Exception, match="not this one"):
         still.run_all()
+
+
+async def fail_async(_delivery):
+    pytest.fail("not this one")
+
+
+def fail(_delivery):
+    pytest.fail("not this one")
+
+
+def test_a_coroutine_handler_can_end_the_test(still, enqueue):
+    still.respond("*", [fail_async])
+    enqueue()
+    with pytest.raises(pytest.fail.Exception, match="not this one"):
+        still.run_all()
+    assert still.run_all() == 1  # the retry
+
+
+@pytest.mark.parametrize("handler", [fail, fail_async])
+async def test_a_handler_can_end_a_test_in_an_event_loop(async_cloud_tasks, enqueue, handler):
+    async_cloud_tasks.respond("*", [handler])
+    enqueue()
+    with pytest.raises(pytest.fail.Exception, match="not this one"):
+        await async_cloud_tasks.run_all()
+    assert await async_cloud_tasks.run_all() == 1  # the retry
+    assert str(async_cloud_tasks.deliveries[0].error).startswith("the handler was ended by ")
+
+
+async def cancel_itself(_delivery):
+    raise asyncio.CancelledError
+
+
+def raise_cancelled(_delivery):
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("handler", [cancel_itself, raise_cancelled])
+def test_a_handler_that_cancels_itself_fails(still, enqueue, handler):
+    still.respond("*", [handler])
+    enqueue()
+    assert still.run_all() == 2
+    assert statuses(still) == [500, 200]
+    assert isinstance(still.deliveries[0].error, asyncio.CancelledError)
 
 
 def test_headers_of_a_reply_count(still, enqueue):

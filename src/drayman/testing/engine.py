@@ -111,6 +111,7 @@ class Engine:
 
     async def _reset(self, start: Micros | None) -> None:
         self.queues.clear()
+        self.handlers.reset()
         await self.server.restart(start)
 
     def close(self) -> None:
@@ -118,9 +119,11 @@ class Engine:
         if self._thread.closed:
             return
         self.closers.close()
-        self._thread.run(self.server.stop())
-        self._thread.close()
-        self.handlers.close()
+        try:
+            self._thread.run(self.server.stop())
+        finally:
+            self._thread.close()
+            self.handlers.close()
 
     def _record_queue(self, event: Event) -> None:
         if isinstance(event, QueueChanged | TasksCreated):

@@ -27,10 +27,12 @@ class LoopThread:
     def begin(
         self, coroutine: Coroutine[Any, Any, _Result]
     ) -> "concurrent.futures.Future[_Result]":
-        """Run a coroutine in the loop. RuntimeError if it is closed."""
-        if self.closed:
+        """Run a coroutine in the loop. RuntimeError if it is closed, or its thread has ended."""
+        if self.closed or not self._thread.is_alive():
             coroutine.close()
-            raise RuntimeError("the server is closed")
+            raise RuntimeError(
+                "the server is closed" if self.closed else "the thread of the server has ended"
+            )
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
     def run(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
@@ -45,11 +47,16 @@ class LoopThread:
 
         return self.run(coroutine())
 
-    def close(self) -> None:
-        """Cancel what still runs, and end the thread."""
-        self.run(_cancel_others())
-        self.loop.call_soon_threadsafe(self.loop.stop)
+    def join(self) -> None:
+        """Wait until the thread has ended."""
         self._thread.join()
+
+    def close(self) -> None:
+        """Cancel what still runs, and end the thread, unless it has ended."""
+        if self._thread.is_alive():
+            self.run(_cancel_others())
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self.join()
         self.loop.close()
 
 

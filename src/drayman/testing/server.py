@@ -102,8 +102,9 @@ class _BaseServer:
             url: The URL; ``*`` stands for any text. The rule that was set last has precedence.
             answer: A status, a ``Reply``, ``TIMEOUT`` or ``CONNECTION_ERROR``; or a function of
                 the ``Delivery`` that returns one, or None for 200. What it raises is a 500 and
-                the ``error`` of the delivery. A sequence has an answer for each request; those
-                that follow go by the other rules.
+                the ``error`` of the delivery; what ends a test or the program, such as
+                ``pytest.fail``, is raised in the call that waits for deliveries. A sequence has an
+                answer for each request; those that follow go by the other rules.
         """
         values.check_answers(answer)
         self._engine.call(lambda: self._engine.server.targets.respond(url, answer))

@@ -93,12 +93,13 @@ class Targets:
         self.deliveries.append(delivery)
         try:
             return await self._answer(request, delivery)
-        except asyncio.CancelledError:
-            delivery.error = NoReply.TIMEOUT
-            raise
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                delivery.error = NoReply.TIMEOUT
+                raise
+            return _failed(delivery, error)  # the handler was cancelled, not the attempt
         except Exception as error:  # noqa: BLE001 - a server of the application would respond so
-            delivery.error, delivery.status = error, 500
-            return Response(500)
+            return _failed(delivery, error)
 
     async def close(self) -> None:
         """Close the connections to targets without a rule."""
@@ -139,6 +140,17 @@ class Targets:
         finally:
             self.waiting[queue] -= 1
         raise AssertionError("unreachable")
+
+
+def _is_cancelled() -> bool:
+    """Return whether somebody has cancelled the running task."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _failed(delivery: Delivery, error: BaseException) -> Response:
+    delivery.error, delivery.status = error, 500
+    return Response(500)
 
 
 async def _send(sender: Sender, request: Request, delivery: Delivery) -> Response | NoResponse:
