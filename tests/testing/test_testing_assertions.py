@@ -122,6 +122,7 @@ def test_a_failure_shows_what_a_handler_raised(still, enqueue):
 def test_empty_means_that_no_task_is_pending(still, enqueue):
     still.assert_empty()
     enqueue(json=1)
+    still.assert_empty(still.queue("other"))
     still.assert_empty("other")
     assert failure(still.assert_empty, queue="mail") == [
         "1 pending task, not none",
@@ -129,11 +130,19 @@ def test_empty_means_that_no_task_is_pending(still, enqueue):
     ]
 
 
+def test_a_queue_that_does_not_exist_is_not_empty(still, enqueue):
+    with pytest.raises(LookupError, match="there is no queue 'mial'; the server has: none at all"):
+        still.assert_empty("mial")
+    queue = enqueue().partition("/tasks/")[0]
+    with pytest.raises(LookupError, match=f"there is no queue 'mial'; the server has: {queue}"):
+        still.assert_empty("mial")
+
+
 def test_a_full_name_is_of_one_queue(still, enqueue):
     queue = enqueue().partition("/tasks/")[0]
     other = queue.replace("projects/test", "projects/other")
     still.assert_enqueued(queue=queue, count=1)
-    still.assert_empty(other)
+    still.assert_empty(still.queue(other))
     still.assert_enqueued(queue=other, count=0)
 
 

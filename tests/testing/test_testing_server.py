@@ -99,6 +99,17 @@ def test_pending_tasks_can_be_those_of_one_queue(cloud_tasks, enqueue):
     assert cloud_tasks.tasks("c") == []
 
 
+def test_a_server_lists_the_tasks_of_a_store_that_exists(tmp_path):
+    store = f"sqlite:{tmp_path}/tasks.db"
+    with Server(store=store) as server:
+        task = tasks.http_task("https://a.example")
+        name = server.client().create_task(parent=server.queue("mail"), task=task).name
+    with Server(store=store) as server:
+        assert [each.name for each in server.tasks()] == [name]
+        with pytest.raises(AssertionError, match="1 pending task, not none"):
+            server.assert_empty("mail")
+
+
 def test_a_queue_that_was_deleted_has_no_tasks(cloud_tasks, enqueue):
     queue = enqueue().partition("/tasks/")[0]
     cloud_tasks.client().delete_queue(name=queue)

@@ -2,7 +2,9 @@
 
 import asyncio
 import datetime
+import itertools
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -240,9 +242,26 @@ def test_waiting_until_idle_has_a_time_limit(still, enqueue):
     still.deliver_at_once()
     enqueue()
     entered.wait()
-    with pytest.raises(TimeoutError):
+    message = r"not idle after 0.01 s; requests without a response: \['https://app.example/mail'\]"
+    with pytest.raises(TimeoutError, match=message):
         still.wait_until_idle(timeout=0.01)
     left.set()
+    still.wait_until_idle()
+
+
+def test_a_queue_that_does_not_exist_is_not_idle(still, enqueue):
+    enqueue()
+    still.wait_until_idle(queue="mail")
+    with pytest.raises(LookupError, match="there is no queue 'mial'"):
+        still.wait_until_idle(queue="mial")
+
+
+def test_the_time_limit_does_not_depend_on_the_time_of_the_system(still, enqueue, monkeypatch):
+    times = itertools.count(2 * 10**18, 3_600 * 10**9)  # an hour for each look at the clock
+    enqueue()
+    monkeypatch.setattr(time, "time_ns", lambda: next(times))
+    assert still.run_all() == 1
+    still.deliver_at_once()
     still.wait_until_idle()
 
 

@@ -49,6 +49,19 @@ def is_queue(expected: str | None, name: str) -> bool:
     return not ("/" in expected and "/" in name) and _id(expected) == _id(name) != ""
 
 
+def select_queues(expected: str | None, names: Sequence[str]) -> list[str]:
+    """Return the names of queues that have the expected full name or id; all for None."""
+    return [name for name in names if is_queue(expected, name)]
+
+
+def check_queue(expected: str, names: Sequence[str]) -> None:
+    """Check that there is a queue with the expected full name or id. LookupError."""
+    __tracebackhide__ = True
+    if not select_queues(expected, names):
+        shown = ", ".join(names[:SHOWN]) or "none at all"
+        raise LookupError(f"there is no queue {expected!r}; the server has: {shown}")
+
+
 def check(
     criteria: Criteria, messages: Sequence[_Message], count: int | None, noun: str, hint: str = ""
 ) -> list[_Message]:

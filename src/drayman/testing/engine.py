@@ -11,11 +11,11 @@ from drayman.api import calls
 from drayman.core import events
 from drayman.core.clock import Micros
 from drayman.core.errors import ServiceError
-from drayman.core.events import AttemptCrashed, Event, QueueChanged, TasksCreated
+from drayman.core.events import AttemptCrashed, Event
 from drayman.observe import log
 from drayman.settings import OPTIONS, load
 from drayman.tasks_v2 import rpcs
-from drayman.testing import endpoints
+from drayman.testing import endpoints, waits
 from drayman.testing.delivery_log import DeliveryLog
 from drayman.testing.handlers import Handlers
 from drayman.testing.loop_thread import LoopThread
@@ -35,7 +35,6 @@ class Engine:
 
     Attributes:
         server: The server.
-        queues: The names of all queues that calls have created or used.
         handlers: Where the code of the test runs.
         closers: Called when the server stops.
     """
@@ -48,7 +47,6 @@ class Engine:
             start: Its time; None for that of the system, which it then follows.
             patience: The real time after which a call that waits for deliveries fails.
         """
-        self.queues: set[str] = set()
         self.closers = contextlib.ExitStack()
         self.handlers = Handlers()
         self._thread = LoopThread("drayman")
@@ -68,7 +66,7 @@ class Engine:
             start=start,
             patience=patience,
             log=DeliveryLog(),
-            emit=events.fan_out(self._record_queue, _log_faults),
+            emit=_log_faults,
             extensions=lambda context: (
                 [endpoints.Endpoints(context, server)] if loaded.serves_tests else []
             ),
@@ -105,12 +103,19 @@ class Engine:
         except ServiceError as error:
             raise exceptions.from_grpc_status(error.code.value, error.message) from None
 
+    async def list_queues(self) -> list[str]:
+        """Return the names of all queues, in order."""
+        return [queue.name async for queue in waits.list_queues(self.server.store)]
+
+    def queue_names(self) -> list[str]:
+        """Return the names of all queues, in order, in another thread than the server's."""
+        return self._thread.run(self.list_queues())
+
     def reset(self, start: Micros | None) -> None:
         """Delete everything, and set the time."""
         self._thread.run(self._reset(start))
 
     async def _reset(self, start: Micros | None) -> None:
-        self.queues.clear()
         self.handlers.reset()
         await self.server.restart(start)
 
@@ -124,10 +129,6 @@ class Engine:
         finally:
             self._thread.close()
             self.handlers.close()
-
-    def _record_queue(self, event: Event) -> None:
-        if isinstance(event, QueueChanged | TasksCreated):
-            self.queues.add(event.queue)
 
 
 def _arguments(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,8 +91,7 @@ class _BaseServer:
 
         A queue is named by its full name or its id.
         """
-        names = sorted(self._engine.call(lambda: list(self._engine.queues)))
-        selected = [name for name in names if assertions.is_queue(queue, name)]
+        selected = assertions.select_queues(queue, self._engine.queue_names())
         return [task for name in selected for task in self._list(name)]
 
     def respond(self, url: str, answer: "Answer | Handler | Sequence[Answer | Handler]") -> None:
@@ -188,8 +187,13 @@ class _BaseServer:
         return assertions.check(criteria, self.deliveries, count, "delivery", hint)
 
     def assert_empty(self, queue: str | None = None) -> None:
-        """Check that no task is pending, in one queue or in all. AssertionError."""
+        """Check that no task is pending, in one queue or in all. AssertionError.
+
+        LookupError if there is no such queue.
+        """
         __tracebackhide__ = True
+        if queue is not None:
+            assertions.check_queue(queue, self._engine.queue_names())
         assertions.check_empty(self.tasks(queue))
 
     def _list(self, queue: str) -> Iterator[PendingTask]:
@@ -225,6 +229,8 @@ class _BaseServer:
         return await self._engine.server.advance_to(values.to_micros(when), limit)
 
     async def _wait_until_idle(self, seconds: float, queue: str | None) -> None:
+        if queue is not None:
+            assertions.check_queue(queue, await self._engine.list_queues())
         await self._engine.server.timeline.wait_until_idle(int(seconds * SECOND), queue)
 
 
@@ -314,7 +320,7 @@ class Server(_BaseServer):
         """Wait until no attempt is in flight and, unless held, none is due.
 
         TimeoutError after ``timeout`` seconds of real time. With ``queue``, a full name or an id,
-        only attempts of the queues with its id count.
+        only attempts of the queues with its id count; LookupError if there is none.
         """
         return self._engine.run(self._wait_until_idle(timeout, queue))
 

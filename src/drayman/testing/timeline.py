@@ -5,9 +5,12 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from drayman.core import names
-from drayman.core.clock import SECOND, ManualClock, Micros, SystemClock
+from drayman.core.clock import SECOND, ManualClock, Micros
 from drayman.dispatch.dispatcher import Dispatcher
 from drayman.testing.targets import Targets
+
+_SHOWN = 20
+"""The most requests without a response that an error names."""
 
 
 class MoveError(RuntimeError):
@@ -81,7 +84,7 @@ class Timeline:
         With ``queue``, a full name or an id, only attempts of the queues with its id count.
         """
         queue_id = None if queue is None else names.short_id(queue)
-        async with SystemClock().timeout(SystemClock().now() + patience):
+        async with self._timeout(patience, "not idle"):
             await self._settle(queue_id)
             while not self.held and await self._start_due(queue_id):
                 await self._settle(queue_id)
@@ -132,16 +135,26 @@ class Timeline:
             )
         self._busy = True
         try:
-            async with SystemClock().timeout(SystemClock().now() + self._patience), self._lock:
+            async with self._timeout(self._patience, "no end"), self._lock:
                 yield self._interrupts
-        except TimeoutError:
-            raise TimeoutError(self._unanswered()) from None
         finally:
             self._busy = False
 
-    def _unanswered(self) -> str:
-        urls = [each.url for each in self._targets.deliveries if each.unanswered]
-        return f"no end after {self._patience / SECOND:g} s; requests without a response: {urls}"
+    @contextlib.asynccontextmanager
+    async def _timeout(self, patience: Micros, state: str) -> AsyncIterator[None]:
+        """Raise TimeoutError, with the requests that are waited for, after real time.
+
+        Only the time of the event loop counts: a test may freeze that of the system.
+        """
+        try:
+            async with asyncio.timeout(patience / SECOND):  # noqa: TID251 - no clock to agree with
+                yield
+        except TimeoutError:
+            urls = [each.url for each in self._targets.deliveries if each.unanswered]
+            shown = f"{urls[:_SHOWN]}" + (f" and {len(urls) - _SHOWN} more" * (len(urls) > _SHOWN))
+            raise TimeoutError(
+                f"{state} after {patience / SECOND:g} s; requests without a response: {shown}"
+            ) from None
 
     async def _run(self, interrupts: int, until: Micros | None, limit: int) -> int:
         count = 0

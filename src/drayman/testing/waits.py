@@ -41,14 +41,15 @@ async def wait(
 
 async def _undone(store: Store, clock: Clock, name: str | None, done: Done) -> str | None:
     """Return the name of a queue that is not done, None if there is none."""
-    async for queue in _queues(store, name):
+    async for queue in list_queues(store, name):
         stats = await store.queue_stats(queue.name, clock.now())
         if not done(queue, stats, clock.now()):
             return queue.name
     return None
 
 
-async def _queues(store: Store, name: str | None) -> AsyncIterator[Queue]:
+async def list_queues(store: Store, name: str | None = None) -> AsyncIterator[Queue]:
+    """Yield one queue, or all in the order of their names. NotFound."""
     if name is not None:
         yield await store.get_queue(name)
         return
