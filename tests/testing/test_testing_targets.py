@@ -232,3 +232,35 @@ def test_what_a_handler_returns_must_be_an_answer(still, enqueue):
     (delivery,) = still.deliveries
     assert delivery.status == 500
     assert str(delivery.error).startswith("'ok' is no answer of a target: ")
+
+
+REPLIES = [
+    (Reply(body="text"), "the body of a Reply is bytes, not str"),
+    (Reply(headers=None), "the headers of a Reply are a mapping of str to str, not None"),
+    (Reply(headers=[("A", "b")]), "the headers of a Reply are a mapping of str to str, not "),
+    (Reply(429, {"Retry-After": 30}), "the headers of a Reply are a mapping of str to str, not "),
+    (Reply("503"), "the status of a Reply is a number, not '503'"),
+]
+
+
+@pytest.mark.parametrize(("reply", "message"), REPLIES)
+def test_a_reply_that_cannot_be_sent_is_refused(still, enqueue, reply, message):
+    with pytest.raises(TypeError, match=message):
+        still.respond("*", reply)
+    still.respond("*", [lambda _: reply])
+    enqueue()
+    still.run_next()
+    (delivery,) = still.deliveries
+    assert str(delivery.error).startswith(message)
+
+
+def test_a_handler_that_returns_a_function_fails(still, enqueue):
+    still.respond("*", [lambda _: len])
+    enqueue()
+    still.run_next()
+    (delivery,) = still.deliveries
+    assert (delivery.status, type(delivery.error)) == (500, TypeError)
+    assert str(delivery.error) == (
+        "<built-in function len> is no answer of a target: a status, a Reply, TIMEOUT, "
+        "CONNECTION_ERROR or None"
+    )

@@ -111,7 +111,7 @@ class Targets:
         if answer is None and self.http is not None:
             return await _send(self.http, request, delivery)
         result = await self._call(answer, delivery) if callable(answer) else answer
-        values.check_answer(200 if result is None else result)
+        values.check_result(result)
         if isinstance(result, NoReply):
             delivery.error = result
             return await self._no_response(delivery.queue, result)

@@ -123,14 +123,41 @@ STATUSES = range(200, 600)
 
 def check_answer(answer: object) -> None:
     """Check that a target can respond so. TypeError, or ValueError for a status out of range."""
-    status = answer.status if isinstance(answer, Reply) else answer
-    is_status = isinstance(status, int) and not isinstance(status, bool)
-    if not (is_status or isinstance(answer, NoReply) or callable(answer)):
-        raise TypeError(
-            f"{answer!r} is no answer of a target: a status, a Reply, TIMEOUT, CONNECTION_ERROR "
-            "or a function"
-        )
-    if is_status and status not in STATUSES:
+    if not callable(answer):
+        _check_response(answer, "a status, a Reply, TIMEOUT, CONNECTION_ERROR or a function")
+
+
+def check_result(result: object) -> None:
+    """Check what a function in place of a target has returned. TypeError, ValueError."""
+    if result is not None:
+        _check_response(result, "a status, a Reply, TIMEOUT, CONNECTION_ERROR or None")
+
+
+def _check_response(answer: object, allowed: str) -> None:
+    if isinstance(answer, Reply):
+        _check_reply(answer)
+    elif isinstance(answer, int) and not isinstance(answer, bool):
+        _check_status(answer)
+    elif not isinstance(answer, NoReply):
+        raise TypeError(f"{answer!r} is no answer of a target: {allowed}")
+
+
+def _check_reply(reply: Reply) -> None:
+    if not isinstance(reply.status, int) or isinstance(reply.status, bool):
+        raise TypeError(f"the status of a Reply is a number, not {reply.status!r}")
+    _check_status(reply.status)
+    headers: object = reply.headers
+    if not (
+        isinstance(headers, Mapping)
+        and all(isinstance(text, str) for item in headers.items() for text in item)
+    ):
+        raise TypeError(f"the headers of a Reply are a mapping of str to str, not {headers!r}")
+    if not isinstance(reply.body, bytes):
+        raise TypeError(f"the body of a Reply is bytes, not {type(reply.body).__name__}")
+
+
+def _check_status(status: int) -> None:
+    if status not in STATUSES:
         raise ValueError(f"{status} is no status of a response: 200 to 599")
 
 
