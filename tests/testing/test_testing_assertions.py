@@ -72,6 +72,31 @@ def test_a_failure_shows_a_limited_number_of_messages(still, enqueue):
     assert lines[-1] == "  … and 5 more"
 
 
+def test_a_list_of_pending_tasks_is_limited(still, enqueue):
+    for _ in range(25):
+        enqueue()
+    first, *shown, last = failure(still.assert_empty)
+    assert (first, len(shown), last) == ("25 pending tasks, not none", 20, "  … and 5 more")
+
+
+def test_a_failure_shows_the_beginning_of_a_long_value(still, enqueue):
+    enqueue(json="a" * 50_000)
+    first, task, difference = failure(still.assert_enqueued, json="b" * 50_000, body=None)
+    for line in (first, task, difference):
+        assert "… (50,002 characters)" in line
+        assert len(line) < 3_000
+    *_, difference = failure(still.assert_enqueued, body=b"c" * 50_000)
+    assert difference.startswith("    body is b'\"aaaa")
+    assert len(difference) < 3_000
+
+
+def test_a_failure_shows_the_beginning_of_a_long_error(still, enqueue):
+    still.respond("*", [lambda _: {}["d" * 50_000]])
+    enqueue()
+    still.run_next()
+    assert len(failure(still.assert_delivered, status=200)[1]) < 3_000
+
+
 def test_json_is_compared_as_json(still, enqueue):
     enqueue(json={"list": [1, 2], "flag": True})
     still.assert_enqueued(json={"flag": True, "list": (1, 2)})

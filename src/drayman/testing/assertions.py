@@ -16,6 +16,8 @@ TOLERANCE = datetime.timedelta(seconds=1)
 """How far a time may be off: code that enqueues reads a clock of its own."""
 SHOWN = 20
 """The most messages that a failure shows."""
+MAX_SHOWN = 1_000
+"""The most characters of a value that a failure shows."""
 
 
 class Criteria(NamedTuple):
@@ -178,7 +180,9 @@ def _id(queue: str) -> str:
 
 
 def _listing(messages: Sequence[PendingTask]) -> Iterator[str]:
-    return (f"  {_summary(message)}" for message in messages[:SHOWN])
+    yield from (f"  {_summary(message)}" for message in messages[:SHOWN])
+    if len(messages) > SHOWN:
+        yield f"  … and {len(messages) - SHOWN} more"
 
 
 def _summary(message: PendingTask | Delivery) -> str:
@@ -191,7 +195,7 @@ def _summary(message: PendingTask | Delivery) -> str:
 
 def _result(delivery: Delivery) -> str:
     if delivery.error is not None:
-        return f"failed ({delivery.error!r})"
+        return f"failed ({_show(delivery.error)})"
     return f"status {delivery.status}" if delivery.status else "unanswered"
 
 
@@ -214,7 +218,13 @@ def _show_criteria(criteria: Criteria) -> str:
 def _show(value: object) -> str:
     if isinstance(value, datetime.datetime):
         return f"{_utc(value):%Y-%m-%d %H:%M:%S}Z"
-    return repr(value)
+    return _shorten(repr(value))
+
+
+def _shorten(text: str) -> str:
+    if len(text) <= MAX_SHOWN:
+        return text
+    return f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"
 
 
 def count_of(number: int, noun: str) -> str:
