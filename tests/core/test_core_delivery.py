@@ -270,6 +270,11 @@ def test_what_the_message_leaves_out_is_in_the_description():
         ("http://u@h.example:8080", "http://h.example:8080", "Basic dTo="),
         ("http://a%40b:c%3Ad@h.example", "http://h.example", "Basic YUBiOmM6ZA=="),
         ("http://h.example/u:p@x?a@b", "http://h.example/u:p@x?a@b", None),
+        ("http://u:p@q@h.example/x", "http://h.example/x", "Basic dTpwQHE="),
+        ("http://u:p@b\u00fccher.example:81/x", "http://xn--bcher-kva.example:81/x", "Basic dTpw"),
+        ("http://\u00fc:\u00e9@h.example/", "http://h.example/", "Basic w7w6w6k="),
+        ("http://%C3%BC:%E9@h.example/", "http://h.example/", "Basic w7w66Q=="),
+        ("http://\u00fc@[::1]:9/", "http://[::1]:9/", "Basic w7w6"),
     ],
 )
 def test_credentials_in_a_url_become_an_authorization_header(url, sent, authorization):

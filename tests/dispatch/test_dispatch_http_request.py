@@ -38,6 +38,8 @@ def test_a_url_is_an_origin_and_a_path(url, tls, host, port, authority, is_addre
         ("http://user@a.example/", "its host or port is invalid"),
         ("http://a.example:b/", "its host or port is invalid"),
         ("http://a b/", "its host or port is invalid"),
+        ("http://a%20b/", "its host or port is invalid"),
+        ("http://a.example%2F.b.example/", "its host or port is invalid"),
         ("http://a.example:65536/", "its port is out of range"),
         ("http://127.1/", "127.1 - is not a canonical IP address"),
         ("http://2130706433/", "2130706433 - is not a canonical IP address"),

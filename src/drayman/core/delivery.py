@@ -242,10 +242,12 @@ _DIALECTS = {
     ),
 }
 
-_USER_INFO = re.compile(r"([^:/?#]+://)([^:@/?#]*)(?::([^@/?#]*))?@")
+_USER_INFO = re.compile(r"([^:/?#]+://)([^:/?#]*)(?::([^/?#]*))?@")
 _QUERY = re.compile(r"\?.+", re.DOTALL)
 _MASKED_QUERY = "?***"
-_AUTHORITY = re.compile(r"(?<=://)[^/?#]+")
+# The user info ends at the last "@", the host at the port.
+_HOST = re.compile(r"(?<=://)((?:[^/?#]*@)?)([^/?#@]*?)(?=(?::[0-9]*)?(?:[/?#]|\Z))")
+_ENCODED_HOST = re.compile(r"[\w.-]+", re.ASCII)
 _TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 # Recorded: headers of the request. "expect" is ours: no target is asked before the body is sent.
 _RESERVED = DROPPED | {"expect"}
@@ -338,8 +340,8 @@ def _split_credentials(url: str) -> tuple[str, bytes]:
     if match is None:
         return url, b""
     scheme, user, password = match.groups()
-    credentials = f"{urllib.parse.unquote(user)}:{urllib.parse.unquote(password or '')}"
-    return scheme + url[match.end() :], credentials.encode()
+    unquote = urllib.parse.unquote_to_bytes
+    return scheme + url[match.end() :], unquote(user) + b":" + unquote(password or "")
 
 
 def _is_https(url: str) -> bool:
@@ -358,20 +360,30 @@ def encode_url(url: str) -> str:
     """Percent-encode the characters of a URL that may not stand in one; escapes stay as they are.
 
     The real service encodes "some characters" and accepts ``%zz`` (recorded). A host name that is
-    not ASCII is encoded for the DNS (IDNA). The fragment is removed: it is never sent, so a
-    receiver could not check an audience that contains it.
+    not ASCII is encoded for the DNS (IDNA). One that has no such form is percent-encoded, which no
+    request can be sent to. The fragment is removed: it is never sent, so a receiver could not
+    check an audience that contains it.
     """
     url, _, _ = url.partition("#")
     if not url.isascii():
-        url = _AUTHORITY.sub(_encode_idna, url, count=1)
+        url = _HOST.sub(_encode_host, url, count=1)
     return urllib.parse.quote(url, safe="%:/?#[]@!$&'()*+,;=")
 
 
-def _encode_idna(authority: re.Match[str]) -> str:
+def _encode_host(match: re.Match[str]) -> str:
+    """Return user info and host, the host encoded for the DNS if it has such a form.
+
+    The compatibility forms of Unicode (NFKC), which IDNA applies, contain delimiters: the name
+    "a.com\uff0f.b.com" would become "a.com/.b.com", another host.
+    """
+    user_info, host = match.groups()
+    if host.isascii():
+        return match[0]
     try:
-        return authority[0].encode("idna").decode()
-    except UnicodeError:  # not a host name: the attempt will fail with an error
-        return authority[0]
+        encoded = host.encode("idna").decode()
+    except UnicodeError:
+        return match[0]
+    return user_info + encoded if _ENCODED_HOST.fullmatch(encoded) else match[0]
 
 
 def headers(target: Target, task: Task) -> dict[str, str]:

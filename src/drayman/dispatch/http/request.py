@@ -13,8 +13,9 @@ from typing import NamedTuple
 from drayman.core.delivery import Request
 
 _URL = re.compile(r"([^:/?#]*)://([^/?#]*)([^#]*)")
+# A name has no "%": it was not encoded for the DNS, and decoded elsewhere it is another host.
 _AUTHORITY = re.compile(
-    r"(?:\[(?P<ipv6>[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(?:%[\w.~%-]+)?)\]|(?P<name>[\w.~!$&'()*+,;=%-]+))"
+    r"(?:\[(?P<ipv6>[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(?:%[\w.~%-]+)?)\]|(?P<name>[\w.~!$&'()*+,;=-]+))"
     r"(?::(?P<port>[0-9]{0,5}))?",
     re.ASCII,
 )
