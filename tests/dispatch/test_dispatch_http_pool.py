@@ -1,14 +1,20 @@
 """Connections between requests: when one is used again, and when it is closed."""
 
 import asyncio
+import os
 import random
+import select
+import socket
+import stat
+from pathlib import Path
 
 import pytest
-from peers import OK, Peer, answering, post
+from peers import OK, Peer, answering, post, self_signed
 
 from drayman.core.clock import SECOND, ManualClock
 from drayman.core.delivery import MAX_RESPONSE_SIZE, NoResponse, Request, Response
 from drayman.dispatch.http import pool
+from drayman.dispatch.http.connect import tls_context
 from drayman.dispatch.http.pool import KEEP_ALIVE
 from drayman.dispatch.sender import HttpSender
 
@@ -177,6 +183,62 @@ async def test_a_connection_that_the_peer_closed_meanwhile_is_replaced(sender):
             for _ in range(3):  # turns of the event loop in which the sender reads the end
                 await asyncio.get_running_loop().run_in_executor(None, int)
         assert len(peer.requests) == 3
+
+
+class Exposed(Peer):
+    """A peer whose latest connection can be used without the event loop."""
+
+    def __init__(self, tls):
+        super().__init__()
+        self.tls = tls
+
+    async def serve(self, reader, writer):
+        self.sock = duplicate(writer.get_extra_info("socket").fileno())
+        with self.sock:
+            await super().serve(reader, writer)
+
+
+def duplicate(number):
+    return socket.socket(fileno=os.dup(number))
+
+
+def other_end(sock):
+    """Return a duplicate of the socket of this process to which another one is connected."""
+    for number in [int(path.name) for path in Path("/dev/fd").iterdir()]:
+        try:
+            is_socket = stat.S_ISSOCK(os.fstat(number).st_mode)
+        except OSError:  # it was that of the listing
+            continue
+        if is_socket:
+            candidate = duplicate(number)
+            if candidate.getsockname() == sock.getpeername():
+                return candidate
+            candidate.close()
+    raise LookupError("no socket is the other end")
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["TCP", "TLS"])
+@pytest.mark.parametrize(
+    "act",
+    [lambda sock: sock.shutdown(socket.SHUT_WR), lambda sock: sock.send(OK)],
+    ids=["the end", "data"],
+)
+async def test_what_the_event_loop_has_not_read_yet_keeps_a_connection_from_reuse(
+    clock, tmp_path, act, tls
+):
+    context, certificate = self_signed(tmp_path) if tls else (None, None)
+    sender = HttpSender(clock, tls=tls_context(str(certificate)) if tls else None)
+    async with Exposed(context) as peer:
+        for _ in range(2):
+            assert (await sender.send(post(peer.url))).status == 200
+        assert peer.connections == 1
+        # From here to the request the event loop does not run.
+        act(peer.sock)
+        with other_end(peer.sock) as arrived:
+            select.select([arrived], [], [])
+        assert (await sender.send(post(peer.url))).status == 200
+        assert peer.connections == 2
+        await sender.close()
 
 
 async def test_a_greeting_before_the_request_is_not_http(sender):

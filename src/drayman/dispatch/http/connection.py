@@ -1,6 +1,7 @@
 """A connection: one exchange at a time on one transport."""
 
 import asyncio
+import select
 from typing import Protocol, cast
 
 from drayman.core.delivery import NoResponse, Response
@@ -35,6 +36,15 @@ class Connection(asyncio.Protocol):
         """Whether a request can be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
+    def is_reusable(self) -> bool:
+        """Return whether a request can be sent and nothing has arrived since the last response.
+
+        What has arrived is the end of the connection or data without a request. The event loop may
+        not have read it yet, so the system is asked: a request that was not sent can still go to
+        another connection.
+        """
+        return self.is_open and not self._unread.poll(0)
+
     def exchange(
         self, method: str, head: bytes, body: bytes
     ) -> "asyncio.Future[Response | NoResponse]":
@@ -63,6 +73,8 @@ class Connection(asyncio.Protocol):
         """Begin."""
         self._transport: asyncio.Transport | None = cast(asyncio.Transport, transport)
         self._reader = ResponseReader()
+        self._unread = select.poll()  # unlike a read that would block, it raises nothing
+        self._unread.register(transport.get_extra_info("socket"), select.POLLIN)
         self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:

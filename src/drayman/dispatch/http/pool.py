@@ -45,11 +45,11 @@ class Pool:
         self._all_lost = asyncio.Event()
 
     def take(self, route: Route) -> Connection | None:
-        """Return an idle connection of a route that is open still, None if there is none."""
+        """Return an idle connection of a route that can be used, None if there is none."""
         while route.idle:
             connection, _ = route.idle.popitem()
             _, since = self._idle.pop(connection)
-            if self._is_fresh(since) and connection.is_open:
+            if self._is_fresh(since) and connection.is_reusable():
                 return connection
             connection.abort()
         return None
