@@ -68,6 +68,45 @@ async def test_an_idle_connection_is_closed_in_time(sender, clock):
         assert peer.connections == 2
 
 
+@pytest.mark.parametrize(
+    ("fields", "longest"),
+    [
+        (b"Keep-Alive: timeout=1\r\n", 0.8),
+        (b'keep-alive: max=9, Timeout = "2"\r\n', 1.6),
+        (b"Keep-Alive: timeout=4, max=100\r\n", 3.2),
+        (b"Keep-Alive: timeout=5\r\n", 4),
+        (b"Keep-Alive: timeout=60\r\n", 4),
+        (b"Keep-Alive: timeout=99999999999999999999\r\n", 4),
+        (b"Keep-Alive: max=1\r\n", 4),
+        (b"Keep-Alive: timeout=-1\r\n", 4),
+        (b"X-Keep-Alive: timeout=1\r\n", 4),
+    ],
+)
+async def test_a_shorter_timeout_of_the_peer_shortens_the_idle_time(sender, clock, fields, longest):
+    longest = int(longest * SECOND)
+    async with Replying(OK.replace(b"\r\n\r\n", b"\r\n" + fields + b"\r\n")) as peer:
+        for idle, connections in ((0, 1), (longest - 1, 1), (longest, 2)):
+            clock.advance(idle)
+            assert (await sender.send(post(peer.url))).status == 200
+            assert peer.connections == connections
+
+
+async def test_the_timeout_of_an_earlier_response_does_not_count(sender, clock):
+    short = b"Keep-Alive: timeout=1\r\n"
+
+    class Changing(Peer):
+        async def answer(self):
+            interim = b"HTTP/1.1 103 Early Hints\r\n" + short + b"\r\n"
+            fields = short if len(self.requests) == 1 else b""
+            return interim + OK.replace(b"\r\n\r\n", b"\r\n" + fields + b"\r\n")
+
+    async with Changing() as peer:
+        for idle in (0, 0, KEEP_ALIVE - 1):
+            clock.advance(idle)
+            assert (await sender.send(post(peer.url))).status == 200
+        assert peer.connections == 1
+
+
 async def test_a_clock_that_is_set_back_keeps_no_connection(sender, clock):
     async with Peer() as peer:
         await sender.send(post(peer.url))
@@ -124,6 +163,7 @@ async def test_closing_ends_what_is_in_flight(sender):
     [
         b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=0\r\nContent-Length: 0\r\n\r\n",
         OK + b"HTTP/1.1 500 Smuggled\r\nContent-Length: 0\r\n\r\n",
         OK + b"x",
         b"HTTP/1.1 204 No Content\r\nContent-Length: 1\r\n\r\nx",
@@ -131,7 +171,16 @@ async def test_closing_ends_what_is_in_flight(sender):
         b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % MAX_RESPONSE_SIZE
         + b"x" * MAX_RESPONSE_SIZE,
     ],
-    ids=["close", "HTTP/1.0", "second response", "garbage", "no body", "upgrade", "long"],
+    ids=[
+        "close",
+        "HTTP/1.0",
+        "timeout of 0",
+        "second response",
+        "garbage",
+        "no body",
+        "upgrade",
+        "long",
+    ],
 )
 async def test_after_some_responses_the_connection_is_closed(sender, content):
     status = int(content[9:12])

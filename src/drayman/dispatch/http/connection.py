@@ -4,6 +4,7 @@ import asyncio
 import select
 from typing import Protocol, cast
 
+from drayman.core.clock import Micros
 from drayman.core.delivery import NoResponse, Response
 from drayman.dispatch.http.response import ResponseReader
 
@@ -35,6 +36,11 @@ class Connection(asyncio.Protocol):
     def is_open(self) -> bool:
         """Whether a request can be sent."""
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def idle_timeout(self) -> Micros | None:
+        """How long the peer keeps the connection after the last response, None if unknown."""
+        return self._reader.idle_timeout
 
     def is_reusable(self) -> bool:
         """Return whether a request can be sent and nothing has arrived since the last response.

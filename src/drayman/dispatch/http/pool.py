@@ -10,6 +10,8 @@ from drayman.dispatch.http.request import Origin
 KEEP_ALIVE: Micros = 4 * SECOND
 """How long an idle connection is kept: less than the 5 s after which common servers close theirs,
 because a request on its way to a connection that is being closed is a failed attempt."""
+_USUAL_TIMEOUT: Micros = 5 * SECOND
+"""A peer with a shorter timeout has its connections kept for the same share of it."""
 MAX_IDLE = 1024
 """The most idle connections."""
 MAX_IDLE_PER_ROUTE = 256
@@ -49,7 +51,7 @@ class Pool:
         while route.idle:
             connection, _ = route.idle.popitem()
             _, since = self._idle.pop(connection)
-            if self._is_fresh(since) and connection.is_reusable():
+            if self._is_fresh(connection, since) and connection.is_reusable():
                 return connection
             connection.abort()
         return None
@@ -96,8 +98,12 @@ class Pool:
             self._all_lost.clear()
             await self._all_lost.wait()
 
-    def _is_fresh(self, since: Micros) -> bool:
-        return 0 <= self._clock.now() - since < KEEP_ALIVE  # the clock may be set back
+    def _is_fresh(self, connection: Connection, since: Micros) -> bool:
+        idle = self._clock.now() - since
+        if not 0 <= idle < KEEP_ALIVE:  # the clock may be set back
+            return False
+        timeout = connection.idle_timeout
+        return timeout is None or idle * _USUAL_TIMEOUT < timeout * KEEP_ALIVE
 
     def _remove(self, connection: Connection) -> None:
         """Take a connection out of the idle ones, if it is one of them."""
@@ -112,7 +118,7 @@ class Pool:
     def _expire(self) -> None:
         """Close connections that have been idle too long; set the timer for the others."""
         self._timer = None
-        stale = [each for each, (_, since) in self._idle.items() if not self._is_fresh(since)]
+        stale = [each for each, (_, since) in self._idle.items() if not self._is_fresh(each, since)]
         for connection in stale:
             self._drop(connection)
         if self._idle:

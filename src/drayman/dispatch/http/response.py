@@ -5,8 +5,12 @@ response ends where HTTP says so, or with the bound of its body; bytes beyond it
 that the connection is not used again.
 """
 
+import functools
+import re
+
 import httptools
 
+from drayman.core.clock import SECOND, Micros
 from drayman.core.delivery import MAX_RESPONSE_SIZE, RECORDED_BODY_SIZE, NoResponse, Response
 from drayman.core.retry_hint import RETRY_HEADERS
 from drayman.dispatch.http import failures
@@ -23,9 +27,10 @@ PARSE_SIZE = 8 * 1024
 """The most bytes that are parsed between two checks of the bounds."""
 
 _RETURNED = {name.encode(): name for name in ("location", *RETRY_HEADERS)}
-_FIELDS = {b"content-length", b"transfer-encoding", *_RETURNED}
+_FIELDS = {b"content-length", b"transfer-encoding", b"keep-alive", *_RETURNED}
 """The fields of a head that matter; llhttp takes care of the rest."""
 _SWITCHING_PROTOCOLS = 101
+_IDLE_TIMEOUT = re.compile(rb'(?:^|[,;\s])timeout\s*=\s*"?([0-9]{1,6})', re.IGNORECASE)
 
 
 class ResponseReader:
@@ -36,11 +41,13 @@ class ResponseReader:
 
     Attributes:
         reusable: Whether the connection may carry another request after this result.
+        idle_timeout: How long the peer keeps the connection idle, None if it is unknown.
     """
 
     def __init__(self) -> None:
         self._parser = _new_parser(self)
         self.reusable = False
+        self.idle_timeout: Micros | None = None
 
     def begin(self, method: str) -> None:
         """Expect the response to a request of a method."""
@@ -52,6 +59,7 @@ class ResponseReader:
         self._body = b""
         self._has_length = self._is_encoded = self._is_chunked = False
         self.reusable = False
+        self.idle_timeout = None
 
     def feed(self, data: bytes) -> Response | NoResponse | None:
         """Parse what has been received; return the result once there is one."""
@@ -106,7 +114,7 @@ class ResponseReader:
 
     def _complete(self, status: int, *, reusable: bool) -> None:
         self._result = Response(status, self._headers, self._body)
-        self.reusable = reusable
+        self.reusable = reusable and self.idle_timeout != 0
 
     # Callbacks of the parser. One that raised would leave a cycle of frames.
 
@@ -128,6 +136,8 @@ class ResponseReader:
         elif name == b"transfer-encoding":
             self._is_encoded = True
             self._is_chunked = value.lower().rpartition(b",")[2].strip() == b"chunked"
+        elif name == b"keep-alive":
+            self.idle_timeout = _parse_idle_timeout(value)
         else:
             self._headers.setdefault(_RETURNED[name], value.decode("latin-1"))
 
@@ -167,10 +177,18 @@ class ResponseReader:
 
     def _skip_interim(self) -> None:
         self._headers.clear()
+        self.idle_timeout = None
         self._has_length = self._is_encoded = self._is_chunked = False
         self._interim += 1
         if self._interim > MAX_INTERIM_RESPONSES:
             self._fail(failures.ENDLESS_INTERIM)
+
+
+@functools.lru_cache(maxsize=128)
+def _parse_idle_timeout(value: bytes) -> Micros | None:
+    """Return the timeout of a Keep-Alive field, such as "timeout=5, max=100"."""
+    match = _IDLE_TIMEOUT.search(value)
+    return int(match[1]) * SECOND if match else None
 
 
 def _new_parser(reader: ResponseReader) -> httptools.HttpResponseParser:
