@@ -1,6 +1,7 @@
 """What a server needs of its process: open files, garbage collection, threads, signals, systemd."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import fcntl
 import gc
@@ -9,6 +10,11 @@ import resource
 import signal
 import socket
 import sys
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 MAX_OPEN_FILES = 65_536
 """The limit of open files to request: each attempt and each connection needs one."""
@@ -95,6 +101,37 @@ def notify(state: str) -> None:
 async def wait_any(*events: asyncio.Event) -> None:
     """Return when one of the events is set."""
     waits = [asyncio.create_task(event.wait()) for event in events]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+async def run_until(work: Coroutine[Any, Any, None], *events: asyncio.Event) -> None:
+    """Run a coroutine; cancel it if one of the events is set before it has ended."""
+    running, ended = asyncio.create_task(work), asyncio.create_task(wait_any(*events))
+    await asyncio.wait([running, ended], return_when=asyncio.FIRST_COMPLETED)
+    ended.cancel()
+    if not running.done():
+        running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def run_in_thread(function: Callable[[], Result]) -> Result:
+    """Return the result of a function that may block, run in a thread of its own.
+
+    The process can exit while it blocks, which a thread of ``asyncio.to_thread`` would prevent.
+    """
+    future: concurrent.futures.Future[Result] = concurrent.futures.Future()
+
+    def run() -> None:
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(function())
+            except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
+                future.set_exception(error)
+
+    threading.Thread(target=run, name="drayman-files", daemon=True).start()
+    return await asyncio.wrap_future(future)

@@ -27,7 +27,8 @@ async def serve(
 ) -> None:
     """Run a server, made by ``make``, until SIGTERM or SIGINT; a second signal ends it at once.
 
-    SIGHUP loads files again; ``read`` reads the settings, of which the log level may change.
+    SIGHUP loads files again; ``read`` reads the settings, of which the log level may change. A
+    stop ends a reload in progress.
 
     StartError when it cannot start, CrashError when a part of it failed: a supervisor may start
     it again, and nothing acknowledged is lost.
@@ -64,7 +65,7 @@ async def _serve(
         await process.wait_any(stopped, server.crashed, hangup)
         if hangup.is_set():
             hangup.clear()
-            await _reload(server, read)
+            await process.run_until(_reload(server, read), stopped, server.crashed)
     process.notify("STOPPING=1")
     await server.stop()
     if server.crashed.is_set():
@@ -74,7 +75,7 @@ async def _serve(
 async def _reload(server: Server, read: Callable[[], Settings]) -> None:
     """Load files again, and change the log level to that of the settings as they are now."""
     try:
-        level = read().log_level
+        level = (await process.run_in_thread(read)).log_level
     except SettingsError as error:
         log.record(ReloadFailed([str(line) for line in error.args]))
         return

@@ -6,12 +6,13 @@ import dataclasses
 import os
 import platform
 import socket
+import ssl
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import drayman
-from drayman import access_setup, contents, files, outbound, part_settings
+from drayman import access_setup, contents, files, outbound, part_settings, process
 from drayman.access.control import AccessControl
 from drayman.access_setup import AccessSetup
 from drayman.api import admin, calls
@@ -199,8 +200,7 @@ class Server:
         all were loaded.
         """
         try:
-            loaded = contents.load(self._settings, self._clock.now())
-            contexts = [listener.load() for listener in self._tls_listeners]
+            loaded, contexts = await process.run_in_thread(self._load)
             await self._check_kms_keys(loaded)
             await self._declare(loaded.queues)
         except (SettingsError, StoreError, ServiceError, TlsError) as error:
@@ -211,6 +211,11 @@ class Server:
         await self._use(loaded)
         self._emit(Reloaded(", ".join(contents.describe(self._settings, loaded))))
         return True
+
+    def _load(self) -> tuple[Contents, list[ssl.SSLContext]]:
+        """Return what is in the files now; this may block."""
+        loaded = contents.load(self._settings, self._clock.now())
+        return loaded, [listener.load() for listener in self._tls_listeners]
 
     async def _use(self, loaded: Contents) -> None:
         """Use what was loaded from files from now on."""
@@ -225,7 +230,7 @@ class Server:
 
         Attempts in flight are cancelled. The declared queues are created again.
         """
-        queues = contents.declared_queues(self._settings)
+        queues = await process.run_in_thread(lambda: contents.declared_queues(self._settings))
         async with self.dispatcher.suspended():
             await self.store.reset()
             self._bearer_tokens.clear()

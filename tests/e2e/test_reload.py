@@ -161,6 +161,19 @@ def test_sighup_applies_the_queue_file_and_disturbs_no_attempt(tmp_path, worker)
         assert server.stop() == 0
 
 
+def test_a_file_that_does_not_answer_keeps_no_call_and_no_stop_waiting(tmp_path):
+    queues = tmp_path / "queues.yaml"
+    queues.write_text("queues: []")
+    with serve(tmp_path, "--queue-file", str(queues)) as server:
+        queues.unlink()
+        os.mkfifo(queues)
+        server.process.send_signal(signal.SIGHUP)
+        with queues.open("w"):  # the server reads it
+            assert server.get("/healthz")[0] == 200
+            assert server.stop() == 0
+        assert "reload" not in server.log()
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_curl_is_served_over_tls_and_with_a_client_certificate(tmp_path, files):
     identity = files.authority.issue("client")
