@@ -75,9 +75,28 @@ def test_settings_are_saved_one_by_one(browser, client, queue):
 
 def test_a_setting_that_another_has_changed_meanwhile_stays(browser, client, queue):
     settings = browser.open(f"{queue}/settings")
-    page = browser.submit(settings, "/settings", **{"retryConfig.maxDoublings": "3"})
-    assert client.get_queue(name=queue).retry_config.max_doublings == 3
+    client.update_queue(
+        queue={"name": queue, "rate_limits": {"max_dispatches_per_second": 7}},
+        update_mask={"paths": ["rate_limits.max_dispatches_per_second"]},
+    )
+    refused = browser.submit(settings, "/settings", **{"retryConfig.maxDoublings": "many"})
+    page = browser.submit(refused, "/settings", **{"retryConfig.maxDoublings": "3"})
+    changed = client.get_queue(name=queue)
+    assert changed.retry_config.max_doublings == 3
+    assert changed.rate_limits.max_dispatches_per_second == 7
     assert "No setting was changed." in browser.submit(page, "/settings").text
+
+
+def test_a_setting_that_a_form_does_not_have_stays(browser, client, queue):
+    client.update_queue(
+        queue={"name": queue, "retry_config": {"max_attempts": 7}},
+        update_mask={"paths": ["retry_config.max_attempts"]},
+    )
+    settings = browser.open(f"{queue}/settings")
+    settings.form("/settings").fields.pop("retryConfig.maxAttempts")
+    browser.submit(settings, "/settings", **{"retryConfig.maxDoublings": "3"})
+    changed = client.get_queue(name=queue).retry_config
+    assert (changed.max_attempts, changed.max_doublings) == (7, 3)
 
 
 def test_an_empty_setting_is_reset_to_its_default(browser, client, queue):

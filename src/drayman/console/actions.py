@@ -87,9 +87,8 @@ async def delete_queue(request: PageRequest) -> Done:
 
 
 async def save_settings(request: PageRequest) -> Done:
-    """Change the settings that the form changes, and no other."""
-    queue = await request.calls.call("GetQueue", name=request.queue)
-    message, paths = forms.changed_settings(queue, request)
+    """Change the settings that were edited in the form, and no other."""
+    message, paths = forms.changed_settings(request)
     if not paths:
         return Done(f"{request.queue}/settings", "unchanged")
     message["name"] = request.queue

@@ -34,6 +34,17 @@ class Setting(NamedTuple):
         """Whether its value is a duration."""
         return "uration" in self.path or "Backoff" in self.path
 
+    @property
+    def original(self) -> str:
+        """The name of the hidden field with the value that the form had at first."""
+        return f"original.{self.path}"
+
+    def is_edited(self, request: PageRequest) -> bool:
+        """Whether a form has the setting, with another value than at first."""
+        return self.path in request.form and (
+            request.field(self.path) != request.field(self.original)
+        )
+
 
 SETTINGS: Mapping[str, tuple[Setting, ...]] = {
     "Rate limits": (
@@ -66,10 +77,18 @@ def settings_values(queue: Any, request: PageRequest) -> dict[str, str]:
     return {each.path: request.field(each.path, _text(queue, each)) for each in _ALL}
 
 
-def changed_settings(queue: Any, request: PageRequest) -> tuple[dict[str, Any], list[str]]:
-    """Return the message with the settings that a form changes, and their paths."""
+def original_values(queue: Any, request: PageRequest) -> dict[str, str]:
+    """Return what a form with settings had before it was edited, by the names of hidden fields."""
+    return {each.original: request.field(each.original, _text(queue, each)) for each in _ALL}
+
+
+def changed_settings(request: PageRequest) -> tuple[dict[str, Any], list[str]]:
+    """Return the message with the settings that were edited in a form, and their paths.
+
+    The form is compared with its own original values: the queue may have others by now.
+    """
     message: dict[str, Any] = {}
-    changed = [each for each in _ALL if request.field(each.path) != _text(queue, each)]
+    changed = [each for each in _ALL if each.is_edited(request)]
     for setting in changed:
         group, name = setting.path.split(".")
         text = request.field(setting.path)

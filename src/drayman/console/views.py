@@ -123,8 +123,10 @@ async def dead_letter(request: PageRequest) -> View:
 async def settings(request: PageRequest) -> View:
     """The form with the settings of a queue."""
     values = await _queue_values(request)
-    texts = forms.settings_values(values["queue"], request)
-    return View("settings.html", values | {"groups": forms.SETTINGS, "texts": texts})
+    queue = values["queue"]
+    texts, originals = forms.settings_values(queue, request), forms.original_values(queue, request)
+    values |= {"groups": forms.SETTINGS, "texts": texts, "originals": originals}
+    return View("settings.html", values)
 
 
 async def new_task(request: PageRequest) -> View:
