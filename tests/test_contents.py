@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from certificates import Authority
 from drayman.core.document import KMS_KEY, Document
 from drayman.core.events import Reloaded, ReloadFailed
 from drayman.settings import SettingsError
@@ -115,6 +116,42 @@ def test_a_wrong_location_in_the_queue_file_changes_nothing(tmp_path):
         path.write_text(f"queues: [{{name: {QUEUE}}}, {{name: projects/p/locations/x/queues/q}}]")
         assert "x" in reload(live).problems[0]
         assert live.request("GET", f"/v2/{QUEUE}")[0] == 404
+
+
+def wrong_files(folder):
+    """Write files that cannot be used; return the settings that name them."""
+    names = ("queue_file", "key_file", "signing_key", "access_file", "tls_cert")
+    for name in names:
+        (folder / name).write_text("7")
+    return {name: str(folder / name) for name in names} | {"auth": "keys"}
+
+
+def test_a_start_reports_all_files_that_cannot_be_used(tmp_path):
+    with pytest.raises(SettingsError) as caught:
+        LiveServer(**wrong_files(tmp_path), targets="nowhere", queue=[QUEUE], location=["x"])
+    starts = "targets", "queue-file", "key-file", "signing-key", "access-file", "tls-cert"
+    assert [line.split(":")[0] for line in caught.value.args] == [f"--{each}" for each in starts]
+
+
+def test_a_reload_reports_all_files_that_cannot_be_used(tmp_path):
+    settings, identity = wrong_files(tmp_path), Authority().issue()
+    for name, text in (("queue_file", "queues: []"), ("key_file", "{}"), ("access_file", "{}")):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "signing_key").write_bytes(signing_key())
+    (tmp_path / "tls_cert").write_bytes(identity.key + identity.certificate)
+    with serving(**settings) as live:
+        wrong_files(tmp_path)
+        problems = reload(live).problems
+    starts = "queue-file", "key-file", "signing-key", "access-file", "tls-cert"
+    assert [line.split(":")[0] for line in problems] == [f"--{each}" for each in starts]
+
+
+def test_each_queue_outside_of_the_locations_is_named(tmp_path):
+    path = tmp_path / "queues.yaml"
+    path.write_text(f"queues: [{{name: {QUEUE}}}]")
+    with pytest.raises(SettingsError) as caught:
+        LiveServer(queue_file=str(path), queue=[f"{QUEUE}2"], location=["x"])
+    assert [line.split(":")[0] for line in caught.value.args] == [QUEUE, f"{QUEUE}2"]
 
 
 def test_a_server_without_the_key_of_its_store_does_not_start_but_can_inspect_it(tmp_path):

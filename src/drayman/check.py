@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from drayman import access_setup, contents, files, outbound, part_settings
-from drayman.core import names
+from drayman.contents import Problems
 from drayman.core.clock import SystemClock
-from drayman.core.errors import ServiceError
 from drayman.edge.listening import PortError, close, listen
-from drayman.edge.tls import HTTP, TlsError, load_context
-from drayman.settings import OPTIONS, Reading, Settings, SettingsError
+from drayman.edge.tls import HTTP, load_context
+from drayman.settings import OPTIONS, Reading, Settings
 from drayman.store import opening
 from drayman.store.contract import StoreError
 
@@ -78,13 +77,13 @@ def _tokens(settings: Settings) -> str:
 
 def _attempt(start: Callable[..., object], *arguments: object) -> list[str]:
     """Return a line for each problem that a step of the start has."""
+    problems = Problems()
     try:
-        start(*arguments)
-    except SettingsError as error:
-        return list(error.args)
-    except (StoreError, PortError, ServiceError, TlsError) as error:
+        with problems.collect():
+            start(*arguments)
+    except (StoreError, PortError) as error:
         return [str(error)]
-    return []
+    return problems.lines
 
 
 def _check_role(settings: Settings) -> list[str]:
@@ -98,12 +97,7 @@ def _check_queue_file(settings: Settings) -> list[str]:
 def _check_locations(settings: Settings) -> list[str]:
     if _check_queue_file(settings):
         return []
-    queues = [declared.queue.name for declared in contents.declared_queues(settings)]
-    return [
-        f"{queue}: {line}"
-        for queue in queues
-        for line in _attempt(names.check_location, queue, settings.locations)
-    ]
+    return contents.wrong_locations(contents.declared_queues(settings), settings.locations)
 
 
 def _check_key_file(settings: Settings) -> list[str]:

@@ -3,17 +3,46 @@
 All of it is loaded before any of it is used: files that cannot be used change nothing.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from drayman import access_setup, files
 from drayman.access_setup import Configured
 from drayman.core import names
 from drayman.core.clock import Micros
+from drayman.core.errors import ServiceError
 from drayman.core.queue import Queue
+from drayman.edge.tls import TlsError
 from drayman.files import DeclaredQueue
-from drayman.settings import Settings
+from drayman.settings import Settings, SettingsError
 from drayman.signing.keys import SigningKey
+
+
+class Problems:
+    """The problems of several steps, so that one error has all of them.
+
+    Attributes:
+        lines: A line for each problem.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    @contextlib.contextmanager
+    def collect(self) -> Iterator[None]:
+        """Add the problems of a step instead of raising its error."""
+        try:
+            yield
+        except SettingsError as error:
+            self.lines += map(str, error.args)
+        except (ServiceError, TlsError) as error:
+            self.lines.append(str(error))
+
+    def raise_if_any(self) -> None:
+        """Raise SettingsError if there are problems."""
+        if self.lines:
+            raise SettingsError(*self.lines)
 
 
 class Contents(NamedTuple):
@@ -33,17 +62,30 @@ class Contents(NamedTuple):
 
 
 def load(settings: Settings, now: Micros) -> Contents:
-    """Return the contents of all files. SettingsError; ServiceError for a wrong location."""
-    queues = declared_queues(settings)
-    for declared in queues:
-        names.check_location(declared.queue.name, settings.limits.locations)
-    key_file, signing_key = settings.key_file, settings.signing_key
-    return Contents(
-        queues=queues,
-        kms_keys=files.load_keys(key_file) if key_file else {},
-        signing_key=files.load_signing_key(signing_key, now) if signing_key else None,
-        access=access_setup.load(settings),
-    )
+    """Return the contents of all files; SettingsError has a line for each problem of any."""
+    problems, key_file, signing_key = Problems(), settings.key_file, settings.signing_key
+    with problems.collect():
+        queues = declared_queues(settings)
+        problems.lines += wrong_locations(queues, settings.locations)
+    with problems.collect():
+        kms_keys = files.load_keys(key_file) if key_file else {}
+    with problems.collect():
+        signer = files.load_signing_key(signing_key, now) if signing_key else None
+    with problems.collect():
+        access = access_setup.load(settings)
+    problems.raise_if_any()
+    return Contents(queues, kms_keys, signer, access)
+
+
+def wrong_locations(queues: Iterable[DeclaredQueue], locations: Sequence[str]) -> list[str]:
+    """Return a line for each queue outside of the locations of ``--location``."""
+    problems = Problems()
+    for name in (declared.queue.name for declared in queues):
+        try:
+            names.check_location(name, locations)
+        except ServiceError as error:
+            problems.lines.append(f"{name}: {error}")
+    return problems.lines
 
 
 def missing_keys(in_use: Mapping[str, str], kms_keys: Mapping[str, bytes]) -> list[str]:

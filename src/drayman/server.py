@@ -20,7 +20,7 @@ from drayman.api.context import Context
 from drayman.api.http import Extension, HttpApp
 from drayman.api.metrics import Metrics
 from drayman.console.app import Console
-from drayman.contents import Contents
+from drayman.contents import Contents, Problems
 from drayman.core import events, role
 from drayman.core.clock import Clock, Micros, SystemClock
 from drayman.core.errors import ServiceError
@@ -46,7 +46,7 @@ from drayman.edge.budget import Capacity
 from drayman.edge.grpc_server import GrpcServer
 from drayman.edge.http_server import HttpServer
 from drayman.edge.listening import PortError, close, listen
-from drayman.edge.tls import TlsError, TlsListener
+from drayman.edge.tls import TlsListener
 from drayman.encryption import locations
 from drayman.encryption.cipher import TaskCipher
 from drayman.encryption.locations import LocationKeys
@@ -168,12 +168,16 @@ class Server:
         return "https" if self._settings.tls_cert else "http"
 
     async def start(self) -> None:
-        """Start; return when calls are accepted. StartError."""
+        """Start; return when calls are accepted.
+
+        SettingsError has a line for all that is wrong with the settings and the files they name;
+        StartError says what else is in the way.
+        """
         try:
             await self._start()
             self._started_at = self._clock.now()
             self._emit(self._started())
-        except (StoreError, PortError, ServiceError, TlsError) as error:
+        except (StoreError, PortError, ServiceError) as error:
             await self._closers.aclose()
             raise StartError(str(error)) from None
         except BaseException:
@@ -203,7 +207,7 @@ class Server:
             loaded, contexts = await process.run_in_thread(self._load)
             await self._check_kms_keys(loaded)
             await self._declare(loaded.queues)
-        except (SettingsError, StoreError, ServiceError, TlsError) as error:
+        except (SettingsError, StoreError, ServiceError) as error:
             self._emit(ReloadFailed([str(line) for line in error.args]))
             return False
         for listener, context in zip(self._tls_listeners, contexts, strict=True):
@@ -213,9 +217,14 @@ class Server:
         return True
 
     def _load(self) -> tuple[Contents, list[ssl.SSLContext]]:
-        """Return what is in the files now; this may block."""
-        loaded = contents.load(self._settings, self._clock.now())
-        return loaded, [listener.load() for listener in self._tls_listeners]
+        """Return what is in the files now, SettingsError; this may block."""
+        problems = Problems()
+        with problems.collect():
+            loaded = contents.load(self._settings, self._clock.now())
+        with problems.collect():
+            contexts = [listener.load() for listener in self._tls_listeners]
+        problems.raise_if_any()
+        return loaded, contexts
 
     async def _use(self, loaded: Contents) -> None:
         """Use what was loaded from files from now on."""
@@ -245,18 +254,17 @@ class Server:
 
     async def _start(self) -> None:
         settings, clock = self._settings, self._clock
-        self.role = part_settings.server_role(settings)
-        access_setup.check_exposure(settings)
-        access_setup.check_test_endpoints(settings)
-        loaded = contents.load(settings, clock.now())
-        google = settings.google_credentials
-        credentials = files.load_google_credentials(google) if google else None
-        if settings.tracing and self._tracing is None:
-            self._tracing = part_settings.load_tracing()()
-        self._outbound = outbound.load(settings)
         self._capacity = capacity = Capacity(emit=self._emit)
-        grpc_tls = self._tls_listener(tls.GRPC_AND_HTTP, capacity)
-        http_tls = self._tls_listener(tls.HTTP, capacity)
+        problems, google = Problems(), settings.google_credentials
+        self._apply_settings(problems)
+        with problems.collect():
+            loaded = contents.load(settings, clock.now())
+        with problems.collect():
+            credentials = files.load_google_credentials(google) if google else None
+        with problems.collect():
+            grpc_tls = self._tls_listener(tls.GRPC_AND_HTTP, capacity)
+            http_tls = self._tls_listener(tls.HTTP, capacity)
+        problems.raise_if_any()
         if self._tracing is not None:
             self._closers.push_async_callback(asyncio.to_thread, self._tracing.close)
         # Before the store, which would leave a new file behind if a port is taken.
@@ -321,6 +329,20 @@ class Server:
             )
 
         self._closers.push_async_callback(stop_work)
+
+    def _apply_settings(self, problems: Problems) -> None:
+        """Check what the settings say together, and load what they name beside the contents."""
+        settings = self._settings
+        for check in (access_setup.check_exposure, access_setup.check_test_endpoints):
+            with problems.collect():
+                check(settings)
+        with problems.collect():
+            self.role = part_settings.server_role(settings)
+        with problems.collect():
+            self._outbound = outbound.load(settings)
+        with problems.collect():
+            if settings.tracing and self._tracing is None:
+                self._tracing = part_settings.load_tracing()()
 
     def _metrics(self, context: Context) -> list[Extension]:
         """Return what answers requests for the metrics, unless they are off."""

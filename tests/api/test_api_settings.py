@@ -8,7 +8,7 @@ from google.cloud.location import locations_pb2
 
 from drayman import cli
 from drayman.core.clock import DAY, SECOND
-from drayman.server import StartError
+from drayman.settings import SettingsError
 from live import LiveServer
 
 URL = "http://example.com"
@@ -123,7 +123,7 @@ def test_without_the_setting_those_in_use_are_listed(clients, transport, locatio
 
 def test_declared_queues_must_be_in_an_allowed_location():
     message = "Location 'l' is not a valid location."
-    with pytest.raises(StartError, match=re.escape(message)):
+    with pytest.raises(SettingsError, match=re.escape(message)):
         LiveServer(location=["here"], queue=["projects/p/locations/l/queues/q"])
 
 

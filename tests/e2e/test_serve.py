@@ -123,6 +123,17 @@ def test_a_wrong_queue_file_is_one_line_and_status_two(tmp_path):
     assert '"retries"' in process.stderr
 
 
+def test_files_that_cannot_be_used_are_a_line_each_and_status_two(tmp_path):
+    certificate, queues = tmp_path / "cert.pem", tmp_path / "queues.yaml"
+    certificate.write_text("no certificate")
+    queues.write_text("queues: 3")
+    files = ("--tls-cert", str(certificate), "--queue-file", str(queues))
+    process = run_to_end(*files, "--store", "memory")
+    assert process.returncode == 2
+    starts = [line.split(": ")[1] for line in process.stderr.splitlines()]
+    assert starts == ["--queue-file", "--tls-cert"]
+
+
 def test_a_wrong_queue_file_leaves_no_store_behind(tmp_path):
     file = tmp_path / "queues.yaml"
     file.write_text("queues: 3")

@@ -28,7 +28,7 @@ from drayman.edge.budget import Capacity, ConnectionLimit
 from drayman.edge.http1 import Connections, HttpProtocol
 from drayman.edge.listening import listen
 from drayman.edge.tls import CLIENT_NAMES, HTTP, TlsFiles, TlsListener, client_fields
-from drayman.server import StartError
+from drayman.settings import SettingsError
 from drayman.tasks_v2.services.cloud_tasks import transports
 from live import PATIENCE, LiveServer
 
@@ -328,7 +328,7 @@ def live_number(files, live):
     ],
 )
 def test_settings_that_cannot_be_used_stop_the_start(settings, message):
-    with pytest.raises(StartError) as caught:
+    with pytest.raises(SettingsError) as caught:
         LiveServer(**settings)
     assert str(caught.value) == message
 
