@@ -11,8 +11,8 @@ from google.api_core import exceptions
 
 from certificates import Authority
 from drayman import cli
-from drayman.commands import failures
-from drayman.commands.remote import Address
+from drayman.commands import failures, statistics
+from drayman.commands.remote import Address, Remote
 from live import LiveServer
 
 LIST = ("queues", "list", "--project", "shop", "--location", "here")
@@ -190,6 +190,27 @@ def test_a_connection_that_is_closed_may_need_tls(run, closing_address, argument
 
 
 @pytest.fixture
+def silent():
+    """Give a listening socket whose connections are accepted by the system, and never answered."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        yield listener
+
+
+def test_a_server_that_does_not_answer_is_tried_once(silent):
+    host = f"127.0.0.1:{silent.getsockname()[1]}"
+    address = Address(host, tls=False)
+    server = Remote(address, "shop", "here", None, None, None, True, None, timeout=0.05)
+    with pytest.raises(SystemExit) as caught, failures.explained(host):
+        statistics.load(server)
+    assert caught.value.code == 3
+    connection, _ = silent.accept()
+    connection.close()
+    with pytest.raises(BlockingIOError):
+        silent.accept()
+
+
+@pytest.fixture
 def guarded(tmp_path, run):
     """Give a server that asks who calls, and the key of a caller who may view queues."""
     store = f"sqlite:{tmp_path / 'tasks.db'}"
@@ -247,7 +268,7 @@ def test_a_server_that_does_not_answer_is_not_reached():
         raise exceptions.DeadlineExceeded("Deadline Exceeded")
     assert caught.value.code == 3
     text = failures.describe("box:8123", exceptions.DeadlineExceeded("Deadline Exceeded"))
-    assert text.startswith("cannot reach box:8123: no answer in time; start a server there")
+    assert text.startswith("no answer from box:8123 within 20 seconds; see what listens there")
 
 
 def test_control_characters_of_an_error_do_not_reach_the_terminal():

@@ -19,6 +19,10 @@ _NEXT_STEPS = {
 }
 
 
+TIMEOUT = 20.0
+"""Seconds until a call fails."""
+
+
 class CallError(Exception):
     """A server has refused a call.
 
@@ -37,6 +41,10 @@ class UnreachableError(Exception):
     """There is no connection to the server; the argument says why."""
 
 
+class NoAnswerError(Exception):
+    """The server has not answered in time: another call would wait as long."""
+
+
 @contextlib.contextmanager
 def explained(address: str) -> Iterator[None]:
     """Write the error of a call to the server at an address, and exit."""
@@ -45,8 +53,10 @@ def explained(address: str) -> Iterator[None]:
 
     try:
         yield
-    except (GoogleAPICallError, GoogleAuthError, CallError, UnreachableError) as error:
-        is_unreachable = isinstance(_translate(error), UnreachableError)
+    except (
+        GoogleAPICallError, GoogleAuthError, CallError, UnreachableError, NoAnswerError,
+    ) as error:  # fmt: skip
+        is_unreachable = isinstance(_translate(error), UnreachableError | NoAnswerError)
         status = terminal.UNREACHABLE if is_unreachable else terminal.ERROR
         terminal.fail([describe(address, error)], status)
 
@@ -56,6 +66,11 @@ def describe(address: str, error: Exception) -> str:
     match _translate(error):
         case UnreachableError(args=(reason,)):
             return f"cannot reach {address}: {reason}; {_next_step(reason)}"
+        case NoAnswerError():
+            return (
+                f"no answer from {address} within {TIMEOUT:.0f} seconds; see what listens there, "
+                "or name another server with --server (DRAYMAN_SERVER)"
+            )
         case CallError(code=code, message=message):
             step = f"; {_NEXT_STEPS[code]}" if code in _NEXT_STEPS else ""
             return f"{code}: {message} (server {address}){step}"
@@ -72,7 +87,7 @@ def _translate(error: Any) -> Exception:
     code = error.grpc_status_code.name if error.grpc_status_code else type(error).__name__
     message = _line(error.message)
     if code == "DEADLINE_EXCEEDED":
-        return UnreachableError("no answer in time")
+        return NoAnswerError()
     if code == "UNAVAILABLE" and _NO_CONNECTION.match(message):
         return UnreachableError(_reason(message))
     return CallError(code, message)

@@ -15,8 +15,6 @@ import click
 from drayman.commands import failures, messages, output, resources, terminal
 
 DEFAULT_PORT = 8123
-TIMEOUT = 20.0
-"""Seconds until a call fails."""
 _GOOGLE = ".googleapis.com"
 
 
@@ -68,6 +66,7 @@ class Remote:
         ca: A file with the authorities that sign the server's certificate.
         quiet: Whether nothing is asked.
         format: The form of the output, None for the command's own.
+        timeout: Seconds until a call fails.
     """
 
     address: Address
@@ -78,6 +77,7 @@ class Remote:
     ca: str | None
     quiet: bool
     format: output.Format | None
+    timeout: float = failures.TIMEOUT
     _opened: Any = None
 
     def queue(self, text: str) -> str:
@@ -105,8 +105,9 @@ class Remote:
             return None
         return self.parent if self.location else resources.project_name(self.project)
 
-    def call(self, method: str, timeout: float = TIMEOUT, **request: Any) -> Any:
+    def call(self, method: str, timeout: float | None = None, **request: Any) -> Any:
         """Call a method of the client library, once; return its response or pager."""
+        timeout = timeout or self.timeout
         return getattr(self._client, method)(
             request=request, retry=None, timeout=timeout, metadata=tuple(self._headers.items())
         )
@@ -122,6 +123,7 @@ class Remote:
         Raises:
             CallError: The server has refused the call.
             UnreachableError: There is no connection to it.
+            NoAnswerError: It has not answered in time.
         """
         import requests
 
@@ -129,8 +131,10 @@ class Remote:
         try:
             response = requests.request(
                 method, f"{self.address.url}{path}", headers=headers, verify=self.ca or True,
-                timeout=arguments.pop("timeout", TIMEOUT), **arguments,
+                timeout=self.timeout, **arguments,
             )  # fmt: skip
+        except requests.Timeout:
+            raise failures.NoAnswerError from None
         except requests.RequestException as error:
             raise failures.UnreachableError(_innermost(error)) from None
         return _value(response)

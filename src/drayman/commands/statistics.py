@@ -20,7 +20,8 @@ def of_queues(server: Remote) -> list[Any] | None:
 
     Raises:
         CallError: The server does not let the caller make it.
-        UnreachableError: The server does not answer over HTTP.
+        UnreachableError: There is no connection for HTTP.
+        NoAnswerError: The server has not answered in time.
     """
     params = {"parent": server.scope} if server.scope else {}
     try:
