@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from processes import PATIENCE
 ENOUGH = 5_000_000
 """Characters on a screen after which an expected text will not come any more."""
 SLOW = 2 * PATIENCE
+FULL = Path("/dev/full")
 WHERE = {"DRAYMAN_DEFAULT_PROJECT": "shop", "DRAYMAN_DEFAULT_LOCATION": "here"}
 
 
@@ -64,6 +66,20 @@ def test_a_closed_pipe_is_no_traceback(drayman):
         timeout=SLOW, check=False,
     )  # fmt: skip
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("form", ["json", "yaml", "table"])
+def test_an_output_that_cannot_be_written_is_one_line_and_status_one(drayman, form):
+    drayman("queues", "create", "mail")
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "drayman", "queues", "list", "--format", form],
+            env=drayman.environment, stdout=full, stderr=subprocess.PIPE, text=True,
+            timeout=SLOW, check=False,
+        )  # fmt: skip
+    assert done.stderr == "drayman: cannot write to standard output: No space left on device\n"
+    assert done.returncode == 1
 
 
 def test_a_server_starts_on_a_backup_and_delivers_its_tasks(tmp_path):

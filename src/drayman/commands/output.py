@@ -102,7 +102,7 @@ def _write_json(rows: Iterable[Any]) -> None:
     separator = "["
     for row in rows:
         text = json.dumps(row, indent=2, ensure_ascii=False).replace("\n", "\n  ")
-        sys.stdout.write(f"{separator}\n  {text}")
+        terminal.write(f"{separator}\n  {text}", end="")
         separator = ","
     terminal.write("[]" if separator == "[" else "\n]")
 

@@ -1,11 +1,13 @@
 """What commands write to the terminal, what they ask, and how they fail."""
 
+import contextlib
 import sys
 from collections.abc import Iterable
 from typing import NoReturn
 
 ERROR = 1
-"""Exit status: the server refused the call, the work failed, or a question was answered by no."""
+"""Exit status: the server refused the call, the work failed, the output cannot be
+written, or a question was answered by no."""
 USAGE = 2
 """Exit status: an option, an argument or a setting is wrong."""
 UNREACHABLE = 3
@@ -14,10 +16,17 @@ INTERRUPTED = 130
 """Exit status: Ctrl-C, as of a program that SIGINT ends."""
 
 
-def write(text: str) -> None:
-    """Write a line to standard output at once."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+def write(text: str, end: str = "\n") -> None:
+    """Write a line to standard output at once; exit if that fails, as on a full disk."""
+    try:
+        sys.stdout.write(f"{text}{end}")
+        sys.stdout.flush()
+    except BrokenPipeError:  # click ends the program without a message
+        raise
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()  # otherwise the interpreter writes again when it exits
+        fail([f"cannot write to standard output: {error.strerror}"], ERROR)
 
 
 def note(text: str) -> None:
