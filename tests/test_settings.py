@@ -303,7 +303,7 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path):
         ("a: [", "is not YAML"),
         ("- x", 'must contain a list named "queues"'),
         ("queues: 3", 'must contain a list named "queues"'),
-        ("queues: [3]", "queue 1: "),
+        ("queues: [3]", "queue 1: it must have a name, and may have settings"),
         (f"queues: [{{name: {QUEUE}}}, {{name: {QUEUE}}}]", "queue 2: "),
         ("queues: [{name: q}]", "queue 1: Queue name must be formatted: "),
         (f"queues: [{{name: {QUEUE}, state: DISABLED}}]", "state must be RUNNING or PAUSED"),

@@ -85,6 +85,8 @@ _ENTRY_ERRORS = (
 
 
 def _queue_entry(entry: Any, limits: QueueLimits) -> DeclaredQueue:
+    if not isinstance(entry, dict):
+        raise ValueError("it must have a name, and may have settings")  # noqa: TRY004 - the file is wrong
     message = json_format.ParseDict(entry, queues.Message())
     if message.state not in _STATES:
         # Nobody can ask the real service for DISABLED either; PAUSED stops dispatch as well.

@@ -138,6 +138,15 @@ def test_an_older_format_is_a_warning(run, path):
     assert report["warnings"][0].startswith("the format is 0; the next start of a server migrates")
 
 
+def test_an_empty_file_is_no_store_yet(run, tmp_path):
+    (tmp_path / "tasks.db").touch()
+    result = run("check", "--store", f"sqlite:{tmp_path}/tasks.db")
+    assert result.status == 1
+    assert result.err == (
+        f"drayman: store {tmp_path}/tasks.db is empty: no server has started with it yet\n"
+    )
+
+
 @pytest.mark.parametrize("command", [("check",), ("backup", "copy.db")])
 @pytest.mark.parametrize(
     ("store", "status", "problem"),

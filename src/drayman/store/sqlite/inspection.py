@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from drayman.store import inspection
+from drayman.store.contract import StoreError
 from drayman.store.inspection import Report
 from drayman.store.sqlite import files, reading, schema
 
@@ -32,6 +33,8 @@ def inspect(path: str) -> Report:
             return int(connection.execute(statement).fetchone()[0])
 
         number = count("PRAGMA user_version")
+        if count("SELECT count(*) FROM sqlite_master") == 0:
+            raise StoreError(f"store {path} is empty: no server has started with it yet")
         damage = list(_damage(connection))
         rows = {} if damage else inspection.counts(count)
         own = _TASK_COUNTS if number >= _TASK_COUNTS_FORMAT else {}
