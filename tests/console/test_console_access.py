@@ -296,10 +296,12 @@ def test_a_form_is_bounded_and_one_of_an_unknown_caller_more_narrowly(browser, s
     token = sign_in("roles/owner").form("sign-out").fields["form_token"]
     for body, message in (
         (f"form_token={token}&body=" + "%41" * (app.FORM_SIZE // 3), b"limit: 1048576 bytes"),
+        (f"form_token={token}&body=" + "x" * app.FORM_SIZE, b"limit: 1048576 bytes"),
         (f"form_token={token}" + "&task=t" * 2000, b"The query or the form is malformed."),
     ):
-        status, _, content = browser.send("POST", f"/console/{QUEUE}/new-task", body)
+        status, fields, content = browser.send("POST", f"/console/{QUEUE}/new-task", body)
         assert status == 400
+        assert fields["Content-Type"] == "text/html; charset=utf-8"
         assert message.decode() in content
 
 

@@ -5,7 +5,7 @@ import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from drayman.api import admin, browsers, rest
+from drayman.api import admin, browsers, request_body, rest
 from drayman.api.browsers import BrowserPolicy
 from drayman.api.context import Context
 from drayman.api.request import Request
@@ -38,6 +38,9 @@ class Extension(Protocol):
 
     async def answer(self, request: Request) -> Response:
         """Return the response to a request. ServiceError."""
+
+    def refuse(self, request: Request, error: ServiceError) -> Response:
+        """Return the response to a request whose body is not received."""
 
 
 class HttpApp:
@@ -88,6 +91,9 @@ class HttpApp:
                 raise errors.Unavailable("The server is starting or stopping.")
         except ServiceError as error:
             return error_response(error)
+        limit = self.body_limit(request)
+        if extension is not None and int(request.fields.get(b"content-length", b"0")) > limit:
+            return extension.refuse(request, request_body.too_large(limit))
         return None
 
     def body_limit(self, request: Request) -> int:

@@ -9,8 +9,9 @@ from drayman.access.control import Fields
 from drayman.api import permissions, rest
 from drayman.api.context import Context
 from drayman.api.request import Request
-from drayman.api.responses import Response
+from drayman.api.responses import Response, error_response
 from drayman.core import errors
+from drayman.core.errors import ServiceError
 from drayman.tasks_v2 import rpcs
 
 PATH = "/metrics"
@@ -53,6 +54,10 @@ class Metrics:
             await permissions.require(access, caller, PERMISSION, "")
         body, content_type = await self._exposition(request.field(b"accept"))
         return Response(200, body, content_type=content_type.encode())
+
+    def refuse(self, _request: Request, error: ServiceError) -> Response:
+        """Return the response to a request whose body is not received."""
+        return error_response(error)
 
 
 def _fields(request: Request) -> Fields:

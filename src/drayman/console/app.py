@@ -150,6 +150,11 @@ class Console:
             crash = InternalError("Internal error; the server's log has the details.")
             return self._page(received, None, crash, View("error.html", {}))
 
+    def refuse(self, request: Request, error: ServiceError) -> PageResponse:
+        """Return the page for a form that is not received, such as one that is too large."""
+        received = self._with_session(request, urllib.parse.unquote(request.path))
+        return self._page(received, None, error, View("error.html", {}))
+
     def _with_session(self, request: Request, path: str) -> _Received:
         session_id, fields = sessions.session_id(request.fields), request.fields
         session = self._sessions.find(session_id, self._context.clock.now())

@@ -11,9 +11,10 @@ from drayman.api import calls
 from drayman.api.admin import TESTING
 from drayman.api.context import Context
 from drayman.api.request import Request
-from drayman.api.responses import Response, json_response
+from drayman.api.responses import Response, error_response, json_response
 from drayman.core import errors
 from drayman.core.clock import SECOND, Micros, SystemClock
+from drayman.core.errors import ServiceError
 from drayman.core.limits import PLAIN_REQUEST_SIZE
 from drayman.core.status import Code
 from drayman.server import Server
@@ -219,6 +220,10 @@ class Endpoints:
             return await _handle(self._server, call, request)
 
         return json_response(200, await calls.guard(self._context, call.name, request.fields, run))
+
+    def refuse(self, _request: Request, error: ServiceError) -> Response:
+        """Return the response to a request whose body is not received."""
+        return error_response(error)
 
 
 def _find(request: Request) -> EndpointCall | None:
