@@ -1,6 +1,7 @@
 """Pages of the console, as a browser without scripts gets them."""
 
 import base64
+import re
 
 import pytest
 
@@ -233,3 +234,15 @@ def test_a_binary_body_is_shown_in_hex(browser, create_task):
     page = browser.open(create_task(body=bytes(range(20))))
     assert page.pre.splitlines()[1] == f"000010  {'10 11 12 13':<48} ...."
     assert base64.b64encode(bytes(range(20))).decode() not in page.html
+
+
+def test_the_caller_of_a_page_is_authenticated_once(browser, queue):
+    def authenticated():
+        _, _, metrics = browser.send("GET", "/metrics")
+        (line,) = re.findall(r'drayman_calls_total\{code="OK",method="other"\} (.*)', metrics)
+        return float(line)
+
+    browser.open(queue)
+    before = authenticated()
+    browser.open(queue)
+    assert authenticated() == before + 1

@@ -165,15 +165,16 @@ class Console:
     async def _answer(self, received: _Received) -> PageResponse:
         if received.is_change and received.path == _SIGN_IN:
             return await self._sign_in(received)
+        calls = Calls(self._context, received.fields)
         try:
-            caller = await Calls(self._context, received.fields).caller()
+            await calls.caller()
         except _SIGNED_OUT as error:
             return self._sign_in_page(received, received.request.path, error)
         form = await self._form(received, FORM_SIZE) if received.is_change else {}
         if received.is_change and received.path == _SIGN_OUT:
             self._sessions.close(received.session_id)
             return responses.redirect(PREFIX, sessions.cookie("", secure=self._is_secure(received)))
-        return await self._serve(received, caller, form)
+        return await self._serve(received, calls, form)
 
     async def _form(self, received: _Received, limit: int) -> Form:
         """Return the fields of a form.
@@ -189,8 +190,8 @@ class Console:
             raise errors.PermissionDenied(_WRONG_TOKEN)
         return form
 
-    async def _serve(self, received: _Received, caller: Caller | None, form: Form) -> PageResponse:
-        route, request = self._route(received, form)
+    async def _serve(self, received: _Received, calls: Calls, form: Form) -> PageResponse:
+        route, request = self._route(received, calls, form)
         error = None
         if route.action is not None:
             try:
@@ -202,13 +203,13 @@ class Console:
             view = await route.page(request)
         except ServiceError as refusal:
             view, error = View("error.html", {}), error or refusal
-        return self._page(received, caller, error, view)
+        return self._page(received, await calls.caller(), error, view)
 
     def _check_full(self) -> None:
         if not self._is_full:
             raise errors.PermissionDenied(_READ_ONLY)
 
-    def _route(self, received: _Received, form: Form) -> tuple[Route, PageRequest]:
+    def _route(self, received: _Received, calls: Calls, form: Form) -> tuple[Route, PageRequest]:
         """Return the route of a request, and the request as pages take it. NotFound."""
         path, methods = received.path.removeprefix(PREFIX), {"POST"}
         if not received.is_change:
@@ -217,14 +218,14 @@ class Console:
             match = pattern.fullmatch(path)
             is_served = (route.action is not None) == received.is_change
             if match and is_served and received.request.method in methods:
-                return route, self._page_request(received, form, **match.groupdict())
+                return route, self._page_request(received, calls, form, **match.groupdict())
         raise errors.NotFound(f"The console has no page {received.path[:200]}.")
 
     def _page_request(
-        self, received: _Received, form: Form, queue: str = "", task_id: str = ""
+        self, received: _Received, calls: Calls, form: Form, queue: str = "", task_id: str = ""
     ) -> PageRequest:
         return PageRequest(
-            calls=Calls(self._context, received.fields),
+            calls=calls,
             queue=queue,
             task_id=task_id,
             query=_query(received.request),

@@ -36,11 +36,13 @@ class Calls:
         self._context = context
         self._fields = fields
         self._caller: Caller | None = None
+        self._is_known = False
 
     async def caller(self) -> Caller | None:
         """Return the caller, None if callers are not authenticated. Unauthenticated."""
-        if self._caller is None:
+        if not self._is_known:
             self._caller = await self._guard("SignIn", _same)
+            self._is_known = True
         return self._caller
 
     async def call(self, name: str, /, **request: Any) -> Any:
