@@ -5,8 +5,9 @@ from concurrent import futures
 import grpc
 import pytest
 from command_line import PARENT
+from rich.console import Console
 
-from drayman.commands import statistics
+from drayman.commands import output, statistics
 from drayman.tasks_v2 import types
 
 BUSY = {
@@ -110,3 +111,22 @@ def test_a_server_of_another_kind_shows_what_it_has(drayman, other_server):
 def test_a_server_that_does_not_run_is_an_error(drayman, other_server):
     host = other_server.partition(":")[0]
     assert drayman("top", "--server", f"{host}:1").status == 3
+
+
+def test_a_narrow_terminal_shows_whole_names_and_the_columns_that_matter_most():
+    row = {"name": f"{PARENT}/queues/{'q' * 24}", "state": "RUNNING", "tasks": 12_345, "due": 12,
+           "inFlight": 3, "deadLetters": 1, "oldestDueSeconds": 70, "maxDispatchesPerSecond": 500,
+           "effectiveExecutionRate": 250}  # fmt: skip
+    shown = output.fitting([row], statistics.COLUMNS, 80)
+    assert [each.label for each in shown] == (
+        ["QUEUE_NAME", "STATE", "PENDING", "DUE", "IN_FLIGHT", "OLDEST", "DONE/s"]
+    )
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(output.rich_table([row], shown))
+    assert "q" * 24 in capture.get()
+    assert "…" not in capture.get()
+    assert output.fitting([row], statistics.COLUMNS, 200) == [*statistics.COLUMNS]
+    assert [each.label for each in output.fitting([row], statistics.COLUMNS, 10)] == (
+        ["QUEUE_NAME", "STATE", "PENDING", "DUE", "OLDEST"]
+    )

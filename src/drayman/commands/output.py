@@ -6,6 +6,7 @@ A result is the JSON value that the REST API has for it. The forms are gcloud's 
 import itertools
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ import click
 
 from drayman.commands import terminal
 
+_GAP = 2
+"""Characters between two columns."""
 _CHUNK = 1000
 """Rows of which a table computes the widths of its columns at once."""
 _FIELD = r"[A-Za-z][\w.-]*?(?:\.basename\(\))?"
@@ -47,11 +50,14 @@ class Column(NamedTuple):
         label: Its head.
         text: Returns its text for a row; or the field that has it.
         numeric: Whether it is aligned to the right.
+        rank: A terminal that is too narrow leaves out the column of the highest rank first; those
+            of rank 0 are always shown.
     """
 
     label: str
     text: Callable[[Any], str] | str
     numeric: bool = False
+    rank: int = 0
 
     def cell(self, row: Any) -> str:
         """Return its text for a row."""
@@ -126,13 +132,30 @@ def _text(value: Any) -> str:
 
 
 def _write_table(rows: Iterator[Any], columns: Sequence[Column], empty: str) -> None:
-    write = _write_rich if sys.stdout.isatty() else _write_plain
+    on_terminal = sys.stdout.isatty()
+    write = _write_rich if on_terminal else _write_plain
     first = True
     while chunk := list(itertools.islice(rows, _CHUNK)):
+        if first and on_terminal:
+            columns = fitting(chunk, columns, shutil.get_terminal_size().columns)
         write(chunk, columns, head=first)
         first = False
     if first:
         terminal.note(empty)
+
+
+def fitting(rows: Iterable[Any], columns: Sequence[Column], width: int) -> list[Column]:
+    """Return the columns that fit a terminal's width: names are not readable when they shrink."""
+    rows, shown = list(rows), list(columns)
+    widths = {
+        each: max(len(each.label), *(len(each.cell(row)) for row in rows), 0) for each in shown
+    }
+    while sum(widths[each] + _GAP for each in shown) - _GAP > width:
+        least = max(shown, key=lambda each: each.rank)
+        if least.rank == 0:
+            break
+        shown.remove(least)
+    return shown
 
 
 def rich_table(rows: Iterable[Any], columns: Sequence[Column], *, head: bool = True) -> Any:

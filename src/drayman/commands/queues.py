@@ -28,13 +28,13 @@ def _attempts(queue: Any) -> str:
     return "unlimited" if count in {None, _UNLIMITED} else str(count)
 
 
-_LOCATION = Column("LOCATION", lambda queue: str(queue["name"].partition("/queues/")[0]))
+_LOCATION = Column("LOCATION", lambda queue: str(queue["name"].partition("/queues/")[0]), rank=2)
 _COLUMNS = (
     Column("QUEUE_NAME", "name.basename()"),
     Column("STATE", "state"),
-    Column("MAX_NUM_OF_TASKS", "rateLimits.maxConcurrentDispatches", numeric=True),
-    Column("MAX_RATE (/sec)", "rateLimits.maxDispatchesPerSecond", numeric=True),
-    Column("MAX_ATTEMPTS", _attempts, numeric=True),
+    Column("MAX_NUM_OF_TASKS", "rateLimits.maxConcurrentDispatches", numeric=True, rank=9),
+    Column("MAX_RATE (/sec)", "rateLimits.maxDispatchesPerSecond", numeric=True, rank=7),
+    Column("MAX_ATTEMPTS", _attempts, numeric=True, rank=8),
 )
 
 

@@ -60,7 +60,7 @@ def _of_queue(server: Remote, queue: Any) -> Any:
         return known
 
 
-def count(label: str, name: str) -> Column:
+def count(label: str, name: str, rank: int = 0) -> Column:
     """Return a column with a count, which may be a lower bound."""
 
     def text(row: Any) -> str:
@@ -68,17 +68,17 @@ def count(label: str, name: str) -> Column:
             return "-"
         return f"{row[name]:,}{'+' if row.get(f'{name}AtLeast') else ''}"
 
-    return Column(label, text, numeric=True)
+    return Column(label, text, numeric=True, rank=rank)
 
 
-def rate(label: str, name: str) -> Column:
+def rate(label: str, name: str, rank: int) -> Column:
     """Return a column with a rate over the last minute."""
 
     def text(row: Any) -> str:
         value = row.get("rates", {}).get("1m", {}).get(name)
         return "-" if value is None else f"{value:.1f}"
 
-    return Column(label, text, numeric=True)
+    return Column(label, text, numeric=True, rank=rank)
 
 
 def _oldest(row: Any) -> str:
@@ -104,8 +104,8 @@ def _limit(row: Any) -> str:
 COUNTS = (
     count("PENDING", "tasks"),
     count("DUE", "due"),
-    count("IN_FLIGHT", "inFlight"),
-    count("DEAD", "deadLetters"),
+    count("IN_FLIGHT", "inFlight", 1),
+    count("DEAD", "deadLetters", 4),
 )
 """The columns of how many tasks a queue has."""
 COLUMNS = (
@@ -113,12 +113,12 @@ COLUMNS = (
     Column("STATE", "state"),
     *COUNTS,
     Column("OLDEST", _oldest, numeric=True),
-    rate("CREATED/s", "created"),
-    rate("DONE/s", "completed"),
-    rate("RETRIED/s", "retried"),
-    rate("FAILED/s", "failed"),
-    Column("RATE", _effective_rate, numeric=True),
-    Column("LIMITED_BY", _limit),
+    rate("CREATED/s", "created", 7),
+    rate("DONE/s", "completed", 2),
+    rate("RETRIED/s", "retried", 8),
+    rate("FAILED/s", "failed", 3),
+    Column("RATE", _effective_rate, numeric=True, rank=5),
+    Column("LIMITED_BY", _limit, rank=6),
 )
 """The columns of ``drayman top``."""
 

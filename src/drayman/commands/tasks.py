@@ -39,11 +39,11 @@ def _count(field: str) -> Callable[[Any], str]:
 
 _COLUMNS = (
     Column("TASK_NAME", "name.basename()"),
-    Column("TYPE", _type),
-    ages.column("CREATE_TIME", "createTime"),
+    Column("TYPE", _type, rank=1),
+    ages.column("CREATE_TIME", "createTime")._replace(rank=2),
     ages.column("SCHEDULE_TIME", "scheduleTime"),
     Column("DISPATCH_ATTEMPTS", _count("dispatchCount"), numeric=True),
-    Column("RESPONSE_ATTEMPTS", _count("responseCount"), numeric=True),
+    Column("RESPONSE_ATTEMPTS", _count("responseCount"), numeric=True, rank=3),
     Column("LAST_ATTEMPT_STATUS", _last_status),
 )
 

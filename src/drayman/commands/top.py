@@ -45,7 +45,7 @@ def _live(server: Remote, rows: list[Any], interval: float) -> None:
     problem = ""
     with _single_keys(), Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            live.update(_screen(server, rows, problem, console.height - _FRAME), refresh=True)
+            live.update(_screen(server, rows, problem, console.size), refresh=True)
             if _quits(interval):
                 return
             problem, rows = _reload(server, rows)
@@ -59,12 +59,12 @@ def _reload(server: Remote, rows: list[Any]) -> tuple[str, list[Any]]:
         return failures.describe(server.address.host, error), rows
 
 
-def _screen(server: Remote, rows: list[Any], problem: str, height: int) -> Any:
+def _screen(server: Remote, rows: list[Any], problem: str, size: Any) -> Any:
     from rich.text import Text
 
-    shown = rows[: max(1, height)]
+    shown = rows[: max(1, size.height - _FRAME)]
     hidden = f", {len(rows) - len(shown)} more" if len(shown) < len(rows) else ""
-    table = output.rich_table(shown, statistics.COLUMNS)
+    table = output.rich_table(shown, output.fitting(shown, statistics.COLUMNS, size.width))
     table.title = Text(f"{server.address.host}: {len(rows)} queues{hidden}", style="bold")
     table.caption = Text(problem or "q quits", style="red" if problem else "dim")
     return table
