@@ -1,6 +1,7 @@
 """The limits of HTTP/1.1 connections: bytes, fields, waiting requests, time, connections."""
 
 import asyncio
+import tracemalloc
 
 import pytest
 from http2_client import turns
@@ -179,6 +180,30 @@ async def test_chunks_of_one_byte_are_served(connections):
     protocol.data_received(CHUNKED + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n")
     await connections.settle()
     assert transport.written.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize("in_reads", [1, 500], ids=["at once", "in small reads"])
+async def test_a_body_in_tiny_chunks_takes_little_more_memory_than_it_counts(connections, in_reads):
+    chunks = b"2\r\nxy\r\n" * 100
+    protocol, _ = connections.open()
+    protocol.data_received(CHUNKED)
+    tracemalloc.start()
+    for _ in range(in_reads):
+        protocol.data_received(chunks * (500 // in_reads))
+    memory, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert connections.capacity.budget.used == 100_000
+    assert memory < 2 * connections.capacity.budget.used
+
+
+async def test_a_body_in_parts_of_all_sizes_arrives_whole(connections):
+    parts = [bytes([65 + number]) * size for number, size in enumerate([9, 600, 2, 3, 4000, 1, 70])]
+    protocol, _ = connections.open()
+    protocol.data_received(CHUNKED)
+    for part in [*parts, b""]:
+        protocol.data_received(b"%x\r\n%s\r\n" % (len(part), part))
+    await connections.settle()
+    assert connections.requests[0].content == b"".join(parts)
 
 
 async def test_waiting_requests_are_bounded_and_all_are_answered(connections):
