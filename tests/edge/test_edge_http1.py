@@ -1,6 +1,7 @@
 """The limits of HTTP/1.1 connections: bytes, fields, waiting requests, time, connections."""
 
 import asyncio
+import re
 import tracemalloc
 
 import pytest
@@ -114,6 +115,11 @@ class Server:
 def others():
     """Return the tasks but this one."""
     return asyncio.all_tasks() - {asyncio.current_task()}
+
+
+def statuses(transport):
+    """Return the statuses of the responses that were written."""
+    return re.findall(rb"HTTP/1.1 (\d+) ", transport.written)
 
 
 @pytest.fixture
@@ -416,8 +422,7 @@ async def test_a_request_that_is_refused_by_its_head_is_answered_in_its_order(co
     assert transport.written == b""
     connections.released.set()
     await connections.settle()
-    statuses = [line.split()[1] for line in transport.written.splitlines() if b"HTTP/" in line]
-    assert statuses == [b"200", b"403", b"200"]
+    assert statuses(transport) == [b"200", b"403", b"200"]
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
@@ -545,9 +550,71 @@ async def test_a_refusal_is_not_taken_for_an_earlier_response(connections, refus
     connections.released.clear()
     protocol, transport = connections.open()
     protocol.data_received(GET)
-    protocol.data_received(refused)
-    assert transport.aborted
+    protocol.data_received(refused + GET)
+    assert (transport.written, transport.closing, transport.reading) == (b"", False, False)
+    assert connections.capacity.budget.used == 0
+    connections.clock.advance(10 * limits.REQUEST_TIMEOUT)  # the application has all the time
+    connections.released.set()
+    await connections.settle()
+    first, second = statuses(transport)
+    assert first == b"200"
+    assert second in {b"400", b"431", b"503"}
+    assert transport.written.count(b"connection: close\r\n") == 1
+    assert connections.served == 1
+    assert (transport.ended, transport.closing, transport.reading) == (True, False, True)
+
+
+async def test_requests_before_what_is_no_request_are_all_answered_first(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(post(2) * 5 + b"x")  # as after a Content-Length that is one too low
+    await connections.settle()
+    assert statuses(transport) == [b"200"] * 5 + [b"400"]
+    assert transport.ended
+    assert connections.capacity.budget.used == 0
+
+
+async def test_a_refusal_waits_until_the_responses_before_it_are_read(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(GET)
+    protocol.pause_writing()
+    await connections.settle()
+    protocol.data_received(b"nonsense\r\n\r\n")
+    protocol.data_received(GET)
     assert transport.written == b""
+    assert not transport.reading
+    protocol.resume_writing()
+    await connections.settle()
+    assert statuses(transport) == [b"200", b"400"]
+    assert connections.served == 1
+
+
+async def test_a_request_that_gives_way_is_refused_after_the_one_before(connections):
+    connections.released.clear()
+    slow, refused = connections.open()
+    slow.data_received(GET + half_post(700_000))
+    connections.clock.advance(limits.TRANSFER_TIME)
+    later, _ = connections.open()
+    later.data_received(half_post(700_000))
+    assert connections.capacity.budget.used == 700_000  # of the later one
+    assert (refused.written, refused.reading) == (b"", False)
+    slow.data_received(b"x" + GET)
+    connections.released.set()
+    await connections.settle()
+    assert statuses(refused) == [b"200", b"503"]
+    assert b"arrives too slowly" in refused.written
+    assert connections.served == 1
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_request_refused_by_its_head_is_not_refused_again_for_its_body(connections, waits):
+    connections.released.clear()
+    protocol, transport = connections.open()
+    head = REFUSED + b"Transfer-Encoding: chunked\r\n\r\n"
+    protocol.data_received(GET * waits + head + b"nonsense\r\n")
+    connections.released.set()
+    await connections.settle()
+    assert statuses(transport) == [b"200"] * waits + [b"403"]
+    assert transport.ended
 
 
 TASKS = b"POST /v2/projects/p/locations/l/queues/q/tasks HTTP/1.1\r\nHost: x\r\n"

@@ -35,6 +35,7 @@ _EXHAUSTED = "The server has no room for more requests. Try again later."
 _TOO_SLOW = "The request arrives too slowly: others need the room. Try again later."
 _LATE = "The request did not arrive in time."
 _CRASHED = "Internal error; the server's log has the details."
+_TEXT = b"text/plain; charset=utf-8"
 _LENGTH, _CONTINUE = b"content-length", b"100-continue"
 _FRAMING = 8
 """The framing bytes allowed for each byte of a chunked body: a chunk of one byte has five."""
@@ -145,6 +146,7 @@ class HttpProtocol(asyncio.Protocol):
         self._unparsed = _NOTHING
         self._queued = False  # unparsed bytes wait for a turn of the event loop
         self._ended = False  # no request follows those that have arrived
+        self._refused = False  # the last response is a refusal: what still arrives is dropped
         self._discards = False  # all is written, and what still arrives is of no interest
         self._discarded = 0
         self._in_head = True
@@ -271,7 +273,7 @@ class HttpProtocol(asyncio.Protocol):
         """Parse received bytes."""
         if self._discards:
             self._discard(len(data))
-        if not self._is_open:
+        if self._refused or not self._is_open:
             return
         self._stop_idling()
         self._unparsed = memoryview(bytes(self._unparsed) + data if self._unparsed else data)
@@ -320,8 +322,8 @@ class HttpProtocol(asyncio.Protocol):
         return count
 
     def _update_reading(self) -> None:
-        """Read nothing while requests, or bytes that are not parsed, wait."""
-        paused = self._queued or len(self._exchanges) > 1
+        """Read nothing while requests, a refusal, or bytes that are not parsed wait."""
+        paused = self._queued or self._refused or len(self._exchanges) > 1
         if paused == self._reading_paused or not self._is_open:
             return
         self._reading_paused = paused
@@ -483,10 +485,8 @@ class HttpProtocol(asyncio.Protocol):
 
     def _end_request(self) -> None:
         """End a request that arrives too slowly."""
-        if self._receiving is not None:
-            self._share.release(self._receiving.size)
-            self._receiving.size = 0
         self._refuse(503, _TOO_SLOW)
+        self._update_reading()
 
     # Responses.
 
@@ -522,9 +522,7 @@ class HttpProtocol(asyncio.Protocol):
     def _respond(self, exchange: _Exchange, response: Response) -> None:
         """Send the first response; continue with the bytes that wait behind its request."""
         self._exchanges.popleft()
-        self._share.release(exchange.size)
-        exchange.size = 0
-        exchange.parts.clear()
+        self._release(exchange)
         if exchange is self._receiving:  # the response comes before the end of the request
             self._share.end_transfer(self)
         last = self._ended and not self._exchanges and not self._unparsed
@@ -537,7 +535,7 @@ class HttpProtocol(asyncio.Protocol):
         else:
             self._transport.write(head)
             self._transport.write(body)
-        if close and (exchange is self._receiving or self._unparsed):
+        if close and (exchange is self._receiving or self._unparsed or self._refused):
             self._close_and_discard()
         elif close:
             self._close()
@@ -548,27 +546,36 @@ class HttpProtocol(asyncio.Protocol):
             self._check_idle()
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answer a request that cannot be parsed or held, and close the connection.
+        """Refuse what cannot be parsed or held, after the responses to the requests before it.
 
-        While requests before it wait for their responses, the connection ends without an answer:
-        the caller would take it for the response to the first of them.
+        Then the connection is closed (RFC 9112, section 9.3.2). What was received and not answered
+        is released at once.
         """
+        refused, self._receiving = self._receiving, None
         self._unparsed = _NOTHING
         self._overhead = 0
-        refused = self._receiving
-        if refused is not None and refused.response is None:
+        self._refused = True
+        self._stop_waiting()
+        self._share.end_transfer(self)
+        if refused is None:
+            refused = _Exchange(Request("", "", "", {}), keep_alive=False)
+            self._exchanges.append(refused)
+        elif refused.response is None:
             self._emit_refused(refused.request, _CODES[status], message)
-        if self._exchanges and self._exchanges[0] is not refused:
-            self._transport.abort()
-            return
-        if refused is None or self._exchanges:  # otherwise it has its response
-            retry = "retry-after: 1\r\n" if status == 503 else ""  # noqa: PLR2004
-            fields = (
-                f"content-type: text/plain; charset=utf-8\r\ncontent-length: {len(message)}\r\n"
-                f"connection: close\r\n{retry}\r\n{message}"
-            )
-            self._transport.write(_STATUS_LINES[status] + fields.encode())
-        self._close_and_discard()
+        self._release(refused)
+        refused.keep_alive = False
+        if refused.response is None:
+            refused.response = _refusal(status, message)
+        if self._exchanges:
+            self._advance()
+        else:  # it has had its response
+            self._close_and_discard()
+
+    def _release(self, exchange: _Exchange) -> None:
+        """Release the body of a request."""
+        self._share.release(exchange.size)
+        exchange.size = 0
+        exchange.parts.clear()
 
     def _emit_refused(self, request: Request, code: Code, message: str) -> None:
         """Emit an event if the request whose body arrives is a call of the API."""
@@ -678,6 +685,11 @@ class HttpProtocol(asyncio.Protocol):
 
 def _too_large(exchange: _Exchange) -> Response:
     return error_response(request_body.too_large(exchange.limit))
+
+
+def _refusal(status: int, message: str) -> Response:
+    retry_after = b"1" if status == 503 else b""  # noqa: PLR2004
+    return Response(status, message.encode(), retry_after=retry_after, content_type=_TEXT)
 
 
 def _head(response: Response, date: bytes, *, close: bool) -> bytes:
