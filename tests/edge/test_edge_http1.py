@@ -460,10 +460,42 @@ async def test_a_caller_that_waits_for_100_continue_gets_it_once_it_is_its_turn(
     assert transport.closing == (version == b"1.0")
 
 
-async def test_a_caller_that_is_refused_by_its_head_gets_no_100_continue(connections):
+EXPECT = b"Expect: 100-continue\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (REFUSED + b"Content-Length: 1", b"403"),
+        (HEAD + b"Content-Length: %d" % (LIMIT + 1), b"400"),
+    ],
+    ids=["head", "length"],
+)
+async def test_a_caller_that_is_refused_instead_of_100_continue_sends_no_more_requests(
+    connections, head, status
+):
+    """It need not send the body, and the next request would be taken for it (RFC 9110, 10.1.1)."""
     protocol, transport = connections.open()
-    protocol.data_received(REFUSED + b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n")
-    assert transport.written.startswith(b"HTTP/1.1 403 ")
+    protocol.data_received(head + b"\r\n" + EXPECT + b"\r\n")
+    assert statuses(transport) == [status]
+    assert b"\r\nconnection: close\r\n" in transport.written
+    assert (transport.ended, transport.closing) == (True, False)
+    protocol.data_received(GET)
+    await connections.settle()
+    assert statuses(transport) == [status]
+    assert connections.served == 0
+
+
+async def test_a_refused_caller_that_did_not_wait_for_100_continue_stays_connected(connections):
+    connections.released.clear()
+    protocol, transport = connections.open()
+    protocol.data_received(GET + REFUSED + EXPECT + b"Content-Length: 2\r\n\r\nx")
+    connections.released.set()
+    await connections.settle()
+    protocol.data_received(b"x" + GET)
+    await connections.settle()
+    assert statuses(transport) == [b"200", b"403", b"200"]
+    assert not transport.ended
 
 
 async def test_a_fault_of_the_application_is_an_internal_error_and_an_event(connections):

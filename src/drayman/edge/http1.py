@@ -86,7 +86,7 @@ class _Exchange:
         parts: The parts of the body that have arrived.
         size: Their bytes, which count against the connection's share.
         complete: Whether the request has arrived.
-        continues: Whether the caller waits for 100 Continue before it sends the body.
+        continues: Whether the caller waits, as far as known, for 100 Continue before the body.
         keep_alive: Whether the connection stays open after the response.
         response: The response, None until there is one.
     """
@@ -445,6 +445,7 @@ class HttpProtocol(asyncio.Protocol):
         size, exchange = len(body), cast(_Exchange, self._receiving)
         self._body_bytes += size
         self._missing = max(0, self._missing - size)
+        exchange.continues = False
         if exchange.response is not None:
             return
         if exchange.size + size > exchange.limit:
@@ -526,7 +527,9 @@ class HttpProtocol(asyncio.Protocol):
         if exchange is self._receiving:  # the response comes before the end of the request
             self._share.end_transfer(self)
         last = self._ended and not self._exchanges and not self._unparsed
-        close = response.close or last or not exchange.keep_alive
+        # A caller that has waited may send the body or not: what follows would be ambiguous.
+        unsure = exchange.continues and exchange is self._receiving
+        close = response.close or last or unsure or not exchange.keep_alive
         date = _date(self._clock.now() // SECOND)
         body = b"" if exchange.request.method == "HEAD" else response.body
         head = _head(response, date, close=close)
