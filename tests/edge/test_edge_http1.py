@@ -771,3 +771,39 @@ async def test_what_is_too_much_for_a_turn_waits_and_nothing_more_is_read(connec
     assert answered.written.count(b"HTTP/1.1 200 ") == 1
     assert transport.reading
     assert connections.capacity.budget.used == 0
+
+
+@pytest.mark.parametrize("chunk", [b"1\r\nx\r\n", b"1;a\r\nx\r\n"], ids=["plain", "extensions"])
+async def test_tiny_chunks_count_as_events(connections, chunk):
+    connections.capacity.turns = Turns()
+    protocol, transport = connections.open()
+    protocol.data_received(CHUNKED + chunk * 20_000)
+    parts = connections.capacity.budget.used
+    assert 0 < 2 * parts <= limits.EVENTS_OF_TURN * 2 * limits.WORK_OF_EVENT
+    assert not transport.reading
+
+
+@pytest.mark.parametrize(
+    "request_", [REFUSED + b"\r\n", REFUSED + b"X: y\r\n" * 90 + b"\r\n"], ids=["many", "fields"]
+)
+async def test_requests_and_their_fields_count_as_events(connections, request_):
+    connections.capacity.turns = Turns()
+    protocol, transport = connections.open()
+    protocol.data_received(request_ * 5_000)
+    fields = len(statuses(transport)) * request_.count(b"\n")
+    assert 0 < fields <= limits.EVENTS_OF_TURN * 2 * limits.WORK_OF_EVENT
+    assert not transport.reading
+
+
+async def test_ordinary_requests_of_many_connections_share_a_turn(connections):
+    connections.capacity.turns = Turns()
+    connections.capacity.connection_limit = ConnectionLimit()
+    fields = b"X: %s\r\n" % (b"y" * 50)
+    call = HEAD + fields * 7 + b"Content-Length: 200\r\n\r\n" + b"x" * 200
+    assert limits.SMALL_READ < len(call) < limits.PARSE_SIZE
+    opened = [connections.open() for _ in range(limits.EVENTS_OF_TURN)]
+    for protocol, _ in opened:
+        protocol.data_received(call)
+    assert all(transport.reading for _, transport in opened)
+    await connections.settle()
+    assert connections.served == len(opened)

@@ -42,6 +42,8 @@ _FRAMING = 8
 _BODY_PIECE = 64 << 10
 _SMALL_PART = 512
 """A part of a body with fewer bytes is joined to others: each object costs 40 bytes more."""
+_WORK_OF_PART, _WORK_OF_REQUEST = 2, 8
+"""The work of a part of a body, and of a request besides its fields and body: a field is 1."""
 _NOTHING = memoryview(b"")
 _CODES = {400: Code.INVALID_ARGUMENT, 431: Code.INVALID_ARGUMENT, 503: Code.UNAVAILABLE}
 _STATUS_LINES = {
@@ -150,7 +152,7 @@ class HttpProtocol(asyncio.Protocol):
         self._discards = False  # all is written, and what still arrives is of no interest
         self._discarded = 0
         self._in_head = True
-        self._overhead = self._field_count = self._body_bytes = 0
+        self._overhead = self._field_count = self._body_bytes = self._work = 0
         self._missing = 0  # bytes of a body with Content-Length
         self._exhausted = False
         self._url = b""
@@ -349,6 +351,7 @@ class HttpProtocol(asyncio.Protocol):
                 parsed = self._feed(self._unparsed[: max(min(limits.PARSE_SIZE, room), body)])
                 self._unparsed = self._unparsed[parsed:] or _NOTHING
                 count += 1 + parsed // limits.BYTES_OF_EVENT
+                count += max(0, self._work - limits.WORK_OF_PIECE) // limits.WORK_OF_EVENT
         except httptools.HttpParserError:
             if self._exhausted:
                 self._refuse(503, _EXHAUSTED)
@@ -364,7 +367,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def _feed(self, piece: memoryview) -> int:
         """Feed the parser; return the number of bytes that it has parsed."""
-        self._body_bytes = 0
+        self._body_bytes = self._work = 0
         parsed = len(piece)
         if self._in_head:
             self._overhead += parsed
@@ -385,6 +388,7 @@ class HttpProtocol(asyncio.Protocol):
         method, version = self._parser.get_method(), self._parser.get_http_version()
         if method == b"CONNECT":  # for llhttp an upgrade even without the header
             raise httptools.HttpParserError("CONNECT is not served")
+        self._work += _WORK_OF_REQUEST + self._field_count
         lines = [b"%s %s HTTP/%s" % (method, self._url, version.encode())]
         lines += [b"%s: %s" % field for field in self._fields if field[0] != b"upgrade"]
         self._parser = self._new_parser()
@@ -444,6 +448,7 @@ class HttpProtocol(asyncio.Protocol):
         """Take a piece of the body."""
         size, exchange = len(body), cast(_Exchange, self._receiving)
         self._body_bytes += size
+        self._work += _WORK_OF_PART
         self._missing = max(0, self._missing - size)
         exchange.continues = False
         if exchange.response is not None:
@@ -459,10 +464,11 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """End the request, unless it is a head with ``Upgrade``."""
-        self._field_count = 0
         exchange = self._receiving
         if exchange is None or self._parser.should_upgrade():
             return
+        self._work += _WORK_OF_REQUEST + self._field_count
+        self._field_count = 0
         self._in_head = True
         self._overhead = self._missing = 0
         self._receiving = None
