@@ -172,7 +172,7 @@ def test_thousands_of_offers_in_one_piece_are_all_answered():
 
 def test_an_offer_with_connection_close_closes_after_the_response():
     stream = encoded("POST", "/a", H2C | {"Connection": "close, Upgrade"}, b"body")
-    answer = asyncio.run(exchange([stream, b"GET /b HTTP/1.1\r\n\r\n"]))
+    answer = asyncio.run(exchange([stream, b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n"]))
     assert answer.count(b"HTTP/1.1 ") == 1
     assert b"connection: close\r\n" in answer
     assert answer.endswith(b"body")

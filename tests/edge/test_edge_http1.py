@@ -16,7 +16,7 @@ from drayman.edge.turns import Turns
 
 HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-GET = b"GET /a HTTP/1.1\r\n\r\n"
+GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 REFUSED = HEAD.replace(b"/a", b"/refused")
 
 
@@ -210,6 +210,46 @@ async def test_a_body_in_parts_of_all_sizes_arrives_whole(connections):
         protocol.data_received(b"%x\r\n%s\r\n" % (len(part), part))
     await connections.settle()
     assert connections.requests[0].content == b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (b"X: Host\r\n", "The request has no Host header field, which HTTP/1.1 requires."),
+        (b"Host: x\r\nhost: y\r\n", "The request has more than one Host header field."),
+        (b"Host: x\r\nA: b\r\nHOST: x\r\n", "The request has more than one Host header field."),
+    ],
+    ids=["none", "two", "equal"],
+)
+async def test_a_request_over_http_1_1_has_exactly_one_host(connections, fields, message):
+    """RFC 9112, section 3.2. What follows on the connection is answered: the framing is sound."""
+    protocol, transport = connections.open()
+    protocol.data_received(b"POST /a HTTP/1.1\r\n" + fields + b"Content-Length: 1\r\n\r\nx" + GET)
+    await connections.settle()
+    assert statuses(transport) == [b"400", b"200"]
+    assert message.encode() in transport.written
+    assert connections.served == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "host"),
+    [
+        (b"GET /a HTTP/1.0\r\n", None),
+        (b"GET /a HTTP/1.1\r\nHost:\r\n", b""),
+        (b"GET /a HTTP/1.1\r\nHost: x\r\nA: b\r\nA: b\r\n", b"x"),
+        (b"GET http://other:81/a HTTP/1.1\r\nHost: x\r\n", b"other:81"),
+        (b"GET http://other HTTP/1.1\r\nHost: x\r\n", b"other"),
+        (b"GET http://u:p@[::1]:81/a HTTP/1.0\r\n", b"[::1]:81"),
+        (b"GET //other/a HTTP/1.1\r\nHost: x\r\n", b"x"),
+    ],
+)
+async def test_the_authority_of_the_target_replaces_the_host(connections, head, host):
+    """RFC 9112, section 3.2.2. HTTP/1.0 requires no Host."""
+    protocol, transport = connections.open()
+    protocol.data_received(head + b"\r\n")
+    await connections.settle()
+    assert statuses(transport) == [b"200"]
+    assert connections.requests[0].fields.get(b"host") == host
 
 
 async def test_waiting_requests_are_bounded_and_all_are_answered(connections):

@@ -578,7 +578,7 @@ async def test_a_rest_request_has_the_names_of_the_client_certificate(files):
     trust = ssl.create_default_context(cafile=files.ca)
     trust.load_cert_chain(files.client, files.client_key)
     async with stream(sock.getsockname()[1], trust) as (_, writer):
-        writer.write(b"GET / HTTP/1.1\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")
         assert (await received)[CLIENT_NAMES] == b'["CN:client"]'
     listener.close()
 

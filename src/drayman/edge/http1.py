@@ -17,11 +17,13 @@ from collections import deque
 from typing import Protocol, cast
 
 import httptools
+from httptools.parser.url_parser import URL
 
 from drayman.api import request_body, rest
 from drayman.api.calls import InternalError
 from drayman.api.request import Request
 from drayman.api.responses import Response, error_response
+from drayman.core import errors
 from drayman.core.clock import SECOND, Clock, Micros, Timer
 from drayman.core.events import CallCrashed, CallRefused
 from drayman.core.status import Code
@@ -35,6 +37,8 @@ _EXHAUSTED = "The server has no room for more requests. Try again later."
 _TOO_SLOW = "The request arrives too slowly: others need the room. Try again later."
 _LATE = "The request did not arrive in time."
 _CRASHED = "Internal error; the server's log has the details."
+_NO_HOST = "The request has no Host header field, which HTTP/1.1 requires."
+_HOSTS = "The request has more than one Host header field."
 _TEXT = b"text/plain; charset=utf-8"
 _LENGTH, _CONTINUE = b"content-length", b"100-continue"
 _FRAMING = 8
@@ -425,17 +429,22 @@ class HttpProtocol(asyncio.Protocol):
         self._overhead = 0
         self._stop_waiting()
         target = httptools.parse_url(self._url)
+        fields = dict(self._fields)
+        current = parser.get_http_version() != "1.0"
+        host_error = _check_host(self._fields, fields, required=current)
+        if target.host:
+            fields[b"host"] = _authority(target)
+        fields.update(self._client_fields)
         request = Request(
             method=parser.get_method().decode(),
             path=(target.path or b"/").decode("ascii"),
             query=(target.query or b"").decode("latin-1"),
-            fields=dict((*self._fields, *self._client_fields)),
+            fields=fields,
         )
-        current = parser.get_http_version() != "1.0"
         exchange = _Exchange(request, keep_alive=current and parser.should_keep_alive())
         exchange.continues = current and request.fields.get(b"expect", b"").lower() == _CONTINUE
         exchange.limit = self._app.body_limit(request)
-        exchange.response = self._app.refuse(request)
+        exchange.response = host_error or self._app.refuse(request)
         self._missing = int(request.fields.get(_LENGTH, b"0"))
         self._receiving = exchange
         self._exchanges.append(exchange)
@@ -690,6 +699,23 @@ class HttpProtocol(asyncio.Protocol):
         """Note that what was expected has arrived."""
         if self._is_open:
             self._deadline = None
+
+
+def _check_host(
+    lines: list[tuple[bytes, bytes]], fields: dict[bytes, bytes], *, required: bool
+) -> Response | None:
+    """Return the response to a head without ``Host`` or with several (RFC 9112, section 3.2)."""
+    if b"host" not in fields:
+        return error_response(errors.InvalidArgument(_NO_HOST)) if required else None
+    if len(fields) < len(lines) and [name for name, _ in lines].count(b"host") > 1:
+        return error_response(errors.InvalidArgument(_HOSTS))
+    return None
+
+
+def _authority(target: URL) -> bytes:
+    """Return the host and port of a target in absolute form: they replace ``Host`` (3.2.2)."""
+    host = b"[%s]" % target.host if b":" in target.host else target.host
+    return b"%s:%d" % (host, target.port) if target.port else host
 
 
 def _too_large(exchange: _Exchange) -> Response:
