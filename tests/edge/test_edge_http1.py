@@ -364,6 +364,14 @@ async def test_a_server_that_stops_waits_for_no_refused_caller(connections):
     assert transport.closing
 
 
+async def test_a_caller_that_has_closed_its_half_is_not_waited_for(connections):
+    protocol, transport = connections.open()
+    protocol.data_received(half_post(10))
+    protocol.eof_received()
+    assert transport.written.startswith(b"HTTP/1.1 400 ")
+    assert transport.closing
+
+
 async def test_a_body_that_is_refused_while_it_arrives_is_released(connections):
     head = REFUSED + b"Connection: close\r\nContent-Length: 900000\r\n\r\n"
     protocol, transport = connections.open()

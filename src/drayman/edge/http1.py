@@ -237,8 +237,12 @@ class HttpProtocol(asyncio.Protocol):
         """Write no more, and discard what arrives until the caller closes, within bounds.
 
         A connection that is closed before all is read is reset. The caller would fail to send, and
-        may never read the response (RFC 9112, section 9.6).
+        may never read the response (RFC 9112, section 9.6). Nothing is left to discard if it has
+        closed its half; a server that stops does not wait.
         """
+        if self._ended:
+            self._close()
+            return
         self._discards = True
         self._idle = False
         if not self._parsing:

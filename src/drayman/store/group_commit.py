@@ -435,7 +435,7 @@ def _earliest(group: list[_Call]) -> Micros | None:
 
 
 def _transactions(calls: list[_Call]) -> list[list[_Call]]:
-    """Split the calls of a group into transactions, in the order of their phases."""
+    """Split the calls of a group into transactions: changes of queues come first."""
     alone = [call for call in calls if call.verb.alone]
     first = [[call] for call in alone if call.verb.phase == Phase.QUEUES]
     last = [[call] for call in alone if call.verb.phase > Phase.QUEUES]

@@ -15,7 +15,7 @@ from drayman.store.postgres import address, checks, connection, schema
 from drayman.store.postgres.address import Address
 from drayman.store.postgres.connection import Connection
 from drayman.store.postgres.link import Link
-from drayman.store.postgres.members import Members, notify
+from drayman.store.postgres.members import ALIVE, Members, notify
 from drayman.store.postgres.outbox import Outbox, wait_until_drained
 from drayman.store.postgres.session import PostgresSession
 from drayman.store.readers import Reader
@@ -90,7 +90,7 @@ def snapshot(url: str) -> Iterator[PostgresSession]:
             with connection.transaction(first):
                 number = _existing_format(first, parsed)
             if number >= _OUTBOX_FORMAT:
-                wait_until_drained(first)
+                wait_until_drained(first, ALIVE)
             with connection.transaction(first):
                 first.execute(_SNAPSHOT, prepare=False)
                 yield PostgresSession(first, Limits())

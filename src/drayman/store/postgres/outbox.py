@@ -95,7 +95,8 @@ WHERE awake_until < clock_timestamp() + %(awake)s / 2 * interval '1 microsecond'
 """
 _COUNT_LEFT = """
 SELECT count(*), max(number), EXISTS (
-  SELECT FROM server WHERE heartbeat > clock_timestamp() - interval '6 seconds'
+  SELECT FROM server
+  WHERE heartbeat > clock_timestamp() - %(alive)s * interval '1 microsecond'
 )
 FROM outbox WHERE number <= %(last)s
 """
@@ -160,18 +161,20 @@ class Outbox:
         return self._store.call(verb, (args, {}), 0, due)
 
 
-def wait_until_drained(link: Connection, tries: int = DRAIN_TRIES) -> None:
+def wait_until_drained(link: Connection, alive: Micros, tries: int = DRAIN_TRIES) -> None:
     """Wait until servers have applied the entries that are committed by now.
 
+    A server is alive for so long after its last heartbeat.
     StoreError if there are entries and no server is alive, or servers do not apply them in time.
     """
     last = _LARGEST_NUMBER
     for _ in range(tries):
         with connection.transaction(link):
-            count, last, alive = connection.one(link, _COUNT_LEFT, {"last": last})
+            params = {"last": last, "alive": alive}
+            count, last, is_served = connection.one(link, _COUNT_LEFT, params)
         if not count:
             return
-        if not alive:
+        if not is_served:
             break
         threading.Event().wait(DRAIN_PAUSE)
     raise StoreError(
